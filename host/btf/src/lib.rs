@@ -1,0 +1,1 @@
+//! Reads kernel type information (BTF) and resolves field offsets and function signatures.

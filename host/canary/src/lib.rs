@@ -1,0 +1,1 @@
+//! Fires canaries: governed HTTP requests and DNS look-ups.

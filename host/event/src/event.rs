@@ -1,0 +1,115 @@
+//! Events: what plugins see, sinks write and users read.
+
+use std::sync::Arc;
+
+use crate::action::ActionResult;
+use crate::argument::Argument;
+use crate::process::Process;
+
+/// Something that happened, with the process it happened in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Nanoseconds since the Unix epoch.
+    pub time: u64,
+    /// Name of this host.
+    pub node_name: Arc<str>,
+    /// What happened.
+    pub kind: EventKind,
+    /// The process it happened in; absent for losses and action results.
+    pub process: Option<Arc<Process>>,
+    /// That process's parent, if known.
+    pub parent: Option<Arc<Process>>,
+    /// Thread id; 0 if none.
+    pub tid: u32,
+    /// What plugins added, in the order they ran.
+    pub annotations: Vec<Annotation>,
+    /// What plugins raised, in the order they ran.
+    pub alerts: Vec<Alert>,
+}
+
+/// The kinds of events.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EventKind {
+    /// A program was started: `process_exec`.
+    Exec,
+    /// A process ended: `process_exit`.
+    Exit {
+        /// Exit status; 0 if killed.
+        status: u8,
+        /// Number of the signal that killed it; 0 if none.
+        signal: u8,
+    },
+    /// A policy's hook matched: `process_kprobe`.
+    Kprobe(Hook),
+    /// Events that were counted but not delivered: `loss`.
+    Loss {
+        /// The CPU whose records were lost.
+        cpu: u16,
+        /// How many.
+        count: u64,
+    },
+    /// What became of a canary: `action_result`.
+    ActionResult(ActionResult),
+}
+
+/// What a policy's hook saw and did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hook {
+    /// The hooked function, e.g. `__x64_sys_symlinkat`.
+    pub function_name: Arc<str>,
+    /// Name of the policy.
+    pub policy_name: Arc<str>,
+    /// The policy's message for this hook; empty if none.
+    pub message: Arc<str>,
+    /// The policy's tags for this hook.
+    pub tags: Arc<[String]>,
+    /// The arguments, each with the policy's label (empty if none).
+    pub arguments: Vec<(Argument, Arc<str>)>,
+    /// Every action that the matching selector took, in order, by Tetragon's name: `KPROBE_ACTION_OVERRIDE`.
+    pub actions: Arc<[&'static str]>,
+    /// Index of the selector that matched.
+    pub selector: u32,
+    /// An enforcing filter could not read an argument and failed closed.
+    pub failed_closed: bool,
+}
+
+/// A key and value that a plugin attached to an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Annotation {
+    /// The plugin's name in the pipeline.
+    pub plugin: Arc<str>,
+    /// Key, e.g. `container.id`.
+    pub key: String,
+    /// Value.
+    pub value: String,
+}
+
+/// A finding that a plugin raised on an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alert {
+    /// The plugin's name in the pipeline.
+    pub plugin: Arc<str>,
+    /// How bad.
+    pub severity: Severity,
+    /// One line for a human.
+    pub title: String,
+    /// MITRE ATT&CK technique, e.g. `T1036.005`; empty if none.
+    pub technique: String,
+    /// Further facts.
+    pub fields: Vec<(String, String)>,
+}
+
+/// How bad an [`Alert`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Worth a look some time.
+    Low,
+    /// Worth a look today.
+    Medium,
+    /// Worth a look now.
+    High,
+    /// Wake somebody.
+    Critical,
+}

@@ -1,0 +1,1 @@
+//! Loads and attaches the eBPF programs and reads their records.

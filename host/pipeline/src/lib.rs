@@ -1,0 +1,1 @@
+//! Runs batches of events through a chain of sandboxed Wasm components.

@@ -1,0 +1,152 @@
+//! Hook plans: what is left of a policy once it has been read and checked.
+//!
+//! Nothing behind a plan knows YAML. The loader turns each [`HookPlan`] into
+//! read-only data and map contents of one instance of a kernel program.
+
+/// A policy, lowered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyPlan {
+    /// `metadata.name`.
+    pub name: String,
+    /// The hooks, in the order of the file.
+    pub hooks: Vec<HookPlan>,
+}
+
+/// One hook of a policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookPlan {
+    /// Where to hook.
+    pub target: Target,
+    /// What to read, in the policy's order.
+    pub arguments: Vec<ArgumentPlan>,
+    /// Tried in order; the first that matches acts. Never empty: a policy
+    /// without selectors gets one that matches all and posts.
+    pub selectors: Vec<SelectorPlan>,
+    /// Text for the event; empty if none.
+    pub message: String,
+    /// Tags for the event.
+    pub tags: Vec<String>,
+    /// `ignore.callNotFound`: leave the hook out if the kernel has no such function.
+    pub ignore_not_found: bool,
+    /// Line and column (from 1) of the hook's `call` in the policy file, for errors at load time.
+    pub position: (u32, u32),
+}
+
+/// Where a hook is attached.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// A kernel function, by its name in kallsyms: `fd_install`.
+    Function(String),
+    /// A system call, by its plain name: `symlinkat` (its function is `__x64_sys_symlinkat`).
+    Syscall {
+        /// Name without prefix.
+        name: String,
+        /// Number in the 64-bit table.
+        number: u32,
+    },
+}
+
+/// One argument to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArgumentPlan {
+    /// Position in the function's parameters, from 0.
+    pub index: u8,
+    /// How to read it.
+    pub kind: ArgumentKind,
+    /// `label`; empty if none.
+    pub label: String,
+}
+
+/// How an argument is read and compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ArgumentKind {
+    /// A signed 32-bit integer: `int`, `int32`, `sint32`.
+    Int,
+    /// An unsigned 32-bit integer: `uint32`.
+    Uint,
+    /// A signed 64-bit integer: `int64`, `sint64`, `long`.
+    Long,
+    /// An unsigned 64-bit integer: `uint64`, `ulong`, `size_t`.
+    Size,
+    /// A NUL-terminated string: in user memory for syscalls, in kernel or user memory for functions.
+    String,
+    /// A `struct file *`.
+    File,
+}
+
+/// One selector: its filters are AND-ed, then its actions are taken.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SelectorPlan {
+    /// `matchPIDs`; all must hold.
+    pub pids: Vec<PidFilter>,
+    /// `matchBinaries`; all must hold.
+    pub binaries: Vec<BinaryFilter>,
+    /// `matchArgs`; all must hold.
+    pub arguments: Vec<ArgumentFilter>,
+    /// What to do, in the policy's order. Never empty.
+    pub actions: Vec<ActionPlan>,
+}
+
+/// Whether a value must be in a set, or must not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Membership {
+    /// `In`
+    In,
+    /// `NotIn`
+    NotIn,
+}
+
+/// `matchPIDs` with process ids of the initial pid namespace, without following forks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PidFilter {
+    /// The operator.
+    pub membership: Membership,
+    /// The process ids.
+    pub values: Vec<u32>,
+}
+
+/// `matchBinaries`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BinaryFilter {
+    /// The operator.
+    pub membership: Membership,
+    /// Absolute paths, at most [`crate::MAX_BINARY_PATH`] bytes each.
+    pub values: Vec<String>,
+}
+
+/// One `matchArgs` entry: the argument must match any of the values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArgumentFilter {
+    /// Position in [`HookPlan::arguments`] (not the function's parameter number).
+    pub slot: usize,
+    /// The operator and its values.
+    pub test: Test,
+}
+
+/// An operator with its values. Values are never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Test {
+    /// `Equal` on an integer; compared at the argument's width (sign-extended for signed kinds).
+    IntEqual(Vec<i64>),
+    /// `Equal` on a string or path; bytes without the terminating NUL.
+    Equal(Vec<Vec<u8>>),
+    /// `Prefix` on a string or path.
+    Prefix(Vec<Vec<u8>>),
+    /// `Postfix` on a string or path.
+    Postfix(Vec<Vec<u8>>),
+}
+
+/// What a selector does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActionPlan {
+    /// `Post`: send the event.
+    Post,
+    /// `Sigkill`: kill the process.
+    Sigkill,
+    /// `Override`: return this value (a negative errno) instead of running the function.
+    Override(i32),
+    /// `GetUrl`
+    GetUrl(String),
+    /// `DnsLookup`
+    DnsLookup(String),
+}

@@ -1,0 +1,1 @@
+//! The process cache: gives every kernel record its process and parent.

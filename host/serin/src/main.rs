@@ -1,0 +1,2 @@
+//! The serin agent.
+fn main() {}

@@ -1,0 +1,2 @@
+#![no_std]
+//! The batch of events that crosses into a plugin.

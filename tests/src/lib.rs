@@ -1,0 +1,1 @@
+//! End-to-end tests: the agent on real kernels.
