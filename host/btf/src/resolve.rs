@@ -1,0 +1,313 @@
+//! Questions about types: where a field lies, what a function takes.
+
+use crate::parse::{Kind, Type, read_u32};
+use crate::{Btf, BtfError};
+
+/// How deep anonymous members and typedefs may nest: far more than any kernel has.
+const MAX_DEPTH: u32 = 32;
+
+/// A field of a struct.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    /// Bytes from the start of the outermost struct.
+    pub offset: u32,
+    /// Size in bytes.
+    pub size: u32,
+}
+
+/// A function's signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Function {
+    /// The parameters in order.
+    pub parameters: Vec<Parameter>,
+    /// The type it returns.
+    pub returns: TypeKind,
+}
+
+/// A function's parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name; empty if the kernel's BTF has none.
+    pub name: String,
+    /// Its type.
+    pub kind: TypeKind,
+}
+
+/// A type, as far as argument types need to know it; qualifiers and typedefs are seen through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TypeKind {
+    /// An integer, enum or boolean.
+    Int {
+        /// Size in bytes.
+        size: u32,
+        /// Whether it is signed.
+        signed: bool,
+    },
+    /// A pointer.
+    Pointer {
+        /// What it points to, without qualifiers: `struct file`, `char`, `void`, or `…` for anything unnamed.
+        target: String,
+    },
+    /// Anything else, e.g. `struct path` by value.
+    Other(String),
+}
+
+impl Btf {
+    /// Finds a field by its dotted path, through nested structs and anonymous members.
+    ///
+    /// # Errors
+    /// [`BtfError::NoField`] if this kernel has no such struct or field, or it is a bit field.
+    pub fn field(&self, structure: &str, path: &str) -> Result<Field, BtfError> {
+        self.find_field(structure, path)
+            .ok_or_else(|| BtfError::NoField { structure: structure.into(), path: path.into() })
+    }
+
+    /// The signature of a kernel function, if BTF knows it.
+    #[must_use]
+    pub fn function(&self, name: &str) -> Option<Function> {
+        let is_wanted = |found: &Type<'_>| found.kind == Kind::Function && self.is_named(found.name, name);
+        let (_, function) = self.types().find(|(_, found)| is_wanted(found))?;
+        let prototype = self.type_by_id(function.size_or_type)?;
+        let parameters = (0..prototype.count)
+            .map(|index| {
+                let name = read_u32(prototype.trailing, index * 8)?;
+                let kind = self.type_kind(read_u32(prototype.trailing, index * 8 + 4)?);
+                Some(Parameter { name: self.string(name).into(), kind })
+            })
+            .collect::<Option<Vec<_>>>()?;
+        Some(Function { parameters, returns: self.type_kind(prototype.size_or_type) })
+    }
+
+    /// The names of all functions that BTF knows.
+    pub fn functions(&self) -> impl Iterator<Item = &str> {
+        self.types()
+            .filter(|(_, found)| found.kind == Kind::Function)
+            .map(|(_, found)| self.string(found.name))
+    }
+
+    fn find_field(&self, structure: &str, path: &str) -> Option<Field> {
+        let is_wanted = |found: &Type<'_>| {
+            matches!(found.kind, Kind::Struct | Kind::Union)
+                && found.count > 0
+                && self.is_named(found.name, structure)
+        };
+        let (mut id, _) = self.types().find(|(_, found)| is_wanted(found))?;
+        let mut offset = 0_u32;
+        for name in path.split('.') {
+            let (bits, member) = self.find_member(id, name, 0)?;
+            offset = offset.checked_add(bits)?;
+            id = member;
+        }
+        let size = self.size_of(id, 0)?;
+        (offset % 8 == 0).then_some(Field { offset: offset / 8, size })
+    }
+
+    /// Offset in bits and type of a member, looked for in anonymous members as well.
+    fn find_member(&self, id: u32, name: &str, depth: u32) -> Option<(u32, u32)> {
+        let structure = self.type_by_id(self.skip_qualifiers(id)?)?;
+        if !matches!(structure.kind, Kind::Struct | Kind::Union) || depth > MAX_DEPTH {
+            return None;
+        }
+        for index in 0..structure.count {
+            let member = |at| read_u32(structure.trailing, index * 12 + at);
+            let (member_name, member_type, raw) = (member(0)?, member(4)?, member(8)?);
+            // With kind_flag the upper byte is a bit field's width.
+            let (bits, width) = if structure.kind_flag { (raw & 0xff_ffff, raw >> 24) } else { (raw, 0) };
+            if self.is_named(member_name, name) && width == 0 {
+                return Some((bits, member_type));
+            }
+            if self.string(member_name).is_empty()
+                && let Some((inner, found)) = self.find_member(member_type, name, depth + 1)
+            {
+                return Some((bits.checked_add(inner)?, found));
+            }
+        }
+        None
+    }
+
+    /// The type behind typedefs, const, volatile and their like.
+    fn skip_qualifiers(&self, mut id: u32) -> Option<u32> {
+        for _ in 0..MAX_DEPTH {
+            let found = self.type_by_id(id)?;
+            match found.kind {
+                Kind::Typedef | Kind::Const | Kind::Volatile | Kind::Restrict | Kind::TypeTag => {
+                    id = found.size_or_type;
+                }
+                _ => return Some(id),
+            }
+        }
+        None
+    }
+
+    fn size_of(&self, id: u32, depth: u32) -> Option<u32> {
+        let found = self.type_by_id(self.skip_qualifiers(id)?)?;
+        match found.kind {
+            Kind::Pointer => Some(8),
+            Kind::Array if depth < MAX_DEPTH => {
+                let element = self.size_of(read_u32(found.trailing, 0)?, depth + 1)?;
+                element.checked_mul(read_u32(found.trailing, 8)?)
+            }
+            Kind::Int | Kind::Struct | Kind::Union | Kind::Enum | Kind::Enum64 | Kind::Float => {
+                Some(found.size_or_type)
+            }
+            _ => None,
+        }
+    }
+
+    fn type_kind(&self, id: u32) -> TypeKind {
+        let other = || TypeKind::Other(self.type_name(id, 0));
+        let Some(found) = self.skip_qualifiers(id).and_then(|id| self.type_by_id(id)) else {
+            return other();
+        };
+        match found.kind {
+            Kind::Int => {
+                let signed = read_u32(found.trailing, 0).is_some_and(|data| data >> 24 & 1 == 1);
+                TypeKind::Int { size: found.size_or_type, signed }
+            }
+            Kind::Enum | Kind::Enum64 => TypeKind::Int { size: found.size_or_type, signed: found.kind_flag },
+            Kind::Pointer => TypeKind::Pointer { target: self.type_name(found.size_or_type, 0) },
+            _ => other(),
+        }
+    }
+
+    fn type_name(&self, id: u32, depth: u32) -> String {
+        let Some(found) = self.skip_qualifiers(id).and_then(|id| self.type_by_id(id)) else {
+            return "…".into();
+        };
+        let name = if found.name == 0 { "…" } else { self.string(found.name) };
+        match found.kind {
+            Kind::Void => "void".into(),
+            Kind::Struct => format!("struct {name}"),
+            Kind::Union => format!("union {name}"),
+            Kind::Forward if found.kind_flag => format!("union {name}"),
+            Kind::Forward => format!("struct {name}"),
+            Kind::Enum | Kind::Enum64 => format!("enum {name}"),
+            Kind::Pointer if depth < MAX_DEPTH => {
+                format!("{} *", self.type_name(found.size_or_type, depth + 1))
+            }
+            Kind::Pointer => "…".into(),
+            _ => name.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    /// Builds BTF by hand: types are appended raw, strings are interned.
+    #[derive(Default)]
+    struct Builder {
+        types: Vec<u8>,
+        strings: Vec<u8>,
+    }
+
+    impl Builder {
+        fn name(&mut self, name: &str) -> u32 {
+            if self.strings.is_empty() {
+                self.strings.push(0);
+            }
+            if name.is_empty() {
+                return 0;
+            }
+            let at = self.strings.len() as u32;
+            self.strings.extend(name.as_bytes());
+            self.strings.push(0);
+            at
+        }
+
+        fn add(&mut self, name: &str, kind: u32, count: u32, size_or_type: u32, trailing: &[u32]) {
+            let name = self.name(name);
+            for word in [name, kind << 24 | count, size_or_type].iter().chain(trailing) {
+                self.types.extend(word.to_le_bytes());
+            }
+        }
+
+        fn build(self, header: u32) -> Vec<u8> {
+            let (types, strings) = (self.types.len() as u32, self.strings.len() as u32);
+            let mut data = 0xeb9f_u16.to_le_bytes().to_vec();
+            data.extend([1, 0]);
+            for word in [header, 0, types, types, strings] {
+                data.extend(word.to_le_bytes());
+            }
+            data.resize(header as usize, 0);
+            data.extend(self.types);
+            data.extend(self.strings);
+            data
+        }
+    }
+
+    /// 1 int, 2 struct inner {int a; int b}, 3 union {inner; int c}, 4 struct outer {int x; union; }, 5 ptr, 6 proto, 7 func
+    fn sample(header: u32) -> Btf {
+        let mut builder = Builder::default();
+        builder.add("int", 1, 0, 4, &[1 << 24 | 32]);
+        let (a, b, c, x) = (builder.name("a"), builder.name("b"), builder.name("c"), builder.name("x"));
+        builder.add("inner", 4, 2, 8, &[a, 1, 0, b, 1, 32]);
+        builder.add("", 5, 2, 8, &[0, 2, 0, c, 1, 0]);
+        builder.add("outer", 4, 2, 12, &[x, 1, 0, 0, 3, 32]);
+        builder.add("", 2, 0, 4, &[]);
+        let p = builder.name("p");
+        builder.add("", 13, 1, 1, &[p, 5]);
+        builder.add("do_it", 12, 0, 6, &[]);
+        Btf::parse(builder.build(header)).unwrap()
+    }
+
+    #[test]
+    fn fields_are_found_through_anonymous_members() {
+        for header in [24, 32] {
+            let btf = sample(header);
+            for (path, offset) in [("x", 0), ("a", 4), ("b", 8), ("c", 4)] {
+                assert_eq!(btf.field("outer", path).unwrap(), Field { offset, size: 4 }, "{path}");
+            }
+            let error = btf.field("outer", "nothing").unwrap_err().to_string();
+            assert_eq!(error, "this kernel's BTF has no field outer.nothing");
+        }
+    }
+
+    #[test]
+    fn functions_have_signatures() {
+        let btf = sample(24);
+        let function = btf.function("do_it").unwrap();
+        assert_eq!(function.parameters[0].name, "p");
+        assert_eq!(function.parameters[0].kind, TypeKind::Pointer { target: "struct outer".into() });
+        assert_eq!(function.returns, TypeKind::Int { size: 4, signed: true });
+        assert_eq!(btf.functions().collect::<Vec<_>>(), ["do_it"]);
+        assert_eq!(btf.function("do"), None);
+    }
+
+    #[test]
+    fn cut_off_or_altered_bytes_never_panic() {
+        let mut builder = Builder::default();
+        builder.add("int", 1, 0, 4, &[1 << 24 | 32]);
+        let a = builder.name("a");
+        builder.add("s", 4, 1, 4, &[a, 2, 0]);
+        let whole = builder.build(24);
+        for end in 0..whole.len() {
+            assert!(Btf::parse(whole[..end].to_vec()).is_err(), "{end} of {} bytes", whole.len());
+        }
+        for at in 0..whole.len() {
+            for byte in [0, 1, 0x7f, 0xff] {
+                let mut altered = whole.clone();
+                altered[at] = byte;
+                if let Ok(btf) = Btf::parse(altered) {
+                    drop((btf.field("s", "a.a"), btf.function("s"), btf.functions().count()));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_running_kernel_is_understood() {
+        let Ok(btf) = Btf::load(crate::KERNEL_BTF.as_ref()) else {
+            eprintln!("skipped: this kernel shows no BTF");
+            return;
+        };
+        assert_eq!(btf.field("task_struct", "tgid").unwrap().size, 4);
+        assert_eq!(btf.field("file", "f_path.dentry").unwrap().size, 8);
+        assert_eq!(btf.field("dentry", "d_name.name").unwrap().size, 8);
+        let fd_install = btf.function("fd_install").unwrap();
+        assert_eq!(fd_install.parameters[1].kind, TypeKind::Pointer { target: "struct file".into() });
+    }
+}
