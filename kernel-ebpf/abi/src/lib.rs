@@ -1,2 +1,115 @@
+//! What the kernel programs and the agent share: configuration, records and matching logic.
+//!
+//! Everything here is compiled twice: for the kernel, where it runs between
+//! the hook and the ring buffer, and for the agent, which fills in the
+//! configuration, reads the records and unit-tests the logic. Nothing
+//! allocates, panics or touches memory other than through the traits that
+//! each side implements.
 #![no_std]
-//! What the kernel programs and the agent share.
+
+pub mod config;
+mod offsets;
+pub mod path;
+pub mod record;
+mod repeat;
+pub mod selector;
+pub mod text;
+
+pub use offsets::Offsets;
+pub use repeat::{CONTINUE, STOP, repeat};
+
+/// Longest string, in bytes, that is read, compared or reported: `PATH_MAX`.
+pub const MAX_STRING: usize = 4096;
+
+/// Longest name of a directory entry: `NAME_MAX`.
+pub const MAX_NAME: usize = 255;
+
+/// Bytes of a process's binary path as the kernel programs keep it; longer paths match no `matchBinaries` value.
+pub const BINARY_KEY: usize = 256;
+
+/// Arguments that one hook can read: what x86-64 passes in registers.
+pub const MAX_ARGUMENTS: usize = 6;
+
+/// Selectors of one hook.
+pub const MAX_SELECTORS: usize = 32;
+
+/// Filters of one hook, over all its selectors.
+pub const MAX_FILTERS: usize = 128;
+
+/// A process, as the kernel programs remember it: from its exec or fork to its exit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Process {
+    /// `group_leader->start_boottime`, in nanoseconds; 0 if not known exactly.
+    pub start_time: u64,
+    /// Id of the binary in `BINARIES`; 0 if no policy names it.
+    pub binary: u32,
+    /// Keeps the size a multiple of eight.
+    pub reserved: u32,
+}
+
+/// A value in a set of a hook: a process id, a binary's id or an integer argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Member {
+    /// The value, sign-extended.
+    pub value: u64,
+    /// Which set: [`config::Filter::values`].
+    pub set: u32,
+    /// Keeps the size a multiple of eight; must be 0.
+    pub reserved: u32,
+}
+
+/// A string in a hook's list of values.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Text {
+    /// Length in bytes, at most [`MAX_STRING`].
+    pub length: u32,
+    /// Keeps `bytes` aligned.
+    pub reserved: u32,
+    /// The bytes, padded with zeros; eight more than [`MAX_STRING`], so that any word of it can be loaded whole.
+    pub bytes: [u8; MAX_STRING + 8],
+}
+
+/// Set on a task whose system call is to be refused by the LSM hooks that it must pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Mark {
+    /// Which LSM hooks refuse: one bit each, as given out by the agent.
+    pub points: u64,
+    /// What they return: a negative errno.
+    pub error: i32,
+    /// Keeps the size a multiple of eight.
+    pub reserved: u32,
+}
+
+/// What a CPU counted, over all programs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct CpuCounters {
+    /// Records that were written or lost: the last sequence number given out.
+    pub sequence: u64,
+    /// Records that found the ring buffer full.
+    pub lost_full: u64,
+    /// Records that found no free scratch memory on this CPU.
+    pub lost_busy: u64,
+    /// Processes that found the process table full: their exits are not reported.
+    pub processes_full: u64,
+}
+
+/// What a CPU counted for one hook.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct HookCounters {
+    /// Times a selector matched.
+    pub hits: u64,
+    /// Hits whose record was written.
+    pub posted: u64,
+    /// Hits whose record was lost.
+    pub lost: u64,
+    /// Filters that could not read their argument.
+    pub unreadable: u64,
+    /// Enforcement that could not be carried out: no room for a mark, or the signal was refused.
+    pub unenforced: u64,
+}

@@ -1,0 +1,108 @@
+//! The configuration of one hook program: read-only data that the verifier sees as constants.
+//!
+//! The program is one template. Loops run to counts given here, branches test
+//! numbers given here, so what a hook does not use is not in its machine code.
+
+use crate::{MAX_ARGUMENTS, MAX_FILTERS, MAX_SELECTORS};
+
+/// One instance of the hook program.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct HookConfig {
+    /// The id that records carry.
+    pub hook: u32,
+    /// Where arguments come from: [`FUNCTION`] or [`SYSCALL`].
+    pub source: u32,
+    /// System calls on the shared dispatcher: slot of the next hook on the same call; 0 for none.
+    pub next: u32,
+    /// How `Override` is done: [`OVERRIDE_RETURN`], [`OVERRIDE_MARK`] or [`OVERRIDE_RESULT`].
+    pub override_by: u32,
+    /// [`OVERRIDE_MARK`]: the LSM hooks that refuse.
+    pub points: u64,
+    /// Used entries of `arguments`.
+    pub argument_count: u32,
+    /// Used entries of `selectors`.
+    pub selector_count: u32,
+    /// What to read.
+    pub arguments: [ArgumentConfig; MAX_ARGUMENTS],
+    /// What to match, in order.
+    pub selectors: [Selector; MAX_SELECTORS],
+    /// The filters of all selectors, cheapest first within each.
+    pub filters: [Filter; MAX_FILTERS],
+}
+
+/// Arguments are the hooked function's own.
+pub const FUNCTION: u32 = 0;
+/// The hooked function gets a `struct pt_regs *` that holds a system call's arguments.
+pub const SYSCALL: u32 = 1;
+
+/// `bpf_override_return`: the function does not run.
+pub const OVERRIDE_RETURN: u32 = 1;
+/// The task is marked, and the LSM hooks on the call's way refuse.
+pub const OVERRIDE_MARK: u32 = 2;
+/// The program's result is the hook's: LSM programs.
+pub const OVERRIDE_RESULT: u32 = 3;
+
+/// One argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct ArgumentConfig {
+    /// Position in the function's parameters.
+    pub index: u32,
+    /// One of the `KIND_*` numbers of [`crate::record`].
+    pub kind: u32,
+}
+
+/// One selector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Selector {
+    /// First of its filters in [`HookConfig::filters`].
+    pub first_filter: u32,
+    /// How many filters; 0 matches always.
+    pub filter_count: u32,
+    /// `ACTION_*` bits.
+    pub actions: u32,
+    /// What `Override` returns: a negative errno.
+    pub error: i32,
+}
+
+/// Send the event.
+pub const ACTION_POST: u32 = 1;
+/// Kill the process.
+pub const ACTION_SIGKILL: u32 = 1 << 1;
+/// Do not run the function.
+pub const ACTION_OVERRIDE: u32 = 1 << 2;
+/// Any of these makes a selector fail closed when it cannot read an argument.
+pub const ACTIONS_ENFORCING: u32 = ACTION_SIGKILL | ACTION_OVERRIDE;
+
+/// One filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Filter {
+    /// One of the `TEST_*` numbers.
+    pub test: u32,
+    /// Position in [`HookConfig::arguments`], for tests of arguments.
+    pub slot: u32,
+    /// Sets: the set's number. Texts: the first value in the hook's list.
+    pub values: u32,
+    /// Texts: how many values.
+    pub count: u32,
+}
+
+/// The process id is in the set.
+pub const TEST_PID_IN: u32 = 1;
+/// The process id is not in the set.
+pub const TEST_PID_NOT_IN: u32 = 2;
+/// The binary is in the set.
+pub const TEST_BINARY_IN: u32 = 3;
+/// The binary is not in the set.
+pub const TEST_BINARY_NOT_IN: u32 = 4;
+/// The integer argument is in the set.
+pub const TEST_INTEGER_IN: u32 = 5;
+/// The text equals a value.
+pub const TEST_TEXT_EQUAL: u32 = 6;
+/// The text starts with a value.
+pub const TEST_TEXT_PREFIX: u32 = 7;
+/// The text ends with a value.
+pub const TEST_TEXT_POSTFIX: u32 = 8;

@@ -1,0 +1,251 @@
+//! Paths, walked from a dentry to the root as the kernel's `prepend_path` does.
+//!
+//! <https://elixir.bootlin.com/linux/v6.12/source/fs/d_path.c#L96>
+
+use crate::{CONTINUE, MAX_NAME, MAX_STRING, Offsets, STOP, repeat};
+
+/// Names a path can have, mounts crossed included: what fits into [`MAX_STRING`] bytes.
+const MAX_STEPS: u32 = MAX_STRING as u32 / 2;
+
+/// Kernel memory, and the buffer a path is built in.
+pub trait Memory {
+    /// The pointer at this address; 0 if it cannot be read.
+    fn pointer(&self, address: u64) -> u64;
+    /// The 32-bit number at this address; 0 if it cannot be read.
+    fn number(&self, address: u64) -> u32;
+    /// Copies `length` (at most [`MAX_NAME`]) bytes to this place of the buffer; false if they cannot be read.
+    fn copy_name(&self, to: u32, from: u64, length: u32) -> bool;
+    /// Writes one byte of the buffer.
+    fn put(&self, at: u32, byte: u8);
+    /// The kernel's offsets.
+    fn offsets(&self) -> Offsets;
+}
+
+/// A walk in progress; when it ends, `start..MAX_STRING` of the buffer is the path.
+pub struct Walk<M> {
+    /// Where the path starts.
+    pub start: u32,
+    /// Whether the walk reached the root.
+    pub complete: bool,
+    dentry: u64,
+    mount: u64,
+    root_dentry: u64,
+    root_mount: u64,
+    memory: M,
+}
+
+/// Walks the `struct path` at `path` up to the `struct path` at `root`, or to the global root.
+#[inline(always)]
+pub fn walk<M: Memory>(path: u64, root: u64, memory: M) -> Walk<M> {
+    let offsets = memory.offsets();
+    let mut walk = Walk {
+        start: MAX_STRING as u32,
+        complete: false,
+        dentry: memory.pointer(path + u64::from(offsets.path_dentry)),
+        mount: memory.pointer(path + u64::from(offsets.path_mnt)),
+        root_dentry: memory.pointer(root + u64::from(offsets.path_dentry)),
+        root_mount: memory.pointer(root + u64::from(offsets.path_mnt)),
+        memory,
+    };
+    repeat(MAX_STEPS, &mut walk, step::<M>);
+    if walk.start == MAX_STRING as u32 {
+        walk.start -= 1;
+        walk.memory.put(walk.start, b'/');
+    }
+    walk
+}
+
+extern "C" fn step<M: Memory>(_: u32, walk: &mut Walk<M>) -> i64 {
+    if walk.dentry == walk.root_dentry && walk.mount == walk.root_mount {
+        walk.complete = true;
+        return STOP;
+    }
+    if walk.dentry == 0 || walk.mount == 0 {
+        return STOP;
+    }
+    let offsets = walk.memory.offsets();
+    let parent = walk.memory.pointer(walk.dentry + u64::from(offsets.dentry_d_parent));
+    let mount_root = walk.memory.pointer(walk.mount + u64::from(offsets.vfsmount_mnt_root));
+    if walk.dentry == mount_root || walk.dentry == parent {
+        return leave_mount(walk, walk.dentry == mount_root);
+    }
+    if parent == 0 || !prepend_name(walk) {
+        return STOP;
+    }
+    walk.dentry = parent;
+    CONTINUE
+}
+
+/// Goes on at the place where the current mount is mounted.
+#[inline(always)]
+fn leave_mount<M: Memory>(walk: &mut Walk<M>, at_its_root: bool) -> i64 {
+    let offsets = walk.memory.offsets();
+    let mount = walk.mount.wrapping_sub(u64::from(offsets.mount_mnt));
+    let parent = walk.memory.pointer(mount + u64::from(offsets.mount_mnt_parent));
+    if !at_its_root || parent == mount || parent == 0 {
+        walk.complete = at_its_root && parent == mount;
+        return STOP;
+    }
+    walk.dentry = walk.memory.pointer(mount + u64::from(offsets.mount_mnt_mountpoint));
+    walk.mount = parent + u64::from(offsets.mount_mnt);
+    CONTINUE
+}
+
+/// Puts `/name` before the path so far; false if there is no room or it cannot be read.
+#[inline(always)]
+fn prepend_name<M: Memory>(walk: &mut Walk<M>) -> bool {
+    let offsets = walk.memory.offsets();
+    let length = walk.memory.number(walk.dentry + u64::from(offsets.dentry_d_name_len)) & MAX_NAME as u32;
+    let name = walk.memory.pointer(walk.dentry + u64::from(offsets.dentry_d_name_name));
+    if length + 1 > walk.start || length == 0 {
+        return false;
+    }
+    if !walk.memory.copy_name(walk.start - length, name, length) {
+        return false;
+    }
+    walk.start -= length + 1;
+    walk.memory.put(walk.start, b'/');
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use core::cell::RefCell;
+    use std::collections::HashMap;
+    use std::string::String;
+    use std::vec::Vec;
+
+    use super::*;
+
+    const OFFSETS: Offsets = {
+        // SAFETY: every field is an integer.
+        let mut offsets: Offsets = unsafe { core::mem::zeroed() };
+        offsets.path_dentry = 8;
+        offsets.dentry_d_parent = 0x10;
+        offsets.dentry_d_name_len = 0x18;
+        offsets.dentry_d_name_name = 0x20;
+        offsets.mount_mnt = 0x40;
+        offsets.mount_mnt_parent = 0x8;
+        offsets.mount_mnt_mountpoint = 0x10;
+        offsets
+    };
+
+    /// A kernel of words and names, and a buffer.
+    #[derive(Default)]
+    struct Kernel {
+        words: HashMap<u64, u64>,
+        names: HashMap<u64, Vec<u8>>,
+        buffer: RefCell<Vec<u8>>,
+    }
+
+    impl Kernel {
+        fn dentry(&mut self, address: u64, parent: u64, name: &str) {
+            self.words.insert(address + 0x10, parent);
+            self.words.insert(address + 0x18, name.len() as u64);
+            self.words.insert(address + 0x20, address + 0x100);
+            self.names.insert(address + 0x100, name.into());
+        }
+
+        /// `address` is that of `struct mount`.
+        fn mount(&mut self, address: u64, root: u64, parent: u64, mountpoint: u64) {
+            self.words.insert(address + 0x40, root);
+            self.words.insert(address + 0x8, parent);
+            self.words.insert(address + 0x10, mountpoint);
+        }
+
+        fn path(&mut self, address: u64, dentry: u64, mount: u64) {
+            self.words.insert(address, mount + 0x40);
+            self.words.insert(address + 8, dentry);
+        }
+
+        fn walk(&self, path: u64, root: u64) -> (String, bool) {
+            *self.buffer.borrow_mut() = std::vec![0; MAX_STRING + 264];
+            let walk = walk(path, root, self);
+            let bytes = self.buffer.borrow()[walk.start as usize..MAX_STRING].to_vec();
+            (String::from_utf8(bytes).expect("names are ASCII"), walk.complete)
+        }
+    }
+
+    impl Memory for &Kernel {
+        fn pointer(&self, address: u64) -> u64 {
+            self.words.get(&address).copied().unwrap_or(0)
+        }
+        fn number(&self, address: u64) -> u32 {
+            self.pointer(address) as u32
+        }
+        fn copy_name(&self, to: u32, from: u64, length: u32) -> bool {
+            let Some(name) = self.names.get(&from) else { return false };
+            let to = to as usize;
+            self.buffer.borrow_mut()[to..to + length as usize].copy_from_slice(&name[..length as usize]);
+            true
+        }
+        fn put(&self, at: u32, byte: u8) {
+            self.buffer.borrow_mut()[at as usize] = byte;
+        }
+        fn offsets(&self) -> Offsets {
+            OFFSETS
+        }
+    }
+
+    /// `/` on mount 0x10000; `/mnt` carries mount 0x20000 with `a/b` in it.
+    fn kernel() -> Kernel {
+        let mut kernel = Kernel::default();
+        kernel.dentry(0x1000, 0x1000, "/");
+        kernel.dentry(0x2000, 0x1000, "mnt");
+        kernel.dentry(0x3000, 0x3000, "/");
+        kernel.dentry(0x4000, 0x3000, "a");
+        kernel.dentry(0x5000, 0x4000, "b");
+        kernel.mount(0x10000, 0x1000, 0x10000, 0x1000);
+        kernel.mount(0x20000, 0x3000, 0x10000, 0x2000);
+        kernel.path(0x100, 0x1000, 0x10000);
+        kernel
+    }
+
+    #[test]
+    fn paths_cross_mounts_and_stop_at_the_root() {
+        let cases = [
+            (0x1000, 0x10000, 0x100, "/", true),
+            (0x2000, 0x10000, 0x100, "/mnt", true),
+            (0x3000, 0x20000, 0x100, "/mnt", true),
+            (0x5000, 0x20000, 0x100, "/mnt/a/b", true),
+        ];
+        for (dentry, mount, root, expected, complete) in cases {
+            let mut kernel = kernel();
+            kernel.path(0x200, dentry, mount);
+            assert_eq!(kernel.walk(0x200, root), (expected.into(), complete), "dentry {dentry:#x}");
+        }
+    }
+
+    #[test]
+    fn a_changed_root_cuts_the_path() {
+        let mut kernel = kernel();
+        kernel.path(0x100, 0x4000, 0x20000);
+        kernel.path(0x200, 0x5000, 0x20000);
+        assert_eq!(kernel.walk(0x200, 0x100), ("/b".into(), true));
+    }
+
+    #[test]
+    fn unreadable_memory_leaves_an_incomplete_path() {
+        let mut kernel = kernel();
+        kernel.words.remove(&0x4010);
+        kernel.path(0x200, 0x5000, 0x20000);
+        assert_eq!(kernel.walk(0x200, 0x100), ("/b".into(), false));
+        assert_eq!(kernel.walk(0x900, 0x100), ("/".into(), false));
+    }
+
+    #[test]
+    fn a_path_that_does_not_fit_is_incomplete() {
+        let mut kernel = kernel();
+        let name = "n".repeat(200);
+        let deepest = (0..30).fold(0x3000, |parent, depth| {
+            let address = 0x10_0000 + depth * 0x1000;
+            kernel.dentry(address, parent, &name);
+            address
+        });
+        kernel.path(0x200, deepest, 0x20000);
+        let (path, complete) = kernel.walk(0x200, 0x100);
+        assert!(!complete);
+        assert_eq!(path.len(), 20 * 201, "as many names as fit");
+    }
+}

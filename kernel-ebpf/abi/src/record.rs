@@ -1,0 +1,155 @@
+//! Records in the ring buffer.
+//!
+//! A record is a [`Header`], then what its kind says, then bytes. Numbers have
+//! the machine's byte order: both sides are on one machine.
+
+use crate::{MAX_ARGUMENTS, MAX_STRING};
+
+/// A process executed: [`Header`], [`Exec`], then binary, working directory and arguments.
+pub const EXEC: u8 = 1;
+/// A process was forked: [`Header`], [`Fork`].
+pub const FORK: u8 = 2;
+/// A process exited: [`Header`], [`Exit`].
+pub const EXIT: u8 = 3;
+/// A hook matched: [`Header`], [`Hit`], then the arguments.
+pub const HOOK: u8 = 4;
+
+/// Starts every record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Header {
+    /// Bytes of the whole record.
+    pub length: u32,
+    /// [`EXEC`], [`FORK`], [`EXIT`] or [`HOOK`].
+    pub kind: u8,
+    /// Meaning by kind.
+    pub flags: u8,
+    /// The CPU that wrote it.
+    pub cpu: u16,
+    /// Counts this CPU's records from 1, lost ones included.
+    pub sequence: u64,
+    /// `CLOCK_BOOTTIME`, nanoseconds.
+    pub time: u64,
+    /// The current process.
+    pub task: TaskKey,
+    /// The current cgroup's id in the unified hierarchy.
+    pub cgroup_id: u64,
+}
+
+/// A thread and its process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct TaskKey {
+    /// Process id (`tgid`).
+    pub pid: u32,
+    /// Thread id (`pid`).
+    pub tid: u32,
+    /// `group_leader->start_boottime`, nanoseconds.
+    pub start_time: u64,
+}
+
+/// Follows the header of an [`EXEC`] record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Exec {
+    /// The parent process.
+    pub parent: TaskKey,
+    /// Real user id.
+    pub uid: u32,
+    /// Real group id.
+    pub gid: u32,
+    /// Effective user id.
+    pub euid: u32,
+    /// Effective group id.
+    pub egid: u32,
+    /// Login uid.
+    pub auid: u32,
+    /// Bytes of the binary's path.
+    pub binary: u32,
+    /// Bytes of the working directory's path.
+    pub cwd: u32,
+    /// Bytes of the arguments: NUL-terminated strings, `argv[0]` included.
+    pub arguments: u32,
+}
+
+/// [`Header::flags`] of [`EXEC`]: the binary's path is incomplete.
+pub const EXEC_BINARY_INCOMPLETE: u8 = 1;
+/// [`Header::flags`] of [`EXEC`]: the working directory's path is incomplete.
+pub const EXEC_CWD_INCOMPLETE: u8 = 1 << 1;
+/// [`Header::flags`] of [`EXEC`]: there are more arguments.
+pub const EXEC_ARGUMENTS_TRUNCATED: u8 = 1 << 2;
+
+/// Follows the header of a [`FORK`] record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Fork {
+    /// The new process.
+    pub child: TaskKey,
+    /// Its parent.
+    pub parent: TaskKey,
+}
+
+/// Follows the header of an [`EXIT`] record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Exit {
+    /// `task_struct.exit_code`.
+    pub code: u32,
+    /// Keeps the size a multiple of eight.
+    pub reserved: u32,
+}
+
+/// Follows the header of a [`HOOK`] record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Hit {
+    /// The hook's id.
+    pub hook: u32,
+    /// Index of the selector that matched.
+    pub selector: u32,
+    /// How many arguments follow.
+    pub arguments: u32,
+    /// Keeps the size a multiple of eight.
+    pub reserved: u32,
+}
+
+/// [`Header::flags`] of [`HOOK`]: a filter could not read an argument and failed closed.
+pub const HOOK_FAILED_CLOSED: u8 = 1;
+/// [`Header::flags`] of [`HOOK`]: an enforcing action could not be carried out.
+pub const HOOK_UNENFORCED: u8 = 1 << 1;
+
+/// Starts every argument; its bytes follow, padded to eight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Argument {
+    /// Bytes that follow, without padding.
+    pub length: u32,
+    /// One of the `KIND_*` numbers.
+    pub kind: u8,
+    /// [`ARGUMENT_UNREADABLE`], [`ARGUMENT_INCOMPLETE`].
+    pub flags: u8,
+    /// Files: `i_mode`.
+    pub mode: u16,
+}
+
+/// The argument could not be read; no bytes follow.
+pub const ARGUMENT_UNREADABLE: u8 = 1;
+/// The path lacks its beginning, or the string its end.
+pub const ARGUMENT_INCOMPLETE: u8 = 1 << 1;
+
+/// A signed 32-bit integer; eight bytes, sign-extended.
+pub const KIND_INT: u32 = 1;
+/// An unsigned 32-bit integer; eight bytes.
+pub const KIND_UINT: u32 = 2;
+/// A signed 64-bit integer; eight bytes.
+pub const KIND_LONG: u32 = 3;
+/// An unsigned 64-bit integer; eight bytes.
+pub const KIND_SIZE: u32 = 4;
+/// A string without its NUL.
+pub const KIND_STRING: u32 = 5;
+/// The path of a `struct file`.
+pub const KIND_FILE: u32 = 6;
+
+/// Bytes of the largest record: every argument at its longest.
+pub const MAX_RECORD: usize =
+    size_of::<Header>() + size_of::<Hit>() + MAX_ARGUMENTS * (size_of::<Argument>() + MAX_STRING);

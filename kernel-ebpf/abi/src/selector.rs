@@ -1,0 +1,263 @@
+//! Which selector of a hook matches.
+
+use crate::config::{
+    ACTIONS_ENFORCING, Filter, HookConfig, Selector, TEST_BINARY_IN, TEST_BINARY_NOT_IN, TEST_INTEGER_IN,
+    TEST_PID_IN, TEST_PID_NOT_IN,
+};
+use crate::{MAX_FILTERS, MAX_SELECTORS};
+
+/// Whether a filter holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It holds.
+    Match,
+    /// It does not.
+    Miss,
+    /// The argument cannot be read.
+    Unreadable,
+}
+
+impl From<bool> for Verdict {
+    #[inline(always)]
+    fn from(holds: bool) -> Self {
+        if holds { Verdict::Match } else { Verdict::Miss }
+    }
+}
+
+/// What filters ask about. Nothing is read before it is asked for.
+pub trait Facts {
+    /// The current process id.
+    fn pid(&mut self) -> u64;
+    /// The current process's binary id; 0 if no policy names it.
+    fn binary(&mut self) -> u64;
+    /// The integer argument in this slot, at its width and sign.
+    fn integer(&mut self, slot: u32) -> Option<u64>;
+    /// Whether the value is in the set.
+    fn is_member(&mut self, set: u32, value: u64) -> bool;
+    /// Whether the text in `filter.slot` passes `filter.test` against any of the filter's values.
+    fn text(&mut self, filter: &Filter) -> Verdict;
+    /// A filter could not read its argument.
+    fn count_unreadable(&mut self);
+}
+
+/// A selector that matched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Selected {
+    /// Its index.
+    pub index: u32,
+    /// Its actions.
+    pub actions: u32,
+    /// What its `Override` returns.
+    pub error: i32,
+    /// It matched because a filter could not read its argument.
+    pub failed_closed: bool,
+}
+
+/// The first selector whose filters all hold.
+///
+/// A filter that cannot read its argument holds in a selector that enforces
+/// (a process must not escape enforcement by passing a page that is not in
+/// memory) and does not hold in one that only observes.
+#[inline(always)]
+pub fn select(config: &HookConfig, facts: &mut impl Facts) -> Option<Selected> {
+    let count = constant(&config.selector_count);
+    let mut index = 0;
+    while index < MAX_SELECTORS as u32 && index < count {
+        let selector = entry(&config.selectors, index);
+        let actions = constant(&selector.actions);
+        if let Some(failed_closed) = holds(config, selector, actions, facts) {
+            let error = constant(&selector.error);
+            return Some(Selected { index, actions, error, failed_closed });
+        }
+        index += 1;
+    }
+    None
+}
+
+/// Whether all filters hold, and if so whether that is by failing closed.
+#[inline(always)]
+fn holds(config: &HookConfig, selector: &Selector, actions: u32, facts: &mut impl Facts) -> Option<bool> {
+    let first = constant(&selector.first_filter);
+    let count = constant(&selector.filter_count);
+    let mut failed_closed = false;
+    let mut index = 0;
+    while index < MAX_FILTERS as u32 && index < count && first + index < MAX_FILTERS as u32 {
+        match judge(entry(&config.filters, first + index), facts) {
+            Verdict::Match => {}
+            Verdict::Miss => return None,
+            Verdict::Unreadable => {
+                facts.count_unreadable();
+                if actions & ACTIONS_ENFORCING == 0 {
+                    return None;
+                }
+                failed_closed = true;
+            }
+        }
+        index += 1;
+    }
+    Some(failed_closed)
+}
+
+#[inline(always)]
+fn judge(filter: &Filter, facts: &mut impl Facts) -> Verdict {
+    let set = constant(&filter.values);
+    match constant(&filter.test) {
+        TEST_PID_IN => {
+            let pid = facts.pid();
+            facts.is_member(set, pid).into()
+        }
+        TEST_PID_NOT_IN => {
+            let pid = facts.pid();
+            (!facts.is_member(set, pid)).into()
+        }
+        TEST_BINARY_IN => {
+            let binary = facts.binary();
+            (binary != 0 && facts.is_member(set, binary)).into()
+        }
+        TEST_BINARY_NOT_IN => {
+            let binary = facts.binary();
+            (binary == 0 || !facts.is_member(set, binary)).into()
+        }
+        TEST_INTEGER_IN => match facts.integer(constant(&filter.slot)) {
+            Some(value) => facts.is_member(set, value).into(),
+            None => Verdict::Unreadable,
+        },
+        _ => facts.text(filter),
+    }
+}
+
+/// An entry of a table, without the bounds check that the caller has made and the kernel cannot panic on.
+#[inline(always)]
+pub fn entry<T, const N: usize>(table: &[T; N], index: u32) -> &T {
+    let index = if (index as usize) < N { index as usize } else { 0 };
+    // SAFETY: the index is below N, and no table is empty.
+    unsafe { &*table.as_ptr().add(index) }
+}
+
+/// A number of the configuration, as the agent set it: the compiler must not
+/// take the one it finds in the object file for granted.
+#[inline(always)]
+pub fn constant<T: Copy>(number: &T) -> T {
+    // SAFETY: a reference is valid to read.
+    unsafe { core::ptr::read_volatile(number) }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::config::{ACTION_POST, ACTION_SIGKILL, TEST_TEXT_EQUAL};
+
+    struct Process {
+        pid: u64,
+        binary: u64,
+        integer: Option<u64>,
+        text: Verdict,
+        unreadable: u32,
+    }
+
+    impl Facts for Process {
+        fn pid(&mut self) -> u64 {
+            self.pid
+        }
+        fn binary(&mut self) -> u64 {
+            self.binary
+        }
+        fn integer(&mut self, _: u32) -> Option<u64> {
+            self.integer
+        }
+        /// Set n holds the number n.
+        fn is_member(&mut self, set: u32, value: u64) -> bool {
+            u64::from(set) == value
+        }
+        fn text(&mut self, _: &Filter) -> Verdict {
+            self.text
+        }
+        fn count_unreadable(&mut self) {
+            self.unreadable += 1;
+        }
+    }
+
+    fn config(selectors: &[(u32, &[(u32, u32)])]) -> HookConfig {
+        // SAFETY: every field is an integer.
+        let mut config: HookConfig = unsafe { core::mem::zeroed() };
+        let mut filters = Vec::new();
+        for (index, (actions, tests)) in selectors.iter().enumerate() {
+            config.selectors[index] = Selector {
+                first_filter: filters.len() as u32,
+                filter_count: tests.len() as u32,
+                actions: *actions,
+                error: -1,
+            };
+            filters.extend_from_slice(tests);
+        }
+        config.selector_count = selectors.len() as u32;
+        for (index, (test, values)) in filters.into_iter().enumerate() {
+            config.filters[index] = Filter { test, slot: 0, values, count: 1 };
+        }
+        config
+    }
+
+    const PROCESS: Process =
+        Process { pid: 7, binary: 3, integer: Some(5), text: Verdict::Match, unreadable: 0 };
+
+    #[test]
+    fn each_test_holds_and_fails() {
+        let cases = [
+            (TEST_PID_IN, 7, true),
+            (TEST_PID_IN, 8, false),
+            (TEST_PID_NOT_IN, 7, false),
+            (TEST_PID_NOT_IN, 8, true),
+            (TEST_BINARY_IN, 3, true),
+            (TEST_BINARY_IN, 4, false),
+            (TEST_BINARY_NOT_IN, 3, false),
+            (TEST_BINARY_NOT_IN, 4, true),
+            (TEST_INTEGER_IN, 5, true),
+            (TEST_INTEGER_IN, 6, false),
+            (TEST_TEXT_EQUAL, 0, true),
+        ];
+        for (test, values, expected) in cases {
+            let config = config(&[(ACTION_POST, &[(test, values)])]);
+            let selected = select(&config, &mut Process { ..PROCESS });
+            assert_eq!(selected.is_some(), expected, "test {test} against {values}");
+        }
+    }
+
+    #[test]
+    fn a_binary_that_no_policy_names_is_in_no_set() {
+        let unnamed = || Process { binary: 0, ..PROCESS };
+        let is_in = config(&[(ACTION_POST, &[(TEST_BINARY_IN, 0)])]);
+        let is_not_in = config(&[(ACTION_POST, &[(TEST_BINARY_NOT_IN, 0)])]);
+        assert_eq!(select(&is_in, &mut unnamed()), None);
+        assert!(select(&is_not_in, &mut unnamed()).is_some());
+    }
+
+    #[test]
+    fn the_first_selector_whose_filters_all_hold_wins() {
+        let config = config(&[
+            (ACTION_POST, &[(TEST_PID_IN, 7), (TEST_INTEGER_IN, 6)]),
+            (ACTION_SIGKILL, &[(TEST_PID_IN, 7), (TEST_INTEGER_IN, 5)]),
+            (ACTION_POST, &[]),
+        ]);
+        let selected = select(&config, &mut Process { ..PROCESS }).expect("the second holds");
+        assert_eq!((selected.index, selected.actions), (1, ACTION_SIGKILL));
+        let other = select(&config, &mut Process { pid: 1, ..PROCESS }).expect("the third holds always");
+        assert_eq!(other.index, 2);
+    }
+
+    #[test]
+    fn what_cannot_be_read_fails_closed_only_where_it_enforces() {
+        for (actions, expected) in [(ACTION_POST, None), (ACTION_POST | ACTION_SIGKILL, Some(true))] {
+            let config = config(&[(actions, &[(TEST_TEXT_EQUAL, 0)])]);
+            let mut process = Process { text: Verdict::Unreadable, ..PROCESS };
+            let selected = select(&config, &mut process);
+            assert_eq!(selected.map(|selected| selected.failed_closed), expected, "actions {actions:#x}");
+            assert_eq!(process.unreadable, 1);
+        }
+        let mut process = Process { integer: None, ..PROCESS };
+        let config = config(&[(ACTION_SIGKILL, &[(TEST_INTEGER_IN, 5), (TEST_PID_IN, 8)])]);
+        assert_eq!(select(&config, &mut process), None, "the other filters still count");
+    }
+}
