@@ -1,0 +1,106 @@
+//! Debian packages: what is missing, and getting it.
+
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::{layout, step};
+
+/// Compilers for the kernel programs and the plugins, and what bpf-linker is built from.
+pub(crate) const TOOLCHAIN: &[&str] = &[
+    "rustc-web",
+    "cargo-web",
+    "libstd-rust-web-dev-bpf",
+    "rust-web-src",
+    "rust-web-llvm",
+    "llvm-22-dev",
+    "libpolly-22-dev",
+    "clang-22",
+    "lld-22",
+    "libzstd-dev",
+];
+
+/// What compiling plugins alone takes.
+pub(crate) const GUEST_TOOLCHAIN: &[&str] = &["rustc-web", "rust-web-src", "rust-web-llvm", "lld-22"];
+
+/// What booting kernels takes.
+pub(crate) const VM: &[&str] =
+    &["qemu-system-x86", "busybox-static", "cpio", "zstd", "kmod", "xz-utils", "lz4"];
+
+/// What compiling a kernel takes.
+pub(crate) const KERNEL_BUILD: &[&str] = &[
+    "linux-source-6.12",
+    "build-essential",
+    "flex",
+    "bison",
+    "bc",
+    "pahole",
+    "libelf-dev",
+    "libssl-dev",
+    "lz4",
+    "kmod",
+    "cpio",
+    "xz-utils",
+];
+
+/// The packages of `wanted` that are not installed.
+pub(crate) fn missing(wanted: &[&'static str]) -> Vec<&'static str> {
+    wanted.iter().copied().filter(|name| !installed(name)).collect()
+}
+
+fn installed(package: &str) -> bool {
+    Command::new("dpkg-query")
+        .args(["--show", "--showformat=${db:Status-Status}", package])
+        .output()
+        .is_ok_and(|output| output.status.success() && output.stdout == b"installed")
+}
+
+/// Installs the missing packages of `wanted`; does nothing if there are none.
+///
+/// # Errors
+/// Without root or apt: names what is missing and the command that gets it.
+pub(crate) fn ensure(wanted: &[&'static str]) -> Result<()> {
+    let missing = missing(wanted);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names = missing.join(" ");
+    if layout::in_path("apt-get").is_none() {
+        bail!(
+            "missing: {names}\nThis is no Debian system (no apt-get). Install these by other means, or use Debian 12."
+        );
+    }
+    if !is_root() {
+        bail!(
+            "missing: {names}\nNot root, so nothing was installed. Run: sudo apt-get update && sudo apt-get install {names}"
+        );
+    }
+    update()?;
+    let mut install = apt_get();
+    install.args(["install", "--yes", "--no-install-recommends", "-o", "APT::Status-Fd=1"]).args(&missing);
+    step::run(format!("apt-get install {names}"), &mut install)?;
+    Ok(())
+}
+
+/// Brings the lists of packages up to date.
+pub(crate) fn update() -> Result<()> {
+    step::run("apt-get update", apt_get().arg("update"))?;
+    Ok(())
+}
+
+fn apt_get() -> Command {
+    let mut command = Command::new("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive").args(["-o", "Dpkg::Use-Pty=0"]);
+    command
+}
+
+/// Whether the effective user is root.
+pub(crate) fn is_root() -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix("Uid:"))
+            .and_then(|ids| ids.split_whitespace().nth(1))
+            .is_some_and(|euid| euid == "0")
+    })
+}

@@ -1,0 +1,132 @@
+//! Compilers and tools that rustup's stable toolchain lacks: found where they are, installed where they are not.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::{layout, packages, step};
+
+/// The linker of kernel programs; the version that links what Debian's rustc 1.96 (LLVM 22) emits.
+const BPF_LINKER: &str = "0.13.0";
+
+/// The licence and source check.
+const CARGO_DENY: &str = "0.20.2";
+
+/// A compiler for `bpfel-unknown-none` with the linker that fits it.
+pub(crate) enum KernelToolchain {
+    /// Debian's rustc, which brings `core` for BPF.
+    Debian {
+        /// Path of bpf-linker.
+        linker: PathBuf,
+    },
+    /// rustup's nightly with rust-src.
+    Nightly {
+        /// Path of bpf-linker.
+        linker: PathBuf,
+    },
+}
+
+impl KernelToolchain {
+    /// Takes what is there: Debian's, then nightly's; installs Debian's if there is neither.
+    ///
+    /// # Errors
+    /// Without either, and without the means to install one; the error says what to do.
+    pub(crate) fn find_or_install() -> Result<Self> {
+        let debian = packages::missing(packages::TOOLCHAIN).is_empty();
+        if !debian && let Some(linker) = nightly_linker() {
+            return Ok(Self::Nightly { linker });
+        }
+        packages::ensure(packages::TOOLCHAIN).context(
+            "No compiler for kernel programs. Either Debian's packages (named below), or: \
+             rustup toolchain install nightly --component rust-src && cargo install bpf-linker",
+        )?;
+        Ok(Self::Debian { linker: bpf_linker()? })
+    }
+
+    /// `cargo build` for kernel programs, flags for the target included.
+    pub(crate) fn cargo_build(&self) -> Command {
+        let (mut command, linker) = match self {
+            Self::Debian { linker } => {
+                let mut command = debian_cargo();
+                command.arg("build");
+                (command, linker)
+            }
+            Self::Nightly { linker } => {
+                let mut command = outer_cargo(Path::new("cargo"));
+                command.args(["+nightly", "build", "-Z", "build-std=core"]);
+                (command, linker)
+            }
+        };
+        let flags =
+            format!("-C linker={} -C link-arg=--btf -C debuginfo=2 -C target-cpu=v3", linker.display());
+        command.env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_RUSTFLAGS", flags);
+        command.args(["--release", "--target", "bpfel-unknown-none"]);
+        command
+    }
+}
+
+/// Debian's cargo with Debian's rustc, unstable features allowed.
+fn debian_cargo() -> Command {
+    let mut command = outer_cargo(Path::new("/usr/bin/cargo"));
+    command.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1");
+    command
+}
+
+/// A cargo of another toolchain than the one that runs xtask: without that one's environment.
+fn outer_cargo(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    for name in
+        ["CARGO", "RUSTC", "RUSTDOC", "RUSTUP_TOOLCHAIN", "LD_LIBRARY_PATH", "CARGO_TARGET_DIR", "RUSTFLAGS"]
+    {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// bpf-linker beside a nightly toolchain with rust-src.
+fn nightly_linker() -> Option<PathBuf> {
+    let output = Command::new("rustc").args(["+nightly", "--print", "sysroot"]).output().ok()?;
+    let sysroot = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
+    let source = sysroot.join("lib/rustlib/src/rust/library/core");
+    (output.status.success() && source.is_dir()).then(|| layout::in_path("bpf-linker")).flatten()
+}
+
+/// bpf-linker for Debian's LLVM 22, built once per user.
+fn bpf_linker() -> Result<PathBuf> {
+    cargo_install("bpf-linker", BPF_LINKER, |command| {
+        command
+            .args(["--no-default-features", "--features", "llvm-22"])
+            .env("LLVM_PREFIX", "/usr/lib/llvm-22")
+            .env("LLVM_SYS_221_PREFIX", "/usr/lib/llvm-22");
+    })
+}
+
+/// cargo-deny, built once per user.
+pub(crate) fn cargo_deny() -> Result<PathBuf> {
+    cargo_install("cargo-deny", CARGO_DENY, |command| {
+        command.arg("--locked");
+    })
+}
+
+fn cargo_install(name: &str, version: &str, configure: impl FnOnce(&mut Command)) -> Result<PathBuf> {
+    let place = layout::cache(&format!("{name}-{version}"))?;
+    let program = place.join("bin").join(name);
+    if !program.is_file() {
+        let mut command = cargo();
+        command
+            .args(["install", name, "--version", version, "--root"])
+            .arg(&place)
+            .env_remove("CARGO_TARGET_DIR");
+        configure(&mut command);
+        step::run(format!("cargo install {name} {version}"), step::with_cargo_progress(&mut command))?;
+    }
+    Ok(program)
+}
+
+/// The cargo that runs xtask, in the root of the checkout.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(layout::root());
+    command
+}
