@@ -29,3 +29,61 @@ pub struct File {
     /// `inode.i_mode`; 0 if unknown. Printed like `ls -l`: `-rw-r--r--`.
     pub mode: u16,
 }
+
+impl File {
+    /// The mode as `ls -l` prints it, `-rw-r--r--`; empty if unknown.
+    pub fn permission(&self) -> String {
+        if self.mode == 0 {
+            return String::new();
+        }
+        let kind = match self.mode & 0o170_000 {
+            0o140_000 => 's',
+            0o120_000 => 'l',
+            0o100_000 => '-',
+            0o060_000 => 'b',
+            0o040_000 => 'd',
+            0o020_000 => 'c',
+            0o010_000 => 'p',
+            _ => '?',
+        };
+        let mut text = String::with_capacity(10);
+        text.push(kind);
+        for (shift, special, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
+            let bits = self.mode >> shift;
+            text.push(if bits & 4 != 0 { 'r' } else { '-' });
+            text.push(if bits & 2 != 0 { 'w' } else { '-' });
+            text.push(match (bits & 1 != 0, self.mode & special != 0) {
+                (true, false) => 'x',
+                (false, false) => '-',
+                (true, true) => letter,
+                (false, true) => letter.to_ascii_uppercase(),
+            });
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permissions_look_like_ls() {
+        for (mode, expected) in [
+            (0o100_644, "-rw-r--r--"),
+            (0o104_755, "-rwsr-xr-x"),
+            (0o102_644, "-rw-r-Sr--"),
+            (0o041_777, "drwxrwxrwt"),
+            (0o041_776, "drwxrwxrwT"),
+            (0o120_777, "lrwxrwxrwx"),
+            (0o020_620, "crw--w----"),
+            (0o060_660, "brw-rw----"),
+            (0o010_600, "prw-------"),
+            (0o140_755, "srwxr-xr-x"),
+            (0o000_400, "?r--------"),
+            (0, ""),
+        ] {
+            assert_eq!(File { mode, ..File::default() }.permission(), expected, "mode {mode:o}");
+        }
+    }
+}

@@ -113,3 +113,16 @@ pub enum Severity {
     /// Wake somebody.
     Critical,
 }
+
+impl Severity {
+    /// In lower case: `info`, `low`, `medium`, `high`, `critical`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}

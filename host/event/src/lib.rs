@@ -9,8 +9,10 @@
 pub mod action;
 pub mod argument;
 mod event;
+pub mod json;
 pub mod process;
 pub mod record;
+pub mod signal;
 
 pub use event::{Alert, Annotation, Event, EventKind, Hook, Severity};
 pub use process::Process;

@@ -52,3 +52,68 @@ pub struct Flags {
     /// Started before the agent knew of it, or its exec was lost.
     pub miss: bool,
 }
+
+/// Length of a container id: 32 bytes in hexadecimal.
+const CONTAINER_ID_LENGTH: usize = 64;
+
+impl Process {
+    /// Id of the container that the process runs in, from its [`cgroup`](Self::cgroup).
+    ///
+    /// Docker, containerd, CRI-O and podman name a container's cgroup after its
+    /// id, 64 hexadecimal digits, behind a prefix of their own and before
+    /// `.scope` under systemd. A cgroup that was made inside the container
+    /// stands below it, so the innermost such name counts.
+    ///
+    /// ```
+    /// # use serin_event::Process;
+    /// let id = "551e161c47d8ff0eb665438a7bcd5b4ac8c0a1fd2e4f4f7b3c1d5e6f7a8b9c0d";
+    /// let cgroup = format!("/kubepods.slice/kubepods-pod1.slice/cri-containerd-{id}.scope");
+    /// assert_eq!(Process { cgroup, ..Process::default() }.container_id(), Some(id));
+    /// ```
+    pub fn container_id(&self) -> Option<&str> {
+        if self.cgroup.len() <= CONTAINER_ID_LENGTH {
+            return None;
+        }
+        self.cgroup.rsplit('/').find_map(|name| {
+            let name = name.strip_suffix(".scope").unwrap_or(name);
+            let start = name.len().checked_sub(CONTAINER_ID_LENGTH)?;
+            let (prefix, id) = name.split_at_checked(start)?;
+            let separate = prefix.is_empty() || prefix.ends_with(['-', ':']);
+            (separate && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "551e161c47d8ff0eb665438a7bcd5b4ac8c0a1fd2e4f4f7b3c1d5e6f7a8b9c0d";
+
+    #[test]
+    fn finds_container_ids() {
+        for (cgroup, found) in [
+            ("/system.slice/docker-ID.scope", true),
+            ("/docker/ID", true),
+            ("/docker/ID/init.scope", true),
+            ("/kubepods/burstable/pod0b5f/ID", true),
+            ("/kubepods.slice/kubepods-besteffort.slice/cri-containerd-ID.scope", true),
+            ("/kubepods.slice/crio-ID.scope", true),
+            ("/machine.slice/libpod-ID.scope/container", true),
+            ("/system.slice/containerd.service/kubepods-pod1.slice:cri-containerd:ID", true),
+            ("/docker/ID/system.slice/ssh.service", true),
+            ("", false),
+            ("/", false),
+            ("/system.slice/ssh.service", false),
+            ("/docker/ID0", false),
+            ("/system.slice/ID.service", false),
+            (
+                "/user.slice/a-name-of-sixty-four-letters-that-is-not-hexadecimal-in-any-sense-at-all.scope",
+                false,
+            ),
+        ] {
+            let process = Process { cgroup: cgroup.replace("ID", ID), ..Process::default() };
+            assert_eq!(process.container_id(), found.then_some(ID), "{cgroup}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Hooks in JSON: Tetragon's `ProcessKprobe` and `KprobeArgument`.
+
+use super::encode::{Object, string};
+use crate::argument::{Argument, File};
+use crate::event::Hook;
+
+/// Appends the fields of a hook to an object that has its process already.
+pub(super) fn hook(hook: &Hook, object: &mut Object<'_>) {
+    object.text("function_name", &hook.function_name);
+    object.array("args", &hook.arguments, |(value, label), out| argument(value, label, out));
+    // Tetragon tells only the last of several actions.
+    object.text("action", hook.actions.last().unwrap_or(&""));
+    object.text("policy_name", &hook.policy_name);
+    object.text("message", &hook.message);
+    object.array("tags", hook.tags.iter(), |tag, out| string(tag, out));
+}
+
+fn argument(argument: &Argument, label: &str, out: &mut Vec<u8>) {
+    let mut object = Object::open(out);
+    match argument {
+        Argument::Int(value) => object.number("int_arg", *value),
+        Argument::Uint(value) => object.number("uint_arg", *value),
+        Argument::Long(value) => object.long("long_arg", *value),
+        Argument::Size(value) => object.long("size_arg", *value),
+        Argument::String(value) => object.string("string_arg", value),
+        Argument::File(value) => file(value, object.key("file_arg")),
+        Argument::Unreadable(reason) => {
+            let mut error = Object::open(object.key("error_arg"));
+            error.text("Message", reason);
+            error.close();
+        }
+    }
+    object.text("label", label);
+    object.close();
+}
+
+fn file(file: &File, out: &mut Vec<u8>) {
+    let mut object = Object::open(out);
+    object.text("path", &file.path);
+    if file.incomplete {
+        object.string("flags", "unresolvedPathComponents");
+    }
+    object.text("permission", &file.permission());
+    object.close();
+}

@@ -1,0 +1,338 @@
+//! The JSON form of events: exact lines, and strings that survive.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use serin_event::action::{Action, ActionRequest, ActionResult, Method, Outcome, Source};
+use serin_event::argument::{Argument, File};
+use serin_event::process::Flags;
+use serin_event::{Alert, Annotation, Event, EventKind, Hook, Process, Severity, json};
+
+const TIME: u64 = 1_696_629_837_700_326_678;
+
+fn curl() -> Process {
+    Process {
+        exec_id: "Z3VsbDoxMzU0ODY3NDMyMTM3Mzo1MjY5OQ==".into(),
+        pid: 52_699,
+        uid: 0,
+        cwd: "/".into(),
+        binary: "/usr/bin/curl".into(),
+        arguments: vec!["-H".into(), "Accept: text/html".into(), "https://ebpf.io/".into()],
+        flags: Flags { execve: true, root_cwd: true, clone: true, ..Flags::default() },
+        start_time: 1_696_629_837_700_327_580,
+        auid: u32::MAX,
+        parent_exec_id: "Z3VsbDoxMzU0MjY0MDAwMDAwMDo1MjY5OQ==".into(),
+        cgroup_id: 4711,
+        cgroup: "/docker/551e161c47d8ff0eb665438a7bcd5b4ac8c0a1fd2e4f4f7b3c1d5e6f7a8b9c0d".into(),
+    }
+}
+
+fn bash() -> Process {
+    Process {
+        exec_id: "Z3VsbDoxMzU0MjY0MDAwMDAwMDo1MjY5OQ==".into(),
+        pid: 52_600,
+        uid: 1000,
+        cwd: "/home/canary".into(),
+        binary: "/bin/bash".into(),
+        flags: Flags { proc_fs: true, ..Flags::default() },
+        start_time: 1_696_629_800_000_000_000,
+        auid: 1000,
+        ..Process::default()
+    }
+}
+
+fn event(kind: EventKind) -> Event {
+    Event {
+        time: TIME,
+        node_name: "gull".into(),
+        kind,
+        process: Some(Arc::new(curl())),
+        parent: Some(Arc::new(bash())),
+        tid: 52_699,
+        annotations: Vec::new(),
+        alerts: Vec::new(),
+    }
+}
+
+fn hook(arguments: Vec<(Argument, Arc<str>)>, actions: &[&'static str]) -> Hook {
+    Hook {
+        function_name: "__x64_sys_symlinkat".into(),
+        policy_name: "sys-symlink-passwd".into(),
+        message: "".into(),
+        tags: Arc::new([]),
+        arguments,
+        actions: actions.into(),
+        selector: 0,
+        failed_closed: false,
+    }
+}
+
+fn line(event: &Event) -> String {
+    let mut out = Vec::new();
+    json::Encoder::default().write(event, &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+/// The golden line, which the file holds over several lines to be readable.
+fn golden(text: &str) -> String {
+    text.lines().map(str::trim_start).collect::<String>() + "\n"
+}
+
+#[test]
+fn exec() {
+    assert_eq!(line(&event(EventKind::Exec)), golden(include_str!("golden/process_exec.json")));
+}
+
+#[test]
+fn exit() {
+    let exited = Event { parent: None, ..event(EventKind::Exit { status: 22, signal: 0 }) };
+    let killed = Event { parent: None, ..event(EventKind::Exit { status: 0, signal: 9 }) };
+    let both = format!("{}{}", line(&exited), line(&killed));
+    let (first, second) = include_str!("golden/process_exit.json").split_once("\n\n").unwrap();
+    assert_eq!(both, golden(first) + &golden(second));
+}
+
+#[test]
+fn kprobe() {
+    let file = File { path: "/etc/passwd".into(), incomplete: true, mode: 0o100_644 };
+    let arguments = vec![
+        (Argument::String("/etc/passwd".into()), "".into()),
+        (Argument::Int(-100), "newdfd".into()),
+        (Argument::Uint(0), "".into()),
+        (Argument::Long(i64::MIN), "".into()),
+        (Argument::Size(u64::MAX), "".into()),
+        (Argument::File(file), "".into()),
+        (Argument::File(File::default()), "".into()),
+        (Argument::Unreadable("Bad address for basic type"), "target".into()),
+        (Argument::String(String::new()), "".into()),
+    ];
+    let hook = hook(arguments, &["KPROBE_ACTION_POST"]);
+    let event = Event { tid: 52_701, ..event(EventKind::Kprobe(hook)) };
+    assert_eq!(line(&event), golden(include_str!("golden/process_kprobe.json")));
+}
+
+#[test]
+fn additions_of_serin_stand_under_their_own_key() {
+    let hook = Hook {
+        message: "symlink to passwd".into(),
+        tags: Arc::new(["observability.filesystem".into()]),
+        selector: 2,
+        failed_closed: true,
+        ..hook(Vec::new(), &["KPROBE_ACTION_OVERRIDE", "KPROBE_ACTION_SIGKILL"])
+    };
+    let event = Event {
+        annotations: vec![Annotation {
+            plugin: "enrich".into(),
+            key: "container.id".into(),
+            value: "551e".into(),
+        }],
+        alerts: vec![Alert {
+            plugin: "bait".into(),
+            severity: Severity::Critical,
+            title: "passwd linked".into(),
+            technique: "T1036.005".into(),
+            fields: vec![("path".into(), "/tmp/x".into())],
+        }],
+        process: None,
+        parent: None,
+        ..event(EventKind::Kprobe(hook))
+    };
+    assert_eq!(line(&event), golden(include_str!("golden/additions.json")));
+}
+
+#[test]
+fn action_results() {
+    let http =
+        Action::Http { method: Method::Post, url: "https://o3n.io/a?b".into(), body: b"secret".to_vec() };
+    let get = Action::Http { method: Method::Get, url: "http://o3n.io/".into(), body: Vec::new() };
+    let dns = Action::Dns { name: "abc.o3n.io".into() };
+    let cases = [
+        (Source::Plugin("bait".into()), http, Outcome::HttpStatus(204)),
+        (
+            Source::Policy("sys-symlink-passwd".into()),
+            dns.clone(),
+            Outcome::Resolved(vec!["192.0.2.7".parse().unwrap()]),
+        ),
+        (Source::Plugin("bait".into()), dns.clone(), Outcome::Resolved(Vec::new())),
+        (Source::Plugin("bait".into()), dns, Outcome::Suppressed("rate limit")),
+        (Source::Plugin("bait".into()), get, Outcome::Failed("no route to host".into())),
+    ];
+    let expected = include_str!("golden/action_result.json").split("\n\n");
+    for ((source, action, outcome), expected) in cases.into_iter().zip(expected) {
+        let request = ActionRequest { source, action, exec_id: curl().exec_id };
+        let result = ActionResult { request, outcome, duration: 1_500_000 };
+        let event = Event { process: None, parent: None, ..event(EventKind::ActionResult(result)) };
+        assert_eq!(line(&event), golden(expected));
+    }
+}
+
+#[test]
+fn numbers_of_a_process_are_there_even_if_zero() {
+    let event = Event { process: Some(Arc::default()), parent: None, tid: 0, ..event(EventKind::Exec) };
+    let expected = r#"{"process_exec":{"process":{"pid":0,"uid":0,"auid":0,"tid":0}},"#;
+    assert!(line(&event).starts_with(expected), "{}", line(&event));
+}
+
+/// Characters that break careless writers of JSON, of lines, or of both.
+const ALPHABET: &[char] = &[
+    '\0',
+    '\x01',
+    '\x08',
+    '\t',
+    '\n',
+    '\x0b',
+    '\x0c',
+    '\r',
+    '\x1b',
+    '\x1f',
+    ' ',
+    '"',
+    '\'',
+    '/',
+    '\\',
+    'a',
+    'u',
+    '{',
+    '\x7f',
+    '\u{85}',
+    '\u{9b}',
+    'é',
+    '\u{2028}',
+    '\u{2029}',
+    '\u{feff}',
+    '\u{fffd}',
+    '\u{ffff}',
+    '🐤',
+    '\u{10ffff}',
+];
+
+/// xorshift64: the same strings in every run.
+struct Strings(u64);
+
+impl Strings {
+    fn number(&mut self, below: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % below as u64) as usize
+    }
+
+    fn string(&mut self) -> String {
+        let length = self.number(40);
+        (0..length).map(|_| ALPHABET[self.number(ALPHABET.len())]).collect()
+    }
+
+    fn shared(&mut self) -> Arc<str> {
+        self.string().into()
+    }
+}
+
+/// An event with a random string wherever an event has one.
+fn arbitrary(strings: &mut Strings) -> Event {
+    let process = Process {
+        exec_id: strings.string(),
+        cwd: strings.string(),
+        binary: strings.string(),
+        arguments: vec![strings.string()],
+        parent_exec_id: strings.string(),
+        ..curl()
+    };
+    let hook = Hook {
+        function_name: strings.shared(),
+        policy_name: strings.shared(),
+        message: strings.shared(),
+        tags: Arc::new([strings.string()]),
+        arguments: vec![(Argument::String(strings.string()), strings.shared())],
+        ..hook(Vec::new(), &[])
+    };
+    Event {
+        node_name: strings.shared(),
+        process: Some(Arc::new(process)),
+        annotations: vec![Annotation {
+            plugin: strings.shared(),
+            key: strings.string(),
+            value: strings.string(),
+        }],
+        alerts: vec![Alert {
+            plugin: strings.shared(),
+            severity: Severity::Low,
+            title: strings.string(),
+            technique: strings.string(),
+            fields: vec![(strings.string(), strings.string())],
+        }],
+        ..event(EventKind::Kprobe(hook))
+    }
+}
+
+/// Two lines of an encoder that has written other processes before, and then this one.
+fn twice(encoder: &mut json::Encoder, event: &Event) -> String {
+    let mut out = Vec::new();
+    encoder.write(event, &mut out);
+    encoder.write(event, &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn threads_of_one_process_are_told_apart() {
+    let first = event(EventKind::Exec);
+    let second = Event { tid: 7, ..first.clone() };
+    let mut encoder = json::Encoder::default();
+    let mut out = Vec::new();
+    encoder.write(&first, &mut out);
+    encoder.write(&second, &mut out);
+    assert_eq!(String::from_utf8(out).unwrap(), line(&first) + &line(&second));
+    assert!(line(&second).contains(r#""tid":7}"#));
+}
+
+#[test]
+fn long_processes_are_written_as_well() {
+    let long = Process { arguments: vec!["x".repeat(5_000)], ..curl() };
+    let event = Event { process: Some(Arc::new(long)), ..event(EventKind::Exec) };
+    assert_eq!(twice(&mut json::Encoder::default(), &event), line(&event).repeat(2));
+    assert!(line(&event).contains(&"x".repeat(5_000)));
+}
+
+#[test]
+fn every_string_survives() {
+    let mut strings = Strings(0x5e41_4e00_ca4a_414a);
+    let mut encoder = json::Encoder::default();
+    for round in 0..5_000 {
+        let event = arbitrary(&mut strings);
+        let text = line(&event);
+        assert_eq!(twice(&mut encoder, &event), format!("{text}{text}"), "round {round}: cached");
+        assert_eq!(text.matches('\n').count(), 1, "round {round}: one line\n{text}");
+        let value: Value =
+            serde_json::from_slice(text.as_bytes()).unwrap_or_else(|e| panic!("round {round}: {e}\n{text}"));
+        let (EventKind::Kprobe(hook), Some(process)) = (&event.kind, &event.process) else { unreachable!() };
+        let argument = &process.arguments[0];
+        let quoted = if argument.contains(' ') { format!("\"{argument}\"") } else { argument.clone() };
+        let Argument::String(path) = &hook.arguments[0].0 else { unreachable!() };
+        let (annotation, alert) = (&event.annotations[0], &event.alerts[0]);
+        for (pointer, expected) in [
+            ("/node_name", &*event.node_name),
+            ("/process_kprobe/process/exec_id", &process.exec_id),
+            ("/process_kprobe/process/cwd", &process.cwd),
+            ("/process_kprobe/process/binary", &process.binary),
+            ("/process_kprobe/process/arguments", &quoted),
+            ("/process_kprobe/process/parent_exec_id", &process.parent_exec_id),
+            ("/process_kprobe/function_name", &hook.function_name),
+            ("/process_kprobe/args/0/string_arg", path),
+            ("/process_kprobe/args/0/label", &hook.arguments[0].1),
+            ("/process_kprobe/policy_name", &hook.policy_name),
+            ("/process_kprobe/message", &hook.message),
+            ("/process_kprobe/tags/0", &hook.tags[0]),
+            ("/serin/annotations/0/plugin", &annotation.plugin),
+            ("/serin/annotations/0/key", &annotation.key),
+            ("/serin/annotations/0/value", &annotation.value),
+            ("/serin/alerts/0/plugin", &alert.plugin),
+            ("/serin/alerts/0/title", &alert.title),
+            ("/serin/alerts/0/technique", &alert.technique),
+            ("/serin/alerts/0/fields/0/key", &alert.fields[0].0),
+            ("/serin/alerts/0/fields/0/value", &alert.fields[0].1),
+        ] {
+            let found = value.pointer(pointer).map_or(Some(""), Value::as_str);
+            assert_eq!(found, Some(expected), "round {round}: {pointer}\n{text}");
+        }
+    }
+}
