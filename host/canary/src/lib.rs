@@ -1,1 +1,25 @@
 //! Fires canaries: governed HTTP requests and DNS look-ups.
+//!
+//! Policies and plugins ask ([`ActionRequest`](serin_event::action::ActionRequest));
+//! the [`Engine`] decides whether, does it off the hot path, and reports what
+//! became of it. Everything it may reach is bounded by [`CanaryConfig`]: how
+//! often, how much, how long, how many at once, and which addresses.
+
+pub mod config;
+pub mod demo;
+mod dns;
+pub mod egress;
+mod engine;
+mod http;
+mod limits;
+mod quantity;
+mod reports;
+
+pub use config::{CanaryConfig, DemoConfig, DnsConfig, HttpConfig, Rate, Rates, Resolver};
+pub use demo::{Demo, DemoError, Hit};
+pub use dns::DnsError;
+pub use egress::{EgressPolicy, Refused, Scope};
+pub use engine::{CanaryError, Engine};
+pub use http::HttpError;
+pub use limits::Rejected;
+pub use reports::Counters;

@@ -1,0 +1,219 @@
+//! `spec.canary` of the pipeline file.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::egress::EgressPolicy;
+use crate::quantity;
+
+/// What the canary engine may do, and how much of it. Everything has a default.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct CanaryConfig {
+    /// DNS look-ups.
+    pub dns: DnsConfig,
+    /// HTTP requests.
+    pub http: HttpConfig,
+    /// Which addresses HTTP requests may connect to.
+    pub egress: EgressPolicy,
+    /// How often canaries may fire.
+    pub rates: Rates,
+    /// An action equal to one of the same source is held back for this long; `0s` turns it off. Default 10 s.
+    #[serde(deserialize_with = "quantity::window")]
+    pub dedupe: Duration,
+    /// Actions carried out at once. Default 16, at most 256.
+    #[serde(deserialize_with = "quantity::concurrency")]
+    pub concurrency: usize,
+    /// Actions waiting for their turn. Default 256, at most 65536.
+    #[serde(deserialize_with = "quantity::queue")]
+    pub queue: usize,
+    /// Starts listeners on loopback that answer canaries and show them.
+    pub demo: Option<DemoConfig>,
+}
+
+impl Default for CanaryConfig {
+    fn default() -> Self {
+        Self {
+            dns: DnsConfig::default(),
+            http: HttpConfig::default(),
+            egress: EgressPolicy::default(),
+            rates: Rates::default(),
+            dedupe: Duration::from_secs(10),
+            concurrency: 16,
+            queue: 256,
+            demo: None,
+        }
+    }
+}
+
+/// `dns`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct DnsConfig {
+    /// Who is asked. Default `system`.
+    pub resolver: Resolver,
+    /// How long a look-up may take, retry included. Default 5 s, at most 60 s.
+    #[serde(deserialize_with = "quantity::timeout")]
+    pub timeout: Duration,
+}
+
+impl Default for DnsConfig {
+    fn default() -> Self {
+        Self { resolver: Resolver::System, timeout: Duration::from_secs(5) }
+    }
+}
+
+/// `http`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct HttpConfig {
+    /// How long a request may take, look-up and answer included. Default 10 s, at most 60 s.
+    #[serde(deserialize_with = "quantity::timeout")]
+    pub timeout: Duration,
+    /// Largest body to send, in bytes. Default 64 KiB, at most 1 MiB.
+    #[serde(deserialize_with = "quantity::size")]
+    pub max_body: u64,
+    /// How much of an answer's body is read before the connection is dropped, in bytes; all of it is
+    /// discarded. Default 64 KiB, at most 1 MiB.
+    #[serde(deserialize_with = "quantity::size")]
+    pub max_answer: u64,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(10), max_body: 64 << 10, max_answer: 64 << 10 }
+    }
+}
+
+/// Who is asked for names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolver {
+    /// The name servers of /etc/resolv.conf; 127.0.0.1 if that file is missing, as in the C library.
+    System,
+    /// The listener that `demo` starts.
+    Demo,
+    /// This name server.
+    Address(SocketAddr),
+}
+
+impl<'de> Deserialize<'de> for Resolver {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        quantity::parsed(deserializer, |text| {
+            match text {
+            "system" => Ok(Self::System),
+            "demo" => Ok(Self::Demo),
+            _ => text.parse().map(Self::Address).map_err(|_| {
+                format!(
+                    "`{text}` is not a resolver: write `system`, `demo`, or an address with its port, like `9.9.9.9:53`"
+                )
+            }),
+        }
+        })
+    }
+}
+
+/// `rates`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Rates {
+    /// For each policy and each plugin. Default 10 in 1 m.
+    pub source: Rate,
+    /// For all together. Default 100 in 1 m.
+    pub global: Rate,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        let minute = |burst| Rate { burst, per: Duration::from_secs(60) };
+        Self { source: minute(TEN), global: minute(HUNDRED) }
+    }
+}
+
+const TEN: NonZeroU32 = NonZeroU32::new(10).expect("not zero");
+const HUNDRED: NonZeroU32 = NonZeroU32::new(100).expect("not zero");
+
+/// A token bucket: `burst` actions at once, refilled evenly with `burst` tokens in `per`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Rate {
+    /// Size of the bucket.
+    pub burst: NonZeroU32,
+    /// Time to fill it from empty: 1 ms to 24 h.
+    #[serde(deserialize_with = "quantity::period")]
+    pub per: Duration,
+}
+
+/// `demo`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct DemoConfig {
+    /// Loopback address for DNS over UDP, e.g. `127.0.0.1:5354`; with port 0 the kernel chooses.
+    #[serde(deserialize_with = "loopback")]
+    pub dns: SocketAddr,
+    /// Loopback address for HTTP/1.1, e.g. `127.0.0.1:8054`; with port 0 the kernel chooses.
+    #[serde(deserialize_with = "loopback")]
+    pub http: SocketAddr,
+}
+
+fn loopback<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    quantity::parsed(deserializer, |text| {
+        let address: SocketAddr = text.parse().map_err(|_| {
+            format!("`{text}` is not an address: write one with its port, like `127.0.0.1:5354`")
+        })?;
+        if !address.ip().is_loopback() {
+            let port = address.port();
+            return Err(format!(
+                "the demo listeners stay on this host: write a loopback address like `127.0.0.1:{port}` instead of `{text}`"
+            ));
+        }
+        Ok(address)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn empty_is_default_and_full_is_read() {
+        assert_eq!(serde_yaml::from_str::<CanaryConfig>("{}").unwrap(), CanaryConfig::default());
+        let config: CanaryConfig = serde_yaml::from_str(
+            "{dns: {resolver: '9.9.9.9:53', timeout: 2s}, http: {timeout: 3s, maxBody: 1KiB, maxAnswer: 0},
+              egress: {allow: [loopback]}, rates: {source: {burst: 1, per: 1h}}, dedupe: 0s, concurrency: 2,
+              queue: 3, demo: {dns: '127.0.0.1:0', http: '[::1]:0'}}",
+        )
+        .unwrap();
+        assert_eq!(config.dns.resolver, Resolver::Address("9.9.9.9:53".parse().unwrap()));
+        assert_eq!(config.http.max_body, 1024);
+        assert_eq!(config.rates.source.per, Duration::from_secs(3600));
+        assert_eq!(config.rates.global, Rates::default().global);
+        assert_eq!((config.dedupe, config.concurrency, config.queue), (Duration::ZERO, 2, 3));
+    }
+
+    #[test]
+    fn wrong_is_refused_with_the_place_and_a_remedy() {
+        for (text, needle) in [
+            ("dns: {resolver: nine}", "write `system`, `demo`, or an address with its port"),
+            ("dns: {timeout: 5}", "`5` is not a duration"),
+            ("dns: {timeout: 90s}", "allowed are 1 to 60000"),
+            ("dns: {ttl: 5}", "unknown field `ttl`"),
+            ("http: {maxBody: 2MiB}", "allowed are 0 to 1048576"),
+            ("egress: {allow: [everything]}", "`everything` is neither"),
+            ("rates: {source: {burst: 0, per: 1s}}", "nonzero"),
+            ("rates: {source: {burst: 5}}", "missing field `per`"),
+            ("rates: {source: {burst: 5, per: 0s}}", "allowed are 1 to"),
+            ("concurrency: 0", "allowed are 1 to 256"),
+            ("queue: 1000000", "allowed are 1 to 65536"),
+            ("demo: {dns: '0.0.0.0:53', http: '127.0.0.1:80'}", "`127.0.0.1:53` instead of `0.0.0.0:53`"),
+            ("demo: {dns: '127.0.0.1', http: '127.0.0.1:80'}", "write one with its port"),
+        ] {
+            let error =
+                serde_yaml::from_str::<CanaryConfig>(&format!("# canary\n{text}")).unwrap_err().to_string();
+            assert!(error.contains(needle) && error.contains("at line 2 column "), "{text}: {error}");
+        }
+    }
+}

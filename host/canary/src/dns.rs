@@ -1,0 +1,172 @@
+//! DNS canaries: one query for an A record, on the wire every time.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use hickory_resolver::config::{
+    ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError as Answer, NetError};
+use hickory_resolver::proto::rr::domain::usage::{INVALID, LOCALHOST, ONION};
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::{TokioResolver, system_conf};
+
+use crate::config::Resolver;
+
+/// Why a look-up failed.
+#[derive(Debug, thiserror::Error)]
+pub enum DnsError {
+    /// /etc/resolv.conf is unusable.
+    #[error("cannot use /etc/resolv.conf: name a server in `spec.canary.dns.resolver` instead")]
+    System(#[source] NetError),
+    /// `resolver: demo` without a demo listener.
+    #[error(
+        "`spec.canary.dns.resolver` is `demo`, but there is no `spec.canary.demo`: add it or name a server"
+    )]
+    NoDemo,
+    /// The resolver could not be set up.
+    #[error("cannot set up the resolver")]
+    Setup(#[source] NetError),
+    /// Not a domain name.
+    #[error("`{0}` is not a domain name of at most 253 characters with labels of 1 to 63")]
+    Name(String),
+    /// The name is one that resolvers answer themselves.
+    #[error("`{0}` is a special-use name, which resolvers never send out")]
+    SpecialUse(String),
+    /// No answer, or an error instead of one.
+    #[error("{0}")]
+    Lookup(NetError),
+    /// No answer in time.
+    #[error("no answer within {} ms", .0.as_millis())]
+    Timeout(Duration),
+}
+
+/// Looks names up without cache, search domains and /etc/hosts.
+#[derive(Clone)]
+pub(crate) struct Dns {
+    resolver: TokioResolver,
+    timeout: Duration,
+}
+
+impl Dns {
+    /// `demo` is where the demo listener answers, if there is one.
+    pub(crate) fn new(
+        resolver: Resolver,
+        demo: Option<SocketAddr>,
+        timeout: Duration,
+        concurrency: usize,
+    ) -> Result<Self, DnsError> {
+        let servers = match resolver {
+            Resolver::System => system_servers()?,
+            Resolver::Demo => vec![server(demo.ok_or(DnsError::NoDemo)?)],
+            Resolver::Address(address) => vec![server(address)],
+        };
+        let config = ResolverConfig::from_name_servers(servers);
+        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        *builder.options_mut() = options(timeout, concurrency);
+        Ok(Self { resolver: builder.build().map_err(DnsError::Setup)?, timeout })
+    }
+
+    /// Asks for the A records of `name`. No such name and no such record are answers too: an empty list.
+    pub(crate) async fn fire(&self, name: &str) -> Result<Vec<IpAddr>, DnsError> {
+        let name = fully_qualified(name)?;
+        let lookup = self.resolver.lookup(name, RecordType::A);
+        match tokio::time::timeout(self.timeout, lookup).await {
+            Err(_) | Ok(Err(NetError::Timeout)) => Err(DnsError::Timeout(self.timeout)),
+            Ok(Err(NetError::Dns(Answer::NoRecordsFound(_)))) => Ok(Vec::new()),
+            Ok(Err(error)) => Err(DnsError::Lookup(error)),
+            Ok(Ok(lookup)) => {
+                Ok(lookup.answers().iter().filter_map(|record| address(&record.data)).collect())
+            }
+        }
+    }
+
+    /// All addresses of a host that is about to be connected to: IPv4, or IPv6 if there are none.
+    pub(crate) async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, DnsError> {
+        let mut name = Name::from_utf8(host).map_err(|_| DnsError::Name(host.to_owned()))?;
+        name.set_fqdn(true);
+        let lookup = self.resolver.lookup_ip(name).await.map_err(DnsError::Lookup)?;
+        Ok(lookup.iter().collect())
+    }
+}
+
+/// Half of the time each for the query and one retry over UDP.
+fn options(timeout: Duration, concurrency: usize) -> ResolverOpts {
+    let mut options = ResolverOpts::default();
+    options.timeout = timeout / 2;
+    options.attempts = 1;
+    options.cache_size = 0;
+    options.use_hosts_file = ResolveHosts::Never;
+    options.ip_strategy = LookupIpStrategy::Ipv4thenIpv6;
+    options.num_concurrent_reqs = 1;
+    options.max_active_requests = concurrency;
+    options
+}
+
+fn server(address: SocketAddr) -> NameServerConfig {
+    let on_port = |mut connection: ConnectionConfig| {
+        connection.port = address.port();
+        connection
+    };
+    let connections = vec![on_port(ConnectionConfig::udp()), on_port(ConnectionConfig::tcp())];
+    NameServerConfig::new(address.ip(), true, connections)
+}
+
+fn system_servers() -> Result<Vec<NameServerConfig>, DnsError> {
+    match system_conf::read_system_conf() {
+        Ok((config, _)) => Ok(config.name_servers().to_vec()),
+        Err(NetError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(vec![server(SocketAddr::from((Ipv4Addr::LOCALHOST, 53)))])
+        }
+        Err(error) => Err(DnsError::System(error)),
+    }
+}
+
+fn fully_qualified(text: &str) -> Result<Name, DnsError> {
+    let mut name = Name::from_ascii(text).map_err(|_| DnsError::Name(text.to_owned()))?;
+    if name.iter().next().is_none() {
+        return Err(DnsError::Name(text.to_owned()));
+    }
+    name.set_fqdn(true);
+    if [&*LOCALHOST, &*INVALID, &*ONION].iter().any(|zone| zone.zone_of(&name)) {
+        return Err(DnsError::SpecialUse(text.to_owned()));
+    }
+    Ok(name)
+}
+
+fn address(data: &RData) -> Option<IpAddr> {
+    match data {
+        RData::A(address) => Some(IpAddr::V4(address.0)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        let long = "a".repeat(64) + ".x";
+        let longer = "abc.".repeat(64);
+        for (text, fine) in [
+            ("abc.def.o3n.io", true),
+            ("abc.def.o3n.io.", true),
+            ("_x.JEQGC3JA.G72.example.com", true),
+            ("", false),
+            (".", false),
+            ("a..b", false),
+            (&long, false),
+            (&longer, false),
+            ("x.localhost", false),
+            ("x.invalid", false),
+            ("x.onion.", false),
+        ] {
+            let name = fully_qualified(text);
+            assert_eq!(name.is_ok(), fine, "{text}: {name:?}");
+            assert!(name.is_err() || name.is_ok_and(|name| name.is_fqdn()));
+        }
+    }
+}

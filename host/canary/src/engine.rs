@@ -1,0 +1,214 @@
+//! The canary engine: a bounded queue in front of a small runtime of its own.
+
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc as sync;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use serin_event::action::{Action, ActionRequest, ActionResult, Outcome};
+use tokio::runtime;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use crate::config::CanaryConfig;
+use crate::demo::{Demo, DemoError};
+use crate::dns::{Dns, DnsError};
+use crate::http::{Http, HttpError};
+use crate::limits::{Limits, Rejected};
+use crate::reports::{Counters, MAX_RESULTS, Reports};
+
+/// Why the engine could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum CanaryError {
+    /// The demo listeners.
+    #[error(transparent)]
+    Demo(#[from] DemoError),
+    /// The DNS resolver.
+    #[error(transparent)]
+    Dns(#[from] DnsError),
+    /// The HTTP client.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// The runtime.
+    #[error("cannot start the canary engine's thread")]
+    Thread(#[source] io::Error),
+}
+
+/// Takes action requests, carries them out within the limits of its
+/// configuration, and reports an [`ActionResult`] for every one.
+pub struct Engine {
+    queue: mpsc::Sender<Job>,
+    limits: Limits,
+    reports: Reports,
+    results: sync::Receiver<ActionResult>,
+    demo: Option<Demo>,
+    stop: oneshot::Sender<Duration>,
+    thread: JoinHandle<()>,
+}
+
+/// An accepted request.
+struct Job {
+    request: ActionRequest,
+    accepted: Instant,
+}
+
+impl Engine {
+    /// Starts the engine, and the demo listeners if the configuration asks for them.
+    ///
+    /// # Errors
+    /// The demo listeners' addresses are taken, the resolver's configuration
+    /// is unusable, or no thread could be started.
+    pub fn start(config: CanaryConfig) -> Result<Self, CanaryError> {
+        let demo = config.demo.map(Demo::start).transpose()?;
+        let runtime =
+            runtime::Builder::new_current_thread().enable_all().build().map_err(CanaryError::Thread)?;
+        let firing = {
+            let _inside = runtime.enter();
+            Firing::new(&config, demo.as_ref().map(Demo::dns))?
+        };
+        let (queue, jobs) = mpsc::channel(config.queue);
+        let (reports, results) = Reports::new();
+        let (stop, stopped) = oneshot::channel();
+        let work = work(jobs, firing, config.concurrency, reports.clone());
+        let thread = thread::Builder::new()
+            .name("serin-canary".into())
+            .spawn(move || runtime.block_on(until(stopped, work)))
+            .map_err(CanaryError::Thread)?;
+        Ok(Self { queue, limits: Limits::new(&config), reports, results, demo, stop, thread })
+    }
+
+    /// Asks for an action. Never blocks. Rejected requests have their result as well.
+    ///
+    /// # Errors
+    /// The reason for which the action is not taken.
+    pub fn submit(&mut self, request: ActionRequest) -> Result<(), Rejected> {
+        let accepted = Instant::now();
+        // The place is taken first: an action that finds none must not count as done before.
+        let admitted = match self.queue.try_reserve() {
+            Ok(place) => self.limits.admit(&request).map(|()| place),
+            Err(_) => Err(Rejected::QueueFull),
+        };
+        match admitted {
+            Ok(place) => {
+                self.reports.accepted();
+                place.send(Job { request, accepted });
+                Ok(())
+            }
+            Err(rejected) => {
+                tracing::debug!(source = ?request.source, reason = rejected.reason(), "canary held back");
+                self.reports.rejected(request, rejected, accepted);
+                Err(rejected)
+            }
+        }
+    }
+
+    /// The next result, if there is one within `patience`.
+    pub fn next_result(&self, patience: Duration) -> Option<ActionResult> {
+        self.results.recv_timeout(patience).ok()
+    }
+
+    /// The results that are there, without waiting; at most as many as the engine keeps.
+    pub fn results(&self) -> impl Iterator<Item = ActionResult> {
+        self.results.try_iter().take(MAX_RESULTS)
+    }
+
+    /// The demo listeners, if the configuration asked for them.
+    pub fn demo(&self) -> Option<&Demo> {
+        self.demo.as_ref()
+    }
+
+    /// What became of all requests so far.
+    pub fn counters(&self) -> Counters {
+        self.reports.counters()
+    }
+
+    /// Takes no more requests, lets those under way end within `patience`,
+    /// and returns the results not taken yet. What is not done by then is
+    /// in the counters as accepted only.
+    pub fn shutdown(self, patience: Duration) -> (Vec<ActionResult>, Counters) {
+        drop(self.queue);
+        // It has ended by itself if nobody listens.
+        let _ = self.stop.send(patience);
+        if self.thread.join().is_err() {
+            tracing::error!("the canary engine's thread panicked");
+        }
+        (self.results.try_iter().collect(), self.reports.counters())
+    }
+}
+
+/// Runs `work` to its end, or to the deadline that `stopped` announces; at once if the engine is dropped.
+async fn until(stopped: oneshot::Receiver<Duration>, work: impl Future<Output = ()>) {
+    let deadline = async {
+        if let Ok(patience) = stopped.await {
+            tokio::time::sleep(patience).await;
+        }
+    };
+    tokio::select! {
+        () = work => {}
+        () = deadline => {}
+    }
+}
+
+async fn work(mut jobs: mpsc::Receiver<Job>, firing: Firing, concurrency: usize, reports: Reports) {
+    let permits = Arc::new(Semaphore::new(concurrency));
+    let mut running = JoinSet::new();
+    while let Some(job) = jobs.recv().await {
+        let Ok(permit) = permits.clone().acquire_owned().await else { return };
+        while running.try_join_next().is_some() {}
+        let (firing, reports) = (firing.clone(), reports.clone());
+        running.spawn(async move {
+            let outcome = firing.fire(&job.request).await;
+            reports.done(job.request, outcome, job.accepted);
+            drop(permit);
+        });
+    }
+    while running.join_next().await.is_some() {}
+}
+
+/// Carries out actions.
+#[derive(Clone)]
+struct Firing {
+    dns: Dns,
+    http: Http,
+}
+
+impl Firing {
+    fn new(config: &CanaryConfig, demo: Option<SocketAddr>) -> Result<Self, CanaryError> {
+        let dns = |timeout| Dns::new(config.dns.resolver, demo, timeout, config.concurrency);
+        let http = Http::new(config.http.clone(), config.egress.clone(), dns(config.http.timeout)?)?;
+        Ok(Self { dns: dns(config.dns.timeout)?, http })
+    }
+
+    async fn fire(&self, request: &ActionRequest) -> Outcome {
+        let fired = match &request.action {
+            Action::Dns { name } => {
+                self.dns.fire(name).await.map(Outcome::Resolved).map_err(CanaryError::Dns)
+            }
+            Action::Http { method, url, body } => {
+                self.http.fire(*method, url, body).await.map(Outcome::HttpStatus).map_err(CanaryError::Http)
+            }
+        };
+        fired.unwrap_or_else(|error| {
+            let reason = chain(&error);
+            tracing::warn!(source = ?request.source, %reason, "canary failed");
+            Outcome::Failed(reason)
+        })
+    }
+}
+
+/// An error with what caused it, unless it says so itself.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let cause = source.to_string();
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        next = source.source();
+    }
+    text
+}

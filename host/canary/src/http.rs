@@ -1,0 +1,163 @@
+//! HTTP canaries: one request to addresses that were checked, the answer thrown away.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::redirect::Policy;
+use reqwest::{Client, ClientBuilder, Response, Url};
+use serin_event::action::Method;
+
+use crate::config::HttpConfig;
+use crate::dns::{Dns, DnsError};
+use crate::egress::{EgressPolicy, Refused};
+
+/// Why a request failed.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The client could not be set up.
+    #[error("cannot set up the HTTP client")]
+    Setup(#[source] reqwest::Error),
+    /// Not an absolute URL with a host.
+    #[error("`{0}` is not an absolute http or https URL")]
+    Url(String),
+    /// More to send than the configuration allows.
+    #[error("the body has {length} bytes; `spec.canary.http.maxBody` allows {limit}")]
+    Body {
+        /// Bytes to send.
+        length: usize,
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// The address may not be connected to.
+    #[error("denied: {0}")]
+    Denied(#[source] Refused),
+    /// The host could not be resolved.
+    #[error("cannot resolve the host: {0}")]
+    Resolve(#[source] DnsError),
+    /// The host has no addresses.
+    #[error("the host has no addresses")]
+    NoAddresses,
+    /// The request failed on its way.
+    #[error("{0}")]
+    Request(String),
+    /// No answer in time.
+    #[error("no answer within {} ms", .0.as_millis())]
+    Timeout(Duration),
+}
+
+/// Sends requests.
+#[derive(Clone)]
+pub(crate) struct Http {
+    client: Client,
+    egress: Arc<EgressPolicy>,
+    config: HttpConfig,
+}
+
+impl Http {
+    pub(crate) fn new(config: HttpConfig, egress: EgressPolicy, dns: Dns) -> Result<Self, HttpError> {
+        let egress = Arc::new(egress);
+        let resolver = Arc::new(CheckedResolver { dns, egress: egress.clone() });
+        let client = client(&config, resolver.clone()).build().or_else(|error| {
+            // A machine without CA certificates can still reach http URLs.
+            tracing::warn!(%error, "no CA certificates: https canaries will fail");
+            client(&config, resolver).tls_certs_only([]).build()
+        });
+        Ok(Self { client: client.map_err(HttpError::Setup)?, egress, config })
+    }
+
+    /// Sends one request and returns the status of the answer. Redirects are not followed.
+    pub(crate) async fn fire(&self, method: Method, url: &str, body: &[u8]) -> Result<u16, HttpError> {
+        let url = self.check(url, body)?;
+        let request = match method {
+            Method::Get => self.client.get(url),
+            Method::Post => self.client.post(url).body(body.to_vec()),
+        };
+        let exchange = async {
+            let response = request.send().await.map_err(cause)?;
+            let status = response.status().as_u16();
+            self.discard(response).await;
+            Ok(status)
+        };
+        tokio::time::timeout(self.config.timeout, exchange)
+            .await
+            .unwrap_or(Err(HttpError::Timeout(self.config.timeout)))
+    }
+
+    /// Hosts written as addresses never reach the resolver, so they are checked here.
+    fn check(&self, text: &str, body: &[u8]) -> Result<Url, HttpError> {
+        let wrong = || HttpError::Url(text.to_owned());
+        let url = Url::parse(text).map_err(|_| wrong())?;
+        let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https")).ok_or_else(wrong)?;
+        if let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            self.egress.check(address).map_err(HttpError::Denied)?;
+        }
+        if body.len() as u64 > self.config.max_body {
+            return Err(HttpError::Body { length: body.len(), limit: self.config.max_body });
+        }
+        Ok(url)
+    }
+
+    /// The status is known by now: what goes wrong with the rest changes nothing.
+    async fn discard(&self, mut response: Response) {
+        let mut read = 0;
+        while read < self.config.max_answer {
+            match response.chunk().await {
+                Ok(Some(chunk)) => read += chunk.len() as u64,
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+}
+
+fn client(config: &HttpConfig, resolver: Arc<CheckedResolver>) -> ClientBuilder {
+    Client::builder()
+        .dns_resolver(resolver)
+        .no_proxy()
+        .redirect(Policy::none())
+        .connect_timeout(config.timeout)
+        .pool_max_idle_per_host(0)
+        .user_agent(concat!("serin/", env!("CARGO_PKG_VERSION")))
+}
+
+/// Resolves a host and lets it through only if every one of its addresses may be connected to.
+///
+/// The client connects to exactly the addresses returned here, so that nothing
+/// can change between check and use.
+struct CheckedResolver {
+    dns: Dns,
+    egress: Arc<EgressPolicy>,
+}
+
+impl Resolve for CheckedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (dns, egress) = (self.dns.clone(), self.egress.clone());
+        Box::pin(async move {
+            let addresses = dns.addresses(name.as_str()).await.map_err(HttpError::Resolve)?;
+            if addresses.is_empty() {
+                return Err(HttpError::NoAddresses.into());
+            }
+            for &address in &addresses {
+                egress.check(address).map_err(HttpError::Denied)?;
+            }
+            let sockets: Addrs = Box::new(addresses.into_iter().map(|address| SocketAddr::new(address, 0)));
+            Ok(sockets)
+        })
+    }
+}
+
+/// Takes our own error out of reqwest's, or else the innermost, which says what happened.
+fn cause(error: reqwest::Error) -> HttpError {
+    let mut innermost: &dyn std::error::Error = &error;
+    while let Some(source) = innermost.source() {
+        if let Some(HttpError::Denied(refused)) = source.downcast_ref() {
+            return HttpError::Denied(refused.clone());
+        }
+        if source.is::<HttpError>() {
+            return HttpError::Request(source.to_string());
+        }
+        innermost = source;
+    }
+    HttpError::Request(innermost.to_string())
+}

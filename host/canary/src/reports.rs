@@ -1,0 +1,98 @@
+//! What became of requests: results for whoever takes them, and counts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc as sync;
+use std::time::Instant;
+
+use serin_event::action::{ActionRequest, ActionResult, Outcome};
+
+use crate::limits::Rejected;
+
+/// Results that wait to be taken; those beyond are counted as lost.
+pub(crate) const MAX_RESULTS: usize = 4096;
+
+/// What became of all requests so far. `accepted` = `fired` + `failed` + those still under way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Requests accepted.
+    pub accepted: u64,
+    /// Actions carried out.
+    pub fired: u64,
+    /// Actions that could not be carried out.
+    pub failed: u64,
+    /// Requests held back as duplicates.
+    pub duplicates: u64,
+    /// Requests held back by a rate limit.
+    pub rate_limited: u64,
+    /// Requests held back because the queue was full.
+    pub queue_full: u64,
+    /// Results that nobody took in time.
+    pub results_lost: u64,
+}
+
+/// Where results and counts go.
+#[derive(Clone)]
+pub(crate) struct Reports {
+    results: sync::SyncSender<ActionResult>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    accepted: AtomicU64,
+    fired: AtomicU64,
+    failed: AtomicU64,
+    duplicates: AtomicU64,
+    rate_limited: AtomicU64,
+    queue_full: AtomicU64,
+    results_lost: AtomicU64,
+}
+
+impl Reports {
+    pub(crate) fn new() -> (Self, sync::Receiver<ActionResult>) {
+        let (results, receiver) = sync::sync_channel(MAX_RESULTS);
+        (Self { results, counts: Arc::default() }, receiver)
+    }
+
+    pub(crate) fn accepted(&self) {
+        self.counts.accepted.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn done(&self, request: ActionRequest, outcome: Outcome, accepted: Instant) {
+        let count =
+            if matches!(outcome, Outcome::Failed(_)) { &self.counts.failed } else { &self.counts.fired };
+        count.fetch_add(1, Relaxed);
+        self.send(request, outcome, accepted);
+    }
+
+    pub(crate) fn rejected(&self, request: ActionRequest, rejected: Rejected, accepted: Instant) {
+        let count = match rejected {
+            Rejected::Duplicate => &self.counts.duplicates,
+            Rejected::SourceRate | Rejected::GlobalRate => &self.counts.rate_limited,
+            Rejected::QueueFull => &self.counts.queue_full,
+        };
+        count.fetch_add(1, Relaxed);
+        self.send(request, Outcome::Suppressed(rejected.reason()), accepted);
+    }
+
+    fn send(&self, request: ActionRequest, outcome: Outcome, accepted: Instant) {
+        let duration = accepted.elapsed().as_nanos() as u64;
+        if self.results.try_send(ActionResult { request, outcome, duration }).is_err() {
+            self.counts.results_lost.fetch_add(1, Relaxed);
+        }
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        let read = |count: &AtomicU64| count.load(Relaxed);
+        Counters {
+            accepted: read(&self.counts.accepted),
+            fired: read(&self.counts.fired),
+            failed: read(&self.counts.failed),
+            duplicates: read(&self.counts.duplicates),
+            rate_limited: read(&self.counts.rate_limited),
+            queue_full: read(&self.counts.queue_full),
+            results_lost: read(&self.counts.results_lost),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! An HTTP server that answers with fixed bytes and keeps what it was sent.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+pub(crate) struct HttpServer {
+    pub(crate) address: SocketAddr,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl HttpServer {
+    /// `answer` gets the request line; no answer keeps the connection open in silence.
+    pub(crate) fn start(answer: impl Fn(&str) -> Option<String> + Clone + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let requests = Arc::<Mutex<Vec<String>>>::default();
+        let log = requests.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (mut stream, log, answer) = (stream.unwrap(), log.clone(), answer.clone());
+                thread::spawn(move || {
+                    let request = read(&mut stream);
+                    log.lock().unwrap().push(request.clone());
+                    match answer(request.lines().next().unwrap_or_default()) {
+                        // The client may have had enough before the end of the answer.
+                        Some(answer) => drop(stream.write_all(answer.as_bytes())),
+                        None => thread::sleep(Duration::from_secs(30)),
+                    }
+                });
+            }
+        });
+        Self { address, requests }
+    }
+
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+fn read(stream: &mut impl Read) -> String {
+    let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        let length = stream.read(&mut buffer).unwrap();
+        request.extend_from_slice(&buffer[..length]);
+        let text = String::from_utf8_lossy(&request);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else {
+            if length == 0 {
+                return text.into_owned();
+            }
+            continue;
+        };
+        let expected = head
+            .lines()
+            .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned))
+            .map_or(0, |length| length.parse().unwrap());
+        if body.len() >= expected {
+            return text.into_owned();
+        }
+    }
+}
