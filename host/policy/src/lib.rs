@@ -1,12 +1,75 @@
 //! Tracing policies: parsed once, checked, and lowered to hook plans.
+//!
+//! [`load`] reads Tetragon's `TracingPolicy` YAML; what serin does not support
+//! yet is refused by name, never ignored. [`Policy::check`] holds a policy
+//! against a kernel's type information. Nothing behind [`Policy::plan`] knows YAML.
 
+mod action;
+mod check;
+mod diagnostic;
+mod error;
+mod fields;
+mod hook;
+mod load;
 mod plan;
+mod policy;
+mod report;
+mod scalar;
+mod schema;
+mod selector;
+mod source;
+mod suggest;
+mod syscall;
+mod tree;
 
+pub use diagnostic::Diagnostic;
+pub use error::{Error, Errors};
+pub use load::load;
 pub use plan::{
     ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryFilter, HookPlan, Membership, PidFilter,
     PolicyPlan, SelectorPlan, Target, Test,
 };
+pub use policy::Policy;
+
+/// Largest policy file, in bytes.
+pub const MAX_FILE_SIZE: usize = 1 << 20;
+
+/// Deepest nesting of lists and mappings in a policy file; the schema needs 9.
+pub const MAX_DEPTH: usize = 32;
+
+/// Most values in a policy file, with its aliases expanded.
+pub const MAX_NODES: usize = 200_000;
+
+/// Most text in a policy file, in bytes, with its aliases expanded.
+pub const MAX_TEXT: usize = 4 << 20;
+
+/// Most errors that are shown for a policy file; the rest are counted.
+pub const MAX_ERRORS: usize = 100;
 
 /// Longest path, in bytes, that `matchBinaries` can name: the kernel keeps a
 /// process's binary in a key of this size.
 pub const MAX_BINARY_PATH: usize = 255;
+
+/// Highest parameter that can be read: x86_64 passes the first six in registers.
+pub const MAX_ARGUMENT_INDEX: u8 = 5;
+
+/// Longest `message`, in bytes.
+pub const MAX_MESSAGE: usize = 256;
+
+/// Most `tags` of a hook.
+pub const MAX_TAGS: usize = 16;
+
+/// Longest tag, in bytes.
+pub const MAX_TAG: usize = 128;
+
+/// Longest value of `Equal` on a string or path, in bytes: `PATH_MAX` without its NUL.
+pub const MAX_EQUAL: usize = 4095;
+
+/// Longest value of `Prefix`, in bytes.
+pub const MAX_PREFIX: usize = 256;
+
+/// Longest value of `Postfix`, in bytes.
+pub const MAX_POSTFIX: usize = 127;
+
+/// Longest `argUrl`, in bytes.
+pub const MAX_URL: usize = 2048;

@@ -1,0 +1,173 @@
+//! Reads `matchActions`.
+
+use url::Url;
+
+use crate::diagnostic::quote;
+use crate::fields::{Field, Fields, is_default};
+use crate::hook::Context;
+use crate::report::Report;
+use crate::schema::{ACTIONS, ActionName, MATCH_ACTIONS};
+use crate::{ActionPlan, MAX_URL, Target};
+
+/// The errors a function can be made to return: the kernel's `MAX_ERRNO`.
+const ERRORS: std::ops::RangeInclusive<i32> = -4095..=-1;
+
+/// Limits of RFC 1035, section 2.3.4, without the final dot.
+const MAX_DOMAIN: usize = 253;
+const MAX_LABEL: usize = 63;
+
+/// Parameters of actions, and the action each belongs to.
+const PARAMETERS: [(&str, ActionName); 3] =
+    [("argError", ActionName::Override), ("argFqdn", ActionName::DnsLookup), ("argUrl", ActionName::GetUrl)];
+
+/// Reads one action.
+pub(crate) fn read(item: Field<'_>, context: &Context, report: &mut Report<'_>) -> Option<ActionPlan> {
+    let later = item.node.field("action").filter(|node| ACTIONS.later.iter().any(|word| node.is_text(word)));
+    if let Some(node) = later {
+        // The parameters of an action that is not supported are not supported either: one error is enough.
+        Field { path: MATCH_ACTIONS.path, name: "action", node }.word(&ACTIONS, report);
+        return None;
+    }
+    let fields = Fields::read(item.node, &MATCH_ACTIONS, report)?;
+    let field = fields.require("action", report)?;
+    let action = field.word(&ACTIONS, report)?;
+    refuse_foreign_parameters(&fields, action, report);
+    match action {
+        ActionName::Post => Some(ActionPlan::Post),
+        ActionName::Sigkill => Some(ActionPlan::Sigkill),
+        ActionName::Override => {
+            check_override(field, context, report);
+            fields.require("argError", report)?.integer(ERRORS, report).map(ActionPlan::Override)
+        }
+        ActionName::DnsLookup => read_domain(fields.require("argFqdn", report)?, report),
+        ActionName::GetUrl => read_url(fields.require("argUrl", report)?, report),
+    }
+}
+
+fn refuse_foreign_parameters(fields: &Fields<'_>, action: ActionName, report: &mut Report<'_>) {
+    for (name, owner) in PARAMETERS.into_iter().filter(|&(_, owner)| owner != action) {
+        let Some(field) = fields.get(name).filter(|field| !is_default(field.node)) else { continue };
+        report
+            .error(field.span(), format!("`{name}` belongs to the action `{owner:?}`, not to `{action:?}`"));
+    }
+}
+
+/// Only functions whose callers expect an error can be made to return one.
+fn check_override(action: Field<'_>, context: &Context, report: &mut Report<'_>) {
+    let Some(Target::Function(function)) = &context.target else { return };
+    if function.starts_with("security_") {
+        return;
+    }
+    let message =
+        format!("`Override` works on system calls and `security_*` functions only; `{function}` is neither");
+    report.error_with_help(action.span(), message, "hook one of those, or write `Sigkill`");
+}
+
+fn read_domain(field: Field<'_>, report: &mut Report<'_>) -> Option<ActionPlan> {
+    let name = field.string(report)?;
+    match domain_error(name) {
+        None => Some(ActionPlan::DnsLookup(name.into())),
+        Some(reason) => {
+            let message = format!("{} is not a domain name: {reason}", quote(name));
+            report.error_with_help(field.span(), message, "write it like `abc.def.example.org`");
+            None
+        }
+    }
+}
+
+fn domain_error(name: &str) -> Option<String> {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    if name.len() > MAX_DOMAIN {
+        return Some(format!("it has {} characters, at most {MAX_DOMAIN} are allowed", name.len()));
+    }
+    let is_allowed = |character: char| character.is_ascii_alphanumeric() || "-_".contains(character);
+    name.split('.').find_map(|label| {
+        if label.is_empty() {
+            Some("a label between dots is empty".into())
+        } else if label.len() > MAX_LABEL {
+            Some(format!("a label has {} characters, at most {MAX_LABEL} are allowed", label.len()))
+        } else if label.starts_with('-') || label.ends_with('-') {
+            Some("a label starts or ends with a hyphen".into())
+        } else {
+            let wrong = label.chars().find(|&character| !is_allowed(character))?;
+            Some(format!("it contains {}", quote(&wrong.to_string())))
+        }
+    })
+}
+
+fn read_url(field: Field<'_>, report: &mut Report<'_>) -> Option<ActionPlan> {
+    let url = field.string(report)?;
+    match url_error(url) {
+        None => Some(ActionPlan::GetUrl(url.into())),
+        Some(reason) => {
+            let message = format!("{} cannot be requested: {reason}", quote(url));
+            report.error_with_help(field.span(), message, "write it like `https://example.org/token`");
+            None
+        }
+    }
+}
+
+fn url_error(text: &str) -> Option<String> {
+    if text.len() > MAX_URL {
+        return Some(format!("it has {} bytes, at most {MAX_URL} are allowed", text.len()));
+    }
+    // Url::parse silently drops some of these.
+    if text.contains(|character: char| character.is_whitespace() || character.is_control()) {
+        return Some("it contains white space or control characters".into());
+    }
+    let url = match Url::parse(text) {
+        Ok(url) => url,
+        Err(error) => return Some(error.to_string()),
+    };
+    if !matches!(url.scheme(), "http" | "https") {
+        return Some(format!("its scheme is `{}`, not http or https", url.scheme()));
+    }
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    has_user.then(|| "it contains a user name or password".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn domains_follow_rfc_1035() {
+        let label = "a".repeat(63);
+        let longest = format!("{label}.{label}.{label}.{}", "a".repeat(61));
+        for name in ["o3n.io", "abc.def.o3n.io.", "_dmarc.example.org", "x", &longest] {
+            assert_eq!(domain_error(name), None, "{name}");
+        }
+        let too_long = format!("{longest}a");
+        for (name, reason) in [
+            (".", "a label between dots is empty"),
+            ("a..b", "a label between dots is empty"),
+            (".a", "a label between dots is empty"),
+            ("a b.org", "it contains ` `"),
+            ("münchen.de", "it contains `ü`"),
+            ("-a.org", "a label starts or ends with a hyphen"),
+            (&"a".repeat(64), "a label has 64 characters, at most 63 are allowed"),
+            (&too_long, "it has 254 characters, at most 253 are allowed"),
+        ] {
+            assert_eq!(domain_error(name).as_deref(), Some(reason), "{name}");
+        }
+    }
+
+    #[test]
+    fn urls_are_absolute_and_carry_no_credentials() {
+        for url in ["http://ebpf.io", "https://example.org:8443/a?b=c", "http://[::1]/x"] {
+            assert_eq!(url_error(url), None, "{url}");
+        }
+        for (url, reason) in [
+            ("ebpf.io", "relative URL without a base"),
+            ("http://", "empty host"),
+            ("ftp://example.org", "its scheme is `ftp`, not http or https"),
+            ("http://me:secret@example.org", "it contains a user name or password"),
+            ("http://me@example.org", "it contains a user name or password"),
+            ("http://example.org/a b", "it contains white space or control characters"),
+            ("http://exa\tmple.org/", "it contains white space or control characters"),
+            ("http://example.org:99999/", "invalid port number"),
+        ] {
+            assert_eq!(url_error(url).as_deref(), Some(reason), "{url}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Holds a policy against a kernel's type information (BTF).
+
+use serin_btf::{Btf, Function, TypeKind};
+
+use crate::hook::ArgumentPlaces;
+use crate::source::Span;
+use crate::suggest::nearest;
+use crate::{ActionPlan, ArgumentKind, ArgumentPlan, Diagnostic, HookPlan, Policy, Target};
+
+impl Policy {
+    /// Checks that the hooked functions exist in a kernel and take the arguments that the policy reads.
+    ///
+    /// The functions of system calls take `struct pt_regs *`; their arguments can only be
+    /// checked where the compiler kept the function behind, `__do_sys_…`.
+    #[must_use]
+    pub fn check(&self, btf: &Btf) -> Vec<Diagnostic> {
+        let mut errors = vec![];
+        for (hook, places) in self.plan().hooks.iter().zip(&self.hooks) {
+            let mut error = |span: Span, message: String, help: Option<String>| {
+                errors.push(Diagnostic::new(&self.source, span, message, help));
+            };
+            match &hook.target {
+                Target::Function(name) => check_function(hook, name, places.call, btf, &mut error),
+                Target::Syscall { name, .. } => check_syscall(hook, name, places.call, btf, &mut error),
+            }
+            let Some((name, function)) = signature(&hook.target, btf) else { continue };
+            for (argument, places) in hook.arguments.iter().zip(&places.arguments) {
+                check_argument(argument, places, &name, &function, &mut error);
+            }
+        }
+        errors
+    }
+}
+
+/// The function whose parameters are the hook's arguments, if BTF knows it.
+fn signature(target: &Target, btf: &Btf) -> Option<(String, Function)> {
+    let name = match target {
+        Target::Function(name) => name.clone(),
+        Target::Syscall { name, .. } => format!("__do_sys_{name}"),
+    };
+    let function = btf.function(&name)?;
+    Some((name, function))
+}
+
+fn check_function(
+    hook: &HookPlan,
+    name: &str,
+    call: Span,
+    btf: &Btf,
+    error: &mut impl FnMut(Span, String, Option<String>),
+) {
+    let Some(function) = btf.function(name) else {
+        if !hook.ignore_not_found {
+            let suggestion = nearest(name, btf.functions());
+            let help = suggestion.map_or_else(
+                || "set `ignore.callNotFound: true` to leave the hook out on such kernels".into(),
+                |suggestion| format!("did you mean `{suggestion}`?"),
+            );
+            error(call, format!("this kernel has no function `{name}`"), Some(help));
+        }
+        return;
+    };
+    let overrides = |action: &ActionPlan| matches!(action, ActionPlan::Override(_));
+    let overridden = hook.selectors.iter().flat_map(|selector| &selector.actions).any(overrides);
+    if overridden && !matches!(function.returns, TypeKind::Int { .. }) {
+        let help = Some("hook a function that returns an error code, or write `Sigkill`".into());
+        error(call, format!("`Override` is not possible: `{name}` returns no error code"), help);
+    }
+}
+
+fn check_syscall(
+    hook: &HookPlan,
+    name: &str,
+    call: Span,
+    btf: &Btf,
+    error: &mut impl FnMut(Span, String, Option<String>),
+) {
+    if btf.function(&format!("__x64_sys_{name}")).is_none() && !hook.ignore_not_found {
+        let help = "set `ignore.callNotFound: true` to leave the hook out on such kernels";
+        error(call, format!("this kernel has no system call `{name}`"), Some(help.into()));
+    }
+}
+
+fn check_argument(
+    argument: &ArgumentPlan,
+    places: &ArgumentPlaces,
+    name: &str,
+    function: &Function,
+    error: &mut impl FnMut(Span, String, Option<String>),
+) {
+    let Some(parameter) = function.parameters.get(usize::from(argument.index)) else {
+        let (count, index) = (function.parameters.len(), argument.index);
+        let message = format!("`{name}` has {count} parameters, so there is no parameter {index}");
+        let help = "parameters are counted from 0".into();
+        return error(places.index, message, Some(help));
+    };
+    if let Some(help) = mismatch(argument.kind, &parameter.kind) {
+        let actual = describe(&parameter.kind);
+        let parameter = match parameter.name.as_str() {
+            "" => argument.index.to_string(),
+            name => format!("{} (`{name}`)", argument.index),
+        };
+        error(places.kind, format!("parameter {parameter} of `{name}` is {actual}"), Some(help.into()));
+    }
+}
+
+/// What to write instead if an argument's type contradicts the parameter's.
+fn mismatch(kind: ArgumentKind, actual: &TypeKind) -> Option<&'static str> {
+    use ArgumentKind::{File, Int, Long, Size, String, Uint};
+    match (kind, actual) {
+        // Registers hold narrow integers extended to 32 bits; signedness only changes how they print.
+        (Int | Uint, TypeKind::Int { size: ..=4, .. }) | (Long | Size, TypeKind::Int { size: 8, .. }) => None,
+        (Int | Uint, TypeKind::Int { size: 8, signed: true }) => Some("write `int64`"),
+        (Int | Uint, TypeKind::Int { size: 8, signed: false }) => Some("write `uint64`"),
+        (Long | Size, TypeKind::Int { size: ..=4, signed: true }) => Some("write `int`"),
+        (Long | Size, TypeKind::Int { size: ..=4, signed: false }) => Some("write `uint32`"),
+        (File, TypeKind::Pointer { target }) if target == "struct file" => None,
+        (_, TypeKind::Pointer { target }) if target == "struct file" && kind != Size => Some("write `file`"),
+        (String, TypeKind::Pointer { target }) if is_text(target) => None,
+        (Int | Uint | Long | File, TypeKind::Pointer { target }) if is_character(target) => {
+            Some("write `string`")
+        }
+        // The address itself.
+        (Size, TypeKind::Pointer { .. }) => None,
+        (Int | Uint | Long, TypeKind::Pointer { .. }) => Some("write `uint64` to get the address"),
+        (String | File, TypeKind::Int { signed: true, size }) => {
+            Some(if *size == 8 { "write `int64`" } else { "write `int`" })
+        }
+        (String | File, TypeKind::Int { size, .. }) => {
+            Some(if *size == 8 { "write `uint64`" } else { "write `uint32`" })
+        }
+        _ => Some("leave this argument out: no supported type can read it"),
+    }
+}
+
+fn is_character(target: &str) -> bool {
+    matches!(target, "char" | "unsigned char" | "signed char")
+}
+
+/// `void *` parameters are often strings, e.g. the data of mount.
+fn is_text(target: &str) -> bool {
+    is_character(target) || target == "void"
+}
+
+fn describe(kind: &TypeKind) -> String {
+    match kind {
+        TypeKind::Int { size, signed } => {
+            format!("{} integer of {size} bytes", if *signed { "a signed" } else { "an unsigned" })
+        }
+        TypeKind::Pointer { target } => format!("a pointer to `{target}`"),
+        TypeKind::Other(name) => format!("`{name}`"),
+    }
+}

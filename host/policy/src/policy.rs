@@ -1,0 +1,126 @@
+//! Reads policies: the documents of a file, their metadata and hooks.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::diagnostic::quote;
+use crate::fields::{Field, Fields};
+use crate::hook::{self, HookPlaces};
+use crate::report::Report;
+use crate::schema::{API_VERSIONS, KINDS, METADATA, POLICY, SPEC};
+use crate::source::{Source, Span};
+use crate::tree::{self, Node};
+use crate::{Diagnostic, Error, Errors, MAX_FILE_SIZE, PolicyPlan};
+
+/// Longest name: that of a DNS subdomain, as Kubernetes and Tetragon ask for.
+const MAX_NAME: usize = 253;
+
+/// A policy, read and lowered. It remembers where its parts stand in the file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Policy {
+    plan: PolicyPlan,
+    pub(crate) source: Arc<Source>,
+    name: Span,
+    pub(crate) hooks: Vec<HookPlaces>,
+}
+
+impl Policy {
+    /// Reads the policies of a file: one in each YAML document.
+    ///
+    /// `file` is named in errors; it is not opened.
+    ///
+    /// # Errors
+    /// Everything that is wrong in the file, or that it has no policy.
+    pub fn parse(text: &str, file: &Path) -> Result<Vec<Policy>, Errors> {
+        if text.len() > MAX_FILE_SIZE {
+            return Err(Error::TooLarge { path: file.into() }.into());
+        }
+        let source = Arc::new(Source::new(file, text));
+        let mut report = Report::new(&source);
+        let documents = tree::documents(&source, &mut report);
+        let policies: Vec<_> =
+            documents.iter().filter_map(|document| read(document, &source, &mut report)).collect();
+        report.finish()?;
+        if policies.is_empty() {
+            let start = Span { line: 1, column: 1, length: 1 };
+            let help =
+                "a policy starts with `apiVersion: cilium.io/v1alpha1` and `kind: TracingPolicy`".to_owned();
+            let message = "there is no policy in this file".to_owned();
+            return Err(Error::from(Diagnostic::new(&source, start, message, Some(help))).into());
+        }
+        Ok(policies)
+    }
+
+    /// What to load.
+    #[must_use]
+    pub fn plan(&self) -> &PolicyPlan {
+        &self.plan
+    }
+
+    /// An error of one hook that shows the hook's `call`, for what is found out when the policy is loaded.
+    ///
+    /// `hook` is the position in [`PolicyPlan::hooks`]; one that is not there gives an error about the whole policy.
+    #[must_use]
+    pub fn hook_error(&self, hook: usize, message: String, help: Option<String>) -> Diagnostic {
+        let span = self.hooks.get(hook).map_or(self.name, |places| places.call);
+        Diagnostic::new(&self.source, span, message, help)
+    }
+
+    /// The error that this policy has the name of an earlier one.
+    pub(crate) fn duplicate_of(&self, first: &Policy) -> Diagnostic {
+        let (name, path, line) = (&self.plan.name, first.source.path().display(), first.name.line);
+        let message = format!("there is already a policy `{name}`, at {path}:{line}");
+        Diagnostic::new(&self.source, self.name, message, Some("give each policy its own name".into()))
+    }
+}
+
+fn read(document: &Node, source: &Arc<Source>, report: &mut Report<'_>) -> Option<Policy> {
+    if is_foreign(document, report) {
+        return None;
+    }
+    let fields = Fields::read(document, &POLICY, report)?;
+    fields.require("apiVersion", report);
+    fields.require("kind", report);
+    let metadata = fields.require("metadata", report);
+    let name = metadata.and_then(|metadata| read_name(metadata, report));
+    let hooks = fields.require("spec", report).and_then(|spec| read_hooks(spec, report));
+    let (name, span) = name?;
+    let (hooks, places) = hooks?.into_iter().unzip();
+    let plan = PolicyPlan { name: name.into(), hooks };
+    Some(Policy { plan, source: source.clone(), name: span, hooks: places })
+}
+
+/// Whether a document says that it is something else than a policy: the rest of it is not looked at then.
+fn is_foreign(document: &Node, report: &mut Report<'_>) -> bool {
+    let mut is_word = |name, words| {
+        let Some(node) = document.field(name) else { return true };
+        Field { path: POLICY.path, name, node }.word(words, report).is_some()
+    };
+    // Both are looked at, so that both are told.
+    !(is_word("apiVersion", &API_VERSIONS) & is_word("kind", &KINDS))
+}
+
+fn read_name<'n>(metadata: Field<'n>, report: &mut Report<'_>) -> Option<(&'n str, Span)> {
+    let field = Fields::read(metadata.node, &METADATA, report)?.require("name", report)?;
+    let name = field.string(report)?;
+    let is_label = |label: &str| {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        !label.is_empty() && label.bytes().all(allowed) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    if name.len() > MAX_NAME || !name.split('.').all(is_label) {
+        let message = format!("{} cannot be a policy's name", quote(name));
+        let help =
+            format!("use lower-case letters, digits, `-` and `.`, at most {MAX_NAME}, such as `my-policy`");
+        report.error_with_help(field.span(), message, help);
+        return None;
+    }
+    Some((name, field.span()))
+}
+
+fn read_hooks(spec: Field<'_>, report: &mut Report<'_>) -> Option<Vec<(crate::HookPlan, HookPlaces)>> {
+    let fields = Fields::read(spec.node, &SPEC, report)?;
+    // A policy whose other sections were refused has been told enough.
+    let kprobes = if fields.refused() { fields.get("kprobes") } else { fields.require("kprobes", report) };
+    let hooks: Vec<_> = kprobes?.items(report)?.map(|item| hook::read(item, report)).collect();
+    hooks.into_iter().collect()
+}

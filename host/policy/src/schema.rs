@@ -1,0 +1,294 @@
+//! The schema of `TracingPolicy`: every field and word of it, supported or not.
+//!
+//! It follows Tetragon's [types], with the fields and words of older releases
+//! that are still found in policies: `matchCurrentCred`, `FollowFD`, `UnfollowFD`, `CopyFD`.
+//!
+//! [types]: https://github.com/cilium/tetragon/blob/main/pkg/k8s/apis/cilium.io/v1alpha1/types.go
+
+use crate::fields::{Shape, Vocabulary};
+use crate::{ArgumentKind, Membership};
+
+pub(crate) const POLICY: Shape =
+    Shape { path: "", supported: &["apiVersion", "kind", "metadata", "spec"], later: &[] };
+
+pub(crate) const API_VERSIONS: Vocabulary<()> =
+    Vocabulary { what: "the apiVersion of a policy", supported: &[("cilium.io/v1alpha1", ())], later: &[] };
+
+pub(crate) const KINDS: Vocabulary<()> = Vocabulary {
+    what: "a kind of policy",
+    supported: &[("TracingPolicy", ()), ("TracingPolicyNamespaced", ())],
+    later: &["PodInfo"],
+};
+
+/// Labels, annotations and what a Kubernetes API server writes say nothing about what to trace.
+pub(crate) const METADATA: Shape = Shape {
+    path: "metadata",
+    supported: &[
+        "name",
+        "labels",
+        "annotations",
+        "uid",
+        "resourceVersion",
+        "generation",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "ownerReferences",
+        "finalizers",
+        "managedFields",
+        "selfLink",
+    ],
+    later: &["namespace", "generateName"],
+};
+
+pub(crate) const SPEC: Shape = Shape {
+    path: "spec",
+    supported: &["kprobes"],
+    later: &[
+        "fentries",
+        "tracepoints",
+        "uprobes",
+        "usdts",
+        "lsmhooks",
+        "loader",
+        "lists",
+        "enforcers",
+        "options",
+        "selectorsMacros",
+        "podSelector",
+        "containerSelector",
+        "hostSelector",
+        "nodeSelector",
+    ],
+};
+
+pub(crate) const KPROBE: Shape = Shape {
+    path: "spec.kprobes",
+    supported: &["call", "syscall", "message", "tags", "args", "selectors", "ignore"],
+    later: &["return", "returnArg", "returnArgAction", "data"],
+};
+
+pub(crate) const IGNORE: Shape =
+    Shape { path: "spec.kprobes.ignore", supported: &["callNotFound"], later: &[] };
+
+pub(crate) const ARGUMENT: Shape = Shape {
+    path: "spec.kprobes.args",
+    supported: &["index", "type", "label"],
+    later: &["resolve", "sizeArgIndex", "returnCopy", "maxData", "source", "btfType", "btfTypeModule"],
+};
+
+pub(crate) const TYPES: Vocabulary<ArgumentKind> = Vocabulary {
+    what: "an argument type",
+    supported: &[
+        ("int", ArgumentKind::Int),
+        ("int32", ArgumentKind::Int),
+        ("sint32", ArgumentKind::Int),
+        ("uint32", ArgumentKind::Uint),
+        ("long", ArgumentKind::Long),
+        ("int64", ArgumentKind::Long),
+        ("sint64", ArgumentKind::Long),
+        ("ulong", ArgumentKind::Size),
+        ("uint64", ArgumentKind::Size),
+        ("size_t", ArgumentKind::Size),
+        ("string", ArgumentKind::String),
+        ("file", ArgumentKind::File),
+    ],
+    later: &[
+        "auto",
+        "nop",
+        "int8",
+        "sint8",
+        "uint8",
+        "int16",
+        "sint16",
+        "uint16",
+        "char_buf",
+        "char_iovec",
+        "skb",
+        "sock",
+        "sockaddr",
+        "sockaddr_un",
+        "socket",
+        "fd",
+        "filename",
+        "path",
+        "dentry",
+        "bpf_attr",
+        "bpf_map",
+        "bpf_prog",
+        "bpf_cmd",
+        "perf_event",
+        "user_namespace",
+        "capability",
+        "kiocb",
+        "iov_iter",
+        "cred",
+        "const_buf",
+        "load_info",
+        "module",
+        "syscall64",
+        "kernel_cap_t",
+        "cap_inheritable",
+        "cap_permitted",
+        "cap_effective",
+        "linux_binprm",
+        "data_loc",
+        "net_device",
+    ],
+};
+
+pub(crate) const SELECTOR: Shape = Shape {
+    path: "spec.kprobes.selectors",
+    supported: &["matchPIDs", "matchBinaries", "matchArgs", "matchActions"],
+    later: &[
+        "label",
+        "matchData",
+        "matchReturnArgs",
+        "matchReturnActions",
+        "matchParentBinaries",
+        "matchNamespaces",
+        "matchNamespaceChanges",
+        "matchCapabilities",
+        "matchCapabilityChanges",
+        "matchWorkloads",
+        "matchCurrentCred",
+        "macros",
+    ],
+};
+
+pub(crate) const MATCH_PIDS: Shape = Shape {
+    path: "spec.kprobes.selectors.matchPIDs",
+    supported: &["operator", "values"],
+    later: &["isNamespacePID", "followForks"],
+};
+
+pub(crate) const PID_OPERATORS: Vocabulary<Membership> = Vocabulary {
+    what: "an operator of matchPIDs",
+    supported: &[("In", Membership::In), ("NotIn", Membership::NotIn)],
+    later: &[],
+};
+
+pub(crate) const MATCH_BINARIES: Shape = Shape {
+    path: "spec.kprobes.selectors.matchBinaries",
+    supported: &["operator", "values"],
+    later: &["followChildren"],
+};
+
+pub(crate) const BINARY_OPERATORS: Vocabulary<Membership> = Vocabulary {
+    what: "an operator of matchBinaries",
+    supported: &[("In", Membership::In), ("NotIn", Membership::NotIn)],
+    later: &["Prefix", "NotPrefix", "Postfix", "NotPostfix"],
+};
+
+pub(crate) const MATCH_ARGS: Shape = Shape {
+    path: "spec.kprobes.selectors.matchArgs",
+    supported: &["index", "operator", "values"],
+    later: &["args"],
+};
+
+/// Operators that compare an argument with values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    Equal,
+    Prefix,
+    Postfix,
+}
+
+pub(crate) const ARGUMENT_OPERATORS: Vocabulary<Comparison> = Vocabulary {
+    what: "an operator of matchArgs",
+    supported: &[
+        ("Equal", Comparison::Equal),
+        ("Prefix", Comparison::Prefix),
+        ("Postfix", Comparison::Postfix),
+    ],
+    later: &[
+        "NotEqual",
+        "NotPrefix",
+        "NotPostfix",
+        "GreaterThan",
+        "LessThan",
+        "GT",
+        "LT",
+        "Mask",
+        "SPort",
+        "NotSPort",
+        "SPortPriv",
+        "NotSportPriv",
+        "DPort",
+        "NotDPort",
+        "DPortPriv",
+        "NotDPortPriv",
+        "SAddr",
+        "NotSAddr",
+        "DAddr",
+        "NotDAddr",
+        "Protocol",
+        "Family",
+        "State",
+        "InMap",
+        "NotInMap",
+        "CapabilitiesGained",
+        "InRange",
+        "NotInRange",
+        "SubString",
+        "SubStringIgnCase",
+        "CelExpr",
+        "FileType",
+        "NotFileType",
+    ],
+};
+
+pub(crate) const MATCH_ACTIONS: Shape = Shape {
+    path: "spec.kprobes.selectors.matchActions",
+    supported: &["action", "argError", "argFqdn", "argUrl"],
+    later: &[
+        "argSig",
+        "argSock",
+        "argIndex",
+        "argValue",
+        "argRegs",
+        "argNewSymbol",
+        "argNewAddr",
+        "argNewOffset",
+        "argFd",
+        "argName",
+        "rateLimit",
+        "rateLimitScope",
+        "kernelStackTrace",
+        "userStackTrace",
+        "imaHash",
+    ],
+};
+
+/// What a selector can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ActionName {
+    Post,
+    Sigkill,
+    Override,
+    DnsLookup,
+    GetUrl,
+}
+
+pub(crate) const ACTIONS: Vocabulary<ActionName> = Vocabulary {
+    what: "an action",
+    supported: &[
+        ("Post", ActionName::Post),
+        ("Sigkill", ActionName::Sigkill),
+        ("Override", ActionName::Override),
+        ("DnsLookup", ActionName::DnsLookup),
+        ("GetUrl", ActionName::GetUrl),
+    ],
+    later: &[
+        "NoPost",
+        "Signal",
+        "TrackSock",
+        "UntrackSock",
+        "NotifyEnforcer",
+        "CleanupEnforcerNotification",
+        "Set",
+        "FollowFD",
+        "UnfollowFD",
+        "CopyFD",
+    ],
+};
