@@ -213,10 +213,11 @@ fn parse_result(line: &str) -> Option<Totals> {
     Some(Totals { passed: count("passed"), failed: count("failed"), skipped: count("ignored") })
 }
 
-/// Name and reason in a line like `test name ... ignored, reason`.
+/// Name and reason in a line like `test name ... ignored (reason)` or `test name ... ignored, reason`.
 fn parse_ignored(line: &str) -> Option<(&str, &str)> {
     let (name, rest) = line.strip_prefix("test ")?.split_once(" ... ignored")?;
-    Some((name.trim(), rest.trim_start_matches(',').trim()))
+    let rest = rest.trim_start_matches(',').trim();
+    Some((name.trim(), rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(rest)))
 }
 
 #[cfg(test)]
@@ -228,7 +229,7 @@ mod tests {
         let mut report = Report::new("x");
         for line in [
             "test a ... ok",
-            "test b::c ... ignored, no kprobes here",
+            "test b::c ... ignored (no kprobes here)",
             "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
             "test result: FAILED. 4 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
         ] {

@@ -62,11 +62,16 @@ impl Btf {
             .ok_or_else(|| BtfError::NoField { structure: structure.into(), path: path.into() })
     }
 
+    /// The id of a kernel function's type, by which programs are attached to it, if BTF knows the function.
+    #[must_use]
+    pub fn function_id(&self, name: &str) -> Option<u32> {
+        Some(self.function_type(name)?.0)
+    }
+
     /// The signature of a kernel function, if BTF knows it.
     #[must_use]
     pub fn function(&self, name: &str) -> Option<Function> {
-        let is_wanted = |found: &Type<'_>| found.kind == Kind::Function && self.is_named(found.name, name);
-        let (_, function) = self.types().find(|(_, found)| is_wanted(found))?;
+        let (_, function) = self.function_type(name)?;
         let prototype = self.type_by_id(function.size_or_type)?;
         let parameters = (0..prototype.count)
             .map(|index| {
@@ -85,6 +90,10 @@ impl Btf {
             .map(|(_, found)| self.string(found.name))
     }
 
+    fn function_type(&self, name: &str) -> Option<(u32, Type<'_>)> {
+        self.types().find(|(_, found)| found.kind == Kind::Function && self.is_named(found.name, name))
+    }
+
     fn find_field(&self, structure: &str, path: &str) -> Option<Field> {
         let is_wanted = |found: &Type<'_>| {
             matches!(found.kind, Kind::Struct | Kind::Union)
@@ -99,7 +108,7 @@ impl Btf {
             id = member;
         }
         let size = self.size_of(id, 0)?;
-        (offset % 8 == 0).then_some(Field { offset: offset / 8, size })
+        offset.is_multiple_of(8).then_some(Field { offset: offset / 8, size })
     }
 
     /// Offset in bits and type of a member, looked for in anonymous members as well.

@@ -1,0 +1,281 @@
+//! The agent under test.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::bpf::Loaded;
+use crate::trigger;
+
+/// Far longer than anything takes, emulation included: a limit, not a measure.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the agent writes to standard error once every hook is attached.
+const READY: &str = "ready";
+
+/// Prints every event, runs no plugin.
+const BARE_PIPELINE: &str = "\
+apiVersion: serin.dev/v1alpha1
+kind: Pipeline
+spec:
+  sinks:
+    - stdout: { format: json }
+";
+
+/// What the agent is started with: files in a folder of their own.
+pub(crate) struct Setup {
+    folder: TempDir,
+    without_capabilities: &'static [u32],
+    without_btf: bool,
+}
+
+impl Setup {
+    /// No policies, and a pipeline that prints every event.
+    pub(crate) fn new() -> Result<Self> {
+        let folder = tempfile::tempdir().context("cannot make a folder for the test")?;
+        std::fs::create_dir(folder.path().join("policies"))?;
+        let setup = Self { folder, without_capabilities: &[], without_btf: false };
+        setup.pipeline(BARE_PIPELINE)
+    }
+
+    /// Adds a policy file.
+    pub(crate) fn policy(self, yaml: &str) -> Result<Self> {
+        let policies = self.path("policies");
+        let number = std::fs::read_dir(&policies)?.count();
+        std::fs::write(policies.join(format!("policy-{number}.yaml")), yaml)?;
+        Ok(self)
+    }
+
+    /// Replaces the pipeline.
+    pub(crate) fn pipeline(self, yaml: &str) -> Result<Self> {
+        self.file("pipeline.yaml", yaml.as_bytes())
+    }
+
+    /// Adds a file beside the pipeline.
+    pub(crate) fn file(self, name: &str, content: &[u8]) -> Result<Self> {
+        std::fs::write(self.path(name), content)?;
+        Ok(self)
+    }
+
+    /// Starts the agent without these capabilities.
+    pub(crate) fn without_capabilities(mut self, capabilities: &'static [u32]) -> Self {
+        self.without_capabilities = capabilities;
+        self
+    }
+
+    /// Starts the agent where /sys/kernel/btf is empty.
+    pub(crate) fn without_btf(mut self) -> Self {
+        self.without_btf = true;
+        self
+    }
+
+    /// The path of a file of this test.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Starts the agent and waits until it is ready.
+    pub(crate) fn start(self) -> Result<Agent> {
+        let before = Loaded::now();
+        let mut child = self.command().spawn().context("cannot start the agent")?;
+        let (sender, output) = channel();
+        forward(child.stdout.take(), Line::Stdout, sender.clone());
+        forward(child.stderr.take(), Line::Stderr, sender);
+        let mut agent =
+            Agent { child, output, events: Vec::new(), log: Vec::new(), before, _folder: self.folder };
+        agent
+            .wait_until(|agent| agent.log.last().is_some_and(|line| line.contains(READY)))
+            .context("not ready")?;
+        Ok(agent)
+    }
+
+    /// Runs an agent that must refuse to start; returns what it says about it.
+    ///
+    /// # Errors
+    /// If it starts, ends with success, or leaves something in the kernel.
+    pub(crate) fn refusal(&self) -> Result<String> {
+        let before = Loaded::now();
+        let mut child = self.command().spawn().context("cannot start the agent")?;
+        let (sender, output) = channel();
+        forward(child.stderr.take(), Line::Stderr, sender);
+        let deadline = Instant::now() + PATIENCE;
+        let mut log = String::new();
+        while let Ok(line) = output.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            let (Line::Stderr(line) | Line::Stdout(line)) = line;
+            if line.contains(READY) {
+                child.kill()?;
+                child.wait()?;
+                bail!("the agent started though it should have refused; it said:\n{log}{line}");
+            }
+            log.push_str(&line);
+            log.push('\n');
+        }
+        let status = child.wait()?;
+        ensure!(!status.success(), "the agent refused, but with success; it said:\n{log}");
+        ensure!(status.code().is_some(), "the agent ended with {status}; it said:\n{log}");
+        nothing_left(&before)?;
+        Ok(log)
+    }
+
+    fn command(&self) -> Command {
+        let agent = crate::root().join("target/release/serin");
+        let mut command = if self.without_btf { without_btf(&agent) } else { Command::new(agent) };
+        command.current_dir(crate::root());
+        command.arg("run").arg("--policies").arg(self.path("policies"));
+        command.arg("--pipeline").arg(self.path("pipeline.yaml"));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if !self.without_capabilities.is_empty() {
+            trigger::without_capabilities(&mut command, self.without_capabilities);
+        }
+        command
+    }
+}
+
+/// The program in a mount namespace where an empty folder covers the kernel's BTF.
+fn without_btf(program: &Path) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", "mount -t tmpfs none /sys/kernel/btf && exec \"$@\"", "sh"]);
+    command.arg(program);
+    command
+}
+
+enum Line {
+    Stdout(String),
+    Stderr(String),
+}
+
+fn forward(stream: Option<impl std::io::Read + Send + 'static>, wrap: fn(String) -> Line, to: Sender<Line>) {
+    let Some(stream) = stream else { return };
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            if to.send(wrap(line)).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// A running agent. Killed when dropped.
+pub(crate) struct Agent {
+    child: Child,
+    output: Receiver<Line>,
+    /// Every event so far, in the order it was printed.
+    pub(crate) events: Vec<Value>,
+    /// Every line on standard error so far.
+    pub(crate) log: Vec<String>,
+    before: Loaded,
+    /// The files it was started with, which must outlive it.
+    _folder: TempDir,
+}
+
+impl Agent {
+    /// The first event for which this holds, now or later.
+    pub(crate) fn wait_for(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        let mut looked_at = 0;
+        let mut found = None;
+        self.wait_until(|agent| {
+            found = agent.events[looked_at..].iter().find(|event| wanted(event)).cloned();
+            looked_at = agent.events.len();
+            found.is_some()
+        })
+        .with_context(|| format!("no {what}"))?;
+        found.context("found, but gone")
+    }
+
+    /// Waits until everything that happened before this call has come out.
+    pub(crate) fn settle(&mut self) -> Result<()> {
+        let ended = trigger::exit(0, &["settle"])?;
+        self.wait_for("exit event to settle by", |event| is_exit_of(event, ended.pid))?;
+        Ok(())
+    }
+
+    /// The `process_kprobe` events of a process so far.
+    pub(crate) fn hits_of(&self, pid: u32) -> Vec<&Value> {
+        self.events
+            .iter()
+            .map(|event| &event["process_kprobe"])
+            .filter(|hit| hit["process"]["pid"] == pid)
+            .collect()
+    }
+
+    /// Sends the agent a signal.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("no process id")?;
+        Ok(kill_process(pid, signal)?)
+    }
+
+    /// Ends the agent as a user would; the events it still printed are added.
+    ///
+    /// # Errors
+    /// If it fails, or leaves programs or links behind.
+    pub(crate) fn stop(mut self) -> Result<Vec<Value>> {
+        self.signal(Signal::INT)?;
+        let ended = self.wait_until(|_| false);
+        ensure!(ended.is_err(), "unreachable: nothing was waited for");
+        let status = self.child.wait()?;
+        ensure!(status.success(), "the agent ended with {status}; it said:\n{}", self.log.join("\n"));
+        nothing_left(&self.before)?;
+        Ok(std::mem::take(&mut self.events))
+    }
+
+    /// Takes in what the agent prints until the condition holds, it ends, or patience does.
+    pub(crate) fn wait_until(&mut self, mut done: impl FnMut(&Self) -> bool) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while !done(self) {
+            match self.output.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(Line::Stdout(line)) => {
+                    let event = serde_json::from_str(&line).with_context(|| format!("no JSON: {line}"))?;
+                    self.events.push(event);
+                }
+                Ok(Line::Stderr(line)) => self.log.push(line),
+                Err(reason) => bail!("{reason}; {}", self.state()),
+            }
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> String {
+        let last: Vec<String> = self.events.iter().rev().take(5).map(Value::to_string).collect();
+        let log = self.log.join("\n");
+        format!(
+            "{} events, the last of them:\n{}\nthe agent said:\n{log}",
+            self.events.len(),
+            last.join("\n")
+        )
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Whether this is the `process_exit` event of a process.
+pub(crate) fn is_exit_of(event: &Value, pid: u32) -> bool {
+    event["process_exit"]["process"]["pid"] == pid
+}
+
+/// Waits until the kernel has freed everything that was not there before: it does so a little after the last user has gone.
+fn nothing_left(before: &Loaded) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let (programs, links) = Loaded::now().added_since(before);
+        if (programs, links) == (0, 0) {
+            return Ok(());
+        }
+        ensure!(
+            Instant::now() < deadline,
+            "the agent left {programs} programs and {links} links in the kernel"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

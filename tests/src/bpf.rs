@@ -1,0 +1,73 @@
+//! The few bpf system calls that the tests need: <https://man7.org/linux/man-pages/man2/bpf.2.html>.
+
+use std::collections::BTreeSet;
+use std::os::fd::{FromRawFd, OwnedFd};
+
+const PROG_LOAD: libc::c_int = 5;
+const PROG_GET_NEXT_ID: libc::c_int = 11;
+const LINK_GET_NEXT_ID: libc::c_int = 31;
+
+/// A program type with its attach type.
+pub(crate) type Kind = (u32, u32);
+/// `BPF_PROG_TYPE_TRACING`, `BPF_TRACE_FENTRY`
+pub(crate) const FENTRY: Kind = (26, 24);
+/// `BPF_PROG_TYPE_LSM`, `BPF_LSM_MAC`
+pub(crate) const LSM: Kind = (29, 27);
+
+/// `r0 = 0; exit`
+const RETURN_ZERO: [u64; 2] = [0xb7, 0x95];
+
+/// Whether the kernel loads a program of this kind for the function with this BTF id.
+pub(crate) fn loads(kind: Kind, function: u32) -> bool {
+    let license = c"GPL";
+    let mut attributes = [0_u8; 128];
+    let mut put = |at: usize, value: &[u8]| attributes[at..at + value.len()].copy_from_slice(value);
+    put(0, &kind.0.to_ne_bytes()); // prog_type
+    put(4, &2_u32.to_ne_bytes()); // insn_cnt
+    put(8, &(RETURN_ZERO.as_ptr() as u64).to_ne_bytes()); // insns
+    put(16, &(license.as_ptr() as u64).to_ne_bytes()); // license
+    put(68, &kind.1.to_ne_bytes()); // expected_attach_type
+    put(108, &function.to_ne_bytes()); // attach_btf_id
+    let Some(fd) = bpf(PROG_LOAD, &mut attributes) else { return false };
+    // SAFETY: the kernel has just made this file descriptor for us, and nobody else knows it.
+    #[allow(unsafe_code, reason = "a raw system call returns a raw file descriptor")]
+    drop(unsafe { OwnedFd::from_raw_fd(fd) });
+    true
+}
+
+/// The ids of all programs and links in the kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Loaded {
+    programs: BTreeSet<u32>,
+    links: BTreeSet<u32>,
+}
+
+impl Loaded {
+    /// What is there now.
+    pub(crate) fn now() -> Self {
+        Self { programs: ids(PROG_GET_NEXT_ID), links: ids(LINK_GET_NEXT_ID) }
+    }
+
+    /// How many programs and links are here that `before` lacks.
+    pub(crate) fn added_since(&self, before: &Self) -> (usize, usize) {
+        (self.programs.difference(&before.programs).count(), self.links.difference(&before.links).count())
+    }
+}
+
+fn ids(command: libc::c_int) -> BTreeSet<u32> {
+    let mut ids = BTreeSet::new();
+    let mut attributes = [0_u8; 12];
+    while bpf(command, &mut attributes).is_some() {
+        let next = [attributes[4], attributes[5], attributes[6], attributes[7]];
+        ids.insert(u32::from_ne_bytes(next));
+        attributes[..4].copy_from_slice(&next);
+    }
+    ids
+}
+
+fn bpf(command: libc::c_int, attributes: &mut [u8]) -> Option<libc::c_int> {
+    // SAFETY: the kernel reads and writes within the given length, and every pointer in it is to live memory.
+    #[allow(unsafe_code, reason = "there is no safe wrapper for bpf(2)")]
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, attributes.as_mut_ptr(), attributes.len()) };
+    libc::c_int::try_from(result).ok().filter(|&result| result >= 0)
+}

@@ -1,0 +1,86 @@
+//! What this kernel can do, found out by trying, independently of the agent.
+
+use std::path::Path;
+
+use serin_btf::{Btf, KERNEL_BTF};
+
+use crate::bpf;
+
+/// The features that scenarios depend on.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Kernel {
+    /// `uname -r`
+    pub(crate) release: String,
+    /// Kernel functions can be probed.
+    pub(crate) kprobes: bool,
+    /// Programs can be attached to functions by trampoline (fentry).
+    pub(crate) trampolines: bool,
+    /// Programs can be attached to LSM hooks and have a say.
+    pub(crate) lsm: bool,
+    /// `bpf_override_return` works on system calls.
+    pub(crate) error_injection: bool,
+}
+
+impl Kernel {
+    /// Tries everything.
+    pub(crate) fn probe() -> Self {
+        let hook =
+            Btf::load(Path::new(KERNEL_BTF)).ok().and_then(|btf| btf.function_id("security_file_open"));
+        let lsm_hook =
+            Btf::load(Path::new(KERNEL_BTF)).ok().and_then(|btf| btf.function_id("bpf_lsm_file_open"));
+        let active = std::fs::read_to_string("/sys/kernel/security/lsm").unwrap_or_default();
+        let lsm_loads = lsm_hook.is_some_and(|id| bpf::loads(bpf::LSM, id));
+        Self {
+            release: rustix::system::uname().release().to_string_lossy().into_owned(),
+            kprobes: Path::new("/sys/bus/event_source/devices/kprobe").exists(),
+            trampolines: hook.is_some_and(|id| bpf::loads(bpf::FENTRY, id)),
+            lsm: active.split(',').any(|name| name == "bpf") && lsm_loads,
+            error_injection: injectable("__x64_sys_symlinkat"),
+        }
+    }
+
+    /// What it has, for people.
+    pub(crate) fn features(&self) -> String {
+        let features = [
+            (true, "tracepoints"),
+            (self.kprobes, "kprobes"),
+            (self.trampolines, "fentry"),
+            (self.lsm, "BPF LSM"),
+            (self.error_injection, "error injection"),
+        ];
+        features.into_iter().filter_map(|(there, name)| there.then_some(name)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Function hooks work one way or the other.
+    pub(crate) fn function_hooks(&self) -> Result<(), String> {
+        if self.kprobes || self.trampolines {
+            Ok(())
+        } else {
+            Err("this kernel has neither kprobes nor fentry, so functions can't be hooked".to_owned())
+        }
+    }
+
+    /// System calls can be made to fail one way or the other.
+    pub(crate) fn enforcement(&self) -> Result<(), String> {
+        if self.error_injection || self.lsm {
+            Ok(())
+        } else {
+            Err("this kernel has neither error injection nor the BPF LSM, so nothing can be overridden"
+                .to_owned())
+        }
+    }
+
+    /// System calls can't be made to fail.
+    pub(crate) fn no_enforcement(&self) -> Result<(), String> {
+        match self.enforcement() {
+            Ok(()) => Err("this kernel can override; refusing is for those that can't".to_owned()),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+/// Whether a function is on the list of those that error injection may fail.
+fn injectable(function: &str) -> bool {
+    std::fs::read_to_string("/sys/kernel/debug/error_injection/list")
+        .is_ok_and(|list| list.lines().any(|line| line.split_whitespace().next() == Some(function)))
+}

@@ -1,1 +1,0 @@
-//! End-to-end tests: the agent on real kernels.

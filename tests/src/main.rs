@@ -1,0 +1,63 @@
+//! End-to-end tests: the real agent on the kernel this runs on.
+//!
+//! A scenario starts `target/release/serin` with policies and a pipeline of
+//! its own, makes something happen, and looks at what came out. One that
+//! needs what this kernel lacks is reported as ignored, with the reason. The
+//! same binary runs natively and in each kernel that `cargo xtask test` boots.
+
+mod agent;
+mod bench;
+mod bpf;
+mod component;
+mod kernel;
+mod listener;
+mod policy;
+mod scenarios;
+mod trigger;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+use kernel::Kernel;
+use scenarios::Scenario;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.first().map(String::as_str) {
+        Some("trigger") => return trigger::perform(&arguments[1..]),
+        Some("bench") => return bench::run(),
+        _ => {}
+    }
+    let mut arguments = Arguments::from_args();
+    // Agents see each other's processes and share the kernel's hooks.
+    arguments.test_threads = Some(1);
+    let kernel = Kernel::probe();
+    if !arguments.list {
+        println!("# kernel: {}", kernel.release);
+        println!("# it has: {}", kernel.features());
+    }
+    let trials = scenarios::all().into_iter().map(|scenario| trial(scenario, kernel.clone())).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn trial(scenario: Scenario, kernel: Kernel) -> Trial {
+    Trial::ignorable_test(scenario.name, move || {
+        if let Err(reason) = (scenario.needs)(&kernel) {
+            return Ok(Completion::ignored_with(reason));
+        }
+        match (scenario.run)(&kernel) {
+            Ok(()) => Ok(Completion::Completed),
+            Err(error) => Err(Failed::from(format!("{error:#}"))),
+        }
+    })
+}
+
+/// The checkout, or what stands for it in a guest.
+fn root() -> PathBuf {
+    match std::env::var_os("SERIN_ROOT") {
+        Some(root) => PathBuf::from(root),
+        None => PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/..")),
+    }
+}

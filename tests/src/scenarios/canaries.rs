@@ -1,0 +1,86 @@
+//! Canaries that policies ask for: they arrive.
+
+use anyhow::{Result, ensure};
+
+use super::{Scenario, scenario};
+use crate::agent::Setup;
+use crate::kernel::Kernel;
+use crate::listener::Listener;
+use crate::policy::{PASSWD, on_symlinkat};
+use crate::trigger;
+
+pub(crate) fn scenarios() -> Vec<Scenario> {
+    vec![
+        scenario("canaries::dns_lookup_arrives", dns_lookup),
+        scenario("canaries::get_url_arrives", get_url),
+        scenario("canaries::every_action_of_a_selector_happens", all_actions),
+    ]
+}
+
+fn pipeline(canary: &str) -> String {
+    format!(
+        "\
+apiVersion: serin.dev/v1alpha1
+kind: Pipeline
+spec:
+  canary:
+    {canary}
+  sinks:
+    - stdout: {{ format: json }}
+"
+    )
+}
+
+fn with_actions(actions: &str) -> String {
+    on_symlinkat("canary", &format!("{PASSWD}      matchActions:\n{actions}"))
+}
+
+fn make_a_link() -> Result<trigger::Ended> {
+    let folder = tempfile::tempdir()?;
+    trigger::symlink("/etc/passwd", &folder.path().join("link").to_string_lossy())
+}
+
+fn dns_lookup(_: &Kernel) -> Result<()> {
+    let server = Listener::dns()?;
+    let pipeline = pipeline(&format!("dns: {{ resolver: '{}' }}", server.address));
+    let policy = with_actions("      - action: DnsLookup\n        argFqdn: abc.def.o3n.io\n");
+    let mut agent = Setup::new()?.policy(&policy)?.pipeline(&pipeline)?.start()?;
+    ensure!(server.rest().is_empty(), "something was looked up before anything happened");
+    make_a_link()?;
+    let query = server.next()?;
+    ensure!(query.trim_end_matches('.') == "A abc.def.o3n.io", "looked up: {query}");
+    agent.wait_for("action_result", |event| event["action_result"].to_string().contains("192.0.2.1"))?;
+    agent.stop()?;
+    Ok(())
+}
+
+fn get_url(_: &Kernel) -> Result<()> {
+    let server = Listener::http()?;
+    let pipeline = pipeline("egress: { allow: [loopback] }");
+    let policy =
+        with_actions(&format!("      - action: GetUrl\n        argUrl: http://{}/token\n", server.address));
+    let mut agent = Setup::new()?.policy(&policy)?.pipeline(&pipeline)?.start()?;
+    make_a_link()?;
+    let request = server.next()?;
+    ensure!(request == "GET /token HTTP/1.1", "request: {request}");
+    agent.wait_for("action_result", |event| event["action_result"].to_string().contains("204"))?;
+    agent.stop()?;
+    Ok(())
+}
+
+fn all_actions(_: &Kernel) -> Result<()> {
+    let (names, pages) = (Listener::dns()?, Listener::http()?);
+    let pipeline =
+        pipeline(&format!("dns: {{ resolver: '{}' }}\n    egress: {{ allow: [loopback] }}", names.address));
+    let actions = format!(
+        "      - action: DnsLookup\n        argFqdn: first.o3n.io\n      - action: GetUrl\n        argUrl: http://{}/second\n      - action: Sigkill\n",
+        pages.address
+    );
+    let agent = Setup::new()?.policy(&with_actions(&actions))?.pipeline(&pipeline)?.start()?;
+    let ended = make_a_link()?;
+    ensure!(ended.signal() == Some(libc::SIGKILL), "not killed: {ended:?}");
+    ensure!(names.next()?.contains("first.o3n.io"), "another name was looked up");
+    ensure!(pages.next()?.contains("/second"), "another page was fetched");
+    agent.stop()?;
+    Ok(())
+}

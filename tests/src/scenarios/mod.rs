@@ -1,0 +1,47 @@
+//! What is tested, by subject.
+
+mod bad_input;
+mod canaries;
+mod enforcement;
+mod hooks;
+mod losses;
+mod plugins;
+mod processes;
+
+use anyhow::Result;
+
+use crate::kernel::Kernel;
+
+/// One test.
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    /// Why this kernel can't run it.
+    pub(crate) needs: fn(&Kernel) -> Result<(), String>,
+    pub(crate) run: fn(&Kernel) -> Result<()>,
+}
+
+/// A scenario for every kernel.
+const fn scenario(name: &'static str, run: fn(&Kernel) -> Result<()>) -> Scenario {
+    Scenario { name, needs: |_| Ok(()), run }
+}
+
+impl Scenario {
+    const fn needs(mut self, needs: fn(&Kernel) -> Result<(), String>) -> Self {
+        self.needs = needs;
+        self
+    }
+}
+
+/// All scenarios.
+pub(crate) fn all() -> Vec<Scenario> {
+    let subjects = [
+        processes::scenarios(),
+        hooks::scenarios(),
+        enforcement::scenarios(),
+        canaries::scenarios(),
+        plugins::scenarios(),
+        losses::scenarios(),
+        bad_input::scenarios(),
+    ];
+    subjects.into_iter().flatten().collect()
+}

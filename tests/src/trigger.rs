@@ -1,0 +1,199 @@
+//! What makes things happen: this program again, as a process of its own.
+
+use std::ffi::CString;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// How a trigger ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) pid: u32,
+    pub(crate) status: ExitStatus,
+    /// The error of the system call it made: 0 if it succeeded, nothing if it did not get to say.
+    pub(crate) errno: Option<i32>,
+}
+
+impl Ended {
+    /// The signal that killed it, if one did.
+    pub(crate) fn signal(&self) -> Option<i32> {
+        self.status.signal()
+    }
+}
+
+/// Makes the symbolic link by `symlinkat(2)`.
+pub(crate) fn symlink(target: &str, link: &str) -> Result<Ended> {
+    run(&["symlink", target, link])
+}
+
+/// Opens a file for reading.
+pub(crate) fn open(path: &str) -> Result<Ended> {
+    run(&["open", path])
+}
+
+/// Exits with this status; the further arguments do nothing.
+pub(crate) fn exit(status: u8, further: &[&str]) -> Result<Ended> {
+    let status = status.to_string();
+    let mut arguments = vec!["exit", &status];
+    arguments.extend(further);
+    run(&arguments)
+}
+
+/// Runs a trigger to its end.
+fn run(arguments: &[&str]) -> Result<Ended> {
+    let child = command(arguments)?.stdin(Stdio::null()).spawn().context("cannot start the trigger")?;
+    let pid = child.id();
+    let output = child.wait_with_output()?;
+    let errno = String::from_utf8_lossy(&output.stdout).trim().parse().ok();
+    Ok(Ended { pid, status: output.status, errno })
+}
+
+/// This program, so that it becomes a trigger.
+fn command(arguments: &[&str]) -> Result<Command> {
+    let mut command = Command::new(program()?);
+    command.arg("trigger").args(arguments).stdout(Stdio::piped());
+    Ok(command)
+}
+
+/// The path of this program, as the kernel will report it.
+pub(crate) fn program() -> Result<String> {
+    let path = std::env::current_exe().context("cannot find this program")?;
+    Ok(path.to_string_lossy().into_owned())
+}
+
+/// A process that acts when it is told to.
+pub(crate) struct Waiting {
+    child: Child,
+    output: BufReader<std::process::ChildStdout>,
+}
+
+impl Waiting {
+    /// Starts a process that makes a number of failing links to /etc/passwd when told to go.
+    pub(crate) fn flood(count: u64) -> Result<Self> {
+        Self::start(&["flood", &count.to_string()])
+    }
+
+    /// Starts a process that makes one link when told to go.
+    pub(crate) fn symlink(target: &str, link: &str) -> Result<Self> {
+        Self::start(&["symlink-later", target, link])
+    }
+
+    fn start(arguments: &[&str]) -> Result<Self> {
+        let mut child =
+            command(arguments)?.stdin(Stdio::piped()).spawn().context("cannot start the trigger")?;
+        let output = BufReader::new(child.stdout.take().context("no pipe from the trigger")?);
+        Ok(Self { child, output })
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Tells it to act and waits until it says what came of it; it stays alive.
+    pub(crate) fn go(&mut self) -> Result<i32> {
+        let stdin = self.child.stdin.as_mut().context("the trigger has no input")?;
+        stdin.write_all(b"go\n")?;
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        line.trim().parse().with_context(|| format!("the trigger said {line:?}"))
+    }
+
+    /// Kills it.
+    pub(crate) fn kill(mut self) -> Result<ExitStatus> {
+        self.child.kill()?;
+        Ok(self.child.wait()?)
+    }
+
+    /// Lets it end.
+    pub(crate) fn end(mut self) -> Result<ExitStatus> {
+        drop(self.child.stdin.take());
+        Ok(self.child.wait()?)
+    }
+}
+
+/// The other side: does what the arguments say and prints the error number.
+pub(crate) fn perform(arguments: &[String]) -> ExitCode {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match act(&words) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            eprintln!("trigger: {error:#}");
+            ExitCode::from(99)
+        }
+    }
+}
+
+fn act(words: &[&str]) -> Result<u8> {
+    match words {
+        ["exit", status, ..] => return Ok(status.parse()?),
+        ["symlink", target, link] => say(symlinkat(target, link)?)?,
+        ["open", path] => say(std::fs::File::open(path).err().map_or(0, errno))?,
+        ["symlink-later", target, link] => {
+            wait_for_go()?;
+            say(symlinkat(target, link)?)?;
+            wait_for_end()?;
+        }
+        ["flood", count] => {
+            wait_for_go()?;
+            for _ in 0..count.parse::<u64>()? {
+                // An empty name for the link fails, but not before the hooks have run.
+                ensure!(symlinkat("/etc/passwd", "")? != 0);
+            }
+            say(0)?;
+            wait_for_end()?;
+        }
+        _ => bail!("unknown trigger {words:?}"),
+    }
+    Ok(0)
+}
+
+fn say(errno: i32) -> Result<()> {
+    println!("{errno}");
+    Ok(std::io::stdout().flush()?)
+}
+
+fn wait_for_go() -> Result<()> {
+    let mut byte = [0];
+    while byte != *b"\n" {
+        std::io::stdin().read_exact(&mut byte)?;
+    }
+    Ok(())
+}
+
+fn wait_for_end() -> Result<()> {
+    std::io::stdin().read_to_end(&mut Vec::new())?;
+    Ok(())
+}
+
+fn symlinkat(target: &str, link: &str) -> Result<i32> {
+    let (target, link) = (CString::new(target)?, CString::new(link)?);
+    let result = rustix::fs::symlinkat(target, rustix::fs::CWD, link);
+    Ok(result.err().map_or(0, rustix::io::Errno::raw_os_error))
+}
+
+fn errno(error: std::io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(-1)
+}
+
+/// Takes capabilities away from a command before it starts, from the bounding set included.
+pub(crate) fn without_capabilities(command: &mut Command, capabilities: &'static [u32]) {
+    let drop_all = move || {
+        for &capability in capabilities {
+            // SAFETY: PR_CAPBSET_DROP takes no pointers, and is allowed between fork and exec.
+            #[allow(unsafe_code, reason = "rustix refuses capabilities by number")]
+            let result = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) };
+            if result != 0 {
+                return Err(std::io::Error::last_os_error());
+            }
+        }
+        Ok(())
+    };
+    // SAFETY: the closure makes system calls only; it neither allocates nor takes locks.
+    #[allow(unsafe_code, reason = "there is no other way to run code between fork and exec")]
+    unsafe {
+        command.pre_exec(drop_all)
+    };
+}
