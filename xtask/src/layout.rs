@@ -10,12 +10,9 @@ pub(crate) fn root() -> PathBuf {
     manifest.parent().unwrap_or(manifest).to_path_buf()
 }
 
-/// Build output; `CARGO_TARGET_DIR` is honoured.
+/// Build output: always inside the checkout, whatever `CARGO_TARGET_DIR` says, because tests and guests look for it there.
 pub(crate) fn target() -> PathBuf {
-    match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(dir) => root().join(dir),
-        None => root().join("target"),
-    }
+    root().join("target")
 }
 
 /// A binary of the host workspace, built with `--release`.

@@ -25,7 +25,7 @@ pub(crate) fn report() -> Result<Report> {
     let mut report = Report::new("lint");
     for folder in WORKSPACES {
         let mut fmt = toolchain::cargo();
-        fmt.args(["fmt", "--all", "--check", "--manifest-path"]).arg(manifest(folder));
+        fmt.args(["fmt", "--check", "--manifest-path"]).arg(manifest(folder));
         check(&mut report, format!("format of {}", name(folder)), &mut fmt);
     }
     clippy(&mut report, "host", &["--release", "--workspace", "--exclude", "xtask"]);

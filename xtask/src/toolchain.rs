@@ -127,6 +127,6 @@ fn cargo_install(name: &str, version: &str, configure: impl FnOnce(&mut Command)
 /// The cargo that runs xtask, in the root of the checkout.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(layout::root());
+    command.current_dir(layout::root()).env_remove("CARGO_TARGET_DIR");
     command
 }
