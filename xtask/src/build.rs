@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use crate::toolchain::{self, KernelToolchain};
-use crate::{guest, layout, packages, step};
+use crate::{guest, layout, step};
 
 /// Builds everything a run of the agent needs.
 pub(crate) fn all() -> Result<()> {
@@ -41,10 +41,7 @@ pub(crate) fn kernel_programs() -> Result<()> {
 
 /// Builds the first-party plugins into `target/plugins/*.wasm`.
 pub(crate) fn plugins() -> Result<()> {
-    packages::ensure(packages::GUEST_TOOLCHAIN)?;
-    let step = step::Step::start("plugins");
     guest::build(&layout::root(), &layout::plugins())?;
-    step.done();
     Ok(())
 }
 
