@@ -1,2 +1,98 @@
 #![no_std]
-//! The batch of events that crosses into a plugin.
+//! The batch of events that crosses into a plugin: one writer, lazy readers.
+//!
+//! A frame is a header and a row of records, one per event. A record holds all
+//! of its event's strings, so records can be copied from frame to frame as they
+//! are. The agent writes frames ([`FrameWriter`]); a plugin reads them
+//! ([`Frame`]), paying only for the fields it looks at. The layout is described
+//! for other languages in `docs/plugin-abi.md`.
+//!
+//! Readers take nothing for granted: bytes that are no frame, or lie about
+//! their lengths, give empty values, never a panic or a read out of bounds.
+
+extern crate alloc;
+
+mod argument;
+mod layout;
+mod read;
+mod schema;
+mod write;
+
+pub use argument::ArgumentValue;
+pub use read::{Frame, FrameError, List, Texts};
+pub use schema::*;
+pub use write::FrameWriter;
+
+/// The first four bytes of a frame: `SFRM`.
+pub const MAGIC: u32 = u32::from_le_bytes(*b"SFRM");
+
+/// The newest schema: it counts up whenever fields are appended.
+pub const SCHEMA: u16 = 1;
+
+/// Size of a frame's header in bytes.
+pub const HEADER_SIZE: usize = 16;
+
+/// A kind of event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A program was started.
+    ProcessExec,
+    /// A process ended.
+    ProcessExit,
+    /// A policy's hook matched.
+    ProcessKprobe,
+    /// Records were lost, and counted.
+    Loss,
+    /// What became of a requested action.
+    ActionResult,
+    /// A kind that this schema does not know.
+    Unknown,
+}
+
+impl Kind {
+    /// Every kind that this schema knows.
+    pub const ALL: [Self; 5] =
+        [Self::ProcessExec, Self::ProcessExit, Self::ProcessKprobe, Self::Loss, Self::ActionResult];
+
+    /// The key of the event in the JSON output, e.g. `process_exec`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ProcessExec => "process_exec",
+            Self::ProcessExit => "process_exit",
+            Self::ProcessKprobe => "process_kprobe",
+            Self::Loss => "loss",
+            Self::ActionResult => "action_result",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The kind with this [`name`](Self::name).
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The kind's byte in a record.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Unknown => 0,
+            Self::ProcessExec => 1,
+            Self::ProcessExit => 2,
+            Self::ProcessKprobe => 3,
+            Self::Loss => 4,
+            Self::ActionResult => 5,
+        }
+    }
+
+    /// The kind with this [`code`](Self::code).
+    pub fn from_code(code: u8) -> Self {
+        match code {
+            1 => Self::ProcessExec,
+            2 => Self::ProcessExit,
+            3 => Self::ProcessKprobe,
+            4 => Self::Loss,
+            5 => Self::ActionResult,
+            _ => Self::Unknown,
+        }
+    }
+}

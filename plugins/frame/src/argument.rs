@@ -1,0 +1,57 @@
+//! Values of hooked functions' arguments.
+
+use crate::schema::ArgumentView;
+
+/// The value of an argument, by the type the policy gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ArgumentValue<'a> {
+    /// A signed 32-bit integer.
+    Int(i32),
+    /// An unsigned 32-bit integer.
+    Uint(u32),
+    /// A signed 64-bit integer.
+    Long(i64),
+    /// An unsigned 64-bit integer.
+    Size(u64),
+    /// A string.
+    String(&'a str),
+    /// An open file.
+    File {
+        /// Path seen from the task's root directory.
+        path: &'a str,
+        /// The path could not be resolved to the root.
+        incomplete: bool,
+        /// `inode.i_mode`; 0 if unknown.
+        mode: u16,
+    },
+    /// The value could not be read; why.
+    Unreadable(&'a str),
+    /// A type that this schema does not know.
+    Unknown,
+}
+
+impl<'a> ArgumentView<'a> {
+    /// The value.
+    pub fn value(&self) -> ArgumentValue<'a> {
+        match self.type_code() {
+            1 => ArgumentValue::Int(self.integer() as i32),
+            2 => ArgumentValue::Uint(self.integer() as u32),
+            3 => ArgumentValue::Long(self.integer() as i64),
+            4 => ArgumentValue::Size(self.integer()),
+            5 => ArgumentValue::String(self.text()),
+            6 => ArgumentValue::File {
+                path: self.text(),
+                incomplete: self.incomplete() != 0,
+                mode: self.mode(),
+            },
+            7 => ArgumentValue::Unreadable(self.text()),
+            _ => ArgumentValue::Unknown,
+        }
+    }
+
+    /// The string or the file's path, if it is one of the two.
+    pub fn as_str(&self) -> Option<&'a str> {
+        matches!(self.type_code(), 5 | 6).then(|| self.text())
+    }
+}

@@ -1,0 +1,225 @@
+//! Lazy, checked reading.
+
+use core::marker::PhantomData;
+
+use crate::schema::EventView;
+use crate::{HEADER_SIZE, MAGIC, SCHEMA};
+
+/// A batch of events, as received.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    records: &'a [u8],
+    count: u32,
+    schema: u16,
+}
+
+/// Why bytes are not a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameError {
+    /// Shorter than a header.
+    Truncated,
+    /// The first four bytes are not [`MAGIC`].
+    Magic,
+}
+
+impl core::fmt::Display for FrameError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Truncated => "the frame is shorter than its header",
+            Self::Magic => "the bytes are not a frame: they do not begin with SFRM",
+        })
+    }
+}
+
+impl core::error::Error for FrameError {}
+
+impl<'a> Frame<'a> {
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// If the bytes do not begin with a frame's header.
+    pub fn new(bytes: &'a [u8]) -> Result<Self, FrameError> {
+        if bytes.len() < HEADER_SIZE {
+            return Err(FrameError::Truncated);
+        }
+        let word = |at| u32::from_le_bytes(array(bytes, at));
+        if word(0) != MAGIC {
+            return Err(FrameError::Magic);
+        }
+        let schema = u16::from_le_bytes(array(bytes, 4));
+        let header = usize::from(u16::from_le_bytes(array(bytes, 6)));
+        let length = (word(12) as usize).min(bytes.len());
+        Ok(Self { records: bytes.get(header..length).unwrap_or_default(), count: word(8), schema })
+    }
+
+    /// The schema that it was written with.
+    pub fn schema(&self) -> u16 {
+        self.schema
+    }
+
+    /// Whether it was written with a schema newer than this reader's.
+    pub fn is_newer(&self) -> bool {
+        self.schema > SCHEMA
+    }
+
+    /// How many events it claims to have.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// The events, in order; ends early at a record that makes no sense.
+    pub fn events(&self) -> impl Iterator<Item = EventView<'a>> + use<'a> {
+        let mut rest = self.records;
+        (0..self.count).map_while(move |_| {
+            let length = u32::from_le_bytes(array(rest, 4)) as usize;
+            let (record, others) = rest.split_at_checked(length)?;
+            rest = others;
+            (length >= 8).then(|| EventView::new(Structure::new(record)))
+        })
+    }
+}
+
+/// What reads a structure.
+pub trait View<'a> {
+    #[doc(hidden)]
+    fn new(structure: Structure<'a>) -> Self;
+}
+
+/// A fixed part and the data it refers to.
+#[derive(Clone, Copy)]
+pub struct Structure<'a> {
+    /// From the structure's start to the end of its record.
+    bytes: &'a [u8],
+    /// Size of the fixed part.
+    size: usize,
+}
+
+impl core::fmt::Debug for Structure<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Structure({} bytes)", self.size)
+    }
+}
+
+/// The bytes at `at`, or zeros where there are none.
+#[inline]
+fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    bytes.get(at..).and_then(<[u8]>::first_chunk).copied().unwrap_or([0; N])
+}
+
+impl<'a> Structure<'a> {
+    #[inline]
+    fn new(bytes: &'a [u8]) -> Self {
+        let size = u32::from_le_bytes(array(bytes, 0)) as usize;
+        Self { bytes, size: size.min(bytes.len()) }
+    }
+
+    #[inline]
+    fn field<const N: usize>(&self, at: usize) -> [u8; N] {
+        if at + N <= self.size { array(self.bytes, at) } else { [0; N] }
+    }
+
+    #[inline]
+    pub(crate) fn u8(&self, at: usize) -> u8 {
+        let [byte] = self.field(at);
+        byte
+    }
+
+    #[inline]
+    pub(crate) fn u16(&self, at: usize) -> u16 {
+        u16::from_le_bytes(self.field(at))
+    }
+
+    #[inline]
+    pub(crate) fn u32(&self, at: usize) -> u32 {
+        u32::from_le_bytes(self.field(at))
+    }
+
+    #[inline]
+    pub(crate) fn u64(&self, at: usize) -> u64 {
+        u64::from_le_bytes(self.field(at))
+    }
+
+    /// A reference: offset and length or count.
+    #[inline]
+    fn reference(&self, at: usize) -> (usize, usize) {
+        let pair: [u8; 8] = self.field(at);
+        (u32::from_le_bytes(array(&pair, 0)) as usize, u32::from_le_bytes(array(&pair, 4)) as usize)
+    }
+
+    #[inline]
+    pub(crate) fn text(&self, at: usize) -> &'a str {
+        let (offset, length) = self.reference(at);
+        text(self.bytes, offset, length)
+    }
+
+    #[inline]
+    pub(crate) fn texts(&self, at: usize) -> Texts<'a> {
+        let (offset, count) = self.reference(at);
+        Texts { bytes: self.bytes.get(offset..).unwrap_or_default(), at: 0, count }
+    }
+
+    #[inline]
+    pub(crate) fn one<V: View<'a>>(&self, at: usize) -> Option<V> {
+        let offset = self.u32(at) as usize;
+        if offset == 0 {
+            return None;
+        }
+        self.bytes.get(offset..).map(|bytes| V::new(Self::new(bytes)))
+    }
+
+    #[inline]
+    pub(crate) fn list<V: View<'a>>(&self, at: usize) -> List<'a, V> {
+        let (offset, count) = self.reference(at);
+        List { bytes: self.bytes.get(offset..).unwrap_or_default(), count, view: PhantomData }
+    }
+}
+
+#[inline]
+fn text(bytes: &[u8], offset: usize, length: usize) -> &str {
+    let end = offset.saturating_add(length);
+    let bytes = bytes.get(offset..end).unwrap_or_default();
+    core::str::from_utf8(bytes).unwrap_or_default()
+}
+
+/// A list of strings.
+#[derive(Debug, Clone, Copy)]
+pub struct Texts<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    count: usize,
+}
+
+impl<'a> Iterator for Texts<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.count = self.count.checked_sub(1)?;
+        let pair: [u8; 8] = *self.bytes.get(self.at..)?.first_chunk()?;
+        self.at += 8;
+        let offset = u32::from_le_bytes(array(&pair, 0)) as usize;
+        Some(text(self.bytes, offset, u32::from_le_bytes(array(&pair, 4)) as usize))
+    }
+}
+
+/// A list of structures.
+#[derive(Debug, Clone, Copy)]
+pub struct List<'a, V> {
+    bytes: &'a [u8],
+    count: usize,
+    view: PhantomData<V>,
+}
+
+impl<'a, V: View<'a>> Iterator for List<'a, V> {
+    type Item = V;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.count = self.count.checked_sub(1)?;
+        let structure = Structure::new(self.bytes);
+        // A size of zero would repeat the same bytes for ever.
+        if structure.size < 4 {
+            return None;
+        }
+        self.bytes = self.bytes.get(structure.size..).unwrap_or_default();
+        Some(V::new(structure))
+    }
+}

@@ -1,0 +1,196 @@
+//! What a record says of its event. Fields are only ever appended: an offset,
+//! once given, is never reused, and a reader finds zero or nothing in fields
+//! that are newer than the writer.
+
+use crate::layout::structure;
+
+pub use crate::layout::Field;
+
+structure! {
+    /// An event: the record itself.
+    EventView, EventWriter: 72 {
+        /// Length of the record in bytes, its data included; a multiple of 8.
+        4 record_length: u32
+        /// Nanoseconds since the Unix epoch.
+        8 time: u64
+        /// [`Kind`](crate::Kind) as a byte; see [`EventView::kind`].
+        16 kind_code: u8
+        /// Thread id; 0 if none.
+        20 tid: u32
+        /// Name of the host.
+        24 node_name: text
+        /// The process it happened in; none for losses and action results.
+        32 process: (ProcessView, ProcessWriter)
+        /// That process's parent, if known.
+        36 parent: (ProcessView, ProcessWriter)
+        /// For `process_exit`: how the process ended.
+        40 exit: (ExitView, ExitWriter)
+        /// For `process_kprobe`: what the policy's hook saw and did.
+        44 kprobe: (KprobeView, KprobeWriter)
+        /// For `loss`: what was lost.
+        48 loss: (LossView, LossWriter)
+        /// For `action_result`: what became of an action.
+        52 action_result: (ActionResultView, ActionResultWriter)
+        /// What earlier plugins attached, in the order they ran.
+        56 annotations: [AnnotationView, AnnotationWriter]
+        /// What earlier plugins raised, in the order they ran.
+        64 alerts: [AlertView, AlertWriter]
+    }
+}
+
+structure! {
+    /// A process: one program image, from exec to the next exec or exit.
+    ProcessView, ProcessWriter: 88 {
+        /// Process id in the initial pid namespace.
+        4 pid: u32
+        /// Effective user id.
+        8 uid: u32
+        /// Login uid; 4294967295 if unset.
+        12 auid: u32
+        /// Nanoseconds since the Unix epoch.
+        16 start_time: u64
+        /// Id of the cgroup in the unified hierarchy; 0 if unknown.
+        24 cgroup_id: u64
+        /// base64 of `node:ktime:pid`: unique in a cluster.
+        32 exec_id: text
+        /// `exec_id` of the parent; empty if unknown.
+        40 parent_exec_id: text
+        /// Path of the program.
+        48 binary: text
+        /// Working directory at exec.
+        56 cwd: text
+        /// Path of the cgroup below the cgroup mount; empty if unknown.
+        64 cgroup: text
+        /// `argv[1..]`.
+        72 arguments: texts
+        /// How the image came about: the sum of 1 execve, 2 procFS, 4 clone, 8 truncArgs,
+        /// 16 rootcwd, 32 errorCWD, 64 errorFilename, 128 miss.
+        80 flags: u32
+    }
+}
+
+structure! {
+    /// How a process ended.
+    ExitView, ExitWriter: 8 {
+        /// Exit status; 0 if killed.
+        4 status: u8
+        /// Number of the signal that killed it; 0 if none.
+        5 signal: u8
+    }
+}
+
+structure! {
+    /// What a policy's hook saw and did.
+    KprobeView, KprobeWriter: 64 {
+        /// Index of the selector that matched.
+        4 selector: u32
+        /// The hooked function, e.g. `__x64_sys_symlinkat`.
+        8 function_name: text
+        /// Name of the policy.
+        16 policy_name: text
+        /// The policy's message for this hook; empty if none.
+        24 message: text
+        /// The policy's tags for this hook.
+        32 tags: texts
+        /// Every action that the selector took, in order, e.g. `KPROBE_ACTION_OVERRIDE`.
+        40 actions: texts
+        /// The arguments that the policy asks for, in the policy's order.
+        48 arguments: [ArgumentView, ArgumentWriter]
+        /// 1: an enforcing filter could not read an argument and failed closed.
+        56 failed_closed: u8
+    }
+}
+
+structure! {
+    /// An argument of a hooked function; see [`ArgumentView::value`].
+    ArgumentView, ArgumentWriter: 32 {
+        /// Type: 1 int, 2 uint, 3 long, 4 size, 5 string, 6 file, 7 unreadable.
+        4 type_code: u8
+        /// For a file, 1: the path could not be resolved to the root.
+        5 incomplete: u8
+        /// For a file: `inode.i_mode`; 0 if unknown.
+        6 mode: u16
+        /// Integers: the value, extended to 64 bits with its sign if it has one.
+        8 integer: u64
+        /// A string, a file's path, or why the argument was unreadable.
+        16 text: text
+        /// The policy's label for this argument; empty if none.
+        24 label: text
+    }
+}
+
+structure! {
+    /// Records that were counted but not delivered.
+    LossView, LossWriter: 16 {
+        /// The CPU whose records were lost.
+        4 cpu: u16
+        /// How many.
+        8 count: u64
+    }
+}
+
+structure! {
+    /// What became of an action.
+    ActionResultView, ActionResultWriter: 64 {
+        /// Who asked: 1 a policy, 2 a plugin.
+        4 source_code: u8
+        /// What was done: 1 HTTP GET, 2 HTTP POST, 3 DNS.
+        5 action_code: u8
+        /// How it ended: 1 HTTP answer, 2 resolved, 3 suppressed, 4 failed.
+        6 outcome_code: u8
+        /// Nanoseconds from hand-over to the end.
+        8 duration: u64
+        /// Name of the policy, or of the plugin in the pipeline.
+        16 source: text
+        /// URL or domain name.
+        24 target: text
+        /// `exec_id` of the process that caused it; empty if none.
+        32 exec_id: text
+        /// Status of an HTTP answer.
+        40 http_status: u16
+        /// Addresses in a DNS answer.
+        48 addresses: texts
+        /// Why it was suppressed or failed.
+        56 reason: text
+    }
+}
+
+structure! {
+    /// A key and value that an earlier plugin attached to the event.
+    AnnotationView, AnnotationWriter: 32 {
+        /// The plugin's name in the pipeline.
+        8 plugin: text
+        /// Key, e.g. `container.id`.
+        16 key: text
+        /// Value.
+        24 value: text
+    }
+}
+
+structure! {
+    /// A finding that an earlier plugin raised on the event.
+    AlertView, AlertWriter: 40 {
+        /// 0 info, 1 low, 2 medium, 3 high, 4 critical.
+        4 severity_code: u8
+        /// The plugin's name in the pipeline.
+        8 plugin: text
+        /// One line for a human.
+        16 title: text
+        /// MITRE ATT&CK technique, e.g. `T1036.005`; empty if none.
+        24 technique: text
+        /// Further facts.
+        32 fields: [AnnotationView, AnnotationWriter]
+    }
+}
+
+impl EventView<'_> {
+    /// What happened.
+    pub fn kind(&self) -> crate::Kind {
+        crate::Kind::from_code(self.kind_code())
+    }
+}
+
+impl EventWriter<'_> {
+    pub(crate) const PROCESS: usize = 32;
+    pub(crate) const PARENT: usize = 36;
+}

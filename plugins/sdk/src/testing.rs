@@ -1,0 +1,24 @@
+//! Unit tests of plugins, run natively: `cargo test`.
+
+use serin_frame::FrameWriter;
+pub use serin_frame::{EventWriter, KprobeWriter, ProcessWriter};
+
+use crate::Plugin;
+pub use crate::runtime::Effects;
+
+/// Lets the plugin look at one event, which `write` fills; gives what the plugin made of it.
+pub fn on_event<P: Plugin>(plugin: &mut P, write: impl FnOnce(&mut EventWriter<'_>)) -> Effects {
+    let mut writer = FrameWriter::default();
+    let record = writer.record(write);
+    let mut frame = Vec::new();
+    writer.frame([record], &mut frame);
+    crate::runtime::on_frame(Some(plugin), &frame)
+}
+
+/// Makes a plugin from its configuration as JSON, as the agent does.
+///
+/// # Errors
+/// What the operator would see.
+pub fn init<P: Plugin>(config: &str) -> Result<P, String> {
+    crate::runtime::init(config, "test", "0.0.0").map(|(_, plugin)| plugin)
+}
