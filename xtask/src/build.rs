@@ -56,7 +56,8 @@ pub(crate) fn agent() -> Result<()> {
 /// Builds `target/release/serin-tests`, the end-to-end tests.
 pub(crate) fn end_to_end_tests() -> Result<()> {
     let mut command = toolchain::cargo();
-    command.args(["build", "--release", "--package", "serin-tests"]);
+    // Together with the agent, so that both agree on the features of their dependencies and nothing is built twice.
+    command.args(["build", "--release", "--package", "serin", "--package", "serin-tests"]);
     step::run("end-to-end tests", step::with_cargo_progress(&mut command))?;
     Ok(())
 }
