@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::mpsc as sync;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -40,13 +40,19 @@ pub enum CanaryError {
 /// Takes action requests, carries them out within the limits of its
 /// configuration, and reports an [`ActionResult`] for every one.
 pub struct Engine {
-    queue: mpsc::Sender<Job>,
-    limits: Limits,
-    reports: Reports,
+    submitter: Submitter,
     results: sync::Receiver<ActionResult>,
     demo: Option<Demo>,
     stop: oneshot::Sender<Duration>,
     thread: JoinHandle<()>,
+}
+
+/// Hands requests to an [`Engine`], from any thread. Once the engine is gone, its queue is full.
+#[derive(Clone)]
+pub struct Submitter {
+    queue: mpsc::Sender<Job>,
+    limits: Arc<Mutex<Limits>>,
+    reports: Reports,
 }
 
 /// An accepted request.
@@ -77,32 +83,13 @@ impl Engine {
             .name("serin-canary".into())
             .spawn(move || runtime.block_on(until(stopped, work)))
             .map_err(CanaryError::Thread)?;
-        Ok(Self { queue, limits: Limits::new(&config), reports, results, demo, stop, thread })
+        let submitter = Submitter { queue, limits: Arc::new(Mutex::new(Limits::new(&config))), reports };
+        Ok(Self { submitter, results, demo, stop, thread })
     }
 
-    /// Asks for an action. Never blocks. Rejected requests have their result as well.
-    ///
-    /// # Errors
-    /// The reason for which the action is not taken.
-    pub fn submit(&mut self, request: ActionRequest) -> Result<(), Rejected> {
-        let accepted = Instant::now();
-        // The place is taken first: an action that finds none must not count as done before.
-        let admitted = match self.queue.try_reserve() {
-            Ok(place) => self.limits.admit(&request).map(|()| place),
-            Err(_) => Err(Rejected::QueueFull),
-        };
-        match admitted {
-            Ok(place) => {
-                self.reports.accepted();
-                place.send(Job { request, accepted });
-                Ok(())
-            }
-            Err(rejected) => {
-                tracing::debug!(source = ?request.source, reason = rejected.reason(), "canary held back");
-                self.reports.rejected(request, rejected, accepted);
-                Err(rejected)
-            }
-        }
+    /// Where requests go in.
+    pub fn submitter(&self) -> &Submitter {
+        &self.submitter
     }
 
     /// The next result, if there is one within `patience`.
@@ -122,20 +109,54 @@ impl Engine {
 
     /// What became of all requests so far.
     pub fn counters(&self) -> Counters {
-        self.reports.counters()
+        self.submitter.reports.counters()
     }
 
-    /// Takes no more requests, lets those under way end within `patience`,
-    /// and returns the results not taken yet. What is not done by then is
-    /// in the counters as accepted only.
+    /// Takes no more requests, lets those under way end within `patience`, and
+    /// returns the results not taken yet. What is not done by then is in the
+    /// counters as accepted only. Drop all submitters before: as long as one
+    /// is left there may be more to do, and the whole `patience` is waited for.
     pub fn shutdown(self, patience: Duration) -> (Vec<ActionResult>, Counters) {
-        drop(self.queue);
+        let reports = self.submitter.reports.clone();
+        drop(self.submitter);
         // It has ended by itself if nobody listens.
         let _ = self.stop.send(patience);
         if self.thread.join().is_err() {
             tracing::error!("the canary engine's thread panicked");
         }
-        (self.results.try_iter().collect(), self.reports.counters())
+        (self.results.try_iter().collect(), reports.counters())
+    }
+}
+
+impl Submitter {
+    /// Asks for an action. Never blocks. Rejected requests have their result as well.
+    ///
+    /// # Errors
+    /// The reason for which the action is not taken.
+    pub fn submit(&self, request: ActionRequest) -> Result<(), Rejected> {
+        let accepted = Instant::now();
+        // The place is taken first: an action that finds none must not count as done before.
+        let admitted = match self.queue.try_reserve() {
+            Ok(place) => self.admit(&request).map(|()| place),
+            Err(_) => Err(Rejected::QueueFull),
+        };
+        match admitted {
+            Ok(place) => {
+                self.reports.accepted();
+                place.send(Job { request, accepted });
+                Ok(())
+            }
+            Err(rejected) => {
+                tracing::debug!(source = ?request.source, reason = rejected.reason(), "canary held back");
+                self.reports.rejected(request, rejected, accepted);
+                Err(rejected)
+            }
+        }
+    }
+
+    /// A thread that panicked leaves the limits as they are: at worst a token is spent for nothing.
+    fn admit(&self, request: &ActionRequest) -> Result<(), Rejected> {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner).admit(request)
     }
 }
 

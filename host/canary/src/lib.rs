@@ -19,7 +19,7 @@ pub use config::{CanaryConfig, DemoConfig, DnsConfig, HttpConfig, Rate, Rates, R
 pub use demo::{Demo, DemoError, Hit};
 pub use dns::DnsError;
 pub use egress::{EgressPolicy, Refused, Scope};
-pub use engine::{CanaryError, Engine};
+pub use engine::{CanaryError, Engine, Submitter};
 pub use http::HttpError;
 pub use limits::Rejected;
 pub use reports::Counters;

@@ -32,15 +32,15 @@ fn get(url: impl Into<String>) -> ActionRequest {
     request(Action::Http { method: Method::Get, url: url.into(), body: vec![] })
 }
 
-fn outcome(engine: &mut Engine, request: ActionRequest) -> Outcome {
-    engine.submit(request.clone()).unwrap();
+fn outcome(engine: &Engine, request: ActionRequest) -> Outcome {
+    engine.submitter().submit(request.clone()).unwrap();
     let result = engine.next_result(PATIENCE).expect("a result");
     assert_eq!(result.request, request);
     assert!(result.duration > 0);
     result.outcome
 }
 
-fn failure(engine: &mut Engine, request: ActionRequest) -> String {
+fn failure(engine: &Engine, request: ActionRequest) -> String {
     match outcome(engine, request) {
         Outcome::Failed(reason) => reason,
         other => panic!("expected a failure, got {other:?}"),
@@ -50,10 +50,10 @@ fn failure(engine: &mut Engine, request: ActionRequest) -> String {
 #[test]
 fn a_look_up_is_one_a_query_each_time() {
     let server = DnsServer::start(|_| Reply::A(vec![Ipv4Addr::new(192, 0, 2, 7)]));
-    let mut engine = engine(&format!("{{dns: {{resolver: '{}'}}, dedupe: 0s}}", server.address));
+    let engine = engine(&format!("{{dns: {{resolver: '{}'}}, dedupe: 0s}}", server.address));
     for name in ["abc.def.o3n.io", "abc.def.o3n.io", "abc.def.o3n.io."] {
         let resolved = Outcome::Resolved(vec![Ipv4Addr::new(192, 0, 2, 7).into()]);
-        assert_eq!(outcome(&mut engine, dns(name)), resolved, "{name}");
+        assert_eq!(outcome(&engine, dns(name)), resolved, "{name}");
     }
     assert_eq!(server.queries(), vec![("abc.def.o3n.io.".to_owned(), 1); 3]);
 }
@@ -66,13 +66,13 @@ fn no_such_name_has_fired_but_failure_and_silence_have_not() {
         "broken.test." => Reply::ServerFailure,
         _ => Reply::Silence,
     });
-    let mut engine = engine(&format!("dns: {{resolver: '{}', timeout: 400ms}}", server.address));
-    assert_eq!(outcome(&mut engine, dns("gone.test")), Outcome::Resolved(vec![]));
-    assert_eq!(outcome(&mut engine, dns("empty.test")), Outcome::Resolved(vec![]));
-    assert!(failure(&mut engine, dns("broken.test")).contains("erver Failure"));
-    assert!(failure(&mut engine, dns("silent.test")).contains("within 400 ms"));
-    assert!(failure(&mut engine, dns("a..b")).contains("`a..b` is not a domain name"));
-    assert!(failure(&mut engine, dns("x.localhost")).contains("special-use name"));
+    let engine = engine(&format!("dns: {{resolver: '{}', timeout: 400ms}}", server.address));
+    assert_eq!(outcome(&engine, dns("gone.test")), Outcome::Resolved(vec![]));
+    assert_eq!(outcome(&engine, dns("empty.test")), Outcome::Resolved(vec![]));
+    assert!(failure(&engine, dns("broken.test")).contains("erver Failure"));
+    assert!(failure(&engine, dns("silent.test")).contains("within 400 ms"));
+    assert!(failure(&engine, dns("a..b")).contains("`a..b` is not a domain name"));
+    assert!(failure(&engine, dns("x.localhost")).contains("special-use name"));
     let counters = engine.counters();
     assert_eq!((counters.accepted, counters.fired, counters.failed), (6, 2, 4));
 }
@@ -80,11 +80,11 @@ fn no_such_name_has_fired_but_failure_and_silence_have_not() {
 #[test]
 fn requests_arrive_as_asked_for() {
     let server = HttpServer::start(|_| Some(OK.into()));
-    let mut engine = engine("egress: {allow: [loopback]}");
+    let engine = engine("egress: {allow: [loopback]}");
     let url = format!("http://{}/t/abc?x=1", server.address);
-    assert_eq!(outcome(&mut engine, get(&url)), Outcome::HttpStatus(200));
+    assert_eq!(outcome(&engine, get(&url)), Outcome::HttpStatus(200));
     let post = Action::Http { method: Method::Post, url, body: b"{\"who\":\"root\"}".to_vec() };
-    assert_eq!(outcome(&mut engine, request(post)), Outcome::HttpStatus(200));
+    assert_eq!(outcome(&engine, request(post)), Outcome::HttpStatus(200));
 
     let requests = server.requests();
     assert!(requests[0].starts_with("GET /t/abc?x=1 HTTP/1.1\r\n"), "{requests:?}");
@@ -104,7 +104,7 @@ fn addresses_out_of_scope_are_not_connected_to() {
         _ => Reply::A(vec![Ipv4Addr::new(10, 0, 0, 1)]),
     });
     let rates = "rates: {source: {burst: 100, per: 1m}}";
-    let mut engine = engine(&format!("{{dns: {{resolver: '{}'}}, {rates}}}", resolver.address));
+    let engine = engine(&format!("{{dns: {{resolver: '{}'}}, {rates}}}", resolver.address));
     for (host, needle) in [
         ("169.254.169.254", "denied: 169.254.169.254 is a metadata address"),
         ("127.0.0.1", "denied: 127.0.0.1 is a loopback address"),
@@ -119,7 +119,7 @@ fn addresses_out_of_scope_are_not_connected_to() {
         ("cloud.test", "denied: 169.254.169.254 is a metadata address"),
         ("inside.test", "denied: 10.0.0.1 is a private address"),
     ] {
-        let reason = failure(&mut engine, get(format!("http://{host}:{port}/")));
+        let reason = failure(&engine, get(format!("http://{host}:{port}/")));
         assert!(reason.contains(needle), "{host}: {reason}");
     }
     assert_eq!(http.requests(), Vec::<String>::new());
@@ -129,10 +129,10 @@ fn addresses_out_of_scope_are_not_connected_to() {
 fn a_name_is_connected_to_at_the_address_that_was_checked() {
     let http = HttpServer::start(|_| Some(OK.into()));
     let resolver = DnsServer::start(|_| Reply::A(vec![Ipv4Addr::LOCALHOST]));
-    let mut engine =
+    let engine =
         engine(&format!("{{dns: {{resolver: '{}'}}, egress: {{allow: [127.0.0.1]}}}}", resolver.address));
     let url = format!("http://canary.test:{}/", http.address.port());
-    assert_eq!(outcome(&mut engine, get(url)), Outcome::HttpStatus(200));
+    assert_eq!(outcome(&engine, get(url)), Outcome::HttpStatus(200));
     assert_eq!(resolver.queries(), vec![("canary.test.".to_owned(), 1)]);
     assert!(http.requests()[0].contains("host: canary.test:"));
 }
@@ -142,45 +142,45 @@ fn redirects_are_reported_and_not_followed() {
     let server = HttpServer::start(|_| {
         Some("HTTP/1.1 302 Found\r\nlocation: /next\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".into())
     });
-    let mut engine = engine("egress: {allow: [loopback]}");
-    assert_eq!(outcome(&mut engine, get(format!("http://{}/", server.address))), Outcome::HttpStatus(302));
+    let engine = engine("egress: {allow: [loopback]}");
+    assert_eq!(outcome(&engine, get(format!("http://{}/", server.address))), Outcome::HttpStatus(302));
     assert_eq!(server.requests().len(), 1);
 }
 
 #[test]
 fn what_cannot_be_sent_says_why() {
-    let mut engine = engine("{http: {maxBody: 4B}, egress: {allow: [loopback]}}");
+    let engine = engine("{http: {maxBody: 4B}, egress: {allow: [loopback]}}");
     for (url, needle) in [
         ("canary", "`canary` is not an absolute http or https URL"),
         ("ftp://127.0.0.1/", "is not an absolute http or https URL"),
         ("file:///etc/passwd", "is not an absolute http or https URL"),
         ("http://127.0.0.1:1/", "refused"),
     ] {
-        let reason = failure(&mut engine, get(url));
+        let reason = failure(&engine, get(url));
         assert!(reason.contains(needle), "{url}: {reason}");
     }
     let post = Action::Http { method: Method::Post, url: "http://127.0.0.1:1/".into(), body: vec![0; 5] };
-    assert!(failure(&mut engine, request(post)).contains("the body has 5 bytes"));
+    assert!(failure(&engine, request(post)).contains("the body has 5 bytes"));
 }
 
 #[test]
 fn an_endless_answer_is_cut_off() {
     let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: 999999999\r\n\r\n{}", "x".repeat(1 << 20));
     let server = HttpServer::start(move |_| Some(answer.clone()));
-    let mut engine = engine("{http: {maxAnswer: 1KiB}, egress: {allow: [loopback]}}");
-    assert_eq!(outcome(&mut engine, get(format!("http://{}/", server.address))), Outcome::HttpStatus(200));
+    let engine = engine("{http: {maxAnswer: 1KiB}, egress: {allow: [loopback]}}");
+    assert_eq!(outcome(&engine, get(format!("http://{}/", server.address))), Outcome::HttpStatus(200));
 }
 
 #[test]
 fn a_silent_server_times_out_and_holds_up_nobody() {
     let silent = HttpServer::start(|_| None);
     let server = DnsServer::start(|_| Reply::NoSuchName);
-    let mut engine = engine(&format!(
+    let engine = engine(&format!(
         "{{dns: {{resolver: '{}'}}, http: {{timeout: 2s}}, egress: {{allow: [loopback]}}, concurrency: 2}}",
         server.address
     ));
-    engine.submit(get(format!("http://{}/", silent.address))).unwrap();
-    engine.submit(dns("quick.test")).unwrap();
+    engine.submitter().submit(get(format!("http://{}/", silent.address))).unwrap();
+    engine.submitter().submit(dns("quick.test")).unwrap();
     let first = engine.next_result(PATIENCE).unwrap();
     assert_eq!(first.outcome, Outcome::Resolved(vec![]));
     let second = engine.next_result(PATIENCE).unwrap();
@@ -190,14 +190,14 @@ fn a_silent_server_times_out_and_holds_up_nobody() {
 #[test]
 fn what_is_held_back_is_reported_and_counted() {
     let server = DnsServer::start(|_| Reply::NoSuchName);
-    let mut engine = engine(&format!(
+    let engine = engine(&format!(
         "{{dns: {{resolver: '{}'}}, rates: {{source: {{burst: 2, per: 1h}}}}}}",
         server.address
     ));
-    assert_eq!(engine.submit(dns("1.test")), Ok(()));
-    assert_eq!(engine.submit(dns("1.test")), Err(Rejected::Duplicate));
-    assert_eq!(engine.submit(dns("2.test")), Ok(()));
-    assert_eq!(engine.submit(dns("3.test")), Err(Rejected::SourceRate));
+    assert_eq!(engine.submitter().submit(dns("1.test")), Ok(()));
+    assert_eq!(engine.submitter().submit(dns("1.test")), Err(Rejected::Duplicate));
+    assert_eq!(engine.submitter().submit(dns("2.test")), Ok(()));
+    assert_eq!(engine.submitter().submit(dns("3.test")), Err(Rejected::SourceRate));
     let (results, counters) = engine.shutdown(PATIENCE);
     let held_back: Vec<_> = results
         .iter()
@@ -215,11 +215,11 @@ fn what_is_held_back_is_reported_and_counted() {
 #[test]
 fn a_full_queue_turns_away_without_using_up_the_rate() {
     let silent = DnsServer::start(|_| Reply::Silence);
-    let mut engine = engine(&format!(
+    let engine = engine(&format!(
         "{{dns: {{resolver: '{}', timeout: 60s}}, concurrency: 1, queue: 2, rates: {{source: {{burst: 9, per: 1h}}}}}}",
         silent.address
     ));
-    let accepted = (0..50).filter(|n| engine.submit(dns(&format!("{n}.test"))).is_ok()).count();
+    let accepted = (0..50).filter(|n| engine.submitter().submit(dns(&format!("{n}.test"))).is_ok()).count();
     // One under way, one waiting for its permit, two in the queue.
     assert!((2..=4).contains(&accepted), "{accepted}");
     let suppressed = engine.results().filter(|r| r.outcome == Outcome::Suppressed("queue full")).count();
@@ -231,16 +231,16 @@ fn a_full_queue_turns_away_without_using_up_the_rate() {
 
 #[test]
 fn the_demo_listeners_answer_and_show_what_came() {
-    let mut engine = engine(
+    let engine = engine(
         "{dns: {resolver: demo}, egress: {allow: [loopback]}, demo: {dns: '127.0.0.1:0', http: '127.0.0.1:0'}}",
     );
     let port = engine.demo().unwrap().http().port();
     let home = Outcome::Resolved(vec![Ipv4Addr::LOCALHOST.into()]);
-    assert_eq!(outcome(&mut engine, dns("abc.def.o3n.io")), home);
-    assert_eq!(outcome(&mut engine, get(format!("http://t.test:{port}/a?b"))), Outcome::HttpStatus(200));
+    assert_eq!(outcome(&engine, dns("abc.def.o3n.io")), home);
+    assert_eq!(outcome(&engine, get(format!("http://t.test:{port}/a?b"))), Outcome::HttpStatus(200));
     let body = vec![b'x'; 60_000];
     let post = Action::Http { method: Method::Post, url: format!("http://t.test:{port}/p"), body };
-    assert_eq!(outcome(&mut engine, request(post)), Outcome::HttpStatus(200));
+    assert_eq!(outcome(&engine, request(post)), Outcome::HttpStatus(200));
 
     let demo = engine.demo().unwrap();
     let hits: Vec<String> = (0..5)
