@@ -1,1 +1,23 @@
 //! The process cache: gives every kernel record its process and parent.
+//!
+//! ```text
+//! /proc ──scan──▶ Scanned ──bootstrap──▶ ┌──────────────┐
+//!                                        │ ProcessCache │ ──▶ Event
+//! ring buffer ───▶ Record ────apply────▶ └──────────────┘
+//! ```
+//! Attach the programs first, then scan, then apply the records that have come
+//! in since: a process that starts in between is seen by one of the two.
+
+mod cache;
+mod cgroup;
+mod clock;
+mod exec_id;
+mod hook;
+mod image;
+mod scan;
+mod table;
+
+pub use cache::{Config, Counters, ProcessCache};
+pub use clock::Clock;
+pub use hook::{HookInfo, Hooks};
+pub use scan::{Scanned, scan};

@@ -1,0 +1,24 @@
+//! What an event needs to know of the hook that a record names by number.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The hooks that are loaded, by the id the loader gave them.
+pub type Hooks = HashMap<u32, HookInfo>;
+
+/// A hook's share of its events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookInfo {
+    /// The hooked function, e.g. `__x64_sys_symlinkat`.
+    pub function_name: Arc<str>,
+    /// Name of the policy.
+    pub policy_name: Arc<str>,
+    /// The policy's message for this hook; empty if none.
+    pub message: Arc<str>,
+    /// The policy's tags for this hook.
+    pub tags: Arc<[String]>,
+    /// Labels of the arguments, in the policy's order, empty if none; shorter than the arguments if the rest has none.
+    pub labels: Vec<Arc<str>>,
+    /// For each selector the actions that it takes, by Tetragon's names: `KPROBE_ACTION_OVERRIDE`.
+    pub actions: Vec<Arc<[&'static str]>>,
+}
