@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -41,9 +42,21 @@ pub(crate) fn exit(status: u8, further: &[&str]) -> Result<Ended> {
     run(&arguments)
 }
 
+/// The same, after the process has moved to the cgroup with this `cgroup.procs`.
+pub(crate) fn exit_in(cgroup: &Path, status: u8, further: &[&str]) -> Result<Ended> {
+    let mut command = Command::new("sh");
+    command.args(["-c", "echo $$ > \"$1\" && shift && exec \"$@\"", "sh"]).arg(cgroup);
+    command.arg(program()?).args(["trigger", "exit", &status.to_string()]).args(further);
+    finish(command.stdout(Stdio::piped()))
+}
+
 /// Runs a trigger to its end.
 fn run(arguments: &[&str]) -> Result<Ended> {
-    let child = command(arguments)?.stdin(Stdio::null()).spawn().context("cannot start the trigger")?;
+    finish(&mut command(arguments)?)
+}
+
+fn finish(command: &mut Command) -> Result<Ended> {
+    let child = command.stdin(Stdio::null()).spawn().context("cannot start the trigger")?;
     let pid = child.id();
     let output = child.wait_with_output()?;
     let errno = String::from_utf8_lossy(&output.stdout).trim().parse().ok();

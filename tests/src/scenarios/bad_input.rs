@@ -133,7 +133,7 @@ fn no_capability(_: &Kernel) -> Result<()> {
 fn second_agent(_: &Kernel) -> Result<()> {
     let mut first = Setup::new()?.start()?;
     let log = Setup::new()?.refusal()?;
-    says(&log, &["already"])?;
+    says(&log, &["another serin agent is running"])?;
     first.settle()?;
     first.stop()?;
     Ok(())

@@ -1,7 +1,127 @@
 //! Plugins: they add what they know, and one that fails does no harm.
 
-use super::Scenario;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::{Scenario, scenario};
+use crate::agent::Setup;
+use crate::kernel::Kernel;
+use crate::trigger;
+
+/// The name of a container, as runtimes make them.
+const CONTAINER: &str = "5e51a11d5e51a11d5e51a11d5e51a11d5e51a11d5e51a11d5e51a11d5e51a11d";
 
 pub(crate) fn scenarios() -> Vec<Scenario> {
-    Vec::new()
+    vec![
+        scenario("plugins::container_enrich_names_the_container", container_enrich),
+        scenario("plugins::one_that_traps_is_contained", |_| contained("trap", "")),
+        scenario("plugins::one_that_loops_is_contained", |_| contained("loop", "")),
+        scenario("plugins::one_that_hoards_memory_is_contained", |_| {
+            contained("allocate", "      limits: { memory: 16MiB }\n")
+        }),
+    ]
+}
+
+/// A pipeline that runs these entries of `plugins`.
+fn pipeline(plugins: &str) -> String {
+    format!(
+        "\
+apiVersion: serin.dev/v1alpha1
+kind: Pipeline
+spec:
+  plugins:
+{plugins}  sinks:
+    - stdout: {{ format: json }}
+"
+    )
+}
+
+/// One entry, for a plugin from target/plugins.
+fn plugin(name: &str, further: &str) -> String {
+    let component = crate::root().join("target/plugins").join(name).with_extension("wasm");
+    format!("    - name: {name}\n      component: {}\n{further}", component.display())
+}
+
+/// What the named plugin attached to this event under this key.
+fn annotation<'a>(event: &'a Value, plugin: &str, key: &str) -> Option<&'a str> {
+    let annotations = event["serin"]["annotations"].as_array()?;
+    annotations.iter().find(|one| one["plugin"] == plugin && one["key"] == key)?["value"].as_str()
+}
+
+fn container_enrich(_: &Kernel) -> Result<()> {
+    let cgroup = Cgroup::new(&format!("docker-{CONTAINER}.scope"))?;
+    let mut agent = Setup::new()?.pipeline(&pipeline(&plugin("container-enrich", "")))?.start()?;
+    let outside = trigger::exit(0, &["outside"])?;
+    let inside = trigger::exit_in(&cgroup.path.join("cgroup.procs"), 0, &["inside"])?;
+    let exec_of = |event: &Value, pid: u32, word: &str| {
+        let process = &event["process_exec"]["process"];
+        process["pid"] == pid && process["arguments"].as_str().is_some_and(|text| text.ends_with(word))
+    };
+    let event = agent.wait_for("process_exec", |event| exec_of(event, inside.pid, "inside"))?;
+    ensure!(annotation(&event, "container-enrich", "container.id") == Some(CONTAINER), "id: {event}");
+    ensure!(
+        annotation(&event, "container-enrich", "container.runtime") == Some("docker"),
+        "runtime: {event}"
+    );
+    let event = agent.wait_for("process_exec", |event| exec_of(event, outside.pid, "outside"))?;
+    ensure!(annotation(&event, "container-enrich", "container.id").is_none(), "not in a container: {event}");
+    agent.stop()?;
+    Ok(())
+}
+
+/// The event that the plugin fails at comes out all the same, the plugin behind it runs, and it is back after a while.
+fn contained(fault: &str, limits: &str) -> Result<()> {
+    let faulty = format!("      config: {{ fault: {fault}, argument: provoke }}\n{limits}");
+    let bystander = "    - name: bystander\n      config: { fault: trap, argument: never }\n";
+    let component = crate::root().join("target/plugins/faulty.wasm");
+    let plugins =
+        format!("{}{bystander}      component: {}\n", plugin("faulty", &faulty), component.display());
+    let mut agent = Setup::new()?.pipeline(&pipeline(&plugins))?.start()?;
+    let before = trigger::exit(0, &["before"])?;
+    let event =
+        agent.wait_for("process_exec", |event| event["process_exec"]["process"]["pid"] == before.pid)?;
+    ensure!(annotation(&event, "faulty", "faulty.seen").is_some(), "not seen before it failed: {event}");
+    let provoked = trigger::exit(0, &["provoke"])?;
+    let event =
+        agent.wait_for("process_exec", |event| event["process_exec"]["process"]["pid"] == provoked.pid)?;
+    ensure!(annotation(&event, "faulty", "faulty.seen").is_none(), "it did not fail: {event}");
+    ensure!(annotation(&event, "bystander", "faulty.seen").is_some(), "the next plugin did not run: {event}");
+    for _ in 0..100 {
+        let after = trigger::exit(0, &["after"])?;
+        let event =
+            agent.wait_for("process_exec", |event| event["process_exec"]["process"]["pid"] == after.pid)?;
+        if annotation(&event, "faulty", "faulty.seen").is_some() {
+            agent.stop()?;
+            return Ok(());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    anyhow::bail!("the plugin did not come back")
+}
+
+/// A cgroup of the unified hierarchy; removed when dropped.
+struct Cgroup {
+    path: PathBuf,
+}
+
+impl Cgroup {
+    fn new(name: &str) -> Result<Self> {
+        let mounts = std::fs::read_to_string("/proc/mounts")?;
+        let mount = mounts
+            .lines()
+            .map(|line| line.split(' ').collect::<Vec<_>>())
+            .find(|fields| fields.get(2) == Some(&"cgroup2"))
+            .context("no cgroup2 file system is mounted")?;
+        let path = PathBuf::from(mount[1]).join(name);
+        std::fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Self { path })
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.path);
+    }
 }
