@@ -25,7 +25,7 @@ pub(crate) fn read(item: Field<'_>, context: &Context, report: &mut Report<'_>) 
     let later = item.node.field("action").filter(|node| ACTIONS.later.iter().any(|word| node.is_text(word)));
     if let Some(node) = later {
         // The parameters of an action that is not supported are not supported either: one error is enough.
-        Field { path: MATCH_ACTIONS.path, name: "action", node }.word(&ACTIONS, report);
+        Field { path: MATCH_ACTIONS.path, name: "action", in_list: false, node }.word(&ACTIONS, report);
         return None;
     }
     let fields = Fields::read(item.node, &MATCH_ACTIONS, report)?;
@@ -37,7 +37,10 @@ pub(crate) fn read(item: Field<'_>, context: &Context, report: &mut Report<'_>) 
         ActionName::Sigkill => Some(ActionPlan::Sigkill),
         ActionName::Override => {
             check_override(field, context, report);
-            fields.require("argError", report)?.integer(ERRORS, report).map(ActionPlan::Override)
+            fields
+                .require("argError", report)?
+                .integer("a negated error number", ERRORS, report)
+                .map(ActionPlan::Override)
         }
         ActionName::DnsLookup => read_domain(fields.require("argFqdn", report)?, report),
         ActionName::GetUrl => read_url(fields.require("argUrl", report)?, report),

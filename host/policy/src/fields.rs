@@ -14,6 +14,8 @@ use crate::tree::{Entry, Node, Value};
 pub(crate) struct Shape {
     /// Where such a mapping stands: `spec.kprobes`.
     pub(crate) path: &'static str,
+    /// Whether it is an entry of the list that stands there.
+    pub(crate) in_list: bool,
     /// Fields that are read.
     pub(crate) supported: &'static [&'static str],
     /// Fields of the schema that are not supported yet, and refused unless they hold their default.
@@ -21,9 +23,14 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// What such a mapping is called in messages.
-    fn title(&self) -> String {
+    /// Where it stands, for messages.
+    fn place(&self) -> String {
         if self.path.is_empty() { "a policy".into() } else { format!("`{}`", self.path) }
+    }
+
+    /// What it is called in messages.
+    fn title(&self) -> String {
+        if self.in_list { format!("an entry of {}", self.place()) } else { self.place() }
     }
 }
 
@@ -52,6 +59,8 @@ pub(crate) struct Fields<'n> {
 pub(crate) struct Field<'n> {
     pub(crate) path: &'static str,
     pub(crate) name: &'static str,
+    /// Whether it is an entry of the list that is called so.
+    pub(crate) in_list: bool,
     pub(crate) node: &'n Node,
 }
 
@@ -85,7 +94,7 @@ impl<'n> Fields<'n> {
     /// A field, if it is there.
     pub(crate) fn get(&self, name: &'static str) -> Option<Field<'n>> {
         let entry = self.entries.iter().find(|entry| entry.key == name)?;
-        Some(Field { path: self.shape.path, name, node: &entry.node })
+        Some(Field { path: self.shape.path, name, in_list: false, node: &entry.node })
     }
 
     /// A field that must be there.
@@ -116,7 +125,7 @@ fn check_field(entry: &Entry, shape: &Shape, report: &mut Report<'_>) -> bool {
 
 fn refuse_unknown(entry: &Entry, shape: &Shape, report: &mut Report<'_>) {
     let key = entry.key.as_str();
-    let message = format!("{} is not a field of {}", quote(key), shape.title());
+    let message = format!("{} is not a field of {}", quote(key), shape.place());
     let all = shape.supported.iter().chain(shape.later).copied();
     let help = nearest(key, all).map_or_else(
         || format!("its fields are {}", list(shape.supported.iter().copied())),
@@ -151,7 +160,7 @@ impl<'n> Field<'n> {
             Plain::String => Some(text),
             Plain::Null => self.refuse("a string", report),
             Plain::Boolean(_) | Plain::Number => {
-                let message = format!("`{}` must be a string, not {}", self.full_name(), describe(self.node));
+                let message = format!("{} must be a string, not {}", self.title(), describe(self.node));
                 report.error_with_help(self.span(), message, format!("put it in quotes: \"{text}\""));
                 None
             }
@@ -162,7 +171,7 @@ impl<'n> Field<'n> {
     pub(crate) fn string(&self, report: &mut Report<'_>) -> Option<&'n str> {
         let text = self.optional_string(report)?;
         if text.is_empty() {
-            report.error(self.span(), format!("`{}` is empty", self.full_name()));
+            report.error(self.span(), format!("{} is empty", self.title()));
             return None;
         }
         Some(text)
@@ -182,12 +191,17 @@ impl<'n> Field<'n> {
         self.refuse("`true` or `false`", report)
     }
 
-    /// An integer in a range.
-    pub(crate) fn integer<T>(&self, range: RangeInclusive<T>, report: &mut Report<'_>) -> Option<T>
+    /// An integer in a range; `what` it is stands in messages: `a whole number`.
+    pub(crate) fn integer<T>(
+        &self,
+        what: &str,
+        range: RangeInclusive<T>,
+        report: &mut Report<'_>,
+    ) -> Option<T>
     where
         T: TryFrom<i128> + PartialOrd + std::fmt::Display + Copy,
     {
-        let expected = format!("a whole number from {} to {}", range.start(), range.end());
+        let expected = format!("{what} from {} to {}", range.start(), range.end());
         let (text, plain) = self.scalar(&expected, report)?;
         let number = if plain { parse_integer(text) } else { None };
         match number.and_then(|number| T::try_from(number).ok()).filter(|number| range.contains(number)) {
@@ -198,14 +212,14 @@ impl<'n> Field<'n> {
 
     /// The items of a list, which must not be empty. Items carry the list's name.
     pub(crate) fn items(&self, report: &mut Report<'_>) -> Option<impl Iterator<Item = Field<'n>> + use<'n>> {
-        let Field { path, name, node } = *self;
+        let Field { path, name, node, .. } = *self;
         let Value::Sequence(nodes) = &node.value else { return self.refuse("a list", report) };
         if nodes.is_empty() {
-            let message = format!("`{}` is empty", self.full_name());
+            let message = format!("{} is empty", self.title());
             report.error_with_help(self.span(), message, format!("give it items, or leave `{name}` out"));
             return None;
         }
-        Some(nodes.iter().map(move |node| Field { path, name, node }))
+        Some(nodes.iter().map(move |node| Field { path, name, in_list: true, node }))
     }
 
     /// One of the words of a vocabulary.
@@ -221,16 +235,21 @@ impl<'n> Field<'n> {
             return None;
         }
         let help = nearest(text, supported().chain(words.later.iter().copied())).map_or_else(
-            || format!("write one of {}", list(supported())),
+            || format!("write {}", choice(supported())),
             |suggestion| format!("did you mean `{suggestion}`?"),
         );
         report.error_with_help(self.span(), format!("{} is not {}", quote(text), words.what), help);
         None
     }
 
-    /// The name with its path: `spec.kprobes.call`.
-    fn full_name(&self) -> String {
-        if self.path.is_empty() { self.name.into() } else { format!("{}.{}", self.path, self.name) }
+    /// What it is called in messages: `spec.kprobes.call`.
+    fn title(&self) -> String {
+        let Field { path, name, .. } = self;
+        match (path.is_empty(), self.in_list) {
+            (true, _) => format!("`{name}`"),
+            (false, false) => format!("`{path}.{name}`"),
+            (false, true) => format!("an entry of `{path}.{name}`"),
+        }
     }
 
     fn scalar(&self, expected: &str, report: &mut Report<'_>) -> Option<(&'n str, bool)> {
@@ -241,7 +260,7 @@ impl<'n> Field<'n> {
     }
 
     fn refuse<T>(&self, expected: &str, report: &mut Report<'_>) -> Option<T> {
-        let message = format!("`{}` must be {expected}, not {}", self.full_name(), describe(self.node));
+        let message = format!("{} must be {expected}, not {}", self.title(), describe(self.node));
         report.error(self.span(), message);
         None
     }
@@ -257,6 +276,12 @@ fn describe(node: &Node) -> String {
         Value::Sequence(_) => "a list".into(),
         Value::Mapping(_) => "a mapping".into(),
     }
+}
+
+/// One of several words.
+fn choice<'a>(words: impl Iterator<Item = &'a str> + Clone) -> String {
+    let one_of = if words.clone().nth(1).is_some() { "one of " } else { "" };
+    format!("{one_of}{}", list(words))
 }
 
 /// Words in backticks with commas.

@@ -81,8 +81,8 @@ fn read_syscall(name: &str, span: Span, report: &mut Report<'_>) -> Option<Targe
     match syscall::find(name) {
         Ok((name, number)) => return Some(Target::Syscall { name, number }),
         Err(SyscallError::Foreign(prefix)) => {
-            let message = format!("system calls of `{prefix}` are not supported yet");
-            report.error_with_help(span, message, "only 64-bit calls of x86_64 are: write `sys_…`");
+            let message = format!("`{prefix}…` calls are not supported yet");
+            report.error_with_help(span, message, "only 64-bit calls of x86_64 can be hooked: write `sys_…`");
         }
         Err(SyscallError::Unknown(suggestion)) => {
             let message = format!("{} is not a system call", crate::diagnostic::quote(name));
@@ -137,7 +137,7 @@ fn read_arguments(args: Field<'_>, report: &mut Report<'_>) -> Option<Vec<(Argum
 fn read_argument(item: Field<'_>, report: &mut Report<'_>) -> Option<(ArgumentPlan, ArgumentPlaces)> {
     let fields = Fields::read(item.node, &ARGUMENT, report)?;
     let index_field = fields.require("index", report);
-    let index = index_field.and_then(|index| index.integer(0..=MAX_ARGUMENT_INDEX, report));
+    let index = index_field.and_then(|index| index.integer("a whole number", 0..=MAX_ARGUMENT_INDEX, report));
     let kind_field = fields.require("type", report);
     let kind = kind_field.and_then(|kind| kind.word(&TYPES, report));
     let label = fields.get("label").map_or(Some(""), |label| label.optional_string(report));

@@ -127,6 +127,7 @@ pub struct ArgumentFilter {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Test {
     /// `Equal` on an integer; compared at the argument's width (sign-extended for signed kinds).
+    /// Unsigned 64-bit values above `i64::MAX` are given by their bits.
     IntEqual(Vec<i64>),
     /// `Equal` on a string or path; bytes without the terminating NUL.
     Equal(Vec<Vec<u8>>),
@@ -136,7 +137,7 @@ pub enum Test {
     Postfix(Vec<Vec<u8>>),
 }
 
-/// What a selector does.
+/// What a selector does. An event is sent whatever the actions are: `NoPost` is not supported yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActionPlan {
     /// `Post`: send the event.

@@ -94,7 +94,7 @@ fn read(document: &Node, source: &Arc<Source>, report: &mut Report<'_>) -> Optio
 fn is_foreign(document: &Node, report: &mut Report<'_>) -> bool {
     let mut is_word = |name, words| {
         let Some(node) = document.field(name) else { return true };
-        Field { path: POLICY.path, name, node }.word(words, report).is_some()
+        Field { path: POLICY.path, name, in_list: false, node }.word(words, report).is_some()
     };
     // Both are looked at, so that both are told.
     !(is_word("apiVersion", &API_VERSIONS) & is_word("kind", &KINDS))

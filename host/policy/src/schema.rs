@@ -9,7 +9,7 @@ use crate::fields::{Shape, Vocabulary};
 use crate::{ArgumentKind, Membership};
 
 pub(crate) const POLICY: Shape =
-    Shape { path: "", supported: &["apiVersion", "kind", "metadata", "spec"], later: &[] };
+    Shape { path: "", in_list: false, supported: &["apiVersion", "kind", "metadata", "spec"], later: &[] };
 
 pub(crate) const API_VERSIONS: Vocabulary<()> =
     Vocabulary { what: "the apiVersion of a policy", supported: &[("cilium.io/v1alpha1", ())], later: &[] };
@@ -23,6 +23,7 @@ pub(crate) const KINDS: Vocabulary<()> = Vocabulary {
 /// Labels, annotations and what a Kubernetes API server writes say nothing about what to trace.
 pub(crate) const METADATA: Shape = Shape {
     path: "metadata",
+    in_list: false,
     supported: &[
         "name",
         "labels",
@@ -43,6 +44,7 @@ pub(crate) const METADATA: Shape = Shape {
 
 pub(crate) const SPEC: Shape = Shape {
     path: "spec",
+    in_list: false,
     supported: &["kprobes"],
     later: &[
         "fentries",
@@ -64,15 +66,17 @@ pub(crate) const SPEC: Shape = Shape {
 
 pub(crate) const KPROBE: Shape = Shape {
     path: "spec.kprobes",
+    in_list: true,
     supported: &["call", "syscall", "message", "tags", "args", "selectors", "ignore"],
     later: &["return", "returnArg", "returnArgAction", "data"],
 };
 
 pub(crate) const IGNORE: Shape =
-    Shape { path: "spec.kprobes.ignore", supported: &["callNotFound"], later: &[] };
+    Shape { path: "spec.kprobes.ignore", in_list: false, supported: &["callNotFound"], later: &[] };
 
 pub(crate) const ARGUMENT: Shape = Shape {
     path: "spec.kprobes.args",
+    in_list: true,
     supported: &["index", "type", "label"],
     later: &["resolve", "sizeArgIndex", "returnCopy", "maxData", "source", "btfType", "btfTypeModule"],
 };
@@ -139,6 +143,7 @@ pub(crate) const TYPES: Vocabulary<ArgumentKind> = Vocabulary {
 
 pub(crate) const SELECTOR: Shape = Shape {
     path: "spec.kprobes.selectors",
+    in_list: true,
     supported: &["matchPIDs", "matchBinaries", "matchArgs", "matchActions"],
     later: &[
         "label",
@@ -158,6 +163,7 @@ pub(crate) const SELECTOR: Shape = Shape {
 
 pub(crate) const MATCH_PIDS: Shape = Shape {
     path: "spec.kprobes.selectors.matchPIDs",
+    in_list: true,
     supported: &["operator", "values"],
     later: &["isNamespacePID", "followForks"],
 };
@@ -170,6 +176,7 @@ pub(crate) const PID_OPERATORS: Vocabulary<Membership> = Vocabulary {
 
 pub(crate) const MATCH_BINARIES: Shape = Shape {
     path: "spec.kprobes.selectors.matchBinaries",
+    in_list: true,
     supported: &["operator", "values"],
     later: &["followChildren"],
 };
@@ -182,6 +189,7 @@ pub(crate) const BINARY_OPERATORS: Vocabulary<Membership> = Vocabulary {
 
 pub(crate) const MATCH_ARGS: Shape = Shape {
     path: "spec.kprobes.selectors.matchArgs",
+    in_list: true,
     supported: &["index", "operator", "values"],
     later: &["args"],
 };
@@ -240,6 +248,7 @@ pub(crate) const ARGUMENT_OPERATORS: Vocabulary<Comparison> = Vocabulary {
 
 pub(crate) const MATCH_ACTIONS: Shape = Shape {
     path: "spec.kprobes.selectors.matchActions",
+    in_list: true,
     supported: &["action", "argError", "argFqdn", "argUrl"],
     later: &[
         "argSig",
@@ -292,3 +301,42 @@ pub(crate) const ACTIONS: Vocabulary<ActionName> = Vocabulary {
         "CopyFD",
     ],
 };
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::Policy;
+
+    /// Holds all words that are not supported yet against the message that refuses one of them.
+    fn assert_refused<T>(words: &Vocabulary<T>, policy: impl Fn(&str) -> String) {
+        for word in words.later {
+            let errors = Policy::parse(&policy(word), Path::new("p.yaml")).err();
+            let message = errors.map(|errors| errors.to_string()).unwrap_or_default();
+            let expected = format!("`{word}` is not supported yet as {}\n", words.what);
+            assert!(message.contains(&expected), "{word}: {message}");
+        }
+        assert!(!words.later.is_empty(), "{}: nothing was tested", words.what);
+    }
+
+    fn hook(yaml: &str) -> String {
+        format!(
+            "{{apiVersion: cilium.io/v1alpha1, kind: TracingPolicy, metadata: {{name: p}}, spec: {{kprobes: [{{\
+             call: sys_symlinkat, args: [{{index: 0, type: string}}], {yaml}}}]}}}}"
+        )
+    }
+
+    #[test]
+    fn every_word_of_the_schema_is_refused_by_name() {
+        assert_refused(&KINDS, |word| format!("{{apiVersion: cilium.io/v1alpha1, kind: {word}}}"));
+        assert_refused(&TYPES, |word| hook("").replace("type: string", &format!("type: {word}")));
+        assert_refused(&BINARY_OPERATORS, |word| {
+            hook(&format!("selectors: [matchBinaries: [{{operator: {word}, values: [/a]}}]]"))
+        });
+        assert_refused(&ARGUMENT_OPERATORS, |word| {
+            hook(&format!("selectors: [matchArgs: [{{operator: {word}, values: [a]}}]]"))
+        });
+        assert_refused(&ACTIONS, |word| hook(&format!("selectors: [matchActions: [action: {word}]]")));
+    }
+}

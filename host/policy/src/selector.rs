@@ -65,7 +65,8 @@ fn read_pids(item: Field<'_>, report: &mut Report<'_>) -> Option<PidFilter> {
     let fields = Fields::read(item.node, &MATCH_PIDS, report)?;
     let membership = fields.require("operator", report).and_then(|field| field.word(&PID_OPERATORS, report));
     let values = fields.require("values", report)?;
-    let values = read_each(values, report, |item, report| item.integer(0..=u32::MAX, report));
+    let values =
+        read_each(values, report, |item, report| item.integer("a whole number", 0..=u32::MAX, report));
     Some(PidFilter { membership: membership?, values: values? })
 }
 
@@ -127,7 +128,7 @@ fn find_argument(
     report: &mut Report<'_>,
 ) -> Option<(usize, ArgumentKind)> {
     let field = fields.get("index");
-    let index = field.map_or(Some(0), |index| index.integer(0..=u32::MAX, report))?;
+    let index = field.map_or(Some(0), |index| index.integer("a whole number", 0..=u32::MAX, report))?;
     let arguments = context.arguments.as_ref()?;
     let slot = arguments.iter().position(|&(parameter, _)| u32::from(parameter) == index);
     if slot.is_none() {

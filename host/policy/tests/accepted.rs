@@ -1,0 +1,165 @@
+//! What policies are lowered to.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::path::Path;
+
+use serin_policy::{
+    ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryFilter, HookPlan, Membership, PidFilter,
+    Policy, PolicyPlan, SelectorPlan, Target, Test,
+};
+
+fn plans(text: &str) -> Vec<PolicyPlan> {
+    match Policy::parse(text, Path::new("p.yaml")) {
+        Ok(policies) => policies.iter().map(|policy| policy.plan().clone()).collect(),
+        Err(errors) => panic!("{errors}"),
+    }
+}
+
+/// The plan of a policy with one hook, given from line 6 on.
+fn hook(yaml: &str) -> HookPlan {
+    let start =
+        "apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {name: p}\nspec:\n  kprobes:\n";
+    let [plan] = plans(&format!("{start}{yaml}")).try_into().unwrap();
+    let [hook] = plan.hooks.try_into().unwrap();
+    hook
+}
+
+fn texts(values: &[&str]) -> Vec<Vec<u8>> {
+    values.iter().map(|value| value.as_bytes().to_vec()).collect()
+}
+
+#[test]
+fn every_supported_part_arrives_in_the_plan() {
+    let yaml = r#"
+apiVersion: cilium.io/v1alpha1
+kind: TracingPolicyNamespaced
+metadata:
+  name: "link.to-passwd"
+  labels: {team: red}
+  annotations: {author: me}
+spec:
+  kprobes:
+  - call: "sys_symlinkat"
+    message: "link to passwd"
+    tags: ["observability.filesystem", "second"]
+    ignore:
+      callNotFound: true
+    args:
+    - {index: 0, type: string, label: target}
+    - {index: 2, type: string}
+    - {index: 1, type: int}
+    selectors:
+    - matchPIDs:
+      - {operator: NotIn, values: [0, 1], followForks: false, isNamespacePID: false}
+      matchBinaries:
+      - {operator: In, values: [/usr/bin/ln, /bin/busybox]}
+      matchArgs:
+      - {operator: Postfix, values: ["passwd\0", shadow]}
+      - {index: 1, operator: Equal, values: ["-100", 0x10, "017"]}
+      - {index: 2, operator: Prefix, values: [/tmp, 12]}
+      matchActions:
+      - {action: Override, argError: -1}
+      - {action: Sigkill}
+      - {action: DnsLookup, argFqdn: abc.def.o3n.io}
+      - {action: GetUrl, argUrl: "https://example.org/token"}
+      - {action: Post, argUrl: "", argError: 0, rateLimit: ""}
+    - {}
+"#;
+    let argument = |index, kind, label: &str| ArgumentPlan { index, kind, label: label.into() };
+    let selector = SelectorPlan {
+        pids: vec![PidFilter { membership: Membership::NotIn, values: vec![0, 1] }],
+        binaries: vec![BinaryFilter {
+            membership: Membership::In,
+            values: vec!["/usr/bin/ln".into(), "/bin/busybox".into()],
+        }],
+        arguments: vec![
+            ArgumentFilter { slot: 0, test: Test::Postfix(texts(&["passwd", "shadow"])) },
+            ArgumentFilter { slot: 2, test: Test::IntEqual(vec![-100, 16, 15]) },
+            ArgumentFilter { slot: 1, test: Test::Prefix(texts(&["/tmp", "12"])) },
+        ],
+        actions: vec![
+            ActionPlan::Override(-1),
+            ActionPlan::Sigkill,
+            ActionPlan::DnsLookup("abc.def.o3n.io".into()),
+            ActionPlan::GetUrl("https://example.org/token".into()),
+            ActionPlan::Post,
+        ],
+    };
+    let hook = HookPlan {
+        target: Target::Syscall { name: "symlinkat".into(), number: 266 },
+        arguments: vec![
+            argument(0, ArgumentKind::String, "target"),
+            argument(2, ArgumentKind::String, ""),
+            argument(1, ArgumentKind::Int, ""),
+        ],
+        selectors: vec![
+            selector,
+            SelectorPlan { actions: vec![ActionPlan::Post], ..SelectorPlan::default() },
+        ],
+        message: "link to passwd".into(),
+        tags: vec!["observability.filesystem".into(), "second".into()],
+        ignore_not_found: true,
+        position: (10, 11),
+    };
+    assert_eq!(plans(yaml), [PolicyPlan { name: "link.to-passwd".into(), hooks: vec![hook] }]);
+}
+
+#[test]
+fn a_bare_hook_posts_every_call() {
+    let hook = hook("  - call: fd_install\n    syscall: false\n");
+    assert_eq!(hook.target, Target::Function("fd_install".into()));
+    assert_eq!(hook.selectors, [SelectorPlan { actions: vec![ActionPlan::Post], ..SelectorPlan::default() }]);
+    assert!(!hook.ignore_not_found);
+}
+
+#[test]
+fn types_and_their_values() {
+    for (name, kind, value, expected) in [
+        ("int", ArgumentKind::Int, "-2147483648", i64::from(i32::MIN)),
+        ("int32", ArgumentKind::Int, "0x7fffffff", i64::from(i32::MAX)),
+        ("sint32", ArgumentKind::Int, "1", 1),
+        ("uint32", ArgumentKind::Uint, "4294967295", i64::from(u32::MAX)),
+        ("long", ArgumentKind::Long, "-9223372036854775808", i64::MIN),
+        ("int64", ArgumentKind::Long, "1", 1),
+        ("sint64", ArgumentKind::Long, "1", 1),
+        ("ulong", ArgumentKind::Size, "0", 0),
+        ("uint64", ArgumentKind::Size, "0xffffffffffffffff", -1),
+        ("size_t", ArgumentKind::Size, "9223372036854775808", i64::MIN),
+    ] {
+        let hook = hook(&format!(
+            "  - call: sys_read\n    args: [{{index: 2, type: {name}}}]\n    selectors:\n    \
+             - matchArgs: [{{index: 2, operator: Equal, values: [\"{value}\"]}}]\n"
+        ));
+        assert_eq!(hook.arguments[0].kind, kind, "{name}");
+        assert_eq!(hook.selectors[0].arguments[0].test, Test::IntEqual(vec![expected]), "{name} {value}");
+    }
+    let file = hook("  - {call: fd_install, syscall: false, args: [{index: 1, type: file}]}\n");
+    assert_eq!(file.arguments[0].kind, ArgumentKind::File);
+}
+
+#[test]
+fn documents_are_policies_and_aliases_are_expanded() {
+    let yaml = "\
+apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: {name: a}
+spec:
+  kprobes:
+  - {call: sys_link, selectors: &selectors [matchBinaries: [{operator: In, values: &paths [/a, /b]}]]}
+  - {call: sys_linkat, selectors: *selectors}
+---
+# nothing here
+---
+apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: {name: b}
+spec: {kprobes: [{call: sys_symlink}]}
+...
+";
+    let [a, b] = plans(yaml).try_into().unwrap();
+    assert_eq!((a.name.as_str(), b.name.as_str()), ("a", "b"));
+    assert_eq!(a.hooks[0].selectors, a.hooks[1].selectors);
+    assert_eq!(a.hooks[1].selectors[0].binaries[0].values, ["/a", "/b"]);
+    assert_eq!(b.hooks[0].position, (14, 25));
+}

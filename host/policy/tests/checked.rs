@@ -1,0 +1,275 @@
+//! Policies against a kernel's type information.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::io::Write;
+use std::path::Path;
+
+use serin_btf::{Btf, KERNEL_BTF};
+use serin_policy::Policy;
+
+/// Ids of the types in [`kernel`], from 1 in the order they are added.
+const INT: u32 = 1;
+const UINT: u32 = 2;
+const LONG: u32 = 3;
+const ULONG: u32 = 4;
+const PATH: u32 = 7;
+const CHAR_POINTER: u32 = 8;
+const FILE_POINTER: u32 = 9;
+const VOID_POINTER: u32 = 10;
+const PATH_POINTER: u32 = 11;
+const REGISTERS_POINTER: u32 = 13;
+
+/// A kernel's type information, written as <https://docs.kernel.org/bpf/btf.html> says.
+#[derive(Default)]
+struct Kernel {
+    types: Vec<u8>,
+    count: u32,
+    strings: Vec<u8>,
+}
+
+impl Kernel {
+    fn string(&mut self, text: &str) -> u32 {
+        if self.strings.is_empty() {
+            self.strings.push(0);
+        }
+        let at = u32::try_from(self.strings.len()).unwrap();
+        self.strings.extend(text.bytes().chain([0]));
+        if text.is_empty() { 0 } else { at }
+    }
+
+    fn add(&mut self, name: &str, info: u32, size_or_type: u32, trailing: &[u32]) -> u32 {
+        let name = self.string(name);
+        for word in [name, info, size_or_type].iter().chain(trailing) {
+            self.types.extend(word.to_le_bytes());
+        }
+        self.count += 1;
+        self.count
+    }
+
+    fn function(&mut self, name: &str, returns: u32, parameters: &[(&str, u32)]) {
+        let trailing: Vec<u32> =
+            parameters.iter().flat_map(|&(name, kind)| [self.string(name), kind]).collect();
+        let count = u32::try_from(parameters.len()).unwrap();
+        let prototype = self.add("", (13 << 24) | count, returns, &trailing);
+        self.add(name, 12 << 24, prototype, &[]);
+    }
+
+    fn load(self) -> Btf {
+        let (types, strings) =
+            (u32::try_from(self.types.len()).unwrap(), u32::try_from(self.strings.len()).unwrap());
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&[0x9f, 0xeb, 1, 0]).unwrap();
+        for word in [24, 0, types, types, strings] {
+            file.write_all(&word.to_le_bytes()).unwrap();
+        }
+        file.write_all(&self.types).unwrap();
+        file.write_all(&self.strings).unwrap();
+        Btf::load(file.path()).unwrap()
+    }
+}
+
+fn kernel() -> Btf {
+    let mut kernel = Kernel::default();
+    for (name, size, signed) in
+        [("int", 4, 1), ("unsigned int", 4, 0), ("long", 8, 1), ("unsigned long", 8, 0), ("char", 1, 1)]
+    {
+        kernel.add(name, 1 << 24, size, &[(signed << 24) | (size * 8)]);
+    }
+    kernel.add("file", 4 << 24, 8, &[]);
+    assert_eq!(kernel.add("path", 4 << 24, 16, &[]), PATH);
+    for target in [5, 6, 0, PATH] {
+        kernel.add("", 2 << 24, target, &[]);
+    }
+    kernel.add("pt_regs", 4 << 24, 168, &[]);
+    assert_eq!(kernel.add("", 2 << 24, 12, &[]), REGISTERS_POINTER);
+    kernel.function("fd_install", 0, &[("fd", UINT), ("file", FILE_POINTER)]);
+    kernel.function("security_file_free", 0, &[("file", FILE_POINTER)]);
+    kernel.function("security_path_symlink", INT, &[("dir", PATH_POINTER), ("old_name", CHAR_POINTER)]);
+    let odd = [("a", INT), ("b", LONG), ("c", ULONG), ("", PATH), ("d", VOID_POINTER)];
+    kernel.function("odd_types", INT, &odd);
+    for call in ["symlinkat", "close"] {
+        kernel.function(&format!("__x64_sys_{call}"), LONG, &[("regs", REGISTERS_POINTER)]);
+    }
+    kernel.function("__do_sys_symlinkat", LONG, &[("old", CHAR_POINTER), ("fd", INT), ("new", CHAR_POINTER)]);
+    kernel.load()
+}
+
+/// The errors of a policy whose hooks start on line 6: `line:column: message | help`.
+fn errors(hooks: &str, btf: &Btf) -> Vec<String> {
+    let start =
+        "apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {name: p}\nspec:\n  kprobes:\n";
+    let policies = Policy::parse(&format!("{start}{hooks}"), Path::new("p.yaml")).unwrap();
+    let errors = policies[0].check(btf).into_iter();
+    errors
+        .map(|error| {
+            let help = error.help.map(|help| format!(" | {help}")).unwrap_or_default();
+            format!("{}:{}: {}{help}", error.line, error.column, error.message)
+        })
+        .collect()
+}
+
+#[test]
+fn functions_must_exist() {
+    let btf = kernel();
+    let found = errors(
+        "  - {call: fd_instal, syscall: false}
+  - {call: vfs_nothing, syscall: false}
+  - {call: vfs_nothing, syscall: false, ignore: {callNotFound: true}, args: [{index: 3, type: int}]}
+  - {call: sys_read}
+  - {call: sys_read, ignore: {callNotFound: true}}
+  - {call: sys_close, args: [{index: 0, type: string}]}
+",
+        &btf,
+    );
+    assert_eq!(
+        found,
+        [
+            "6:12: this kernel has no function `fd_instal` | did you mean `fd_install`?",
+            "7:12: this kernel has no function `vfs_nothing` | \
+             set `ignore.callNotFound: true` to leave the hook out on such kernels",
+            "9:12: this kernel has no system call `read` | \
+             set `ignore.callNotFound: true` to leave the hook out on such kernels",
+        ]
+    );
+}
+
+#[test]
+fn overridden_functions_return_errors() {
+    let actions = "selectors: [matchActions: [{action: Override, argError: -1}]]";
+    let found = errors(
+        &format!(
+            "  - {{call: security_path_symlink, syscall: false, {actions}}}\n  \
+             - {{call: security_file_free, syscall: false, {actions}}}\n"
+        ),
+        &kernel(),
+    );
+    assert_eq!(
+        found,
+        ["7:12: `Override` is not possible: `security_file_free` returns no error code | \
+          hook a function that returns an error code, or write `Sigkill`"]
+    );
+}
+
+#[test]
+fn types_must_agree_with_the_parameters() {
+    let btf = kernel();
+    for (call, index, kind, expected) in [
+        ("fd_install", 0, "int", None),
+        ("fd_install", 0, "uint32", None),
+        (
+            "fd_install",
+            0,
+            "uint64",
+            Some("0 (`fd`) of `fd_install` is an unsigned integer of 4 bytes | write `uint32`"),
+        ),
+        (
+            "fd_install",
+            0,
+            "file",
+            Some("0 (`fd`) of `fd_install` is an unsigned integer of 4 bytes | write `uint32`"),
+        ),
+        ("fd_install", 1, "file", None),
+        (
+            "fd_install",
+            1,
+            "int",
+            Some("1 (`file`) of `fd_install` is a pointer to `struct file` | write `file`"),
+        ),
+        (
+            "fd_install",
+            1,
+            "string",
+            Some("1 (`file`) of `fd_install` is a pointer to `struct file` | write `file`"),
+        ),
+        ("fd_install", 1, "uint64", None),
+        ("security_path_symlink", 1, "string", None),
+        (
+            "security_path_symlink",
+            1,
+            "file",
+            Some("1 (`old_name`) of `security_path_symlink` is a pointer to `char` | write `string`"),
+        ),
+        (
+            "security_path_symlink",
+            0,
+            "file",
+            Some(
+                "0 (`dir`) of `security_path_symlink` is a pointer to `struct path` | leave this argument out: no supported type can read it",
+            ),
+        ),
+        (
+            "security_path_symlink",
+            0,
+            "int",
+            Some(
+                "0 (`dir`) of `security_path_symlink` is a pointer to `struct path` | write `uint64` to get the address",
+            ),
+        ),
+        ("odd_types", 0, "long", Some("0 (`a`) of `odd_types` is a signed integer of 4 bytes | write `int`")),
+        (
+            "odd_types",
+            1,
+            "int",
+            Some("1 (`b`) of `odd_types` is a signed integer of 8 bytes | write `int64`"),
+        ),
+        (
+            "odd_types",
+            1,
+            "string",
+            Some("1 (`b`) of `odd_types` is a signed integer of 8 bytes | write `int64`"),
+        ),
+        (
+            "odd_types",
+            2,
+            "int",
+            Some("2 (`c`) of `odd_types` is an unsigned integer of 8 bytes | write `uint64`"),
+        ),
+        ("odd_types", 2, "size_t", None),
+        (
+            "odd_types",
+            3,
+            "int",
+            Some(
+                "3 of `odd_types` is `struct path` | leave this argument out: no supported type can read it",
+            ),
+        ),
+        ("odd_types", 4, "string", None),
+    ] {
+        let hook =
+            format!("  - {{call: {call}, syscall: false, args: [{{index: {index}, type: {kind}}}]}}\n");
+        let column = hook.find("type: ").unwrap() + "type: ".len() + 1;
+        let expected = expected.map(|text| format!("6:{column}: parameter {text}"));
+        assert_eq!(errors(&hook, &btf), Vec::from_iter(expected), "{call} {index} {kind}");
+    }
+    let found = errors(
+        "  - {call: fd_install, syscall: false, args: [{index: 2, type: int}]}
+  - {call: sys_symlinkat, args: [{index: 0, type: string}, {index: 1, type: string}, {index: 5, type: int}]}
+",
+        &btf,
+    );
+    assert_eq!(
+        found,
+        [
+            "6:55: `fd_install` has 2 parameters, so there is no parameter 2 | parameters are counted from 0",
+            "7:77: parameter 1 (`fd`) of `__do_sys_symlinkat` is a signed integer of 4 bytes | write `int`",
+            "7:94: `__do_sys_symlinkat` has 3 parameters, so there is no parameter 5 | parameters are counted from 0",
+        ]
+    );
+}
+
+#[test]
+fn shipped_policies_fit_the_running_kernel() {
+    let Ok(btf) = Btf::load(Path::new(KERNEL_BTF)) else {
+        eprintln!("skipped: this kernel shows no BTF");
+        return;
+    };
+    let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies");
+    for directory in ["", "enforce", "functions"] {
+        let policies = serin_policy::load(&[library.join(directory)]).map_err(|errors| errors.to_string());
+        for policy in policies.unwrap() {
+            let errors: Vec<_> = policy.check(&btf).iter().map(ToString::to_string).collect();
+            assert_eq!(errors, [""; 0], "{}", policy.plan().name);
+        }
+    }
+}
