@@ -32,6 +32,8 @@ spec:
 /// What the agent is started with: files in a folder of their own.
 pub(crate) struct Setup {
     folder: TempDir,
+    policies: PathBuf,
+    pipeline: PathBuf,
     without_capabilities: &'static [u32],
     without_btf: bool,
 }
@@ -40,16 +42,24 @@ impl Setup {
     /// No policies, and a pipeline that prints every event.
     pub(crate) fn new() -> Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a folder for the test")?;
-        std::fs::create_dir(folder.path().join("policies"))?;
-        let setup = Self { folder, without_capabilities: &[], without_btf: false };
+        let policies = folder.path().join("policies");
+        std::fs::create_dir(&policies)?;
+        let pipeline = folder.path().join("pipeline.yaml");
+        let setup = Self { folder, policies, pipeline, without_capabilities: &[], without_btf: false };
         setup.pipeline(BARE_PIPELINE)
+    }
+
+    /// The policies and the pipeline of a first run.
+    pub(crate) fn shipped() -> Result<Self> {
+        let root = crate::root();
+        let (policies, pipeline) = (root.join("policies"), root.join("host/serin/pipelines/demo.yaml"));
+        Ok(Self { policies, pipeline, ..Self::new()? })
     }
 
     /// Adds a policy file.
     pub(crate) fn policy(self, yaml: &str) -> Result<Self> {
-        let policies = self.path("policies");
-        let number = std::fs::read_dir(&policies)?.count();
-        std::fs::write(policies.join(format!("policy-{number}.yaml")), yaml)?;
+        let number = std::fs::read_dir(&self.policies)?.count();
+        std::fs::write(self.policies.join(format!("policy-{number}.yaml")), yaml)?;
         Ok(self)
     }
 
@@ -124,12 +134,13 @@ impl Setup {
         Ok(log)
     }
 
-    fn command(&self) -> Command {
+    /// The command line that runs the agent.
+    pub(crate) fn command(&self) -> Command {
         let agent = crate::root().join("target/release/serin");
         let mut command = if self.without_btf { without_btf(&agent) } else { Command::new(agent) };
         command.current_dir(crate::root());
-        command.arg("run").arg("--policies").arg(self.path("policies"));
-        command.arg("--pipeline").arg(self.path("pipeline.yaml"));
+        command.arg("run").arg("--policies").arg(&self.policies);
+        command.arg("--pipeline").arg(&self.pipeline);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if !self.without_capabilities.is_empty() {
             trigger::without_capabilities(&mut command, self.without_capabilities);
@@ -209,6 +220,13 @@ impl Agent {
     pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("no process id")?;
         Ok(kill_process(pid, signal)?)
+    }
+
+    /// Kilobytes of memory that it has in use (`VmRSS`).
+    pub(crate) fn resident(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        Ok(line.trim().trim_end_matches("kB").trim().parse()?)
     }
 
     /// Ends the agent as a user would; the events it still printed are added.

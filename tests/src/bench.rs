@@ -1,8 +1,164 @@
-//! Measurements that need a running agent; `cargo xtask bench` calls them.
+//! Measurements of the whole agent; `cargo xtask bench` runs them natively and, counting instructions, in qemu.
 
-use std::process::ExitCode;
+use std::ffi::CStr;
+use std::hint::black_box;
+use std::path::Path;
+use std::process::{ExitCode, Stdio};
+use std::time::{Duration, Instant};
 
-/// Prints the measurements.
-pub(crate) fn run() -> ExitCode {
-    ExitCode::SUCCESS
+use anyhow::{Context, Result};
+use rustix::process::Signal;
+use serin_btf::{Btf, KERNEL_BTF};
+
+use crate::agent::Setup;
+use crate::bpf::EmptyProgram;
+use crate::policy::{PASSWD, on_symlinkat};
+use crate::trigger::Waiting;
+
+/// Repetitions of each measurement; the median counts.
+const ROUNDS: usize = 7;
+
+/// Prints the measurements; `calls` is how many system calls a round makes.
+pub(crate) fn run(calls: Option<&str>) -> ExitCode {
+    let calls = calls.and_then(|calls| calls.parse().ok()).unwrap_or(200_000);
+    match system_calls(calls).and_then(|()| throughput(calls)).and_then(|()| start_and_memory()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn row(what: &str, value: &str) {
+    println!("| {what} | {value} |");
+}
+
+fn median<T: Copy + PartialOrd>(mut values: Vec<T>) -> Option<T> {
+    values.sort_by(|left, right| left.partial_cmp(right).unwrap_or(std::cmp::Ordering::Equal));
+    values.get(values.len() / 2).copied()
+}
+
+/// Nanoseconds for one of these calls: the median of some rounds.
+fn per_call(calls: u32, call: impl Fn()) -> f64 {
+    let rounds = (0..ROUNDS).map(|_| {
+        let start = Instant::now();
+        for _ in 0..calls {
+            call();
+        }
+        start.elapsed().as_nanos() as f64 / f64::from(calls)
+    });
+    median(rounds.collect()).unwrap_or_default()
+}
+
+/// A call with a target that no policy matches.
+fn missed() {
+    link(c"/etc/hostname");
+}
+
+/// A call that the policy matches.
+fn hit() {
+    link(c"/etc/passwd");
+}
+
+/// A call that no hook asks for.
+fn unrelated() {
+    black_box(rustix::process::getppid());
+}
+
+/// The empty name for the link makes the call fail as soon as the hooks have run.
+fn link(target: &CStr) {
+    let _ = black_box(rustix::fs::symlinkat(target, rustix::fs::CWD, c""));
+}
+
+fn system_calls(calls: u32) -> Result<()> {
+    println!(
+        "\n| nanoseconds a call (median of {ROUNDS} × {calls}) | symlinkat, no match | symlinkat, match | getppid |"
+    );
+    println!("|---|---|---|---|");
+    calls_with("nothing attached", calls);
+    if let Some(program) = EmptyProgram::at_tracepoint(c"sys_enter") {
+        calls_with("an empty program at the raw tracepoint sys_enter", calls);
+        drop(program);
+    }
+    let function = Btf::load(Path::new(KERNEL_BTF))?.function_id("__x64_sys_symlinkat");
+    if let Some(program) = function.and_then(EmptyProgram::at_function) {
+        calls_with("an empty program at the function, by fentry", calls);
+        drop(program);
+    }
+    let agent = Setup::new()?.start()?;
+    calls_with("serin, no policy", calls);
+    agent.stop()?;
+    let agent = Setup::new()?.policy(&on_symlinkat("bench", PASSWD))?.start()?;
+    calls_with("serin, one policy on symlinkat", calls);
+    agent.stop()?;
+    Ok(())
+}
+
+fn calls_with(what: &str, calls: u32) {
+    let [missed, hit, unrelated] =
+        [per_call(calls, missed), per_call(calls, hit), per_call(calls, unrelated)];
+    row(what, &format!("{missed:.0} | {hit:.0} | {unrelated:.0}"));
+}
+
+/// From the ring buffer to a file of JSON lines, with a producer that never waits.
+fn throughput(calls: u32) -> Result<()> {
+    println!("\n| from the ring buffer to a JSON file | |");
+    println!("|---|---|");
+    let setup = Setup::new()?.policy(&on_symlinkat("bench", PASSWD))?;
+    let output = setup.path("events.json");
+    let mut flood = Waiting::flood(u64::from(calls))?;
+    let mut child = setup
+        .command()
+        .stdout(std::fs::File::create(&output)?)
+        .stderr(Stdio::null())
+        .spawn()
+        .context("cannot start the agent")?;
+    wait_until_still(&output)?;
+    let start = Instant::now();
+    flood.go()?;
+    let end = wait_until_still(&output)?;
+    flood.end()?;
+    let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+    rustix::process::kill_process(pid.context("no process id")?, Signal::INT)?;
+    child.wait()?;
+    let text = std::fs::read_to_string(&output)?;
+    let delivered = text.lines().filter(|line| line.starts_with("{\"process_kprobe\"")).count();
+    let seconds = end.duration_since(start).as_secs_f64();
+    row("events made", &calls.to_string());
+    row("events written", &delivered.to_string());
+    row("events a second", &format!("{:.0}", delivered as f64 / seconds));
+    Ok(())
+}
+
+/// Waits until the file has not grown for half a second, and returns when it last did.
+fn wait_until_still(file: &Path) -> Result<Instant> {
+    let mut last = (0, Instant::now());
+    loop {
+        let length = std::fs::metadata(file)?.len();
+        if length != last.0 {
+            last = (length, Instant::now());
+        } else if last.1.elapsed() > Duration::from_millis(500) {
+            return Ok(last.1);
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// With the policies and the pipeline that a first run has.
+fn start_and_memory() -> Result<()> {
+    println!("\n| start with the shipped policies and the demo pipeline (median of {ROUNDS}) | |");
+    println!("|---|---|");
+    let mut milliseconds = Vec::new();
+    let mut kilobytes = Vec::new();
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        let agent = Setup::shipped()?.start()?;
+        milliseconds.push(start.elapsed().as_secs_f64() * 1e3);
+        kilobytes.push(agent.resident()?);
+        agent.stop()?;
+    }
+    row("from exec to all hooks attached", &format!("{:.0} ms", median(milliseconds).unwrap_or_default()));
+    row("resident memory then", &format!("{:.1} MB", median(kilobytes).unwrap_or_default() as f64 / 1e3));
+    Ok(())
 }

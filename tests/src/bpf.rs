@@ -1,10 +1,12 @@
 //! The few bpf system calls that the tests need: <https://man7.org/linux/man-pages/man2/bpf.2.html>.
 
 use std::collections::BTreeSet;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::ffi::CStr;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 const PROG_LOAD: libc::c_int = 5;
 const PROG_GET_NEXT_ID: libc::c_int = 11;
+const RAW_TRACEPOINT_OPEN: libc::c_int = 17;
 const LINK_GET_NEXT_ID: libc::c_int = 31;
 
 /// A program type with its attach type.
@@ -14,11 +16,44 @@ pub(crate) const FENTRY: Kind = (26, 24);
 /// `BPF_PROG_TYPE_LSM`, `BPF_LSM_MAC`
 pub(crate) const LSM: Kind = (29, 27);
 
+/// `BPF_PROG_TYPE_RAW_TRACEPOINT`, which has no attach type
+const RAW_TRACEPOINT: Kind = (17, 0);
+
 /// `r0 = 0; exit`
 const RETURN_ZERO: [u64; 2] = [0xb7, 0x95];
 
 /// Whether the kernel loads a program of this kind for the function with this BTF id.
 pub(crate) fn loads(kind: Kind, function: u32) -> bool {
+    load_empty(kind, function).is_some()
+}
+
+/// A program that does nothing, attached until dropped.
+pub(crate) struct EmptyProgram {
+    _program: OwnedFd,
+    _link: OwnedFd,
+}
+
+impl EmptyProgram {
+    /// At the entry of the function with this BTF id, by fentry.
+    pub(crate) fn at_function(function: u32) -> Option<Self> {
+        Self::open(load_empty(FENTRY, function)?, std::ptr::null())
+    }
+
+    /// At a raw tracepoint.
+    pub(crate) fn at_tracepoint(name: &CStr) -> Option<Self> {
+        Self::open(load_empty(RAW_TRACEPOINT, 0)?, name.as_ptr())
+    }
+
+    fn open(program: OwnedFd, name: *const libc::c_char) -> Option<Self> {
+        let mut attributes = [0_u8; 16];
+        attributes[..8].copy_from_slice(&(name as u64).to_ne_bytes()); // name
+        attributes[8..12].copy_from_slice(&program.as_raw_fd().to_ne_bytes()); // prog_fd
+        let link = owned(bpf(RAW_TRACEPOINT_OPEN, &mut attributes)?);
+        Some(Self { _program: program, _link: link })
+    }
+}
+
+fn load_empty(kind: Kind, function: u32) -> Option<OwnedFd> {
     let license = c"GPL";
     let mut attributes = [0_u8; 128];
     let mut put = |at: usize, value: &[u8]| attributes[at..at + value.len()].copy_from_slice(value);
@@ -28,11 +63,15 @@ pub(crate) fn loads(kind: Kind, function: u32) -> bool {
     put(16, &(license.as_ptr() as u64).to_ne_bytes()); // license
     put(68, &kind.1.to_ne_bytes()); // expected_attach_type
     put(108, &function.to_ne_bytes()); // attach_btf_id
-    let Some(fd) = bpf(PROG_LOAD, &mut attributes) else { return false };
+    bpf(PROG_LOAD, &mut attributes).map(owned)
+}
+
+fn owned(fd: libc::c_int) -> OwnedFd {
     // SAFETY: the kernel has just made this file descriptor for us, and nobody else knows it.
     #[allow(unsafe_code, reason = "a raw system call returns a raw file descriptor")]
-    drop(unsafe { OwnedFd::from_raw_fd(fd) });
-    true
+    unsafe {
+        OwnedFd::from_raw_fd(fd)
+    }
 }
 
 /// The ids of all programs and links in the kernel.

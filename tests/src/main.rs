@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("trigger") => return trigger::perform(&arguments[1..]),
-        Some("bench") => return bench::run(),
+        Some("bench") => return bench::run(arguments.get(1).map(String::as_str)),
         _ => {}
     }
     let mut arguments = Arguments::from_args();
