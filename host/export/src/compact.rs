@@ -1,0 +1,234 @@
+//! Events for the eye: one short line each, after the manner of `tetra getevents -o compact`.
+
+use std::fmt::{self, Display};
+use std::io::Write as _;
+
+use serin_event::action::{Action, ActionResult, Outcome};
+use serin_event::argument::Argument;
+use serin_event::{Event, EventKind, Hook, Process, signal};
+
+/// Appends an event and a newline.
+pub(crate) fn write(event: &Event, out: &mut Vec<u8>) {
+    // A Vec takes everything.
+    let _ = writeln!(out, "{}", Line(event));
+}
+
+struct Line<'a>(&'a Event);
+
+impl Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let event = self.0;
+        let label = match &event.kind {
+            EventKind::Exec => "🚀 process",
+            EventKind::Exit { .. } => "💥 exit   ",
+            EventKind::Kprobe(_) => "🎯 hook   ",
+            EventKind::Loss { .. } => "🕳️ loss   ",
+            EventKind::ActionResult(_) => "🐤 canary ",
+        };
+        write!(f, "{label} {}", Text(&event.node_name))?;
+        if let Some(process) = &event.process {
+            write!(f, " {}", Text(&process.binary))?;
+        }
+        match &event.kind {
+            EventKind::Exec => arguments(event.process.as_deref(), f)?,
+            EventKind::Exit { status, signal: 0 } => {
+                arguments(event.process.as_deref(), f)?;
+                write!(f, " {status}")?;
+            }
+            EventKind::Exit { signal, .. } => {
+                arguments(event.process.as_deref(), f)?;
+                write!(f, " {}", signal::name(*signal))?;
+            }
+            EventKind::Kprobe(hook) => self.hook(hook, f)?,
+            EventKind::Loss { cpu, count } => write!(f, " {count} records of CPU {cpu}")?,
+            EventKind::ActionResult(result) => action_result(result, f)?,
+        }
+        for alert in &event.alerts {
+            write!(f, " 🚨 {} {}", alert.severity.name(), Text(&alert.title))?;
+        }
+        Ok(())
+    }
+}
+
+impl Line<'_> {
+    fn hook(&self, hook: &Hook, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, " {}", Text(&hook.function_name))?;
+        for (argument, _) in &hook.arguments {
+            f.write_str(" ")?;
+            match argument {
+                Argument::Int(value) => value.fmt(f)?,
+                Argument::Uint(value) => value.fmt(f)?,
+                Argument::Long(value) => value.fmt(f)?,
+                Argument::Size(value) => value.fmt(f)?,
+                Argument::String(value) => Text(value).fmt(f)?,
+                Argument::File(file) => Text(&file.path).fmt(f)?,
+                Argument::Unreadable(_) => f.write_str("?")?,
+            }
+        }
+        write!(f, " [{}]", Text(&hook.policy_name))?;
+        for action in hook.actions.iter() {
+            let action = action.strip_prefix("KPROBE_ACTION_").unwrap_or(action);
+            if action != "POST" {
+                write!(f, " {action}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn arguments(process: Option<&Process>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let arguments = process.map(|process| process.arguments.as_slice()).unwrap_or_default();
+    arguments.iter().try_for_each(|argument| write!(f, " {}", Text(argument)))
+}
+
+fn action_result(result: &ActionResult, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match &result.request.action {
+        Action::Http { url, .. } => write!(f, " {}", Text(url))?,
+        Action::Dns { name } => write!(f, " {}", Text(name))?,
+    }
+    match &result.outcome {
+        Outcome::HttpStatus(status) => write!(f, ": {status}"),
+        Outcome::Resolved(addresses) if addresses.is_empty() => write!(f, ": no address"),
+        Outcome::Resolved(addresses) => {
+            f.write_str(":")?;
+            addresses.iter().try_for_each(|address| write!(f, " {address}"))
+        }
+        Outcome::Suppressed(reason) => write!(f, ": suppressed, {reason}"),
+        Outcome::Failed(reason) => write!(f, ": failed, {}", Text(reason)),
+    }
+}
+
+/// A string for a terminal: quoted and escaped if it holds anything that is not plain text, or a space.
+struct Text<'a>(&'a str);
+
+impl Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = |c: char| matches!(c, '\'' | '"' | '\\') || (c != ' ' && c.escape_debug().len() == 1);
+        if !self.0.is_empty() && self.0.chars().all(plain) {
+            f.write_str(self.0)
+        } else {
+            write!(f, "{:?}", self.0)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::sync::Arc;
+
+    use serin_event::action::{ActionRequest, Source};
+    use serin_event::argument::File;
+    use serin_event::{Alert, Severity};
+
+    use super::*;
+
+    fn event(kind: EventKind) -> Event {
+        let process = Process {
+            binary: "/usr/bin/ln".into(),
+            arguments: vec!["-s".into(), "a b".into(), "\x1b[2J".into()],
+            ..Process::default()
+        };
+        Event {
+            time: 0,
+            node_name: "gull".into(),
+            kind,
+            process: Some(Arc::new(process)),
+            parent: None,
+            tid: 0,
+            annotations: Vec::new(),
+            alerts: Vec::new(),
+        }
+    }
+
+    fn hook() -> Hook {
+        let file = File { path: "/etc/passwd".into(), ..File::default() };
+        let arguments = [
+            Argument::String("/etc/passwd".into()),
+            Argument::Int(-100),
+            Argument::File(file),
+            Argument::Unreadable("Bad address"),
+            Argument::String(String::new()),
+        ];
+        Hook {
+            function_name: "__x64_sys_symlinkat".into(),
+            policy_name: "symlink".into(),
+            message: "".into(),
+            tags: Arc::new([]),
+            arguments: arguments.map(|argument| (argument, "".into())).into(),
+            actions: Arc::new(["KPROBE_ACTION_POST", "KPROBE_ACTION_OVERRIDE", "KPROBE_ACTION_SIGKILL"]),
+            selector: 0,
+            failed_closed: false,
+        }
+    }
+
+    fn result(outcome: Outcome) -> EventKind {
+        let action = Action::Dns { name: "abc.o3n.io".into() };
+        let request = ActionRequest { source: Source::Plugin("bait".into()), action, exec_id: String::new() };
+        EventKind::ActionResult(ActionResult { request, outcome, duration: 0 })
+    }
+
+    #[test]
+    fn one_line_an_event() {
+        let alert = Alert {
+            plugin: "bait".into(),
+            severity: Severity::High,
+            title: "passwd linked".into(),
+            technique: String::new(),
+            fields: Vec::new(),
+        };
+        let alone = |kind| Event { process: None, ..event(kind) };
+        for (event, expected) in [
+            (event(EventKind::Exec), r#"🚀 process gull /usr/bin/ln -s "a b" "\u{1b}[2J""#),
+            (
+                event(EventKind::Exit { status: 1, signal: 0 }),
+                r#"💥 exit    gull /usr/bin/ln -s "a b" "\u{1b}[2J" 1"#,
+            ),
+            (
+                event(EventKind::Exit { status: 0, signal: 9 }),
+                r#"💥 exit    gull /usr/bin/ln -s "a b" "\u{1b}[2J" SIGKILL"#,
+            ),
+            (
+                Event { alerts: vec![alert], ..event(EventKind::Kprobe(hook())) },
+                r#"🎯 hook    gull /usr/bin/ln __x64_sys_symlinkat /etc/passwd -100 /etc/passwd ? "" [symlink] OVERRIDE SIGKILL 🚨 high "passwd linked""#,
+            ),
+            (alone(EventKind::Loss { cpu: 3, count: 12 }), "🕳️ loss    gull 12 records of CPU 3"),
+            (
+                alone(result(Outcome::Resolved(vec!["192.0.2.7".parse().unwrap()]))),
+                "🐤 canary  gull abc.o3n.io: 192.0.2.7",
+            ),
+            (alone(result(Outcome::Resolved(Vec::new()))), "🐤 canary  gull abc.o3n.io: no address"),
+            (
+                alone(result(Outcome::Suppressed("rate limit"))),
+                "🐤 canary  gull abc.o3n.io: suppressed, rate limit",
+            ),
+            (
+                alone(result(Outcome::Failed("timed out".into()))),
+                r#"🐤 canary  gull abc.o3n.io: failed, "timed out""#,
+            ),
+            (alone(result(Outcome::HttpStatus(204))), "🐤 canary  gull abc.o3n.io: 204"),
+        ] {
+            let mut out = Vec::new();
+            write(&event, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), format!("{expected}\n"));
+        }
+    }
+
+    #[test]
+    fn nothing_reaches_the_terminal_but_text() {
+        for (text, expected) in [
+            ("/bin/ls", "/bin/ls"),
+            ("it's", "it's"),
+            ("日本/é", "日本/é"),
+            ("a\nb", r#""a\nb""#),
+            ("\u{9b}2J", r#""\u{9b}2J""#),
+            ("\u{202e}txt", r#""\u{202e}txt""#),
+            ("\u{2028}", r#""\u{2028}""#),
+            ("a b\"c", r#""a b\"c""#),
+            ("", r#""""#),
+        ] {
+            assert_eq!(Text(text).to_string(), expected);
+        }
+    }
+}
