@@ -62,14 +62,8 @@ pub const MAX_TAGS: usize = 16;
 /// Longest tag, in bytes.
 pub const MAX_TAG: usize = 128;
 
-/// Longest value of `Equal` on a string or path, in bytes: `PATH_MAX` without its NUL.
-pub const MAX_EQUAL: usize = 4095;
-
-/// Longest value of `Prefix`, in bytes.
-pub const MAX_PREFIX: usize = 256;
-
-/// Longest value of `Postfix`, in bytes.
-pub const MAX_POSTFIX: usize = 127;
+/// Longest value that a string or path is compared with, in bytes: `PATH_MAX` without its NUL.
+pub const MAX_VALUE: usize = 4095;
 
 /// Longest `argUrl`, in bytes.
 pub const MAX_URL: usize = 2048;

@@ -11,8 +11,8 @@ use crate::schema::{
     SELECTOR,
 };
 use crate::{
-    ActionPlan, ArgumentFilter, ArgumentKind, BinaryFilter, MAX_BINARY_PATH, MAX_EQUAL, MAX_POSTFIX,
-    MAX_PREFIX, PidFilter, SelectorPlan, Test,
+    ActionPlan, ArgumentFilter, ArgumentKind, BinaryFilter, MAX_BINARY_PATH, MAX_VALUE, PidFilter,
+    SelectorPlan, Test,
 };
 
 /// Reads a hook's selectors. Without any, the hook matches always and posts.
@@ -160,12 +160,7 @@ fn read_integers(values: Field<'_>, kind: ArgumentKind, report: &mut Report<'_>)
 }
 
 fn read_texts(values: Field<'_>, comparison: Comparison, report: &mut Report<'_>) -> Option<Test> {
-    let max = match comparison {
-        Comparison::Equal => MAX_EQUAL,
-        Comparison::Prefix => MAX_PREFIX,
-        Comparison::Postfix => MAX_POSTFIX,
-    };
-    let texts = read_each(values, report, |item, report| read_text(item, max, report))?;
+    let texts = read_each(values, report, read_text)?;
     Some(match comparison {
         Comparison::Equal => Test::Equal(texts),
         Comparison::Prefix => Test::Prefix(texts),
@@ -173,15 +168,15 @@ fn read_texts(values: Field<'_>, comparison: Comparison, report: &mut Report<'_>
     })
 }
 
-fn read_text(item: Field<'_>, max: usize, report: &mut Report<'_>) -> Option<Vec<u8>> {
+fn read_text(item: Field<'_>, report: &mut Report<'_>) -> Option<Vec<u8>> {
     // Older policies end values with the NUL that ends strings in the kernel.
     let text = item.text(report)?.trim_end_matches('\0');
     let message = if text.is_empty() {
         "an empty value cannot be compared with".into()
     } else if text.contains('\0') {
         "a value cannot contain a NUL: strings and paths end there".into()
-    } else if text.len() > max {
-        format!("this value has {} bytes; the operator compares at most {max}", text.len())
+    } else if text.len() > MAX_VALUE {
+        format!("this value has {} bytes; at most {MAX_VALUE} are compared", text.len())
     } else {
         return Some(text.into());
     };

@@ -90,14 +90,10 @@ fn values_are_limited_in_length() {
             "n".repeat(length)
         )
     };
-    let too_long = "this value has";
     for (yaml, expected) in [
         (filter("Equal", 4095), None),
-        (filter("Equal", 4096), Some(format!("{too_long} 4096 bytes; the operator compares at most 4095"))),
-        (filter("Prefix", 256), None),
-        (filter("Prefix", 257), Some(format!("{too_long} 257 bytes; the operator compares at most 256"))),
-        (filter("Postfix", 127), None),
-        (filter("Postfix", 128), Some(format!("{too_long} 128 bytes; the operator compares at most 127"))),
+        (filter("Equal", 4096), Some("this value has 4096 bytes; at most 4095 are compared".into())),
+        (filter("Postfix", 4096), Some("this value has 4096 bytes; at most 4095 are compared".into())),
         (binary(255), None),
         (binary(256), Some("this path has 256 bytes; matchBinaries compares at most 255".into())),
         (message(256), None),
