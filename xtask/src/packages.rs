@@ -8,6 +8,7 @@ use crate::{layout, step};
 
 /// Compilers for the kernel programs and the plugins, and what bpf-linker is built from.
 pub(crate) const TOOLCHAIN: &[&str] = &[
+    "build-essential",
     "rustc-web",
     "cargo-web",
     "libstd-rust-web-dev-bpf",
@@ -24,8 +25,7 @@ pub(crate) const TOOLCHAIN: &[&str] = &[
 pub(crate) const GUEST_TOOLCHAIN: &[&str] = &["rustc-web", "rust-web-src", "rust-web-llvm", "lld-22"];
 
 /// What booting kernels takes.
-pub(crate) const VM: &[&str] =
-    &["qemu-system-x86", "busybox-static", "cpio", "zstd", "kmod", "xz-utils", "lz4"];
+pub(crate) const VM: &[&str] = &["qemu-system-x86", "busybox-static", "zstd", "xz-utils", "lz4"];
 
 /// What compiling a kernel takes.
 pub(crate) const KERNEL_BUILD: &[&str] = &[

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::toolchain::KernelToolchain;
 use crate::vm::{self, ErrorInjection, Kernel, Machine};
 use crate::{build, layout, lint, packages, step, toolchain};
 
@@ -72,9 +73,8 @@ impl Report {
 pub(crate) fn all(parts: &[Part], arguments: &[String]) -> Result<bool> {
     let wanted = |part| parts.is_empty() || parts.contains(&part);
     let mut reports = Vec::new();
-    if wanted(Part::Vm) {
-        packages::ensure(packages::VM)?;
-    }
+    let for_vms = if wanted(Part::Vm) { packages::VM } else { &[] };
+    packages::ensure(&[KernelToolchain::packages(), for_vms].concat())?;
     build::all()?;
     if wanted(Part::Lint) {
         reports.push(lint::report()?);

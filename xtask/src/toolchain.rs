@@ -33,15 +33,19 @@ impl KernelToolchain {
     /// # Errors
     /// Without either, and without the means to install one; the error says what to do.
     pub(crate) fn find_or_install() -> Result<Self> {
-        let debian = packages::missing(packages::TOOLCHAIN).is_empty();
-        if !debian && let Some(linker) = nightly_linker() {
+        if let Some(linker) = nightly_instead() {
             return Ok(Self::Nightly { linker });
         }
         packages::ensure(packages::TOOLCHAIN).context(
-            "No compiler for kernel programs. Either Debian's packages (named below), or: \
+            "no compiler for kernel programs. Debian's serves, or rustup's nightly: \
              rustup toolchain install nightly --component rust-src && cargo install bpf-linker",
         )?;
         Ok(Self::Debian { linker: bpf_linker()? })
+    }
+
+    /// The packages that it takes.
+    pub(crate) fn packages() -> &'static [&'static str] {
+        if nightly_instead().is_some() { &[] } else { packages::TOOLCHAIN }
     }
 
     /// `cargo build` for kernel programs, flags for the target included.
@@ -84,8 +88,11 @@ fn outer_cargo(program: &Path) -> Command {
     command
 }
 
-/// bpf-linker beside a nightly toolchain with rust-src.
-fn nightly_linker() -> Option<PathBuf> {
+/// bpf-linker beside a nightly toolchain with rust-src, if they are there and Debian's compiler is not.
+fn nightly_instead() -> Option<PathBuf> {
+    if packages::missing(packages::TOOLCHAIN).is_empty() {
+        return None;
+    }
     let output = Command::new("rustc").args(["+nightly", "--print", "sysroot"]).output().ok()?;
     let sysroot = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
     let source = sysroot.join("lib/rustlib/src/rust/library/core");
