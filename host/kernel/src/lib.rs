@@ -1,1 +1,41 @@
 //! Loads and attaches the eBPF programs and reads their records.
+//!
+//! [`Kernel`] owns everything that is in the kernel on the agent's behalf:
+//! dropping it detaches all programs and removes all pins. It is filled in
+//! this order, so that no process is missed and none is taken for another:
+//!
+//! 1. [`Kernel::open`] takes the bpffs directory for itself, resolves the
+//!    kernel's offsets and probes what the kernel offers.
+//! 2. [`Kernel::name_binaries`] tells the exec program which binaries policies ask for.
+//! 3. [`Kernel::attach_processes`] starts exec, fork and exit records.
+//! 4. [`Kernel::add_process`] adds the processes that were there before.
+//! 5. [`Kernel::attach_policies`] attaches the hooks.
+//!
+//! [`Reader`] then gives the records in order.
+
+mod attach;
+mod backend;
+mod bpffs;
+mod capabilities;
+mod counters;
+mod decode;
+mod deny;
+mod dispatch;
+mod error;
+mod kernel;
+mod loss;
+mod lower;
+mod offsets;
+mod policies;
+mod probe;
+mod programs;
+mod reader;
+mod wire;
+
+pub use backend::{Backend, Enforcement};
+pub use counters::{HookCount, KernelCount};
+pub use error::{AttemptError, KernelError};
+pub use kernel::{Kernel, KernelConfig};
+pub use policies::{LoadedHook, LoadedPolicy};
+pub use probe::Probe;
+pub use reader::Reader;

@@ -15,7 +15,7 @@ mod repeat;
 pub mod selector;
 pub mod text;
 
-pub use offsets::Offsets;
+pub use offsets::{NO_FIELD, Offsets};
 pub use repeat::{CONTINUE, STOP, repeat};
 
 /// Longest string, in bytes, that is read, compared or reported: `PATH_MAX`.

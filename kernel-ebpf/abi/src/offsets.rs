@@ -1,5 +1,8 @@
 //! Where the kernel's fields lie.
 
+/// Stands for a field that this kernel does not have, where there is a way without.
+pub const NO_FIELD: u32 = u32::MAX;
+
 /// Byte offsets of kernel fields, resolved from BTF by the agent and read as constants by the programs.
 ///
 /// Named `struct_field`. All are of the running kernel: no field has a default.
@@ -22,10 +25,12 @@ pub struct Offsets {
     pub task_fs: u32,
     /// `task_struct.cred`
     pub task_cred: u32,
-    /// `task_struct.loginuid`
+    /// `task_struct.loginuid`; [`NO_FIELD`] on kernels without CONFIG_AUDIT.
     pub task_loginuid: u32,
     /// `task_struct.exit_code`
     pub task_exit_code: u32,
+    /// `task_struct.thread_info.status`
+    pub task_thread_info_status: u32,
     /// `task_struct.signal`
     pub task_signal: u32,
     /// `signal_struct.live`

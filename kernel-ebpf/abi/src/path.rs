@@ -2,7 +2,14 @@
 //!
 //! <https://elixir.bootlin.com/linux/v6.12/source/fs/d_path.c#L96>
 
+use crate::selector::constant;
 use crate::{CONTINUE, MAX_NAME, MAX_STRING, Offsets, STOP, repeat};
+
+/// An offset, added to an address.
+#[inline(always)]
+fn offset(field: &u32) -> u64 {
+    u64::from(constant(field))
+}
 
 /// Names a path can have, mounts crossed included: what fits into [`MAX_STRING`] bytes.
 const MAX_STEPS: u32 = MAX_STRING as u32 / 2;
@@ -18,58 +25,67 @@ pub trait Memory {
     /// Writes one byte of the buffer.
     fn put(&self, at: u32, byte: u8);
     /// The kernel's offsets.
-    fn offsets(&self) -> Offsets;
+    fn offsets(&self) -> &'static Offsets;
 }
 
-/// A walk in progress; when it ends, `start..MAX_STRING` of the buffer is the path.
-pub struct Walk<M> {
+/// A walk; when it has ended, `start..MAX_STRING` of the buffer is the path.
+///
+/// In the kernel it must lie in a map: of numbers on the stack the verifier
+/// follows every value they take from step to step, of those in a map none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Walk {
     /// Where the path starts.
     pub start: u32,
-    /// Whether the walk reached the root.
-    pub complete: bool,
+    /// 1 if the walk reached the root.
+    pub complete: u32,
     dentry: u64,
     mount: u64,
     root_dentry: u64,
     root_mount: u64,
+}
+
+struct Step<'w, M> {
+    walk: &'w mut Walk,
     memory: M,
 }
 
 /// Walks the `struct path` at `path` up to the `struct path` at `root`, or to the global root.
 #[inline(always)]
-pub fn walk<M: Memory>(path: u64, root: u64, memory: M) -> Walk<M> {
+pub fn walk<M: Memory>(path: u64, root: u64, walk: &mut Walk, memory: M) {
     let offsets = memory.offsets();
-    let mut walk = Walk {
+    *walk = Walk {
         start: MAX_STRING as u32,
-        complete: false,
-        dentry: memory.pointer(path + u64::from(offsets.path_dentry)),
-        mount: memory.pointer(path + u64::from(offsets.path_mnt)),
-        root_dentry: memory.pointer(root + u64::from(offsets.path_dentry)),
-        root_mount: memory.pointer(root + u64::from(offsets.path_mnt)),
-        memory,
+        complete: 0,
+        dentry: memory.pointer(path + offset(&offsets.path_dentry)),
+        mount: memory.pointer(path + offset(&offsets.path_mnt)),
+        root_dentry: memory.pointer(root + offset(&offsets.path_dentry)),
+        root_mount: memory.pointer(root + offset(&offsets.path_mnt)),
     };
-    repeat(MAX_STEPS, &mut walk, step::<M>);
-    if walk.start == MAX_STRING as u32 {
-        walk.start -= 1;
-        walk.memory.put(walk.start, b'/');
+    let mut step = Step { walk, memory };
+    repeat(MAX_STEPS, &mut step, next::<M>);
+    if step.walk.start == MAX_STRING as u32 {
+        step.walk.start -= 1;
+        step.memory.put(step.walk.start, b'/');
     }
-    walk
 }
 
-extern "C" fn step<M: Memory>(_: u32, walk: &mut Walk<M>) -> i64 {
+extern "C" fn next<M: Memory>(_: u32, step: &mut Step<'_, M>) -> i64 {
+    let Step { walk, memory } = step;
     if walk.dentry == walk.root_dentry && walk.mount == walk.root_mount {
-        walk.complete = true;
+        walk.complete = 1;
         return STOP;
     }
     if walk.dentry == 0 || walk.mount == 0 {
         return STOP;
     }
-    let offsets = walk.memory.offsets();
-    let parent = walk.memory.pointer(walk.dentry + u64::from(offsets.dentry_d_parent));
-    let mount_root = walk.memory.pointer(walk.mount + u64::from(offsets.vfsmount_mnt_root));
+    let offsets = memory.offsets();
+    let parent = memory.pointer(walk.dentry + offset(&offsets.dentry_d_parent));
+    let mount_root = memory.pointer(walk.mount + offset(&offsets.vfsmount_mnt_root));
     if walk.dentry == mount_root || walk.dentry == parent {
-        return leave_mount(walk, walk.dentry == mount_root);
+        return leave_mount(walk, memory, walk.dentry == mount_root);
     }
-    if parent == 0 || !prepend_name(walk) {
+    if parent == 0 || !prepend_name(walk, memory) {
         return STOP;
     }
     walk.dentry = parent;
@@ -78,33 +94,33 @@ extern "C" fn step<M: Memory>(_: u32, walk: &mut Walk<M>) -> i64 {
 
 /// Goes on at the place where the current mount is mounted.
 #[inline(always)]
-fn leave_mount<M: Memory>(walk: &mut Walk<M>, at_its_root: bool) -> i64 {
-    let offsets = walk.memory.offsets();
-    let mount = walk.mount.wrapping_sub(u64::from(offsets.mount_mnt));
-    let parent = walk.memory.pointer(mount + u64::from(offsets.mount_mnt_parent));
+fn leave_mount(walk: &mut Walk, memory: &impl Memory, at_its_root: bool) -> i64 {
+    let offsets = memory.offsets();
+    let mount = walk.mount.wrapping_sub(offset(&offsets.mount_mnt));
+    let parent = memory.pointer(mount + offset(&offsets.mount_mnt_parent));
     if !at_its_root || parent == mount || parent == 0 {
-        walk.complete = at_its_root && parent == mount;
+        walk.complete = u32::from(at_its_root && parent == mount);
         return STOP;
     }
-    walk.dentry = walk.memory.pointer(mount + u64::from(offsets.mount_mnt_mountpoint));
-    walk.mount = parent + u64::from(offsets.mount_mnt);
+    walk.dentry = memory.pointer(mount + offset(&offsets.mount_mnt_mountpoint));
+    walk.mount = parent + offset(&offsets.mount_mnt);
     CONTINUE
 }
 
 /// Puts `/name` before the path so far; false if there is no room or it cannot be read.
 #[inline(always)]
-fn prepend_name<M: Memory>(walk: &mut Walk<M>) -> bool {
-    let offsets = walk.memory.offsets();
-    let length = walk.memory.number(walk.dentry + u64::from(offsets.dentry_d_name_len)) & MAX_NAME as u32;
-    let name = walk.memory.pointer(walk.dentry + u64::from(offsets.dentry_d_name_name));
+fn prepend_name(walk: &mut Walk, memory: &impl Memory) -> bool {
+    let offsets = memory.offsets();
+    let length = memory.number(walk.dentry + offset(&offsets.dentry_d_name_len)) & MAX_NAME as u32;
+    let name = memory.pointer(walk.dentry + offset(&offsets.dentry_d_name_name));
     if length + 1 > walk.start || length == 0 {
         return false;
     }
-    if !walk.memory.copy_name(walk.start - length, name, length) {
+    if !memory.copy_name(walk.start - length, name, length) {
         return false;
     }
     walk.start -= length + 1;
-    walk.memory.put(walk.start, b'/');
+    memory.put(walk.start, b'/');
     true
 }
 
@@ -118,7 +134,7 @@ mod tests {
 
     use super::*;
 
-    const OFFSETS: Offsets = {
+    static OFFSETS: Offsets = {
         // SAFETY: every field is an integer.
         let mut offsets: Offsets = unsafe { core::mem::zeroed() };
         offsets.path_dentry = 8;
@@ -161,9 +177,10 @@ mod tests {
 
         fn walk(&self, path: u64, root: u64) -> (String, bool) {
             *self.buffer.borrow_mut() = std::vec![0; MAX_STRING + 264];
-            let walk = walk(path, root, self);
-            let bytes = self.buffer.borrow()[walk.start as usize..MAX_STRING].to_vec();
-            (String::from_utf8(bytes).expect("names are ASCII"), walk.complete)
+            let mut state = Walk::default();
+            walk(path, root, &mut state, self);
+            let bytes = self.buffer.borrow()[state.start as usize..MAX_STRING].to_vec();
+            (String::from_utf8(bytes).expect("names are ASCII"), state.complete == 1)
         }
     }
 
@@ -183,8 +200,8 @@ mod tests {
         fn put(&self, at: u32, byte: u8) {
             self.buffer.borrow_mut()[at as usize] = byte;
         }
-        fn offsets(&self) -> Offsets {
-            OFFSETS
+        fn offsets(&self) -> &'static Offsets {
+            &OFFSETS
         }
     }
 

@@ -1,0 +1,48 @@
+//! Ways of attaching a hook, and of enforcing.
+
+use std::fmt;
+
+/// How a hook is attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Backend {
+    /// A BPF trampoline at the function's entry (Linux 5.5).
+    Fentry,
+    /// A kprobe on the function.
+    Kprobe,
+    /// A BPF LSM program on the hook that the `security_*` function calls (Linux 5.7).
+    Lsm,
+    /// The dispatcher on the raw tracepoint sys_enter, by system call number.
+    SysEnter,
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Backend::Fentry => "fentry",
+            Backend::Kprobe => "kprobe",
+            Backend::Lsm => "lsm",
+            Backend::SysEnter => "sys_enter",
+        })
+    }
+}
+
+/// How `Override` is carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Enforcement {
+    /// `bpf_override_return`: the function does not run.
+    OverrideReturn,
+    /// The LSM program's result.
+    LsmResult,
+    /// The task is marked, and these LSM hooks refuse.
+    DenyByLsm(Vec<&'static str>),
+}
+
+impl fmt::Display for Enforcement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Enforcement::OverrideReturn => f.write_str("bpf_override_return"),
+            Enforcement::LsmResult => f.write_str("LSM result"),
+            Enforcement::DenyByLsm(hooks) => write!(f, "deny by LSM ({})", hooks.join(", ")),
+        }
+    }
+}

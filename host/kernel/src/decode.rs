@@ -1,0 +1,245 @@
+//! Decodes the bytes of a record.
+
+use serin_abi::record::{
+    self, ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, EXEC_ARGUMENTS_TRUNCATED, EXEC_BINARY_INCOMPLETE,
+    EXEC_CWD_INCOMPLETE, HOOK_FAILED_CLOSED, KIND_FILE, KIND_INT, KIND_LONG, KIND_SIZE, KIND_STRING,
+    KIND_UINT, TaskKey,
+};
+use serin_event::argument::{Argument, File};
+use serin_event::record::{Credentials, Exec, Exit, Fork, Header, HookHit, Record, Task};
+
+use crate::wire::read;
+
+/// What `error_arg` says of an argument that could not be read: Tetragon's words.
+const UNREADABLE: &str = "Bad address for basic type";
+
+/// Decodes a record; `None` if it is not one, which only a bug can cause.
+pub(crate) fn decode(bytes: &[u8]) -> Option<Record> {
+    let raw: record::Header = read(bytes, 0)?;
+    let bytes = bytes.get(..raw.length as usize)?;
+    let header = header(&raw);
+    let body = size_of::<record::Header>();
+    match raw.kind {
+        record::EXEC => exec(header, raw.flags, read(bytes, body)?, bytes),
+        record::FORK => {
+            let fork: record::Fork = read(bytes, body)?;
+            Some(Record::Fork(Fork { header, child: task(fork.child), parent: task(fork.parent) }))
+        }
+        record::EXIT => {
+            let exit: record::Exit = read(bytes, body)?;
+            Some(Record::Exit(Exit { header, code: exit.code }))
+        }
+        record::HOOK => hook(header, raw.flags, read(bytes, body)?, bytes),
+        _ => None,
+    }
+}
+
+fn header(raw: &record::Header) -> Header {
+    Header {
+        cpu: raw.cpu,
+        sequence: raw.sequence,
+        time: raw.time,
+        task: task(raw.task),
+        cgroup_id: raw.cgroup_id,
+    }
+}
+
+fn task(key: TaskKey) -> Task {
+    Task { pid: key.pid, tid: key.tid, start_time: key.start_time }
+}
+
+fn exec(header: Header, flags: u8, raw: record::Exec, bytes: &[u8]) -> Option<Record> {
+    let mut rest = bytes.get(size_of::<record::Header>() + size_of::<record::Exec>()..)?;
+    let mut take = |length: u32| {
+        let (text, after) = rest.split_at_checked(length as usize)?;
+        rest = after;
+        Some(text)
+    };
+    let (binary, cwd, arguments) = (take(raw.binary)?, take(raw.cwd)?, take(raw.arguments)?);
+    Some(Record::Exec(Exec {
+        header,
+        parent: task(raw.parent),
+        binary: string(binary),
+        arguments: split_arguments(arguments),
+        cwd: string(cwd),
+        credentials: Credentials { uid: raw.uid, gid: raw.gid, euid: raw.euid, egid: raw.egid },
+        auid: raw.auid,
+        arguments_truncated: flags & EXEC_ARGUMENTS_TRUNCATED != 0,
+        binary_incomplete: flags & EXEC_BINARY_INCOMPLETE != 0,
+        cwd_incomplete: flags & EXEC_CWD_INCOMPLETE != 0,
+    }))
+}
+
+/// `argv` without `argv[0]`.
+fn split_arguments(bytes: &[u8]) -> Vec<String> {
+    let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
+    bytes.split(|&byte| byte == 0).skip(1).map(string).collect()
+}
+
+fn string(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn hook(header: Header, flags: u8, raw: record::Hit, bytes: &[u8]) -> Option<Record> {
+    let mut at = size_of::<record::Header>() + size_of::<record::Hit>();
+    let mut arguments = Vec::with_capacity(raw.arguments.min(serin_abi::MAX_ARGUMENTS as u32) as usize);
+    for _ in 0..raw.arguments {
+        let argument_header: record::Argument = read(bytes, at)?;
+        at += size_of::<record::Argument>();
+        let value = bytes.get(at..at.checked_add(argument_header.length as usize)?)?;
+        at += (argument_header.length as usize).next_multiple_of(8);
+        arguments.push(argument(&argument_header, value)?);
+    }
+    Some(Record::Hook(HookHit {
+        header,
+        hook: raw.hook,
+        selector: raw.selector,
+        arguments,
+        failed_closed: flags & HOOK_FAILED_CLOSED != 0,
+    }))
+}
+
+fn argument(header: &record::Argument, value: &[u8]) -> Option<Argument> {
+    if header.flags & ARGUMENT_UNREADABLE != 0 {
+        return Some(Argument::Unreadable(UNREADABLE));
+    }
+    let number = || value.try_into().ok().map(i64::from_ne_bytes);
+    Some(match u32::from(header.kind) {
+        KIND_INT => Argument::Int(number()? as i32),
+        KIND_UINT => Argument::Uint(number()? as u32),
+        KIND_LONG => Argument::Long(number()?),
+        KIND_SIZE => Argument::Size(number()? as u64),
+        KIND_STRING => Argument::String(string(value)),
+        KIND_FILE => Argument::File(File {
+            path: string(value),
+            incomplete: header.flags & ARGUMENT_INCOMPLETE != 0,
+            mode: header.mode,
+        }),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A record in the making: numbers are appended in the machine's byte order.
+    struct Bytes(Vec<u8>);
+
+    impl Bytes {
+        fn header(kind: u8, flags: u8) -> Self {
+            let mut bytes = Bytes(0_u32.to_ne_bytes().to_vec());
+            bytes.0.extend([kind, flags]);
+            bytes.0.extend(1_u16.to_ne_bytes());
+            bytes.u64(7).u64(1000).u32(42).u32(43).u64(5).u64(99)
+        }
+
+        fn u32(mut self, number: u32) -> Self {
+            self.0.extend(number.to_ne_bytes());
+            self
+        }
+
+        fn u64(mut self, number: u64) -> Self {
+            self.0.extend(number.to_ne_bytes());
+            self
+        }
+
+        fn text(mut self, text: &str) -> Self {
+            self.0.extend(text.as_bytes());
+            self
+        }
+
+        fn argument(self, kind: u32, flags: u8, mode: u16, value: &[u8]) -> Self {
+            let mut bytes = self.u32(value.len() as u32);
+            bytes.0.extend([kind as u8, flags]);
+            bytes.0.extend(mode.to_ne_bytes());
+            bytes.0.extend(value);
+            bytes.0.resize(bytes.0.len().next_multiple_of(8), 0);
+            bytes
+        }
+
+        fn finish(mut self) -> Vec<u8> {
+            let length = (self.0.len() as u32).to_ne_bytes();
+            self.0[..4].copy_from_slice(&length);
+            self.0
+        }
+    }
+
+    const HEADER: Header = Header {
+        cpu: 1,
+        sequence: 7,
+        time: 1000,
+        task: Task { pid: 42, tid: 43, start_time: 5 },
+        cgroup_id: 99,
+    };
+
+    fn exec_bytes() -> Vec<u8> {
+        let header = Bytes::header(record::EXEC, EXEC_ARGUMENTS_TRUNCATED).u32(1).u32(1).u64(2);
+        let ids = header.u32(10).u32(11).u32(12).u32(13).u32(14);
+        ids.u32(7).u32(4).u32(12).text("/bin/ls/tmpls\0-l\0a b\0\0").finish()
+    }
+
+    #[test]
+    fn exec() {
+        let expected = Exec {
+            header: HEADER,
+            parent: Task { pid: 1, tid: 1, start_time: 2 },
+            binary: "/bin/ls".into(),
+            arguments: vec!["-l".into(), "a b".into(), String::new()],
+            cwd: "/tmp".into(),
+            credentials: Credentials { uid: 10, gid: 11, euid: 12, egid: 13 },
+            auid: 14,
+            arguments_truncated: true,
+            ..Exec::default()
+        };
+        assert_eq!(decode(&exec_bytes()), Some(Record::Exec(expected)));
+    }
+
+    #[test]
+    fn hook_with_every_kind_of_argument() {
+        let bytes = Bytes::header(record::HOOK, HOOK_FAILED_CLOSED)
+            .u32(3)
+            .u32(1)
+            .u32(7)
+            .u32(0)
+            .argument(KIND_INT, 0, 0, &(-2_i64).to_ne_bytes())
+            .argument(KIND_UINT, 0, 0, &u64::from(u32::MAX).to_ne_bytes())
+            .argument(KIND_LONG, 0, 0, &i64::MIN.to_ne_bytes())
+            .argument(KIND_SIZE, 0, 0, &u64::MAX.to_ne_bytes())
+            .argument(KIND_STRING, 0, 0, b"x/y")
+            .argument(KIND_FILE, ARGUMENT_INCOMPLETE, 0o100_644, b"/etc")
+            .argument(KIND_STRING, ARGUMENT_UNREADABLE, 0, b"")
+            .finish();
+        let expected = HookHit {
+            header: HEADER,
+            hook: 3,
+            selector: 1,
+            arguments: vec![
+                Argument::Int(-2),
+                Argument::Uint(u32::MAX),
+                Argument::Long(i64::MIN),
+                Argument::Size(u64::MAX),
+                Argument::String("x/y".into()),
+                Argument::File(File { path: "/etc".into(), incomplete: true, mode: 0o100_644 }),
+                Argument::Unreadable(UNREADABLE),
+            ],
+            failed_closed: true,
+        };
+        assert_eq!(decode(&bytes), Some(Record::Hook(expected)));
+    }
+
+    #[test]
+    fn cut_off_or_altered_bytes_never_panic() {
+        let whole = exec_bytes();
+        for end in 0..whole.len() {
+            assert_eq!(decode(&whole[..end]), None, "{end} of {} bytes", whole.len());
+        }
+        for at in 0..whole.len() {
+            for byte in [0, 1, 0x7f, 0xff] {
+                let mut altered = whole.clone();
+                altered[at] = byte;
+                drop(decode(&altered));
+            }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Deny by LSM: which LSM hooks a system call must pass, and the programs that refuse there.
+//!
+//! Where the kernel has no error injection, the program at the system call's
+//! entry marks the task, and these hooks return the error while the mark
+//! stands. A call is only in the table if every way to its effect passes one
+//! of its hooks; otherwise an override would be a promise that is not kept.
+
+use std::collections::BTreeMap;
+
+use aya::programs::{FExit, Lsm};
+use aya::{Btf, Ebpf};
+
+use crate::KernelError;
+use crate::programs::{Loader, Object, program, program_error};
+
+/// System calls that can be refused by LSM hooks, each with the hooks that must all be held.
+///
+/// The hooks are those the kernel calls on the way to the effect, see
+/// <https://elixir.bootlin.com/linux/v6.12/source/fs/namei.c> and the files named.
+const SYSCALLS: &[(&str, &[&str])] = &[
+    ("symlink", &["path_symlink"]),
+    ("symlinkat", &["path_symlink"]),
+    ("link", &["path_link"]),
+    ("linkat", &["path_link"]),
+    ("unlink", &["path_unlink"]),
+    // With AT_REMOVEDIR it removes directories.
+    ("unlinkat", &["path_unlink", "path_rmdir"]),
+    ("rmdir", &["path_rmdir"]),
+    ("mkdir", &["path_mkdir"]),
+    ("mkdirat", &["path_mkdir"]),
+    ("mknod", &["path_mknod"]),
+    ("mknodat", &["path_mknod"]),
+    ("rename", &["path_rename"]),
+    ("renameat", &["path_rename"]),
+    ("renameat2", &["path_rename"]),
+    ("truncate", &["path_truncate"]),
+    ("chroot", &["path_chroot"]),
+    // fs/open.c
+    ("chmod", &["path_chmod"]),
+    ("fchmod", &["path_chmod"]),
+    ("fchmodat", &["path_chmod"]),
+    ("chown", &["path_chown"]),
+    ("lchown", &["path_chown"]),
+    ("fchown", &["path_chown"]),
+    ("fchownat", &["path_chown"]),
+    // fs/exec.c
+    ("execve", &["bprm_creds_for_exec"]),
+    ("execveat", &["bprm_creds_for_exec"]),
+    // net/socket.c
+    ("connect", &["socket_connect"]),
+    ("bind", &["socket_bind"]),
+    ("listen", &["socket_listen"]),
+];
+
+/// The hooks that refuse this system call, if it is known which.
+pub(crate) fn hooks_of(syscall: &str) -> Option<&'static [&'static str]> {
+    SYSCALLS.iter().find(|(name, _)| *name == syscall).map(|(_, hooks)| *hooks)
+}
+
+/// Each bit of a mark, to be handed to the programs as read-only data.
+pub(crate) static POINT_BITS: [u64; 64] = {
+    let mut bits = [0; 64];
+    let mut index = 0;
+    while index < 64 {
+        bits[index] = 1 << index;
+        index += 1;
+    }
+    bits
+};
+
+/// The bits of LSM hooks in marks, given out as they are needed.
+#[derive(Default)]
+pub(crate) struct Points(Vec<&'static str>);
+
+impl Points {
+    /// The bits of these hooks; `None` if all 64 are given out.
+    pub(crate) fn bits(&mut self, hooks: &[&'static str]) -> Option<u64> {
+        hooks.iter().try_fold(0, |bits, hook| {
+            let index = self.0.iter().position(|known| known == hook).unwrap_or_else(|| {
+                self.0.push(hook);
+                self.0.len() - 1
+            });
+            (index < 64).then(|| bits | 1 << index)
+        })
+    }
+
+    /// A hook's bit.
+    fn bit(&self, hook: &str) -> Option<&'static u64> {
+        POINT_BITS.get(self.0.iter().position(|known| *known == hook)?)
+    }
+}
+
+/// The refusing programs that are attached.
+#[derive(Default)]
+pub(crate) struct Deniers {
+    pub(crate) points: Points,
+    lsm: BTreeMap<&'static str, Ebpf>,
+    clear: BTreeMap<String, Ebpf>,
+}
+
+impl Deniers {
+    /// Attaches the refusing program at an LSM hook that has been given a bit.
+    pub(crate) fn hold(
+        &mut self,
+        loader: &mut Loader<'_>,
+        btf: &Btf,
+        hook: &'static str,
+    ) -> Result<(), KernelError> {
+        let (false, Some(bit)) = (self.lsm.contains_key(hook), self.points.bit(hook)) else {
+            return Ok(());
+        };
+        let mut ebpf = loader.global("POINT", bit).load(Object::Deny)?;
+        let deny: &mut Lsm = program(&mut ebpf, "deny")?;
+        deny.load(hook, btf).map_err(|error| program_error("deny", error))?;
+        deny.attach().map_err(|error| program_error("deny", error))?;
+        self.lsm.insert(hook, ebpf);
+        Ok(())
+    }
+
+    /// Has marks cleared when a system call's function returns.
+    pub(crate) fn clear_after(
+        &mut self,
+        loader: &mut Loader<'_>,
+        btf: &Btf,
+        function: &str,
+    ) -> Result<(), KernelError> {
+        if self.clear.contains_key(function) {
+            return Ok(());
+        }
+        let mut ebpf = loader.load(Object::Deny)?;
+        let clear: &mut FExit = program(&mut ebpf, "clear")?;
+        clear.load(function, btf).map_err(|error| program_error("clear", error))?;
+        clear.attach().map_err(|error| program_error("clear", error))?;
+        self.clear.insert(function.into(), ebpf);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_system_call_stands_once() {
+        for (index, (name, hooks)) in SYSCALLS.iter().enumerate() {
+            assert!(!hooks.is_empty(), "{name}");
+            assert!(SYSCALLS[index + 1..].iter().all(|(other, _)| other != name), "{name} stands twice");
+        }
+    }
+
+    #[test]
+    fn bits_are_given_out_once_a_hook() {
+        let mut points = Points::default();
+        assert_eq!(points.bits(&["a", "b"]), Some(0b11));
+        assert_eq!(points.bits(&["b", "c"]), Some(0b110));
+        assert_eq!(points.bit("c"), Some(&0b100));
+        assert_eq!(points.bit("unknown"), None);
+    }
+}

@@ -1,0 +1,138 @@
+//! What can go wrong between the agent and the kernel.
+
+use std::path::PathBuf;
+
+use serin_btf::BtfError;
+
+use crate::Backend;
+
+/// Why the kernel side cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum KernelError {
+    /// The agent lacks privileges.
+    #[error(
+        "serin needs the capabilities CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN), and this process lacks {0}; \
+         run it as root"
+    )]
+    NotPrivileged(&'static str),
+    /// BTF cannot be read, or lacks a field.
+    #[error(transparent)]
+    Btf(#[from] BtfError),
+    /// BTF that the loader cannot use.
+    #[error("the kernel's BTF cannot be used")]
+    LoaderBtf(#[source] aya::BtfError),
+    /// There is no bpffs at the pin directory.
+    #[error(
+        "{} is not on a BPF file system; mount one with `mount -t bpf bpf /sys/fs/bpf`, or name another \
+         directory with --bpffs",
+        .0.display()
+    )]
+    NoBpffs(PathBuf),
+    /// Another agent has the directory.
+    #[error(
+        "another serin agent is running on {}; stop it first, or give this one a directory of its own with --bpffs",
+        .0.display()
+    )]
+    AlreadyRunning(PathBuf),
+    /// The pin directory cannot be used.
+    #[error("cannot use {}: {source}", path.display())]
+    Bpffs {
+        /// The directory or pin.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// An object could not be loaded.
+    #[error("cannot load the kernel programs: {}", chain(.0))]
+    Object(#[source] Box<aya::EbpfError>),
+    /// A program could not be loaded or attached.
+    #[error("cannot load or attach the kernel program `{program}`: {}", chain(source))]
+    Program {
+        /// The program's name.
+        program: &'static str,
+        /// Why.
+        source: Box<aya::programs::ProgramError>,
+    },
+    /// A map could not be read or written.
+    #[error("cannot access the kernel map `{map}`: {}", chain(source))]
+    Map {
+        /// The map's name.
+        map: &'static str,
+        /// Why.
+        source: Box<aya::maps::MapError>,
+    },
+    /// An object lacks a program or map: agent and kernel programs do not belong together.
+    #[error("the kernel programs have no `{0}`: they do not belong to this agent")]
+    Missing(&'static str),
+    /// A policy needs more than a hook program can hold.
+    #[error("policy `{policy}`, hook `{hook}`: {limit}")]
+    Limit {
+        /// The policy.
+        policy: String,
+        /// The hook.
+        hook: String,
+        /// Which limit.
+        limit: String,
+    },
+    /// A hook could be attached in no way.
+    #[error(
+        "policy `{policy}`, line {line}, column {column}: `{hook}` cannot be {what} on this kernel:{}",
+        list(attempts)
+    )]
+    Unattachable {
+        /// The policy.
+        policy: String,
+        /// The hook.
+        hook: String,
+        /// Line of the hook in the policy file.
+        line: u32,
+        /// Column.
+        column: u32,
+        /// What was asked: `hooked` or `enforced`.
+        what: &'static str,
+        /// Every way that was tried and why it failed.
+        attempts: Vec<AttemptError>,
+    },
+    /// Waiting for records failed.
+    #[error("cannot wait for records: {0}")]
+    Poll(#[source] std::io::Error),
+}
+
+/// A way of attaching that failed.
+#[derive(Debug)]
+pub struct AttemptError {
+    /// The back-end.
+    pub backend: Backend,
+    /// Why not.
+    pub reason: String,
+}
+
+fn list(attempts: &[AttemptError]) -> String {
+    attempts.iter().map(|attempt| format!("\n  - {}: {}", attempt.backend, attempt.reason)).collect()
+}
+
+/// An error with its sources, without repeating what a message already says.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let message = inner.to_string();
+        if !text.contains(&message) {
+            text.push_str(": ");
+            text.push_str(&message);
+        }
+        source = inner.source();
+    }
+    // The verifier's log goes on for pages; its end says what is wrong.
+    shorten(text)
+}
+
+fn shorten(text: String) -> String {
+    const MAX: usize = 1200;
+    if text.len() <= MAX {
+        return text;
+    }
+    let head: String = text.chars().take(MAX / 3).collect();
+    let tail: Vec<char> = text.chars().rev().take(MAX * 2 / 3).collect();
+    format!("{head} […] {}", tail.into_iter().rev().collect::<String>())
+}

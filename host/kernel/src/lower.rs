@@ -1,0 +1,265 @@
+//! Turns a hook plan into the read-only data and map contents of a hook program.
+
+use std::collections::HashMap;
+
+use serin_abi::config::{
+    ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, ArgumentConfig, FUNCTION, Filter, HookConfig, SYSCALL,
+    Selector, TEST_BINARY_IN, TEST_BINARY_NOT_IN, TEST_INTEGER_IN, TEST_PID_IN, TEST_PID_NOT_IN,
+    TEST_TEXT_EQUAL, TEST_TEXT_POSTFIX, TEST_TEXT_PREFIX,
+};
+use serin_abi::record::{KIND_FILE, KIND_INT, KIND_LONG, KIND_SIZE, KIND_STRING, KIND_UINT};
+use serin_abi::{MAX_ARGUMENTS, MAX_FILTERS, MAX_SELECTORS, MAX_STRING, Member, Text};
+use serin_policy::{
+    ActionPlan, ArgumentFilter, ArgumentKind, HookPlan, Membership, SelectorPlan, Target, Test,
+};
+
+use crate::wire::zeroed;
+
+/// Ids of the binaries that policies name, by path; from 1.
+pub(crate) type BinaryIds = HashMap<String, u32>;
+
+/// What one instance of the hook program is given.
+#[derive(Clone)]
+pub(crate) struct Lowered {
+    pub(crate) config: HookConfig,
+    pub(crate) members: Vec<Member>,
+    pub(crate) texts: Vec<Vec<u8>>,
+}
+
+/// Lowers a hook; the way of overriding and its place on the dispatcher are set later.
+///
+/// # Errors
+/// Says which limit of the hook program the plan exceeds.
+pub(crate) fn lower(plan: &HookPlan, hook: u32, binaries: &BinaryIds) -> Result<Lowered, String> {
+    let mut lowered = Lowered { config: zeroed(), members: Vec::new(), texts: Vec::new() };
+    lowered.config.hook = hook;
+    lowered.config.source = match plan.target {
+        Target::Function(_) => FUNCTION,
+        Target::Syscall { .. } => SYSCALL,
+    };
+    lowered.arguments(plan)?;
+    limit("selectors", plan.selectors.len(), MAX_SELECTORS)?;
+    lowered.config.selector_count = plan.selectors.len() as u32;
+    let mut filters = Vec::new();
+    for (index, selector) in plan.selectors.iter().enumerate() {
+        let first_filter = filters.len() as u32;
+        lowered.filters(selector, binaries, &mut filters)?;
+        lowered.config.selectors[index] = Selector {
+            first_filter,
+            filter_count: filters.len() as u32 - first_filter,
+            actions: selector.actions.iter().map(action).fold(0, |all, bit| all | bit),
+            error: selector.actions.iter().find_map(override_error).unwrap_or(0),
+        };
+    }
+    limit("filters", filters.len(), MAX_FILTERS)?;
+    lowered.config.filters[..filters.len()].copy_from_slice(&filters);
+    Ok(lowered)
+}
+
+impl Lowered {
+    fn arguments(&mut self, plan: &HookPlan) -> Result<(), String> {
+        limit("arguments", plan.arguments.len(), MAX_ARGUMENTS)?;
+        self.config.argument_count = plan.arguments.len() as u32;
+        for (config, argument) in self.config.arguments.iter_mut().zip(&plan.arguments) {
+            limit("argument index", argument.index.into(), MAX_ARGUMENTS - 1)?;
+            *config = ArgumentConfig { index: argument.index.into(), kind: kind(argument.kind) };
+        }
+        Ok(())
+    }
+
+    /// Adds a selector's filters, cheapest first: what needs no argument, integers, strings, paths.
+    fn filters(
+        &mut self,
+        selector: &SelectorPlan,
+        binaries: &BinaryIds,
+        filters: &mut Vec<Filter>,
+    ) -> Result<(), String> {
+        for filter in &selector.pids {
+            let values = filter.values.iter().map(|&pid| u64::from(pid));
+            let test = by_membership(filter.membership, TEST_PID_IN, TEST_PID_NOT_IN);
+            filters.push(self.set(test, 0, values));
+        }
+        for filter in &selector.binaries {
+            let ids = filter.values.iter().map(|path| u64::from(binaries.get(path).copied().unwrap_or(0)));
+            let test = by_membership(filter.membership, TEST_BINARY_IN, TEST_BINARY_NOT_IN);
+            filters.push(self.set(test, 0, ids));
+        }
+        let mut arguments: Vec<&ArgumentFilter> = selector.arguments.iter().collect();
+        arguments.sort_by_key(|filter| self.cost(filter));
+        for filter in arguments {
+            let filter = self.argument(filter)?;
+            filters.push(filter);
+        }
+        Ok(())
+    }
+
+    fn cost(&self, filter: &ArgumentFilter) -> u32 {
+        self.config.arguments.get(filter.slot).map_or(0, |argument| argument.kind)
+    }
+
+    fn argument(&mut self, filter: &ArgumentFilter) -> Result<Filter, String> {
+        let slot = filter.slot as u32;
+        Ok(match &filter.test {
+            Test::IntEqual(values) => {
+                self.set(TEST_INTEGER_IN, slot, values.iter().map(|&value| value as u64))
+            }
+            Test::Equal(values) => self.list(TEST_TEXT_EQUAL, slot, values)?,
+            Test::Prefix(values) => self.list(TEST_TEXT_PREFIX, slot, values)?,
+            Test::Postfix(values) => self.list(TEST_TEXT_POSTFIX, slot, values)?,
+        })
+    }
+
+    fn set(&mut self, test: u32, slot: u32, values: impl Iterator<Item = u64>) -> Filter {
+        let set = self.members.last().map_or(0, |last| last.set + 1);
+        let before = self.members.len();
+        self.members.extend(values.map(|value| Member { value, set, reserved: 0 }));
+        Filter { test, slot, values: set, count: (self.members.len() - before) as u32 }
+    }
+
+    fn list(&mut self, test: u32, slot: u32, values: &[Vec<u8>]) -> Result<Filter, String> {
+        let first = self.texts.len() as u32;
+        for value in values {
+            limit("bytes of a value", value.len(), MAX_STRING)?;
+            self.texts.push(value.clone());
+        }
+        Ok(Filter { test, slot, values: first, count: values.len() as u32 })
+    }
+}
+
+/// A text as the programs read it.
+pub(crate) fn text(value: &[u8]) -> Text {
+    let mut text: Text = zeroed();
+    text.length = value.len() as u32;
+    text.bytes[..value.len()].copy_from_slice(value);
+    text
+}
+
+/// Whether any selector overrides.
+pub(crate) fn overrides(plan: &HookPlan) -> bool {
+    plan.selectors
+        .iter()
+        .flat_map(|selector| &selector.actions)
+        .any(|action| override_error(action).is_some())
+}
+
+fn limit(what: &str, value: usize, max: usize) -> Result<(), String> {
+    if value > max {
+        return Err(format!("{value} {what}, where a hook can have at most {max}"));
+    }
+    Ok(())
+}
+
+fn by_membership(membership: Membership, is_in: u32, is_not_in: u32) -> u32 {
+    match membership {
+        Membership::In => is_in,
+        Membership::NotIn => is_not_in,
+    }
+}
+
+fn kind(kind: ArgumentKind) -> u32 {
+    match kind {
+        ArgumentKind::Int => KIND_INT,
+        ArgumentKind::Uint => KIND_UINT,
+        ArgumentKind::Long => KIND_LONG,
+        ArgumentKind::Size => KIND_SIZE,
+        ArgumentKind::String => KIND_STRING,
+        ArgumentKind::File => KIND_FILE,
+    }
+}
+
+/// Every selector posts: the canaries ride on the event as well.
+fn action(action: &ActionPlan) -> u32 {
+    match action {
+        ActionPlan::Post | ActionPlan::GetUrl(_) | ActionPlan::DnsLookup(_) => ACTION_POST,
+        ActionPlan::Sigkill => ACTION_POST | ACTION_SIGKILL,
+        ActionPlan::Override(_) => ACTION_POST | ACTION_OVERRIDE,
+    }
+}
+
+fn override_error(action: &ActionPlan) -> Option<i32> {
+    match action {
+        ActionPlan::Override(error) => Some(*error),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use serin_policy::{ArgumentPlan, BinaryFilter, PidFilter};
+
+    use super::*;
+
+    fn argument(index: u8, kind: ArgumentKind) -> ArgumentPlan {
+        ArgumentPlan { index, kind, label: String::new() }
+    }
+
+    fn plan(selectors: Vec<SelectorPlan>) -> HookPlan {
+        HookPlan {
+            target: Target::Syscall { name: "symlinkat".into(), number: 266 },
+            arguments: vec![argument(2, ArgumentKind::String), argument(1, ArgumentKind::Int)],
+            selectors,
+            message: String::new(),
+            tags: Vec::new(),
+            ignore_not_found: false,
+            position: (1, 1),
+        }
+    }
+
+    #[test]
+    fn filters_are_ordered_by_cost_and_values_numbered() {
+        let selector = SelectorPlan {
+            pids: vec![PidFilter { membership: Membership::NotIn, values: vec![0, 1] }],
+            binaries: vec![BinaryFilter {
+                membership: Membership::In,
+                values: vec!["/bin/a".into(), "/unknown".into()],
+            }],
+            arguments: vec![
+                ArgumentFilter { slot: 0, test: Test::Postfix(vec![b"passwd".to_vec(), b"shadow".to_vec()]) },
+                ArgumentFilter { slot: 1, test: Test::IntEqual(vec![-100]) },
+            ],
+            actions: vec![ActionPlan::Override(-13), ActionPlan::Sigkill],
+        };
+        let binaries = BinaryIds::from([("/bin/a".to_string(), 4)]);
+        let lowered = lower(&plan(vec![selector]), 9, &binaries).unwrap();
+        let tests: Vec<u32> = lowered.config.filters[..4].iter().map(|filter| filter.test).collect();
+        assert_eq!(tests, [TEST_PID_NOT_IN, TEST_BINARY_IN, TEST_INTEGER_IN, TEST_TEXT_POSTFIX]);
+        let members: Vec<(u32, u64)> =
+            lowered.members.iter().map(|member| (member.set, member.value)).collect();
+        assert_eq!(members, [(0, 0), (0, 1), (1, 4), (1, 0), (2, -100_i64 as u64)]);
+        assert_eq!(
+            lowered.config.filters[3],
+            Filter { test: TEST_TEXT_POSTFIX, slot: 0, values: 0, count: 2 }
+        );
+        let selector = lowered.config.selectors[0];
+        assert_eq!((selector.filter_count, selector.error), (4, -13));
+        assert_eq!(selector.actions, ACTION_POST | ACTION_OVERRIDE | ACTION_SIGKILL);
+    }
+
+    #[test]
+    fn limits_are_named() {
+        let post = SelectorPlan { actions: vec![ActionPlan::Post], ..SelectorPlan::default() };
+        let cases: [(HookPlan, &str); 3] = [
+            (plan(vec![post.clone(); MAX_SELECTORS + 1]), "33 selectors, where a hook can have at most 32"),
+            (
+                HookPlan { arguments: vec![argument(6, ArgumentKind::Int)], ..plan(vec![post.clone()]) },
+                "6 argument index, where a hook can have at most 5",
+            ),
+            (
+                plan(vec![SelectorPlan {
+                    arguments: vec![ArgumentFilter {
+                        slot: 0,
+                        test: Test::Equal(vec![vec![b'a'; MAX_STRING + 1]]),
+                    }],
+                    ..post
+                }]),
+                "4097 bytes of a value, where a hook can have at most 4096",
+            ),
+        ];
+        for (plan, message) in cases {
+            let error = lower(&plan, 0, &BinaryIds::new()).err();
+            assert_eq!(error.as_deref(), Some(message));
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Resolves the offsets that the kernel programs need.
+
+use serin_abi::Offsets;
+use serin_btf::{Btf, BtfError};
+
+/// Looks up every field of [`Offsets`].
+///
+/// # Errors
+/// Names the field that this kernel lacks.
+pub(crate) fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
+    let at = |structure: &str, path: &str| btf.field(structure, path).map(|field| field.offset);
+    // entry_64.S puts the arguments of a system call into these.
+    let mut syscall_argument = [0; 6];
+    for (offset, register) in syscall_argument.iter_mut().zip(["di", "si", "dx", "r10", "r8", "r9"]) {
+        *offset = at("pt_regs", register)?;
+    }
+    Ok(Offsets {
+        task_tgid: at("task_struct", "tgid")?,
+        task_pid: at("task_struct", "pid")?,
+        task_start_boottime: at("task_struct", "start_boottime")?,
+        task_group_leader: at("task_struct", "group_leader")?,
+        task_real_parent: at("task_struct", "real_parent")?,
+        task_mm: at("task_struct", "mm")?,
+        task_fs: at("task_struct", "fs")?,
+        task_cred: at("task_struct", "cred")?,
+        task_loginuid: login_uid(btf),
+        task_exit_code: at("task_struct", "exit_code")?,
+        task_thread_info_status: at("task_struct", "thread_info.status")?,
+        task_signal: at("task_struct", "signal")?,
+        signal_live: at("signal_struct", "live")?,
+        mm_arg_start: at("mm_struct", "arg_start")?,
+        mm_arg_end: at("mm_struct", "arg_end")?,
+        mm_exe_file: at("mm_struct", "exe_file")?,
+        fs_root: at("fs_struct", "root")?,
+        fs_pwd: at("fs_struct", "pwd")?,
+        path_mnt: at("path", "mnt")?,
+        path_dentry: at("path", "dentry")?,
+        file_f_path: at("file", "f_path")?,
+        file_f_inode: at("file", "f_inode")?,
+        inode_i_mode: at("inode", "i_mode")?,
+        dentry_d_parent: at("dentry", "d_parent")?,
+        dentry_d_name_name: at("dentry", "d_name.name")?,
+        dentry_d_name_len: at("dentry", "d_name.len")?,
+        vfsmount_mnt_root: at("vfsmount", "mnt_root")?,
+        mount_mnt: at("mount", "mnt")?,
+        mount_mnt_parent: at("mount", "mnt_parent")?,
+        mount_mnt_mountpoint: at("mount", "mnt_mountpoint")?,
+        cred_uid: at("cred", "uid")?,
+        cred_gid: at("cred", "gid")?,
+        cred_euid: at("cred", "euid")?,
+        cred_egid: at("cred", "egid")?,
+        syscall_argument,
+    })
+}
+
+/// Kernels without CONFIG_AUDIT have no login uids.
+fn login_uid(btf: &Btf) -> u32 {
+    btf.field("task_struct", "loginuid").map_or(serin_abi::NO_FIELD, |field| field.offset)
+}

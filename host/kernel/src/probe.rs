@@ -1,0 +1,99 @@
+//! What this kernel lets us do, found out by doing it.
+
+use std::fmt;
+use std::path::Path;
+
+use aya::maps::HashMap;
+use aya::programs::{FExit, Lsm};
+use aya::{Btf, Ebpf};
+use rustix::process::{getpgid, getpid};
+use rustix::thread::gettid;
+use serin_abi::Mark;
+
+use crate::KernelError;
+use crate::error::chain;
+use crate::programs::{Loader, Object, program, program_error, take_map};
+use crate::wire::Wire;
+
+/// An LSM hook on the way of `getpgid(pid)`, that nothing else depends on.
+const PROBE_HOOK: &str = "task_getpgid";
+
+/// What the kernel offers. Each is `Ok`, or the reason why not.
+#[derive(Debug, Clone)]
+pub struct Probe {
+    /// BPF trampolines: fentry and fexit.
+    pub trampolines: Result<(), String>,
+    /// BPF LSM programs that are also asked: `bpf` is among the active LSMs.
+    pub lsm: Result<(), String>,
+    /// Kprobes.
+    pub kprobes: Result<(), String>,
+}
+
+impl Probe {
+    /// Tries each, and leaves nothing behind.
+    ///
+    /// `point` must be the global `POINT` the loader has been given.
+    pub(crate) fn run(loader: &mut Loader<'_>, btf: &Btf, point: u64) -> Self {
+        Probe {
+            trampolines: trampolines(loader, btf).map_err(|error| chain(&error)),
+            lsm: lsm(loader, btf, point),
+            kprobes: kprobes(),
+        }
+    }
+}
+
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [("fentry/fexit", &self.trampolines), ("BPF LSM", &self.lsm), ("kprobes", &self.kprobes)];
+        for (name, result) in parts {
+            match result {
+                Ok(()) => writeln!(f, "{name}: yes")?,
+                Err(reason) => writeln!(f, "{name}: no ({reason})")?,
+            }
+        }
+        writeln!(f, "sys_enter: yes")
+    }
+}
+
+fn trampolines(loader: &mut Loader<'_>, btf: &Btf) -> Result<(), KernelError> {
+    let mut ebpf = loader.load(Object::Deny)?;
+    let clear: &mut FExit = program(&mut ebpf, "clear")?;
+    clear.load("__x64_sys_getpgid", btf).map_err(|error| program_error("clear", error))?;
+    clear.attach().map_err(|error| program_error("clear", error))?;
+    Ok(())
+}
+
+/// Marks this thread, and sees whether `getpgid` is refused.
+fn lsm(loader: &mut Loader<'_>, btf: &Btf, point: u64) -> Result<(), String> {
+    let mut ebpf = attach_deny(loader, btf).map_err(|error| chain(&error))?;
+    let mut marks: HashMap<_, u64, Wire<Mark>> =
+        take_map(&mut ebpf, "MARKS").map_err(|error| chain(&error))?;
+    let key = (getpid().as_raw_nonzero().get() as u64) << 32 | gettid().as_raw_nonzero().get() as u64;
+    let mark = Wire(Mark { points: point, error: -libc::EPERM, reserved: 0 });
+    marks.insert(key, mark, 0).map_err(|error| chain(&error))?;
+    let refused = getpgid(Some(getpid())).is_err();
+    let removed = marks.remove(&key);
+    if let Err(error) = removed {
+        return Err(chain(&error));
+    }
+    if refused {
+        return Ok(());
+    }
+    Err("`bpf` is not among the active LSMs: add it to the kernel's `lsm=` parameter".into())
+}
+
+fn attach_deny(loader: &mut Loader<'_>, btf: &Btf) -> Result<Ebpf, KernelError> {
+    let mut ebpf = loader.load(Object::Deny)?;
+    let deny: &mut Lsm = program(&mut ebpf, "deny")?;
+    deny.load(PROBE_HOOK, btf).map_err(|error| program_error("deny", error))?;
+    deny.attach().map_err(|error| program_error("deny", error))?;
+    Ok(ebpf)
+}
+
+fn kprobes() -> Result<(), String> {
+    const PMU: &str = "/sys/bus/event_source/devices/kprobe";
+    if Path::new(PMU).exists() {
+        return Ok(());
+    }
+    Err(format!("{PMU} does not exist: the kernel is built without CONFIG_KPROBE_EVENTS"))
+}

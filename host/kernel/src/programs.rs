@@ -1,0 +1,115 @@
+//! The objects, and a loader for their instances.
+
+use std::path::Path;
+
+use aya::maps::{Map, MapError};
+use aya::programs::{Program, ProgramError};
+use aya::{Btf, Ebpf, EbpfLoader, include_bytes_aligned};
+use serin_abi::Offsets;
+
+use crate::KernelError;
+use crate::wire::Wire;
+
+static BASE: &[u8] = include_bytes_aligned!(env!("SERIN_BASE_OBJECT"));
+static HOOK: &[u8] = include_bytes_aligned!(env!("SERIN_HOOK_OBJECT"));
+static DENY: &[u8] = include_bytes_aligned!(env!("SERIN_DENY_OBJECT"));
+
+/// One of the objects that the kernel programs are built into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Object {
+    /// Exec, fork, exit and the dispatcher.
+    Base,
+    /// A policy's hook.
+    Hook,
+    /// Refusing by LSM.
+    Deny,
+}
+
+impl Object {
+    fn bytes(self) -> &'static [u8] {
+        match self {
+            Object::Base => BASE,
+            Object::Hook => HOOK,
+            Object::Deny => DENY,
+        }
+    }
+}
+
+/// Loads instances of the objects into one pin directory.
+///
+/// Making one reads and parses the kernel's BTF; loading an instance does not.
+pub(crate) struct Loader<'a>(EbpfLoader<'a>);
+
+/// Sizes of the shared maps. All objects must be given the same.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    /// Bytes of the ring buffer: a power of two, and a multiple of the page size.
+    pub(crate) ring: u32,
+    /// Entries of the table of processes.
+    pub(crate) processes: u32,
+}
+
+impl<'a> Loader<'a> {
+    pub(crate) fn new(btf: &'a Btf, pins: &Path, sizes: Sizes, offsets: &'a Wire<Offsets>) -> Self {
+        let mut loader = EbpfLoader::new();
+        loader
+            .btf(Some(btf))
+            .default_map_pin_directory(pins)
+            .map_max_entries("EVENTS", sizes.ring)
+            .map_max_entries("PROCESSES", sizes.processes)
+            .override_global("OFFSETS", offsets, false);
+        Loader(loader)
+    }
+
+    /// Sets a global of the next instances that have it.
+    pub(crate) fn global<T: aya::Pod>(&mut self, name: &'a str, value: &'a T) -> &mut Self {
+        self.0.override_global(name, value, false);
+        self
+    }
+
+    /// Sets a map's size in the next instance; at least 1, which the kernel asks for.
+    pub(crate) fn entries(&mut self, map: &'a str, entries: usize) -> &mut Self {
+        self.0.map_max_entries(map, u32::try_from(entries.max(1)).unwrap_or(u32::MAX));
+        self
+    }
+
+    /// Creates the maps of an instance; its programs are loaded one by one later.
+    pub(crate) fn load(&mut self, object: Object) -> Result<Ebpf, KernelError> {
+        self.0.load(object.bytes()).map_err(|error| KernelError::Object(Box::new(error)))
+    }
+}
+
+/// A program of an instance, as the type that aya has for it.
+pub(crate) fn program<'e, P>(ebpf: &'e mut Ebpf, name: &'static str) -> Result<&'e mut P, KernelError>
+where
+    &'e mut P: TryFrom<&'e mut Program, Error = ProgramError>,
+{
+    let program = ebpf.program_mut(name).ok_or(KernelError::Missing(name))?;
+    program.try_into().map_err(|error| program_error(name, error))
+}
+
+/// A map of an instance.
+pub(crate) fn map<'e, M>(ebpf: &'e mut Ebpf, name: &'static str) -> Result<M, KernelError>
+where
+    M: TryFrom<&'e mut Map, Error = MapError>,
+{
+    let map = ebpf.map_mut(name).ok_or(KernelError::Missing(name))?;
+    map.try_into().map_err(|error| map_error(name, error))
+}
+
+/// A map of an instance, taken out of it: only for maps that are pinned, or no program is loaded after.
+pub(crate) fn take_map<M>(ebpf: &mut Ebpf, name: &'static str) -> Result<M, KernelError>
+where
+    M: TryFrom<Map, Error = MapError>,
+{
+    let map = ebpf.take_map(name).ok_or(KernelError::Missing(name))?;
+    map.try_into().map_err(|error| map_error(name, error))
+}
+
+pub(crate) fn program_error(program: &'static str, error: ProgramError) -> KernelError {
+    KernelError::Program { program, source: Box::new(error) }
+}
+
+pub(crate) fn map_error(map: &'static str, error: MapError) -> KernelError {
+    KernelError::Map { map, source: Box::new(error) }
+}

@@ -1,0 +1,118 @@
+//! Reads records from the ring buffer.
+
+use std::time::{Duration, Instant};
+
+use aya::maps::{MapData, RingBuf};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::time::{ClockId, clock_gettime};
+use serin_event::Record;
+use serin_event::record::Header;
+
+use crate::KernelError;
+use crate::counters::CpuCounterMap;
+use crate::decode::decode;
+use crate::loss::LossTracker;
+
+/// How often the kernel's counts of lost records are compared with the gaps seen.
+const RECONCILE_EVERY: Duration = Duration::from_secs(1);
+
+/// Gives the kernel's records in the order they were written, and losses where they are missing.
+pub struct Reader {
+    ring: RingBuf<MapData>,
+    counters: CpuCounterMap,
+    losses: LossTracker,
+    reconciled: Instant,
+    undecodable: u64,
+}
+
+impl Reader {
+    pub(crate) fn new(ring: RingBuf<MapData>, counters: CpuCounterMap) -> Self {
+        let losses = LossTracker::default();
+        Reader { ring, counters, losses, reconciled: Instant::now(), undecodable: 0 }
+    }
+
+    /// Appends what is there to `records`, at most `max`; waits for up to `timeout` if there is nothing.
+    ///
+    /// # Errors
+    /// If waiting fails or the counters cannot be read.
+    pub fn read(
+        &mut self,
+        timeout: Duration,
+        max: usize,
+        records: &mut Vec<Record>,
+    ) -> Result<(), KernelError> {
+        let before = records.len();
+        self.drain(max, records);
+        if records.len() == before {
+            self.wait(timeout)?;
+            self.drain(max, records);
+        }
+        if self.reconciled.elapsed() >= RECONCILE_EVERY {
+            self.reconcile(records)?;
+        }
+        Ok(())
+    }
+
+    /// Compares the kernel's counts of lost records with the gaps seen so far, and
+    /// appends the difference as losses: what has no later record behind it.
+    ///
+    /// # Errors
+    /// If the counters cannot be read.
+    pub fn reconcile(&mut self, records: &mut Vec<Record>) -> Result<(), KernelError> {
+        self.reconciled = Instant::now();
+        let time = boot_time();
+        for (cpu, counters) in self.counters.read()?.iter().enumerate() {
+            let lost = counters.lost_full + counters.lost_busy;
+            records.extend(self.losses.reconcile(cpu as u16, lost, time).map(Record::Loss));
+        }
+        Ok(())
+    }
+
+    /// Records that could not be decoded: agent and kernel programs disagree.
+    #[must_use]
+    pub fn undecodable(&self) -> u64 {
+        self.undecodable
+    }
+
+    fn drain(&mut self, max: usize, records: &mut Vec<Record>) {
+        let end = records.len() + max;
+        while records.len() < end {
+            let Some(item) = self.ring.next() else { return };
+            let Some(record) = decode(&item) else {
+                self.undecodable += 1;
+                continue;
+            };
+            drop(item);
+            if let Some(Header { cpu, sequence, time, .. }) = header(&record) {
+                records.extend(self.losses.record(cpu, sequence, time).map(Record::Loss));
+            }
+            records.push(record);
+        }
+    }
+
+    fn wait(&self, timeout: Duration) -> Result<(), KernelError> {
+        let timeout = Timespec {
+            tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: timeout.subsec_nanos().into(),
+        };
+        match poll(&mut [PollFd::new(&self.ring, PollFlags::IN)], Some(&timeout)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(KernelError::Poll(error.into())),
+        }
+    }
+}
+
+fn header(record: &Record) -> Option<Header> {
+    match record {
+        Record::Exec(exec) => Some(exec.header),
+        Record::Fork(fork) => Some(fork.header),
+        Record::Exit(exit) => Some(exit.header),
+        Record::Hook(hit) => Some(hit.header),
+        Record::Loss(_) => None,
+    }
+}
+
+fn boot_time() -> u64 {
+    let now = clock_gettime(ClockId::Boottime);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}

@@ -1,0 +1,101 @@
+//! Reading a hook's arguments into slots, each at most once and only when asked for.
+
+use serin_abi::MAX_STRING;
+use serin_abi::config::{HookConfig, SYSCALL};
+use serin_abi::record::{
+    ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, Argument, KIND_FILE, KIND_INT, KIND_LONG, KIND_SIZE, KIND_STRING,
+    KIND_UINT,
+};
+use serin_abi::selector::{constant, entry};
+
+use crate::memory::{pointer, read, string};
+use crate::process::read_path;
+use crate::scratch::Slot;
+use crate::{offset, task};
+
+/// Where a program finds the arguments of the function it is attached to.
+pub trait Registers {
+    /// The argument at this position (below 6) as the calling convention passes it.
+    fn argument(&self, index: u32) -> u64;
+}
+
+/// The value of the function's or system call's parameter `index`.
+#[inline(always)]
+fn raw(config: &HookConfig, registers: &impl Registers, index: u32) -> Option<u64> {
+    if constant(&config.source) != SYSCALL {
+        return Some(registers.argument(index));
+    }
+    let offset = u64::from(constant(entry(&crate::OFFSETS.syscall_argument, index)));
+    read(registers.argument(0) + offset)
+}
+
+/// Reads the argument of `slot` of the configuration into its slot of memory.
+#[inline(always)]
+pub fn load(config: &HookConfig, registers: &impl Registers, slot: u32, to: *mut Slot) {
+    let argument = entry(&config.arguments, slot);
+    let kind = constant(&argument.kind);
+    let header = Argument { length: 0, kind: kind as u8, flags: 0, mode: 0 };
+    // SAFETY: a pointer to a map value.
+    unsafe { (*to).header = header };
+    let read = raw(config, registers, constant(&argument.index)).is_some_and(|value| match kind {
+        KIND_STRING => load_string(to, value),
+        KIND_FILE => load_file(to, value),
+        _ => load_integer(to, kind, value),
+    });
+    if !read {
+        // SAFETY: a pointer to a map value.
+        unsafe {
+            (*to).header.length = 0;
+            (*to).header.flags = ARGUMENT_UNREADABLE;
+        }
+    }
+}
+
+#[inline(always)]
+fn load_integer(to: *mut Slot, kind: u32, value: u64) -> bool {
+    let value = match kind {
+        KIND_INT => i64::from(value as i32) as u64,
+        KIND_UINT => u64::from(value as u32),
+        KIND_LONG | KIND_SIZE => value,
+        _ => return false,
+    };
+    // SAFETY: a pointer to a map value; the buffer is aligned to eight and longer.
+    unsafe {
+        (*to).integer = value;
+        (*to).start = 0;
+        (&raw mut (*to).buffer).cast::<u64>().write(value);
+        (*to).header.length = 8;
+    }
+    true
+}
+
+#[inline(always)]
+fn load_string(to: *mut Slot, address: u64) -> bool {
+    // SAFETY: a pointer to a map value.
+    unsafe {
+        let Some(with_nul) = string(&raw mut (*to).buffer, address) else { return false };
+        (*to).start = 0;
+        (*to).header.length = with_nul - 1;
+        if with_nul as usize > MAX_STRING {
+            (*to).header.flags = ARGUMENT_INCOMPLETE;
+        }
+    }
+    true
+}
+
+#[inline(always)]
+fn load_file(to: *mut Slot, file: u64) -> bool {
+    if file == 0 {
+        return false;
+    }
+    let complete = read_path(to, file + offset!(file_f_path), task::current());
+    let inode = pointer(file + offset!(file_f_inode));
+    // SAFETY: a pointer to a map value.
+    unsafe {
+        (*to).header.mode = read(inode + offset!(inode_i_mode)).unwrap_or(0);
+        if !complete {
+            (*to).header.flags = ARGUMENT_INCOMPLETE;
+        }
+    }
+    true
+}

@@ -1,0 +1,62 @@
+//! Exec, fork and exit, and the system-call dispatcher.
+#![no_std]
+#![no_main]
+
+use aya_ebpf::EbpfContext;
+use aya_ebpf::macros::{btf_tracepoint, raw_tracepoint};
+use aya_ebpf::maps::ProgramArray;
+use aya_ebpf::programs::{BtfTracePointContext, RawTracePointContext};
+use serin_ebpf::maps::{CHAINED, SYSCALLS};
+use serin_ebpf::{process, task};
+
+#[btf_tracepoint(function = "sched_process_exec")]
+fn exec(ctx: BtfTracePointContext) -> i32 {
+    process::exec(ctx.arg(0));
+    0
+}
+
+#[raw_tracepoint(tracepoint = "sched_process_exec")]
+fn exec_raw(ctx: RawTracePointContext) -> i32 {
+    process::exec(ctx.arg(0));
+    0
+}
+
+#[btf_tracepoint(function = "sched_process_fork")]
+fn fork(ctx: BtfTracePointContext) -> i32 {
+    process::fork(ctx.arg(0), ctx.arg(1));
+    0
+}
+
+#[raw_tracepoint(tracepoint = "sched_process_fork")]
+fn fork_raw(ctx: RawTracePointContext) -> i32 {
+    process::fork(ctx.arg(0), ctx.arg(1));
+    0
+}
+
+#[btf_tracepoint(function = "sched_process_exit")]
+fn exit(ctx: BtfTracePointContext) -> i32 {
+    process::exit(ctx.arg(0));
+    0
+}
+
+#[raw_tracepoint(tracepoint = "sched_process_exit")]
+fn exit_raw(ctx: RawTracePointContext) -> i32 {
+    process::exit(ctx.arg(0));
+    0
+}
+
+/// `sys_enter(struct pt_regs *regs, long id)`: goes on in the hooks of this call, if it has any.
+#[btf_tracepoint(function = "sys_enter")]
+fn dispatch(ctx: BtfTracePointContext) -> i32 {
+    let number: u64 = ctx.arg(1);
+    if number < u64::from(CHAINED) && !task::in_32_bit_syscall() {
+        go_on(&SYSCALLS, &ctx, number as u32);
+    }
+    0
+}
+
+#[inline(always)]
+fn go_on(programs: &ProgramArray, ctx: &impl EbpfContext, slot: u32) {
+    // SAFETY: the array holds only programs of this type; an empty slot falls through.
+    unsafe { programs.tail_call(ctx, slot) };
+}

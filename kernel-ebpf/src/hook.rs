@@ -1,0 +1,253 @@
+//! The template of a hook: match, act, report.
+
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use aya_ebpf::helpers::generated::bpf_send_signal;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
+use serin_abi::config::{
+    ACTION_OVERRIDE, ACTION_SIGKILL, Filter, HookConfig, OVERRIDE_MARK, OVERRIDE_RESULT, OVERRIDE_RETURN,
+};
+use serin_abi::record::{
+    ARGUMENT_UNREADABLE, Argument, HOOK, HOOK_FAILED_CLOSED, HOOK_UNENFORCED, Header, Hit, MAX_RECORD,
+};
+use serin_abi::selector::{Facts, Selected, Verdict, constant, select};
+use serin_abi::text::{Subject, matches};
+use serin_abi::{CONTINUE, HookCounters, MAX_ARGUMENTS, MAX_STRING, Mark, Member, STOP, Text, repeat};
+
+use crate::arguments::{self, Registers};
+use crate::maps::{MARKS, PROCESSES};
+use crate::scratch::{self, Scratch, Slot, Work};
+use crate::{counters, output, task};
+
+/// What this instance does; set by the agent.
+#[unsafe(no_mangle)]
+pub static HOOK_CONFIG: HookConfig = {
+    // SAFETY: every field is an integer.
+    unsafe { core::mem::zeroed() }
+};
+
+/// The values of this hook's sets. The agent sets the size.
+#[map]
+static MEMBERS: HashMap<Member, u8> = HashMap::with_max_entries(1, 0);
+
+/// The values of this hook's text filters. The agent sets the size.
+#[map]
+static TEXTS: Array<Text> = Array::with_max_entries(1, 0);
+
+/// What each CPU counted for this hook; one entry.
+#[map]
+static HOOK_COUNTERS: PerCpuArray<HookCounters> = PerCpuArray::with_max_entries(1, 0);
+
+const SIGKILL: u32 = 9;
+
+/// What a program has to do after [`run`], as only its type can.
+pub struct Outcome {
+    /// Return this error in the function's stead (`bpf_override_return`).
+    pub return_error: Option<i32>,
+    /// Be refused with this error (LSM); 0 to go on.
+    pub result: i32,
+}
+
+/// Runs the hook: the first selector that matches acts and reports.
+#[inline(always)]
+pub fn run(registers: &impl Registers) -> Outcome {
+    let mut outcome = Outcome { return_error: None, result: 0 };
+    let Some(scratch) = scratch::acquire() else {
+        output::lost_for_want_of_scratch();
+        return outcome;
+    };
+    let mut call = Call { registers, scratch: &scratch, loaded: 0 };
+    if let Some(selected) = select(&HOOK_CONFIG, &mut call) {
+        count(|counters| &raw mut counters.hits);
+        let enforced = act(&selected, &mut outcome);
+        call.report(&selected, enforced);
+    }
+    scratch.release();
+    outcome
+}
+
+/// Takes the selector's enforcing actions, override before kill; false if one could not be taken.
+#[inline(always)]
+fn act(selected: &Selected, outcome: &mut Outcome) -> bool {
+    let mut enforced = true;
+    if selected.actions & ACTION_OVERRIDE != 0 {
+        match constant(&HOOK_CONFIG.override_by) {
+            OVERRIDE_RETURN => outcome.return_error = Some(selected.error),
+            OVERRIDE_RESULT => outcome.result = selected.error,
+            OVERRIDE_MARK => enforced &= mark(selected.error),
+            _ => enforced = false,
+        }
+    }
+    if selected.actions & ACTION_SIGKILL != 0 {
+        // SAFETY: the helper checks its argument.
+        enforced &= unsafe { bpf_send_signal(SIGKILL) } == 0;
+    }
+    if !enforced {
+        count(|counters| &raw mut counters.unenforced);
+    }
+    enforced
+}
+
+/// Has the LSM hooks on the current system call's way refuse it.
+#[inline(always)]
+fn mark(error: i32) -> bool {
+    let mark = Mark { points: constant(&HOOK_CONFIG.points), error, reserved: 0 };
+    MARKS.insert(bpf_get_current_pid_tgid(), mark, 0).is_ok()
+}
+
+/// One call of the hooked function.
+struct Call<'a, R> {
+    registers: &'a R,
+    scratch: &'a Scratch,
+    /// Slots that have been read: one bit each.
+    loaded: u32,
+}
+
+impl<R: Registers> Call<'_, R> {
+    /// The slot, read if it has not been yet.
+    #[inline(always)]
+    fn slot(&mut self, index: u32) -> Option<*mut Slot> {
+        let slot = self.scratch.slot(index)?;
+        if self.loaded & (1 << index) == 0 {
+            arguments::load(&HOOK_CONFIG, self.registers, index, slot);
+            self.loaded |= 1 << index;
+        }
+        Some(slot)
+    }
+
+    /// Writes the record.
+    #[inline(always)]
+    fn report(&mut self, selected: &Selected, enforced: bool) {
+        let work = self.scratch.work;
+        let mut flags = 0;
+        if selected.failed_closed {
+            flags |= HOOK_FAILED_CLOSED;
+        }
+        if !enforced {
+            flags |= HOOK_UNENFORCED;
+        }
+        output::begin(work, HOOK, flags);
+        let count_of_arguments = constant(&HOOK_CONFIG.argument_count);
+        let hook = constant(&HOOK_CONFIG.hook);
+        let hit = Hit { hook, selector: selected.index, arguments: count_of_arguments, reserved: 0 };
+        // SAFETY: the record is longer than a header and this, and both are aligned to eight.
+        unsafe { (&raw mut (*work).record).cast::<u8>().add(size_of::<Header>()).cast::<Hit>().write(hit) };
+        let mut at = (size_of::<Header>() + size_of::<Hit>()) as u32;
+        let mut index = 0;
+        while index < MAX_ARGUMENTS as u32 && index < count_of_arguments {
+            let Some(slot) = self.slot(index) else { break };
+            at = append(work, at, slot);
+            index += 1;
+        }
+        if output::end(work, at) {
+            count(|counters| &raw mut counters.posted);
+        } else {
+            count(|counters| &raw mut counters.lost);
+        }
+    }
+}
+
+/// Copies an argument into the record at `at`; where the next one goes.
+#[inline(always)]
+fn append(work: *mut Work, at: u32, slot: *mut Slot) -> u32 {
+    const LAST: u32 = (MAX_RECORD - size_of::<Argument>() - MAX_STRING) as u32;
+    if at > LAST {
+        return at;
+    }
+    // SAFETY: pointers to map values; `at` leaves room for the longest argument, and the text lies
+    // within the slot's buffer.
+    unsafe {
+        let to = (&raw mut (*work).record).cast::<u8>().add(at as usize);
+        let header = (*slot).header;
+        to.cast::<Argument>().write(header);
+        let length = if header.length > MAX_STRING as u32 { MAX_STRING as u32 } else { header.length };
+        let text = (&raw const (*slot).buffer).cast::<u8>().add(((*slot).start as usize) & (MAX_STRING - 1));
+        crate::memory::copy(to.add(size_of::<Argument>()), text as u64, length);
+        at + size_of::<Argument>() as u32 + ((length + 7) & !7)
+    }
+}
+
+impl<R: Registers> Facts for Call<'_, R> {
+    #[inline(always)]
+    fn pid(&mut self) -> u64 {
+        u64::from(task::current_pid())
+    }
+
+    #[inline(always)]
+    fn binary(&mut self) -> u64 {
+        // SAFETY: entries are only replaced as a whole.
+        match unsafe { PROCESSES.get(task::current_pid()) } {
+            Some(process) => u64::from(process.binary),
+            None => 0,
+        }
+    }
+
+    #[inline(always)]
+    fn integer(&mut self, slot: u32) -> Option<u64> {
+        let slot = self.slot(slot)?;
+        // SAFETY: a pointer to a map value.
+        unsafe { if is_unreadable(slot) { None } else { Some((*slot).integer) } }
+    }
+
+    #[inline(always)]
+    fn is_member(&mut self, set: u32, value: u64) -> bool {
+        MEMBERS.get_ptr(Member { value, set, reserved: 0 }).is_some()
+    }
+
+    #[inline(always)]
+    fn text(&mut self, filter: &Filter) -> Verdict {
+        let Some(slot) = self.slot(constant(&filter.slot)) else { return Verdict::Unreadable };
+        // SAFETY: a pointer to a map value.
+        let subject = unsafe {
+            if is_unreadable(slot) {
+                return Verdict::Unreadable;
+            }
+            Subject {
+                buffer: &raw const (*slot).buffer,
+                start: (*slot).start,
+                length: (*slot).header.length,
+            }
+        };
+        let (test, first) = (constant(&filter.test), constant(&filter.values));
+        let mut search = Search { subject, test, first, found: 0 };
+        repeat(constant(&filter.count), &mut search, compare_value);
+        (search.found == 1).into()
+    }
+
+    #[inline(always)]
+    fn count_unreadable(&mut self) {
+        count(|counters| &raw mut counters.unreadable);
+    }
+}
+
+#[inline(always)]
+unsafe fn is_unreadable(slot: *const Slot) -> bool {
+    // SAFETY: the caller vouches for the pointer.
+    unsafe { (*slot).header.flags & ARGUMENT_UNREADABLE != 0 }
+}
+
+/// A search through a filter's values.
+struct Search {
+    subject: Subject,
+    test: u32,
+    first: u32,
+    found: u32,
+}
+
+extern "C" fn compare_value(index: u32, search: &mut Search) -> i64 {
+    let Some(value) = TEXTS.get_ptr(search.first + index) else { return STOP };
+    // SAFETY: a pointer to a map value that the agent filled; the subject is a map value as well.
+    if unsafe { matches(search.test, &search.subject, value) } {
+        search.found = 1;
+        return STOP;
+    }
+    CONTINUE
+}
+
+#[inline(always)]
+fn count(counter: impl FnOnce(&mut HookCounters) -> *mut u64) {
+    if let Some(counters) = HOOK_COUNTERS.get_ptr_mut(0) {
+        // SAFETY: a pointer to a map value.
+        unsafe { counters::increment(counter(&mut *counters)) };
+    }
+}

@@ -1,0 +1,48 @@
+//! serin's kernel programs.
+//!
+//! Three objects come of this crate. `base` reports exec, fork and exit and
+//! holds the system-call dispatcher; it is loaded once. `hook` is the template
+//! of a policy's hook; the agent loads it once a hook with other read-only
+//! data. `deny` refuses system calls at LSM hooks. They meet in the maps of
+//! [`maps`], which the agent pins.
+#![no_std]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
+
+pub mod arguments;
+pub mod atomic;
+pub mod counters;
+pub mod hook;
+pub mod maps;
+pub mod memory;
+pub mod output;
+pub mod process;
+pub mod scratch;
+pub mod task;
+
+use serin_abi::Offsets;
+
+/// Where the kernel's fields lie; set by the agent.
+#[unsafe(no_mangle)]
+pub static OFFSETS: Offsets = {
+    // SAFETY: every field is an integer.
+    unsafe { core::mem::zeroed() }
+};
+
+/// Reads one of [`OFFSETS`].
+#[macro_export]
+macro_rules! offset {
+    ($field:ident) => {
+        u64::from(serin_abi::selector::constant(&$crate::OFFSETS.$field))
+    };
+}
+
+#[cfg(target_arch = "bpf")]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+/// The verifier lets programs use GPL-only helpers by this.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+pub static LICENSE: [u8; 13] = *b"Dual BSD/GPL\0";

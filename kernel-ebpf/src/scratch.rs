@@ -1,0 +1,82 @@
+//! Per-CPU scratch memory, shared by all programs.
+//!
+//! Programs are not migrated while they run, but on most kernels a program
+//! can be preempted by a task or an interrupt that runs another (or, for LSM
+//! hooks, the same) program on this CPU. So each CPU has a few levels, and a
+//! program takes the first that is free.
+
+use serin_abi::path::Walk;
+use serin_abi::record::MAX_RECORD;
+use serin_abi::text::BUFFER;
+use serin_abi::{BINARY_KEY, MAX_ARGUMENTS};
+
+use crate::atomic;
+use crate::maps::{SLOTS, WORK};
+
+/// How many programs can be under way on one CPU at once.
+pub const LEVELS: u32 = 4;
+
+/// What a program needs to build a record.
+#[repr(C)]
+pub struct Work {
+    busy: u64,
+    /// Key for looking up a binary.
+    pub key: [u8; BINARY_KEY],
+    /// The record.
+    pub record: [u8; MAX_RECORD],
+}
+
+/// An argument that has been read.
+#[repr(C)]
+pub struct Slot {
+    /// What the record will say of it.
+    pub header: serin_abi::record::Argument,
+    /// An integer's value, sign-extended.
+    pub integer: u64,
+    /// Where in `buffer` a text starts.
+    pub start: u32,
+    /// Keeps the size a multiple of eight.
+    pub reserved: u32,
+    /// How a path is read.
+    pub walk: Walk,
+    /// A text.
+    pub buffer: [u8; BUFFER],
+}
+
+/// One level of this CPU's scratch memory, taken.
+pub struct Scratch {
+    /// Memory for a record.
+    pub work: *mut Work,
+    /// Which level.
+    level: u32,
+}
+
+/// Takes the first free level of this CPU.
+#[inline(always)]
+pub fn acquire() -> Option<Scratch> {
+    let mut level = 0;
+    while level < LEVELS {
+        let work = WORK.get_ptr_mut(level)?;
+        // SAFETY: the pointer is to a map value; `busy` is only touched atomically.
+        if unsafe { atomic::exchange(&raw mut (*work).busy, 1) } == 0 {
+            return Some(Scratch { work, level });
+        }
+        level += 1;
+    }
+    None
+}
+
+impl Scratch {
+    /// The slot for an argument.
+    #[inline(always)]
+    pub fn slot(&self, index: u32) -> Option<*mut Slot> {
+        SLOTS.get_ptr_mut(self.level * MAX_ARGUMENTS as u32 + index)
+    }
+
+    /// Gives the level back.
+    #[inline(always)]
+    pub fn release(self) {
+        // SAFETY: the pointer is to a map value; `busy` is only touched atomically.
+        unsafe { atomic::exchange(&raw mut (*self.work).busy, 0) };
+    }
+}

@@ -1,0 +1,74 @@
+//! Facts of tasks.
+
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use aya_ebpf::helpers::generated::bpf_get_current_task;
+use serin_abi::record::TaskKey;
+
+use crate::maps::PROCESSES;
+use crate::memory::{number, pointer, read};
+use crate::offset;
+
+/// `TS_COMPAT` of arch/x86/include/asm/thread_info.h: the task is in a 32-bit system call.
+const TS_COMPAT: u32 = 0x0002;
+
+/// Address of the current `task_struct`.
+#[inline(always)]
+pub fn current() -> u64 {
+    // SAFETY: the helper takes no arguments.
+    unsafe { bpf_get_current_task() }
+}
+
+/// Process id (`tgid`) of the current task.
+#[inline(always)]
+pub fn current_pid() -> u32 {
+    (bpf_get_current_pid_tgid() >> 32) as u32
+}
+
+/// The current thread and process.
+#[inline(always)]
+pub fn current_key() -> TaskKey {
+    let pid_tgid = bpf_get_current_pid_tgid();
+    let pid = (pid_tgid >> 32) as u32;
+    TaskKey { pid, tid: pid_tgid as u32, start_time: known_start_time(pid).unwrap_or_else(current_start_time) }
+}
+
+/// The thread and process of a `task_struct`.
+#[inline(always)]
+pub fn key(task: u64) -> TaskKey {
+    TaskKey {
+        pid: number(task + offset!(task_tgid)),
+        tid: number(task + offset!(task_pid)),
+        start_time: start_time(task),
+    }
+}
+
+#[inline(always)]
+fn known_start_time(pid: u32) -> Option<u64> {
+    // SAFETY: entries are only replaced as a whole; a torn read would give a wrong time, not a bad access.
+    let process = unsafe { PROCESSES.get(pid) }?;
+    if process.start_time == 0 { None } else { Some(process.start_time) }
+}
+
+#[inline(always)]
+fn current_start_time() -> u64 {
+    start_time(current())
+}
+
+/// When the process of a `task_struct` was started.
+#[inline(always)]
+pub fn start_time(task: u64) -> u64 {
+    let leader = pointer(task + offset!(task_group_leader));
+    read(leader + offset!(task_start_boottime)).unwrap_or(0)
+}
+
+/// Address of the current task's root directory (`struct path`).
+#[inline(always)]
+pub fn root(task: u64) -> u64 {
+    pointer(task + offset!(task_fs)) + offset!(fs_root)
+}
+
+/// Whether the current task is in a 32-bit system call, whose numbers mean something else.
+#[inline(always)]
+pub fn in_32_bit_syscall() -> bool {
+    number(current() + offset!(task_thread_info_status)) & TS_COMPAT != 0
+}
