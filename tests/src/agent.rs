@@ -216,6 +216,12 @@ impl Agent {
             .collect()
     }
 
+    /// Waits until a line with this text is on standard error.
+    pub(crate) fn wait_for_log(&mut self, text: &str) -> Result<()> {
+        self.wait_until(|agent| agent.log.iter().any(|line| line.contains(text)))
+            .with_context(|| format!("nothing about {text:?} in the log"))
+    }
+
     /// Sends the agent a signal.
     pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("no process id")?;

@@ -14,6 +14,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("canaries::dns_lookup_arrives", dns_lookup),
         scenario("canaries::get_url_arrives", get_url),
         scenario("canaries::every_action_of_a_selector_happens", all_actions),
+        scenario("canaries::a_first_run_shows_the_hit", first_run),
     ]
 }
 
@@ -81,6 +82,18 @@ fn all_actions(_: &Kernel) -> Result<()> {
     ensure!(ended.signal() == Some(libc::SIGKILL), "not killed: {ended:?}");
     ensure!(names.next()?.contains("first.o3n.io"), "another name was looked up");
     ensure!(pages.next()?.contains("/second"), "another page was fetched");
+    agent.stop()?;
+    Ok(())
+}
+
+/// What `cargo xtask run` starts: the listeners of the demo show what arrives.
+fn first_run(_: &Kernel) -> Result<()> {
+    let mut agent = Setup::shipped()?.start()?;
+    let ended = make_a_link()?;
+    let event =
+        agent.wait_for("process_kprobe", |event| event["process_kprobe"]["process"]["pid"] == ended.pid)?;
+    ensure!(event["process_kprobe"]["policy_name"] == "sys-symlink-passwd", "policy_name: {event}");
+    agent.wait_for_log("abc.def.o3n.io")?;
     agent.stop()?;
     Ok(())
 }

@@ -58,14 +58,15 @@ fn override_alone(_: &Kernel) -> Result<()> {
 fn override_and_kill(_: &Kernel) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let link = folder.path().join("link").to_string_lossy().into_owned();
-    let selectors = format!("{PASSWD}{OVERRIDE_AND_KILL}");
-    let mut agent = Setup::new()?.policy(&on_symlinkat("deny-and-kill", &selectors))?.start()?;
+    let policy =
+        std::fs::read_to_string(crate::root().join("policies/enforce/sys-symlink-passwd-block.yaml"))?;
+    let mut agent = Setup::new()?.policy(&policy)?.start()?;
     let ended = trigger::symlink("/etc/passwd", &link)?;
     ensure!(ended.signal() == Some(libc::SIGKILL), "not killed: {ended:?}");
     ensure!(!Path::new(&link).is_symlink(), "the link was made all the same");
     let event =
         agent.wait_for("process_kprobe", |event| event["process_kprobe"]["process"]["pid"] == ended.pid)?;
-    ensure!(event["process_kprobe"]["policy_name"] == "deny-and-kill", "policy_name: {event}");
+    ensure!(event["process_kprobe"]["policy_name"] == "sys-symlink-passwd-block", "policy_name: {event}");
     agent.stop()?;
     Ok(())
 }
