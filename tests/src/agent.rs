@@ -1,9 +1,11 @@
 //! The agent under test.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -18,7 +20,16 @@ use crate::trigger;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the agent writes to standard error once every hook is attached.
-const READY: &str = "ready";
+const READY: &str = "ready after ";
+
+/// Every way in which an agent has attached a hook, as it says itself.
+static BACKENDS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// How the agents of all scenarios so far have attached their hooks.
+pub(crate) fn backends() -> String {
+    let backends = BACKENDS.lock().unwrap_or_else(PoisonError::into_inner);
+    backends.iter().cloned().collect::<Vec<_>>().join("; ")
+}
 
 /// Prints every event, runs no plugin.
 const BARE_PIPELINE: &str = "\
@@ -103,6 +114,9 @@ impl Setup {
         agent
             .wait_until(|agent| agent.log.last().is_some_and(|line| line.contains(READY)))
             .context("not ready")?;
+        let attached =
+            agent.log.iter().filter_map(|line| Some(line.split_once(" attached by ")?.1.to_owned()));
+        BACKENDS.lock().unwrap_or_else(PoisonError::into_inner).extend(attached);
         Ok(agent)
     }
 

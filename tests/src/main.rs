@@ -39,7 +39,9 @@ fn main() -> ExitCode {
         println!("# it has: {}", kernel.features());
     }
     let trials = scenarios::all().into_iter().map(|scenario| trial(scenario, kernel.clone())).collect();
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    println!("# hooks were attached by: {}", agent::backends());
+    conclusion.exit_code()
 }
 
 fn trial(scenario: Scenario, kernel: Kernel) -> Trial {

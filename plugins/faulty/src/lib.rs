@@ -1,7 +1,7 @@
 //! Fails on demand: for testing that a failing plugin harms nobody.
 //!
 //! It annotates every exec with `faulty.seen`, and fails at those whose
-//! arguments contain a word.
+//! arguments contain a word. It needs `grants: { log: true }`.
 
 use serin_plugin::{EventView, Kind, Outcome, Plugin, Subscription};
 
@@ -44,6 +44,7 @@ impl Plugin for Faulty {
     fn on_event(&mut self, event: EventView<'_>, outcome: &mut Outcome) {
         let Some(process) = event.process() else { return };
         if process.arguments().any(|argument| argument == self.0.argument) {
+            serin_plugin::log::warn("failing, as configured");
             fail(self.0.fault);
         }
         outcome.annotate("faulty.seen", "yes");

@@ -21,6 +21,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("bad_input::missing_component", missing_component),
         scenario("bad_input::component_of_another_world", component_of_another_world),
         scenario("bad_input::component_with_an_ungranted_import", ungranted_import),
+        scenario("bad_input::component_with_an_unknown_import", unknown_import),
         scenario("bad_input::not_a_component", not_a_component),
         scenario("bad_input::no_such_function", no_such_function),
         scenario("bad_input::argument_type_against_btf", argument_type_against_btf),
@@ -94,13 +95,19 @@ fn missing_component(_: &Kernel) -> Result<()> {
 
 fn component_of_another_world(_: &Kernel) -> Result<()> {
     let log = with_component("empty.wasm", Some(&component::of_no_world()))?;
-    says(&log, &["suspect", "empty.wasm", "world"])
+    says(&log, &["suspect", "empty.wasm", "built for another world", "serin:plugin/frames"])
 }
 
 fn ungranted_import(_: &Kernel) -> Result<()> {
+    let faulty = std::fs::read(crate::root().join("target/plugins/faulty.wasm"))?;
+    let log = with_component("faulty.wasm", Some(&faulty))?;
+    says(&log, &["suspect", "serin:plugin/log", "not granted", "grants: { log: true }"])
+}
+
+fn unknown_import(_: &Kernel) -> Result<()> {
     let interface = "wasi:http/outgoing-handler@0.2.0";
     let log = with_component("greedy.wasm", Some(&component::that_imports(interface)))?;
-    says(&log, &["suspect", interface])
+    says(&log, &["suspect", "greedy.wasm", interface])
 }
 
 fn not_a_component(_: &Kernel) -> Result<()> {

@@ -73,8 +73,10 @@ fn container_enrich(_: &Kernel) -> Result<()> {
 
 /// The event that the plugin fails at comes out all the same, the plugin behind it runs, and it is back after a while.
 fn contained(fault: &str, limits: &str) -> Result<()> {
-    let faulty = format!("      config: {{ fault: {fault}, argument: provoke }}\n{limits}");
-    let bystander = "    - name: bystander\n      config: { fault: trap, argument: never }\n";
+    let faulty = format!(
+        "      config: {{ fault: {fault}, argument: provoke }}\n      grants: {{ log: true }}\n{limits}"
+    );
+    let bystander = "    - name: bystander\n      config: { fault: trap, argument: never }\n      grants: { log: true }\n";
     let component = crate::root().join("target/plugins/faulty.wasm");
     let plugins =
         format!("{}{bystander}      component: {}\n", plugin("faulty", &faulty), component.display());
