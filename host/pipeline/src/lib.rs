@@ -1,1 +1,105 @@
 //! Runs batches of events through a chain of sandboxed Wasm components.
+//!
+//! A [`PipelineFile`] names the plugins; [`Pipeline::load`] compiles them, links
+//! each with what its entry grants and nothing else, and starts one instance of
+//! each. [`Pipeline::process`] then passes batches through them in order. A
+//! plugin sees events and says what should become of them; this crate checks
+//! what it says and does it. A plugin that traps, loops, takes too much memory
+//! or returns nonsense is discarded and started anew; the events go on.
+
+mod batch;
+mod batcher;
+mod bindings;
+mod cache;
+mod component;
+mod config;
+mod counters;
+mod encode;
+mod engine;
+mod error;
+mod glob;
+mod grants;
+mod instance;
+mod locate;
+mod outcome;
+mod pipeline;
+mod plugin;
+mod quantity;
+mod sandbox;
+mod subscription;
+mod url_pattern;
+
+use std::time::Duration;
+
+pub use batcher::Batcher;
+pub use cache::{Cache, CacheError};
+pub use config::{ConfigError, Limits, OnFailure, PipelineFile, PluginEntry, Spec};
+pub use counters::{Counters, OTHER_REASONS};
+pub use error::{Failure, LoadError, Reason};
+pub use glob::Glob;
+pub use grants::{Grants, Rate};
+pub use locate::Location;
+pub use pipeline::Pipeline;
+pub use subscription::EventFilter;
+pub use url_pattern::UrlPattern;
+
+/// The version of `wit/` that plugins must have been built with.
+pub const WIT_VERSION: &str = "0.1.0";
+
+/// Events in a batch.
+pub const MAX_BATCH: usize = 256;
+/// How long an event may wait for its batch to fill.
+pub const BATCH_TIME: Duration = Duration::from_millis(5);
+/// Bytes in a frame; a single event may exceed it.
+pub const MAX_FRAME: usize = 1 << 20;
+
+/// Plugins in a pipeline.
+pub const MAX_PLUGINS: usize = 64;
+/// Bytes of a pipeline file.
+pub const MAX_FILE: u64 = 1 << 20;
+/// Bytes of a component.
+pub const MAX_COMPONENT: u64 = 64 << 20;
+
+/// Memory of a plugin, in bytes, unless `limits.memory` says otherwise.
+pub const DEFAULT_MEMORY: usize = 16 << 20;
+/// The least `limits.memory`.
+pub const MIN_MEMORY: usize = 2 << 20;
+/// The most `limits.memory`.
+pub const MAX_MEMORY: usize = 512 << 20;
+/// Time of a call, unless `limits.time` says otherwise.
+pub const DEFAULT_TIME: Duration = Duration::from_millis(100);
+/// The least `limits.time`.
+pub const MIN_TIME: Duration = Duration::from_millis(1);
+/// The most `limits.time`.
+pub const MAX_TIME: Duration = Duration::from_secs(10);
+
+/// Bytes that a plugin may return from one call, as the host lays them out.
+pub const MAX_OUTCOME: usize = 4 << 20;
+/// Bytes of text that one call may add to its events.
+pub const MAX_TEXT: usize = 1 << 20;
+/// Annotations, and alerts, of one event.
+pub const MAX_FINDINGS: usize = 64;
+/// Alerts from one call.
+pub const MAX_ALERTS: usize = 256;
+/// Actions from one call.
+pub const MAX_ACTIONS: usize = 64;
+/// Bytes of an annotation's or field's key.
+pub const MAX_KEY: usize = 64;
+/// Bytes of an annotation's or field's value.
+pub const MAX_VALUE: usize = 4096;
+/// Bytes of the reason for a drop.
+pub const MAX_REASON: usize = 64;
+/// Bytes of an alert's title.
+pub const MAX_TITLE: usize = 256;
+/// Bytes of an alert's technique.
+pub const MAX_TECHNIQUE: usize = 32;
+/// Fields of an alert.
+pub const MAX_FIELDS: usize = 32;
+/// Bytes of a URL.
+pub const MAX_URL: usize = 2048;
+/// Bytes of a request's body.
+pub const MAX_BODY: usize = 64 << 10;
+/// Bytes of a line in the agent's log.
+pub const MAX_LOG_LINE: usize = 1024;
+/// Lines in the agent's log from one call.
+pub const MAX_LOG_LINES: u32 = 16;

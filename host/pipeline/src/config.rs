@@ -1,0 +1,243 @@
+//! The pipeline file.
+
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+
+use crate::grants::Grants;
+use crate::locate::{Location, Step, locate};
+use crate::quantity::{self, scalar};
+use crate::subscription::EventFilter;
+use crate::{DEFAULT_MEMORY, DEFAULT_TIME, MAX_FILE, MAX_PLUGINS};
+
+/// A pipeline file: `S` is a sink's configuration, `C` the canary engine's.
+#[derive(Debug, Clone)]
+pub struct PipelineFile<S, C> {
+    path: PathBuf,
+    text: String,
+    /// What it says.
+    pub spec: Spec<S, C>,
+}
+
+/// `spec`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Spec<S, C> {
+    /// The plugins, in the order in which events pass them.
+    #[serde(default = "Vec::new")]
+    pub plugins: Vec<PluginEntry>,
+    /// Where events go.
+    #[serde(default = "Vec::new")]
+    pub sinks: Vec<S>,
+    /// The canary engine.
+    #[serde(default = "no_canary")]
+    pub canary: Option<C>,
+}
+
+fn no_canary<C>() -> Option<C> {
+    None
+}
+
+/// An entry of `spec.plugins`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PluginEntry {
+    /// Name, unique in the pipeline: 1 to 64 of `a-z 0-9 -`.
+    #[serde(deserialize_with = "name")]
+    pub name: String,
+    /// The component; a relative path starts from the pipeline file's folder.
+    #[serde(deserialize_with = "component")]
+    pub component: PathBuf,
+    /// Which events it gets, of those it subscribes to.
+    #[serde(default)]
+    pub events: EventFilter,
+    /// The plugin's own configuration.
+    #[serde(default)]
+    pub config: serde_json::Value,
+    /// What it may do.
+    #[serde(default)]
+    pub grants: Grants,
+    /// What it may use up.
+    #[serde(default)]
+    pub limits: Limits,
+    /// What becomes of the events of a call that fails.
+    #[serde(default)]
+    pub on_failure: OnFailure,
+}
+
+/// `limits`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Limits {
+    /// Bytes of linear memory; default 16 MiB.
+    #[serde(deserialize_with = "quantity::memory")]
+    pub memory: usize,
+    /// How long one call may take; default 100 ms.
+    #[serde(deserialize_with = "quantity::time")]
+    pub time: std::time::Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { memory: DEFAULT_MEMORY, time: DEFAULT_TIME }
+    }
+}
+
+/// `onFailure`: what to do when a plugin traps, takes too long, wants too much memory or returns nonsense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OnFailure {
+    /// The events go on as if the plugin weren't there, until it is started anew.
+    #[default]
+    Pass,
+    /// The events are dropped, and so are those that come before it is started anew.
+    Drop,
+    /// The events go on, and the plugin is not started again.
+    Disable,
+}
+
+/// What is wrong with a pipeline file, and where.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {message}", place(.path, *.location))]
+pub struct ConfigError {
+    /// The file.
+    pub path: PathBuf,
+    /// Where in it, if known.
+    pub location: Option<Location>,
+    /// What is wrong and what to write instead.
+    pub message: String,
+}
+
+pub(crate) fn place(path: &Path, location: Option<Location>) -> String {
+    match location {
+        Some(Location { line, column }) => format!("{}:{line}:{column}", path.display()),
+        None => path.display().to_string(),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", bound = "S: Deserialize<'de>, C: Deserialize<'de>")]
+struct Document<S, C> {
+    #[serde(rename = "apiVersion")]
+    _api_version: ApiVersion,
+    #[serde(rename = "kind")]
+    _kind: Kind,
+    spec: Spec<S, C>,
+}
+
+#[derive(Deserialize)]
+enum ApiVersion {
+    #[serde(rename = "serin.dev/v1alpha1")]
+    V1Alpha1,
+}
+
+#[derive(Deserialize)]
+enum Kind {
+    Pipeline,
+}
+
+impl<S: DeserializeOwned, C: DeserializeOwned> PipelineFile<S, C> {
+    /// Reads a pipeline file.
+    ///
+    /// # Errors
+    /// If it can't be read, is larger than 1 MiB, or doesn't say what a pipeline file says.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let error = |message| ConfigError { path: path.to_owned(), location: None, message };
+        let size =
+            std::fs::metadata(path).map_err(|source| error(format!("cannot be read: {source}")))?.len();
+        if size > MAX_FILE {
+            return Err(error(format!("has {size} bytes; a pipeline file has at most {MAX_FILE}")));
+        }
+        let text =
+            std::fs::read_to_string(path).map_err(|source| error(format!("cannot be read: {source}")))?;
+        Self::parse(path, text)
+    }
+
+    /// Reads a pipeline file's text; `path` is for messages and for relative paths in it.
+    ///
+    /// # Errors
+    /// If it doesn't say what a pipeline file says.
+    pub fn parse(path: &Path, text: String) -> Result<Self, ConfigError> {
+        let document: Document<S, C> = serde_yaml::from_str(&text).map_err(|error| ConfigError {
+            path: path.to_owned(),
+            location: error.location().map(Location::from),
+            message: without_location(&error),
+        })?;
+        let file = Self { path: path.to_owned(), text, spec: document.spec };
+        file.check()?;
+        Ok(file)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let plugins = &self.spec.plugins;
+        if plugins.len() > MAX_PLUGINS {
+            let message = format!("{} plugins; a pipeline has at most {MAX_PLUGINS}", plugins.len());
+            return Err(self.error(&[Step::Key("spec"), Step::Key("plugins")], message));
+        }
+        for (index, plugin) in plugins.iter().enumerate() {
+            let name = &plugin.name;
+            if plugins.iter().take(index).any(|other| other.name == *name) {
+                let message = format!("there is a plugin `{name}` already: each needs a name of its own");
+                return Err(self.plugin_error(index, "name", message));
+            }
+            plugin.events.check().map_err(|message| self.plugin_error(index, "events", message))?;
+        }
+        Ok(())
+    }
+}
+
+impl<S, C> PipelineFile<S, C> {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// Where a field of a plugin's entry stands.
+    pub(crate) fn locate(&self, plugin: usize, field: &str) -> Option<Location> {
+        let entry = [Step::Key("spec"), Step::Key("plugins"), Step::Index(plugin), Step::Key(field)];
+        let (entry_alone, _) = entry.split_at(3);
+        locate(&self.text, &entry).or_else(|| locate(&self.text, entry_alone))
+    }
+
+    fn plugin_error(&self, plugin: usize, field: &str, message: String) -> ConfigError {
+        ConfigError { path: self.path.clone(), location: self.locate(plugin, field), message }
+    }
+
+    fn error(&self, at: &[Step<'_>], message: String) -> ConfigError {
+        ConfigError { path: self.path.clone(), location: locate(&self.text, at), message }
+    }
+}
+
+/// The YAML reader's message without the position, which stands before it here.
+fn without_location(error: &serde_yaml::Error) -> String {
+    let text = error.to_string();
+    let Some(at) = error.location() else { return text };
+    let suffix = format!(" at line {} column {}", at.line(), at.column());
+    text.replacen(&suffix, "", 1)
+}
+
+fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    scalar(deserializer, |text| {
+        let valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if (1..=64).contains(&text.len()) && text.bytes().all(valid) {
+            Ok(text.to_owned())
+        } else {
+            Err(format!("`{text}` is not a plugin's name: write 1 to 64 of a-z, 0-9 and -"))
+        }
+    })
+}
+
+fn component<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    scalar(deserializer, |text| match text {
+        "" => Err("an empty path: write the path of a .wasm file".to_owned()),
+        _ if text.contains("://") => {
+            Err(format!("`{text}`: components from registries are not supported yet; write a path"))
+        }
+        _ => Ok(PathBuf::from(text)),
+    })
+}

@@ -1,0 +1,241 @@
+//! A plugin in the chain: its instance, and what happens when that fails.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serin_event::action::ActionRequest;
+use serin_event::{Event, EventKind};
+use wasmtime::Engine;
+
+use crate::MAX_LOG_LINE;
+use crate::batch::Batch;
+use crate::bindings::PluginPre;
+use crate::bindings::exports::serin::plugin::frames::Info;
+use crate::config::{OnFailure, PluginEntry};
+use crate::counters::{Counters, is_due};
+use crate::error::{Failure, Reason};
+use crate::glob::Glob;
+use crate::instance::Instance;
+use crate::outcome::{Applier, Call};
+use crate::sandbox::Sandbox;
+use crate::subscription::{EventFilter, parse_kind};
+
+/// The wait before a failed plugin is started again; it doubles with every failure.
+const FIRST_WAIT: Duration = Duration::from_millis(10);
+/// The longest wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// A plugin that ran this long without a failure starts with the first wait again.
+const FORGIVEN: Duration = Duration::from_secs(60);
+
+pub(crate) struct Plugin {
+    pub(crate) name: Arc<str>,
+    pub(crate) counters: Counters,
+    component: PluginPre<Sandbox>,
+    entry: PluginEntry,
+    config: String,
+    subscription: EventFilter,
+    applier: Applier,
+    state: State,
+    /// Failures in a row.
+    failures: u32,
+}
+
+impl std::fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plugin").field("name", &self.name).field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+enum State {
+    Running { instance: Instance, since: Instant },
+    Waiting { until: Instant },
+    Disabled,
+}
+
+impl Plugin {
+    /// Starts a plugin.
+    pub(crate) fn start(
+        engine: &Engine,
+        component: PluginPre<Sandbox>,
+        entry: &PluginEntry,
+    ) -> Result<Self, Reason> {
+        let name: Arc<str> = entry.name.as_str().into();
+        let config = entry.config.to_string();
+        let mut instance = Instance::new(engine, &component, &name, entry.limits)?;
+        let info = instance.init(&config)?.map_err(|message| Reason::Configuration(printable(&message)))?;
+        if info.schema > u32::from(serin_frame::SCHEMA) {
+            return Err(Reason::Schema { found: info.schema });
+        }
+        let subscription = subscription(&info)?;
+        tracing::info!(plugin = &*name, "{} {} is ready", printable(&info.name), printable(&info.version));
+        Ok(Self {
+            applier: Applier::new(Arc::clone(&name), entry.grants.clone()),
+            name,
+            counters: Counters::default(),
+            component,
+            entry: entry.clone(),
+            config,
+            subscription,
+            state: State::Running { instance, since: Instant::now() },
+            failures: 0,
+        })
+    }
+
+    fn wants(&self, event: &Event) -> bool {
+        self.subscription.matches(event) && self.entry.events.matches(event)
+    }
+
+    /// Passes those of the events through the plugin that are kept and that it wants.
+    pub(crate) fn process(
+        &mut self,
+        engine: &Engine,
+        through: &mut Passage<'_>,
+        requests: &mut Vec<ActionRequest>,
+    ) {
+        through.selected.clear();
+        for (index, (event, kept)) in through.events.iter().zip(&*through.kept).enumerate() {
+            if *kept && self.wants(event) {
+                through.selected.push(index);
+            }
+        }
+        let selected = std::mem::take(&mut through.selected);
+        let mut rest = selected.as_slice();
+        while !rest.is_empty() {
+            let Some(instance) = self.instance(engine) else {
+                self.without(rest, through);
+                break;
+            };
+            let count = through.batch.frame(rest, through.events, through.frame);
+            let (frame, others) = rest.split_at(count);
+            rest = others;
+            let started = Instant::now();
+            let answer = instance.on_frame(through.frame);
+            self.counters.log_lines_lost += instance.take_log_lines_lost();
+            self.counters.time += started.elapsed();
+            self.counters.calls += 1;
+            self.counters.events += frame.len() as u64;
+            match answer {
+                Ok(outcome) => {
+                    let mut call = Call { events: through.events, frame, kept: through.kept };
+                    self.applier.apply(outcome, &mut call, &mut self.counters, requests);
+                }
+                Err(failure) => {
+                    self.fail(&failure);
+                    self.without(frame, through);
+                }
+            }
+        }
+        through.selected = selected;
+    }
+
+    /// Lets the plugin know the time.
+    pub(crate) fn tick(&mut self, engine: &Engine, now: u64, requests: &mut Vec<ActionRequest>) {
+        let Some(instance) = self.instance(engine) else { return };
+        let answer = instance.on_tick(now);
+        self.counters.log_lines_lost += instance.take_log_lines_lost();
+        match answer {
+            Ok(actions) => self.applier.tick(actions, &mut self.counters, requests),
+            Err(failure) => self.fail(&failure),
+        }
+    }
+
+    /// The instance; started anew if the last one failed and it is time.
+    fn instance(&mut self, engine: &Engine) -> Option<&mut Instance> {
+        if let State::Waiting { until } = self.state
+            && until <= Instant::now()
+        {
+            self.restart(engine);
+        }
+        match &mut self.state {
+            State::Running { instance, .. } => Some(instance),
+            State::Waiting { .. } | State::Disabled => None,
+        }
+    }
+
+    fn restart(&mut self, engine: &Engine) {
+        self.counters.restarts += 1;
+        let started =
+            Instance::new(engine, &self.component, &self.name, self.entry.limits).and_then(|mut instance| {
+                match instance.init(&self.config)? {
+                    // What it subscribes to was settled when the pipeline was loaded.
+                    Ok(_) => Ok(instance),
+                    Err(message) => {
+                        Err(Failure::Outcome(format!("refuses its configuration: {}", printable(&message))))
+                    }
+                }
+            });
+        match started {
+            Ok(instance) => self.state = State::Running { instance, since: Instant::now() },
+            Err(failure) => self.fail(&failure),
+        }
+    }
+
+    /// Discards the instance.
+    fn fail(&mut self, failure: &Failure) {
+        let count = match failure {
+            Failure::Trap(_) => &mut self.counters.traps,
+            Failure::TimeOut(_) => &mut self.counters.timeouts,
+            Failure::Memory { .. } => &mut self.counters.out_of_memory,
+            Failure::Outcome(_) => &mut self.counters.bad_outcomes,
+        };
+        *count += 1;
+        let now = Instant::now();
+        if let State::Running { since, .. } = self.state
+            && now.duration_since(since) > FORGIVEN
+        {
+            self.failures = 0;
+        }
+        let wait = FIRST_WAIT.saturating_mul(1 << self.failures.min(16)).min(LONGEST_WAIT);
+        self.failures = self.failures.saturating_add(1);
+        let disabled = self.entry.on_failure == OnFailure::Disable;
+        self.state = if disabled { State::Disabled } else { State::Waiting { until: now + wait } };
+        let failures = self.counters.failures();
+        if disabled {
+            tracing::error!(plugin = &*self.name, "{failure}; the plugin is disabled");
+        } else if is_due(failures) {
+            tracing::error!(plugin = &*self.name, "{failure} ({failures} failures so far)");
+        }
+    }
+
+    /// What becomes of events that the plugin should have seen.
+    fn without(&mut self, missed: &[usize], through: &mut Passage<'_>) {
+        let drops = self.entry.on_failure == OnFailure::Drop;
+        for &index in missed {
+            let loss =
+                through.events.get(index).is_some_and(|event| matches!(event.kind, EventKind::Loss { .. }));
+            match through.kept.get_mut(index) {
+                Some(kept) if drops && !loss => {
+                    *kept = false;
+                    self.counters.dropped_by_failure += 1;
+                }
+                _ => self.counters.passed_by += 1,
+            }
+        }
+    }
+}
+
+/// A batch on its way through the plugins.
+pub(crate) struct Passage<'a> {
+    pub(crate) events: &'a mut [Event],
+    /// Whether each of `events` goes on.
+    pub(crate) kept: &'a mut [bool],
+    pub(crate) batch: &'a mut Batch,
+    /// Room for the frame, and for which events are in it.
+    pub(crate) frame: &'a mut Vec<u8>,
+    pub(crate) selected: Vec<usize>,
+}
+
+/// A plugin's words, fit for a terminal.
+fn printable(text: &str) -> String {
+    text.chars().take(MAX_LOG_LINE).flat_map(char::escape_debug).collect()
+}
+
+fn subscription(info: &Info) -> Result<EventFilter, Reason> {
+    let wanted = &info.subscription;
+    let kinds = wanted.kinds.iter().map(|kind| parse_kind(&printable(kind))).collect::<Result<_, _>>();
+    let policies = wanted.policies.iter().map(Glob::new).collect();
+    let filter = EventFilter { kinds: kinds.map_err(Reason::Subscription)?, policies };
+    filter.check().map_err(Reason::Subscription)?;
+    Ok(filter)
+}

@@ -1,0 +1,83 @@
+//! Which events a plugin gets, decided natively.
+
+use serde::{Deserialize, Deserializer};
+use serin_event::{Event, EventKind};
+use serin_frame::Kind;
+
+use crate::glob::Glob;
+use crate::quantity::scalar;
+
+/// Kinds and policies of events; what is left out doesn't restrict.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct EventFilter {
+    /// Kinds; empty: all, or `process_kprobe` alone if policies are named.
+    #[serde(deserialize_with = "kinds")]
+    pub kinds: Vec<Kind>,
+    /// Policies; empty: all. Restricts `process_kprobe` events only.
+    pub policies: Vec<Glob>,
+}
+
+impl EventFilter {
+    /// Whether what it says makes sense.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if !self.policies.is_empty() && !self.kinds.is_empty() && !self.kinds.contains(&Kind::ProcessKprobe) {
+            return Err("policies restrict process_kprobe events, but kinds leaves those out: \
+                        add process_kprobe to kinds or remove policies"
+                .to_owned());
+        }
+        Ok(())
+    }
+
+    /// Whether an event passes.
+    pub fn matches(&self, event: &Event) -> bool {
+        let kind = kind_of(event);
+        let wanted = match (self.kinds.as_slice(), self.policies.as_slice()) {
+            ([], []) => return true,
+            ([], _) => kind == Kind::ProcessKprobe,
+            (kinds, _) => kinds.contains(&kind),
+        };
+        wanted && self.policy_matches(event)
+    }
+
+    fn policy_matches(&self, event: &Event) -> bool {
+        match &event.kind {
+            EventKind::Kprobe(hook) if !self.policies.is_empty() => {
+                self.policies.iter().any(|policy| policy.matches(&hook.policy_name))
+            }
+            _ => true,
+        }
+    }
+}
+
+/// The kind of an event, as plugins name it.
+pub(crate) fn kind_of(event: &Event) -> Kind {
+    match event.kind {
+        EventKind::Exec => Kind::ProcessExec,
+        EventKind::Exit { .. } => Kind::ProcessExit,
+        EventKind::Kprobe(_) => Kind::ProcessKprobe,
+        EventKind::Loss { .. } => Kind::Loss,
+        EventKind::ActionResult(_) => Kind::ActionResult,
+    }
+}
+
+/// A kind by its name.
+pub(crate) fn parse_kind(name: &str) -> Result<Kind, String> {
+    Kind::from_name(name).ok_or_else(|| {
+        let known = Kind::ALL.map(Kind::name).join(", ");
+        format!("`{name}` is not a kind of event: write one of {known}")
+    })
+}
+
+fn kinds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Kind>, D::Error> {
+    struct Named(Kind);
+
+    impl<'de> Deserialize<'de> for Named {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            scalar(deserializer, parse_kind).map(Self)
+        }
+    }
+
+    let named = Vec::<Named>::deserialize(deserializer)?;
+    Ok(named.into_iter().map(|Named(kind)| kind).collect())
+}
