@@ -1,0 +1,100 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use serin_kernel::KernelConfig;
+
+/// Turns kernel activity into decisions.
+#[derive(Debug, Parser)]
+#[command(name = "serin", version, about, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Load policies into the kernel and stream events until SIGINT or SIGTERM
+    Run(RunArguments),
+    /// Work with policy files
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Print what this kernel offers
+    Probe(KernelArguments),
+    /// Print the version
+    Version,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// Policy files, and directories whose *.yaml and *.yml files are policies
+    #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
+    pub policies: Vec<PathBuf>,
+    /// The pipeline file: plugins, canaries and sinks
+    #[arg(long, value_name = "FILE")]
+    pub pipeline: PathBuf,
+    /// Where compiled plugins are kept from one start to the next
+    #[arg(long, value_name = "DIR", default_value = "/var/cache/serin")]
+    pub cache: PathBuf,
+    #[command(flatten)]
+    pub kernel: KernelArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Check policies against a kernel, without loading anything and without root
+    Check {
+        /// Policy files, and directories whose *.yaml and *.yml files are policies
+        #[arg(value_name = "PATH", required = true)]
+        policies: Vec<PathBuf>,
+        /// Type information of the kernel to check against
+        #[arg(long, value_name = "FILE", default_value = "/sys/kernel/btf/vmlinux")]
+        btf: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KernelArguments {
+    /// The running kernel's type information
+    #[arg(long, value_name = "FILE", default_value = "/sys/kernel/btf/vmlinux")]
+    pub btf: PathBuf,
+    /// A directory on a BPF file system for this agent alone; created, and removed at the end
+    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf/serin")]
+    pub bpffs: PathBuf,
+}
+
+impl KernelArguments {
+    pub(crate) fn config(&self) -> KernelConfig {
+        KernelConfig { btf: self.btf.clone(), bpffs: self.bpffs.clone(), ..KernelConfig::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn run_takes_several_policies() {
+        let cli = Cli::try_parse_from([
+            "serin",
+            "run",
+            "--policies",
+            "a",
+            "b",
+            "--pipeline",
+            "p",
+            "--policies",
+            "c",
+        ]);
+        let Ok(Cli { command: Command::Run(run) }) = cli else { panic!("{cli:?}") };
+        assert_eq!(run.policies, ["a", "b", "c"].map(PathBuf::from));
+    }
+}

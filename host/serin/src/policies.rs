@@ -1,0 +1,58 @@
+//! Policies, from files to plans that fit this kernel.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Error, Result};
+use serin_btf::Btf;
+use serin_kernel::KernelError;
+use serin_policy::{Errors, Policy, PolicyPlan};
+
+/// Reads policies and holds them against a kernel's types.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub(crate) fn load(paths: &[PathBuf], btf: &Path) -> Result<Vec<Policy>> {
+    let policies = serin_policy::load(paths)?;
+    let btf = Btf::load(btf)?;
+    let wrong: Vec<_> =
+        policies.iter().flat_map(|policy| policy.check(&btf)).map(serin_policy::Error::from).collect();
+    if wrong.is_empty() { Ok(policies) } else { Err(Errors(wrong).into()) }
+}
+
+/// `serin policy check`
+pub(crate) fn check(paths: &[PathBuf], btf: &Path) -> Result<()> {
+    let policies = load(paths, btf)?;
+    for policy in &policies {
+        let PolicyPlan { name, hooks } = policy.plan();
+        println!("{name}: ok, {}", count(hooks.len(), "hook", "hooks"));
+    }
+    let total = count(policies.len(), "policy", "policies");
+    println!("{total} checked against {}", btf.display());
+    Ok(())
+}
+
+/// `1 policy`, `2 policies`
+pub(crate) fn count(number: usize, one: &str, several: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { several })
+}
+
+/// Shows the line of the policy file where the kernel refuses a hook.
+pub(crate) fn at_hook(error: KernelError, policies: &[Policy]) -> Error {
+    let KernelError::Unattachable { policy, hook, line, column, what, attempts } = &error else {
+        return error.into();
+    };
+    let found = policies.iter().find(|candidate| candidate.plan().name == *policy);
+    let Some(found) = found else { return error.into() };
+    let index = found.plan().hooks.iter().position(|hook| hook.position == (*line, *column));
+    let tried: Vec<_> =
+        attempts.iter().map(|attempt| format!("{}: {}", attempt.backend, attempt.reason)).collect();
+    let message = format!("`{hook}` cannot be {what} on this kernel");
+    let help = (!tried.is_empty()).then(|| format!("tried were {}", tried.join("; ")));
+    let diagnostic = found.hook_error(index.unwrap_or(usize::MAX), message, help);
+    Errors(vec![diagnostic.into()]).into()
+}
+
+/// The plans of policies.
+pub(crate) fn plans(policies: &[Policy]) -> Vec<PolicyPlan> {
+    policies.iter().map(|policy| policy.plan().clone()).collect()
+}

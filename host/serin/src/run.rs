@@ -1,0 +1,176 @@
+//! `serin run`: start, work, stop.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use serin_canary::{CanaryConfig, Engine};
+use serin_export::{Exporter, SinkConfig};
+use serin_kernel::{Kernel, KernelError};
+use serin_pipeline::{Cache, MAX_BATCH, Pipeline, PipelineFile};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
+
+use crate::backlog::Backlog;
+use crate::cli::RunArguments;
+use crate::policies::{self, count};
+use crate::reader::{ReaderCounters, ReaderThread};
+use crate::sensor::Sensor;
+use crate::summary::{self, KernelSummary};
+use crate::worker::{WorkerOutcome, WorkerThread};
+
+/// Events that may wait for the worker, which then take about 20 MB.
+const BACKLOG: usize = 16_384;
+/// How long the sinks may take for what is left when the agent ends.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Runs the agent to its end.
+pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
+    let started = Instant::now();
+    // Only the main thread uses it, to wait for signals.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut signals = Signals::new()?;
+        let agent = Agent::start(arguments, started)?;
+        let ended = tokio::select! {
+            () = signals.next() => Ok(()),
+            () = agent.ended.notified() => Err(()),
+        };
+        agent.stop(&mut signals, ended.is_ok()).await
+    })
+}
+
+/// SIGINT and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        let signal = |kind| signal(kind).context("cannot wait for signals");
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// The running agent.
+struct Agent {
+    kernel: Kernel,
+    reader: JoinHandle<Result<ReaderCounters, KernelError>>,
+    worker: JoinHandle<WorkerOutcome>,
+    stop: Arc<AtomicBool>,
+    /// A thread has ended.
+    ended: Arc<Notify>,
+}
+
+impl Agent {
+    /// What needs no privileges comes first, and the kernel last: on any error, nothing stays attached.
+    fn start(arguments: &RunArguments, started: Instant) -> Result<Self> {
+        let file = PipelineFile::<SinkConfig, CanaryConfig>::read(&arguments.pipeline)?;
+        let policies = policies::load(&arguments.policies, &arguments.kernel.btf)?;
+        let pipeline = Pipeline::load(&file, cache(&arguments.cache).as_ref())?;
+        let exporter = Exporter::open(&file.spec.sinks)?;
+        let engine = Engine::start(file.spec.canary.clone().unwrap_or_default())?;
+        if let Some(demo) = engine.demo() {
+            tracing::info!("demo listeners: DNS on {}, HTTP on {}", demo.dns(), demo.http());
+        }
+        let node_name: Arc<str> = rustix::system::uname().nodename().to_string_lossy().into();
+        let sensor = Sensor::start(&arguments.kernel.config(), &node_name, &policies)?;
+
+        let (processes, hooks) = (sensor.processes.len(), sensor.hooks.len());
+        let backlog = Arc::new(Backlog::new(BACKLOG, MAX_BATCH));
+        let (stop, ended) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
+        let reader = ReaderThread {
+            reader: sensor.reader,
+            processes: sensor.processes,
+            hooks: sensor.hooks,
+            canaries: sensor.canaries,
+            submitter: engine.submitter().clone(),
+            backlog: Arc::clone(&backlog),
+            stop: Arc::clone(&stop),
+        };
+        let worker = WorkerThread { backlog, pipeline, exporter, engine, node_name };
+        let worker = spawn("serin-worker", &ended, move || worker.run())?;
+        let reader = spawn("serin-reader", &ended, move || reader.run())?;
+        tracing::info!(
+            "ready after {} ms: {} on {}, {} known",
+            started.elapsed().as_millis(),
+            count(policies.len(), "policy", "policies"),
+            count(hooks, "hook", "hooks"),
+            count(processes, "process", "processes"),
+        );
+        Ok(Self { kernel: sensor.kernel, reader, worker, stop, ended })
+    }
+
+    /// Detaches, lets the reader and then the worker finish what is there, and prints the counters.
+    async fn stop(self, signals: &mut Signals, asked: bool) -> Result<()> {
+        let kernel = summarize(&self.kernel);
+        drop(self.kernel);
+        self.stop.store(true, Ordering::Release);
+        let reader = self.reader.join().map_err(|_| anyhow!("the reader thread panicked"))?;
+        tokio::select! {
+            () = finished(&self.worker) => {}
+            () = tokio::time::sleep(DRAIN) => {
+                bail!("the sinks did not take what was left within {} s; it is lost", DRAIN.as_secs())
+            }
+            () = signals.next() => bail!("stopped by a second signal; what was left is lost"),
+        }
+        let worker = self.worker.join().map_err(|_| anyhow!("the worker thread panicked"))?;
+        let reader = reader?;
+        summary::print(&kernel, &reader, &worker);
+        worker.ended?;
+        if asked { Ok(()) } else { bail!("a thread ended though nobody asked it to") }
+    }
+}
+
+/// Runs a thread that notifies when it ends, however it ends.
+fn spawn<T: Send + 'static>(
+    name: &str,
+    ended: &Arc<Notify>,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>> {
+    struct NotifyOnDrop(Arc<Notify>);
+    impl Drop for NotifyOnDrop {
+        fn drop(&mut self) {
+            self.0.notify_one();
+        }
+    }
+    let ended = NotifyOnDrop(Arc::clone(ended));
+    let run = move || {
+        let _ended = ended;
+        run()
+    };
+    thread::Builder::new()
+        .name(name.into())
+        .spawn(run)
+        .with_context(|| format!("cannot start the thread {name}"))
+}
+
+async fn finished<T>(thread: &JoinHandle<T>) {
+    while !thread.is_finished() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Without a cache plugins are compiled at every start, which is slower and nothing else.
+fn cache(path: &Path) -> Option<Cache> {
+    Cache::open(path).inspect_err(|error| tracing::info!("plugins are compiled anew: {error}")).ok()
+}
+
+fn summarize(kernel: &Kernel) -> KernelSummary {
+    let counts = kernel.count().and_then(|all| Ok(KernelSummary { all, hooks: kernel.hook_counts()? }));
+    counts.unwrap_or_else(|error| {
+        tracing::warn!("the kernel's counters can't be read: {error}");
+        KernelSummary::default()
+    })
+}

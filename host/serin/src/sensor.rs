@@ -1,0 +1,70 @@
+//! Sets up the kernel side and what the reader needs to know of it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use serin_kernel::{Kernel, KernelConfig, LoadedPolicy, Reader};
+use serin_policy::{Policy, PolicyPlan};
+use serin_process::{Clock, Config, Hooks, ProcessCache};
+
+use crate::hooks::{self, Canaries};
+use crate::policies;
+
+const PROCFS: &str = "/proc";
+
+/// Everything attached, nothing read yet.
+pub(crate) struct Sensor {
+    /// Dropping it detaches everything.
+    pub kernel: Kernel,
+    pub reader: Reader,
+    pub processes: ProcessCache,
+    pub hooks: Hooks,
+    pub canaries: Canaries,
+}
+
+impl Sensor {
+    /// Attaches the process programs first, then looks at the processes that are there, then attaches the
+    /// policies: so every hit finds its process.
+    ///
+    /// # Errors
+    /// If the kernel refuses anything. Nothing stays attached then.
+    pub(crate) fn start(config: &KernelConfig, node_name: &str, policies: &[Policy]) -> Result<Self> {
+        let plans = policies::plans(policies);
+        let mut kernel = Kernel::open(config)?;
+        let reader = kernel.take_reader().context("the reader was taken before")?;
+        kernel.name_binaries(&plans)?;
+        kernel.attach_processes()?;
+        let mut processes = ProcessCache::new(Config::new(node_name), Clock::system());
+        bootstrap(&mut kernel, &mut processes)?;
+        let loaded = kernel.attach_policies(&plans).map_err(|error| policies::at_hook(error, policies))?;
+        let (hooks, canaries) = index(&plans, &loaded);
+        Ok(Self { kernel, reader, processes, hooks, canaries })
+    }
+}
+
+fn bootstrap(kernel: &mut Kernel, processes: &mut ProcessCache) -> Result<()> {
+    let scanned: Vec<_> =
+        serin_process::scan(Path::new(PROCFS)).with_context(|| format!("cannot read {PROCFS}"))?.collect();
+    for process in &scanned {
+        kernel.add_process(process.pid, &String::from_utf8_lossy(&process.binary))?;
+    }
+    processes.bootstrap(scanned);
+    Ok(())
+}
+
+fn index(plans: &[PolicyPlan], loaded: &[LoadedPolicy]) -> (Hooks, Canaries) {
+    let (mut infos, mut canaries) = (Hooks::new(), Canaries::default());
+    for (plan, loaded) in plans.iter().zip(loaded) {
+        let name: Arc<str> = plan.name.as_str().into();
+        for hook in &loaded.hooks {
+            let Some(plan) = plan.hooks.get(hook.index) else { continue };
+            let enforcement = hook.enforcement.as_ref().map(|way| format!(", overridden by {way}"));
+            let enforcement = enforcement.unwrap_or_default();
+            tracing::info!("policy {name}: {} attached by {}{enforcement}", hook.function, hook.backend);
+            infos.insert(hook.id, hooks::info(&name, &hook.function, plan));
+            canaries.add(hook.id, &name, plan);
+        }
+    }
+    (infos, canaries)
+}

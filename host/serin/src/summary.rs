@@ -1,0 +1,122 @@
+//! What the agent says about itself when it ends.
+
+use serin_kernel::{HookCount, KernelCount};
+
+use crate::reader::ReaderCounters;
+use crate::worker::WorkerOutcome;
+
+/// What the kernel programs counted, read just before they were detached.
+#[derive(Debug, Default)]
+pub(crate) struct KernelSummary {
+    pub all: KernelCount,
+    pub hooks: Vec<(u32, HookCount)>,
+}
+
+/// Prints the counters, those of what went wrong only if it did.
+pub(crate) fn print(kernel: &KernelSummary, reader: &ReaderCounters, worker: &WorkerOutcome) {
+    let KernelCount { records, lost_full, lost_busy, processes_full } = kernel.all;
+    let hook = kernel.hooks.iter().fold(HookCount::default(), |sum, (_, hook)| HookCount {
+        hits: sum.hits + hook.hits,
+        posted: sum.posted + hook.posted,
+        lost: sum.lost + hook.lost,
+        unreadable: sum.unreadable + hook.unreadable,
+        unenforced: sum.unenforced + hook.unenforced,
+    });
+    let mut lines = Lines::default();
+    lines.add(
+        "kernel",
+        &[("records", records), ("hits", hook.hits)],
+        &[
+            ("lost: ring buffer full", lost_full),
+            ("lost: no scratch memory", lost_busy),
+            ("processes beyond the table", processes_full),
+            ("filters that could not read", hook.unreadable),
+            ("not enforced", hook.unenforced),
+        ],
+    );
+    let processes = reader.processes;
+    lines.add(
+        "processes",
+        &[],
+        &[
+            ("looked up in /proc", processes.misses),
+            ("unknown", processes.unknown),
+            ("evicted early", processes.evicted_exited + processes.evicted_live),
+            ("hits of unknown hooks", processes.unknown_hooks),
+            ("undecodable records", reader.undecodable),
+        ],
+    );
+    lines.add("backlog", &[], &[("lost", worker.backlog_lost)]);
+    add_plugins(&mut lines, worker);
+    add_canaries(&mut lines, worker.canaries);
+    for (sink, counters) in worker.exporter.counters() {
+        lines.add(sink, &[("written", counters.written)], &[("lost", counters.lost)]);
+    }
+    lines.0.iter().for_each(|line| tracing::info!("{line}"));
+}
+
+fn add_plugins(lines: &mut Lines, worker: &WorkerOutcome) {
+    for (name, counters) in worker.pipeline.counters() {
+        lines.add(
+            &format!("plugin {name}"),
+            &[("calls", counters.calls), ("events", counters.events)],
+            &[
+                ("dropped", counters.dropped.values().sum()),
+                ("annotations", counters.annotations),
+                ("alerts", counters.alerts),
+                ("actions", counters.actions),
+                ("refused actions", counters.refused),
+                ("actions over its rate", counters.over_rate),
+                ("rejected effects", counters.rejected),
+                ("failures", counters.failures()),
+                ("passed by", counters.passed_by),
+                ("dropped by failure", counters.dropped_by_failure),
+            ],
+        );
+    }
+}
+
+fn add_canaries(lines: &mut Lines, canaries: serin_canary::Counters) {
+    lines.add(
+        "canaries",
+        &[("fired", canaries.fired)],
+        &[
+            ("failed", canaries.failed),
+            ("given up", canaries.accepted - canaries.fired - canaries.failed),
+            ("duplicates", canaries.duplicates),
+            ("over a rate", canaries.rate_limited),
+            ("queue full", canaries.queue_full),
+            ("results lost", canaries.results_lost),
+        ],
+    );
+}
+
+/// Lines of counters.
+#[derive(Debug, Default)]
+struct Lines(Vec<String>);
+
+impl Lines {
+    /// One line: `always` counts, and of the `others` those that are not 0; no line if there are none.
+    fn add(&mut self, of: &str, always: &[(&str, u64)], others: &[(&str, u64)]) {
+        let others = others.iter().filter(|(_, count)| *count > 0);
+        let counts: Vec<_> =
+            always.iter().chain(others).map(|(what, count)| format!("{what} {count}")).collect();
+        if !counts.is_empty() {
+            self.0.push(format!("{of}: {}", counts.join(", ")));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Lines;
+
+    #[test]
+    fn only_what_happened_is_told() {
+        let mut lines = Lines::default();
+        lines.add("sink", &[("written", 0)], &[("lost", 0)]);
+        lines.add("backlog", &[], &[("lost", 0)]);
+        lines.add("canaries", &[("fired", 2)], &[("failed", 0), ("duplicates", 3)]);
+        assert_eq!(lines.0, ["sink: written 0", "canaries: fired 2, duplicates 3"]);
+    }
+}

@@ -1,0 +1,121 @@
+//! The worker thread: from the backlog through the plugins to the sinks.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serin_canary::Engine;
+use serin_event::action::{ActionRequest, ActionResult};
+use serin_event::{Event, EventKind};
+use serin_export::{Closed, Exporter};
+use serin_pipeline::Pipeline;
+
+use crate::backlog::{Backlog, Popped};
+
+/// How long to wait for events before looking after canaries and ticks.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// How long an event may wait for others to share a batch with. Much shorter than the pipeline would allow: a
+/// plugin's canary should be out within 5 ms of what provoked it.
+const LINGER: Duration = Duration::from_millis(1);
+/// How often plugins are told the time.
+const TICK: Duration = Duration::from_secs(1);
+/// How long canaries that are under way may take when the agent ends.
+const LAST_CANARIES: Duration = Duration::from_secs(2);
+
+/// What the worker thread works with.
+pub(crate) struct WorkerThread {
+    pub backlog: Arc<Backlog>,
+    pub pipeline: Pipeline,
+    pub exporter: Exporter,
+    pub engine: Engine,
+    pub node_name: Arc<str>,
+}
+
+/// What the worker thread leaves behind.
+pub(crate) struct WorkerOutcome {
+    pub pipeline: Pipeline,
+    pub exporter: Exporter,
+    pub canaries: serin_canary::Counters,
+    /// Events that found the backlog full.
+    pub backlog_lost: u64,
+    /// Why it ended, if not because there is nothing left to do.
+    pub ended: Result<(), Closed>,
+}
+
+impl WorkerThread {
+    /// Works until the backlog is closed and empty, or nobody reads the sinks any more.
+    pub(crate) fn run(mut self) -> WorkerOutcome {
+        let mut backlog_lost = 0;
+        let worked = self.work(&mut backlog_lost);
+        let Self { mut pipeline, mut exporter, engine, node_name, .. } = self;
+        let (results, canaries) = engine.shutdown(LAST_CANARIES);
+        let mut events: Vec<_> =
+            results.into_iter().map(|result| own(&node_name, EventKind::ActionResult(result))).collect();
+        // Results make no further requests: the pipeline rejects those.
+        pipeline.process(&mut events);
+        let ended = worked.and_then(|()| exporter.export(&events));
+        WorkerOutcome { pipeline, exporter, canaries, backlog_lost, ended }
+    }
+
+    fn work(&mut self, backlog_lost: &mut u64) -> Result<(), Closed> {
+        let mut events = Vec::new();
+        let mut ticked = Instant::now();
+        loop {
+            let Popped { lost, finished } = self.backlog.pop(&mut events, PATIENCE, LINGER);
+            *backlog_lost += lost.iter().map(|&(_, count)| count).sum::<u64>();
+            events.extend(lost.into_iter().map(|(cpu, count)| self.own(EventKind::Loss { cpu, count })));
+            events.extend(
+                self.engine.results().map(|result: ActionResult| self.own(EventKind::ActionResult(result))),
+            );
+            let requests = self.pipeline.process(&mut events);
+            self.submit(requests);
+            self.exporter.export(&events)?;
+            events.clear();
+            if ticked.elapsed() >= TICK {
+                ticked = Instant::now();
+                let requests = self.pipeline.tick(now());
+                self.submit(requests);
+            }
+            self.show_hits();
+            if finished {
+                return Ok(());
+            }
+        }
+    }
+
+    fn submit(&self, requests: Vec<ActionRequest>) {
+        for request in requests {
+            // A rejected request has its result like any other.
+            let _ = self.engine.submitter().submit(request);
+        }
+    }
+
+    fn show_hits(&self) {
+        let hits = self.engine.demo().map(|demo| demo.hits().try_iter());
+        for hit in hits.into_iter().flatten() {
+            tracing::info!("demo listener: {hit}");
+        }
+    }
+
+    fn own(&self, kind: EventKind) -> Event {
+        own(&self.node_name, kind)
+    }
+}
+
+/// An event of the agent itself.
+fn own(node_name: &Arc<str>, kind: EventKind) -> Event {
+    Event {
+        time: now(),
+        node_name: Arc::clone(node_name),
+        kind,
+        process: None,
+        parent: None,
+        tid: 0,
+        annotations: Vec::new(),
+        alerts: Vec::new(),
+    }
+}
+
+/// Nanoseconds since the Unix epoch; 0 before it.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+}
