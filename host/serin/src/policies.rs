@@ -45,8 +45,8 @@ pub(crate) fn at_hook(error: KernelError, policies: &[Policy]) -> Error {
     let Some(found) = found else { return error.into() };
     let index = found.plan().hooks.iter().position(|hook| hook.position == (*line, *column));
     let tried: Vec<_> =
-        attempts.iter().map(|attempt| format!("{}: {}", attempt.backend, attempt.reason)).collect();
-    let message = format!("`{hook}` cannot be {what} on this kernel");
+        attempts.iter().map(|attempt| format!("{}: {}", attempt.backend, attempt.reason.trim())).collect();
+    let message = format!("policy `{policy}`: `{hook}` cannot be {what} on this kernel");
     let help = (!tried.is_empty()).then(|| format!("tried were {}", tried.join("; ")));
     let diagnostic = found.hook_error(index.unwrap_or(usize::MAX), message, help);
     Errors(vec![diagnostic.into()]).into()
