@@ -27,6 +27,9 @@ const BACKLOG: usize = 16_384;
 /// How long the sinks may take for what is left when the agent ends.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// Signals this soon after the first are taken for the same: timeout(1) signals both its child and the group.
+const SAME_SIGNAL: Duration = Duration::from_secs(1);
+
 /// Runs the agent to its end.
 pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     let started = Instant::now();
@@ -59,6 +62,17 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+        }
+    }
+
+    /// Waits for a signal that is not an echo of the one before.
+    async fn another(&mut self) {
+        let first = Instant::now();
+        loop {
+            self.next().await;
+            if first.elapsed() >= SAME_SIGNAL {
+                return;
+            }
         }
     }
 }
@@ -123,7 +137,7 @@ impl Agent {
             () = tokio::time::sleep(DRAIN) => {
                 bail!("the sinks did not take what was left within {} s; it is lost", DRAIN.as_secs())
             }
-            () = signals.next() => bail!("stopped by a second signal; what was left is lost"),
+            () = signals.another() => bail!("stopped by a second signal; what was left is lost"),
         }
         let worker = self.worker.join().map_err(|_| anyhow!("the worker thread panicked"))?;
         let reader = reader?;
