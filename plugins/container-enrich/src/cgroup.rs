@@ -73,7 +73,7 @@ mod tests {
     fn paths_of_every_runtime() {
         let pod_in_slice = POD.replace('-', "_");
         #[rustfmt::skip]
-        let cases: &[(String, Option<(&str, Option<&str>)>)] = &[
+        let cases = [
             (format!("/docker/{ID}"), Some(("docker", None))),
             (format!("/system.slice/docker-{ID}.scope"), Some(("docker", None))),
             (format!("/system.slice/docker-{ID}.scope/init.scope"), Some(("docker", None))),
@@ -102,7 +102,7 @@ mod tests {
             (String::new(), None),
         ];
         for (path, expected) in cases {
-            let found = Container::of(path);
+            let found = Container::of(&path);
             let expected = expected.map(|(runtime, pod)| Container {
                 id: ID.to_owned(),
                 runtime: ["docker", "containerd", "cri-o", "podman"]

@@ -19,7 +19,7 @@ pub struct ContainerEnrich {
 pub struct Config {}
 
 impl Plugin for ContainerEnrich {
-    type Config = Option<Config>;
+    type Config = Config;
 
     fn new(_: Self::Config) -> Result<Self, String> {
         Ok(Self { last: (String::new(), None) })

@@ -54,26 +54,29 @@
     reason = "generated"
 )]
 pub mod bindings;
+mod duration;
 pub mod log;
 mod outcome;
 #[doc(hidden)]
 pub mod runtime;
 mod subscription;
+mod table;
 pub mod testing;
 
 pub use bindings::exports::serin::plugin::frames::Action;
 pub use bindings::serin::plugin::types::{Alert, Annotation, Drop, HttpRequest, Method, Severity};
+pub use duration::duration;
 pub use outcome::Outcome;
 pub use serin_frame::{
     ActionResultView, AlertView, AnnotationView, ArgumentValue, ArgumentView, EventView, ExitView, Kind,
     KprobeView, List, LossView, ProcessView, Texts,
 };
 pub use subscription::Subscription;
+pub use table::Table;
 
 /// A plugin: made once from its configuration, then called for every event it subscribes to.
 pub trait Plugin: Sized {
-    /// The pipeline entry's `config`. Use `#[serde(deny_unknown_fields)]`, so that a misspelt key is an error;
-    /// use `Option<…>` if the plugin can do without a configuration.
+    /// The pipeline entry's `config`. Use `#[serde(deny_unknown_fields)]`, so that a misspelt key is an error.
     type Config: serde::de::DeserializeOwned;
 
     /// Makes the plugin.

@@ -1,5 +1,6 @@
 //! What [`export!`](crate::export) calls.
 
+use serde::de::DeserializeOwned;
 use serin_frame::{Frame, SCHEMA};
 
 use crate::bindings::serin::plugin::types::Subscription;
@@ -11,7 +12,7 @@ use crate::{Action, Outcome, Plugin};
 /// # Errors
 /// If the configuration is not what the plugin takes.
 pub fn init<P: Plugin>(config: &str, name: &str, version: &str) -> Result<(Info, P), String> {
-    let config = serde_json::from_str(config).map_err(|error| without_position(&error))?;
+    let config = read(config).map_err(|error| without_position(&error))?;
     let plugin = P::new(config)?;
     let subscription = plugin.subscription();
     let info = Info {
@@ -24,6 +25,17 @@ pub fn init<P: Plugin>(config: &str, name: &str, version: &str) -> Result<(Info,
         },
     };
     Ok((info, plugin))
+}
+
+/// Reads a configuration. None at all is an empty one to a plugin that takes fields: what it misses is then named.
+///
+/// # Errors
+/// If it is not what the plugin takes.
+pub fn read<C: DeserializeOwned>(config: &str) -> serde_json::Result<C> {
+    match serde_json::from_str(config) {
+        Err(_) if config == "null" => serde_json::from_str("{}"),
+        result => result,
+    }
 }
 
 /// The operator wrote YAML, not the JSON that the position speaks of.
