@@ -46,7 +46,8 @@ pub(crate) fn at_hook(error: KernelError, policies: &[Policy]) -> Error {
     let index = found.plan().hooks.iter().position(|hook| hook.position == (*line, *column));
     let tried: Vec<_> =
         attempts.iter().map(|attempt| format!("{}: {}", attempt.backend, attempt.reason.trim())).collect();
-    let message = format!("policy `{policy}`: `{hook}` cannot be {what} on this kernel");
+    let way = if *what == "overridden" { "carry out `Override` on" } else { "hook" };
+    let message = format!("policy `{policy}`: this kernel offers no way to {way} `{hook}`");
     let help = (!tried.is_empty()).then(|| format!("tried were {}", tried.join("; ")));
     let diagnostic = found.hook_error(index.unwrap_or(usize::MAX), message, help);
     Errors(vec![diagnostic.into()]).into()
