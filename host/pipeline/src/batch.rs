@@ -69,3 +69,20 @@ impl Batch {
         place
     }
 }
+
+/// Makes frames of events, as plugins get them: for tests and measurements of plugins outside a pipeline.
+#[derive(Debug, Default)]
+pub struct FrameEncoder {
+    batch: Batch,
+    all: Vec<usize>,
+}
+
+impl FrameEncoder {
+    /// Makes `frame` a frame of the events, of as many as fit.
+    pub fn encode(&mut self, events: &[Event], frame: &mut Vec<u8>) {
+        self.batch.start(events.len());
+        self.all.clear();
+        self.all.extend(0..events.len());
+        self.batch.frame(&self.all, events, frame);
+    }
+}

@@ -62,7 +62,7 @@ pub struct PluginEntry {
     #[serde(default)]
     pub limits: Limits,
     /// What becomes of the events of a call that fails.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "on_failure")]
     pub on_failure: OnFailure,
 }
 
@@ -85,8 +85,7 @@ impl Default for Limits {
 }
 
 /// `onFailure`: what to do when a plugin traps, takes too long, wants too much memory or returns nonsense.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnFailure {
     /// The events go on as if the plugin weren't there, until it is started anew.
     #[default]
@@ -119,22 +118,11 @@ pub(crate) fn place(path: &Path, location: Option<Location>) -> String {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", bound = "S: Deserialize<'de>, C: Deserialize<'de>")]
 struct Document<S, C> {
-    #[serde(rename = "apiVersion")]
-    _api_version: ApiVersion,
-    #[serde(rename = "kind")]
-    _kind: Kind,
+    #[serde(rename = "apiVersion", deserialize_with = "api_version")]
+    _api_version: (),
+    #[serde(rename = "kind", deserialize_with = "kind")]
+    _kind: (),
     spec: Spec<S, C>,
-}
-
-#[derive(Deserialize)]
-enum ApiVersion {
-    #[serde(rename = "serin.dev/v1alpha1")]
-    V1Alpha1,
-}
-
-#[derive(Deserialize)]
-enum Kind {
-    Pipeline,
 }
 
 impl<S: DeserializeOwned, C: DeserializeOwned> PipelineFile<S, C> {
@@ -219,6 +207,27 @@ fn without_location(error: &serde_yaml::Error) -> String {
     let Some(at) = error.location() else { return text };
     let suffix = format!(" at line {} column {}", at.line(), at.column());
     text.replacen(&suffix, "", 1)
+}
+
+fn api_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    scalar(deserializer, |text| literal(text, "serin.dev/v1alpha1"))
+}
+
+fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    scalar(deserializer, |text| literal(text, "Pipeline"))
+}
+
+fn literal(text: &str, expected: &str) -> Result<(), String> {
+    if text == expected { Ok(()) } else { Err(format!("`{text}` is not known: write `{expected}`")) }
+}
+
+fn on_failure<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OnFailure, D::Error> {
+    scalar(deserializer, |text| match text {
+        "pass" => Ok(OnFailure::Pass),
+        "drop" => Ok(OnFailure::Drop),
+        "disable" => Ok(OnFailure::Disable),
+        _ => Err(format!("`{text}` is not known: write `pass`, `drop` or `disable`")),
+    })
 }
 
 fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {

@@ -31,6 +31,7 @@ mod url_pattern;
 
 use std::time::Duration;
 
+pub use batch::FrameEncoder;
 pub use batcher::Batcher;
 pub use cache::{Cache, CacheError};
 pub use config::{ConfigError, Limits, OnFailure, PipelineFile, PluginEntry, Spec};

@@ -1,0 +1,104 @@
+//! Pipeline files: what they may say, and what is said of those that may not.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::path::Path;
+use std::time::Duration;
+
+use serin_pipeline::{ConfigError, OnFailure, PipelineFile};
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sink {
+    stdout: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Canary {
+    queue: u32,
+}
+
+fn parse(text: &str) -> Result<PipelineFile<Sink, Canary>, ConfigError> {
+    PipelineFile::parse(Path::new("dir/p.yaml"), text.to_owned())
+}
+
+const HEAD: &str = "apiVersion: serin.dev/v1alpha1\nkind: Pipeline\nspec:\n";
+
+#[test]
+fn everything_is_read() {
+    let file = parse(&format!(
+        "{HEAD}  plugins:
+    - name: bait
+      component: plugins/canary.wasm
+      events: {{ kinds: [process_kprobe], policies: ['sys-*'] }}
+      config: {{ token: abc, n: [1, 2] }}
+      grants: {{ log: true, dns: ['*.o3n.io'], http: ['POST https://a.b/*'], rate: {{ per: 1m, burst: 5 }} }}
+      limits: {{ memory: 8MiB, time: 20ms }}
+      onFailure: drop
+    - name: plain
+      component: /plain.wasm
+  sinks:
+    - stdout: json
+  canary: {{ queue: 3 }}
+"
+    ))
+    .unwrap();
+    let [bait, plain] = file.spec.plugins.as_slice() else { panic!("{:?}", file.spec.plugins) };
+    assert_eq!((bait.limits.memory, bait.limits.time), (8 << 20, Duration::from_millis(20)));
+    assert_eq!(bait.config, serde_json::json!({"token": "abc", "n": [1, 2]}));
+    assert_eq!((bait.on_failure, bait.grants.rate.unwrap().burst.get()), (OnFailure::Drop, 5));
+    assert_eq!((plain.on_failure, plain.grants.log, plain.limits.memory), (OnFailure::Pass, false, 16 << 20));
+    assert_eq!(plain.config, serde_json::Value::Null);
+    assert_eq!((file.spec.sinks[0].stdout.as_str(), file.spec.canary.as_ref().unwrap().queue), ("json", 3));
+    assert!(parse(&format!("{HEAD}  sinks: []\n")).unwrap().spec.canary.is_none());
+}
+
+#[test]
+fn mistakes_are_told_with_their_place() {
+    let entry =
+        |fields: &str| format!("{HEAD}  plugins:\n    - name: a\n      component: a.wasm\n      {fields}\n");
+    #[rustfmt::skip]
+    let cases = [
+        ("kind: [Pipeline]\n".to_owned(), "dir/p.yaml:1:7: kind: invalid type: sequence, expected a single value"),
+        (format!("{HEAD}  sinks: [\n"), "dir/p.yaml:5:1: did not find expected node content, while parsing a flow node"),
+        ("apiVersion: v1\nkind: Pipeline\nspec: {}\n".to_owned(), "dir/p.yaml:1:13: apiVersion: `v1` is not known: write `serin.dev/v1alpha1`"),
+        ("apiVersion: serin.dev/v1alpha1\nkind: TracingPolicy\nspec: {}\n".to_owned(), "dir/p.yaml:2:7: kind: `TracingPolicy` is not known: write `Pipeline`"),
+        ("apiVersion: serin.dev/v1alpha1\nkind: Pipeline\n".to_owned(), "dir/p.yaml:1:1: missing field `spec`"),
+        (format!("{HEAD}  plugin: []\n"), "dir/p.yaml:4:3: spec: unknown field `plugin`, expected one of `plugins`, `sinks`, `canary`"),
+        (format!("{HEAD}  sinks:\n    - stdin: x\n"), "dir/p.yaml:5:7: spec.sinks[0]: unknown field `stdin`, expected `stdout`"),
+        (format!("{HEAD}  canary: {{ queue: many }}\n"), "dir/p.yaml:4:20: spec.canary.queue: invalid type: string \"many\", expected u32"),
+        (entry("grant: {}"), "dir/p.yaml:7:7: spec.plugins[0]: unknown field `grant`, expected one of `name`, `component`, `events`, `config`, `grants`, `limits`, `onFailure`"),
+        (entry("grants: { file: [/etc] }"), "dir/p.yaml:7:17: spec.plugins[0].grants: unknown field `file`, expected one of `log`, `dns`, `http`, `rate`"),
+        (entry("grants: { http: ['https://a.b'] }"), "dir/p.yaml:7:24: spec.plugins[0].grants.http[0]: `https://a.b` is not a grant of requests: it has no path (`/*` is every path); write it like `GET https://*.example.com/hook/*`"),
+        (entry("grants: { dns: [''] }"), "dir/p.yaml:7:23: spec.plugins[0].grants.dns[0]: an empty pattern matches nothing: write a name, or `*` for all"),
+        (entry("grants: { rate: { per: 1m, burst: 0 } }"), "dir/p.yaml:7:41: spec.plugins[0].grants.rate.burst: invalid value: integer `0`, expected a nonzero u32"),
+        (entry("limits: { memory: 16 }"), "dir/p.yaml:7:25: spec.plugins[0].limits.memory: `16` is not a size: write a whole number with KiB or MiB, like `16MiB`"),
+        (entry("limits: { memory: 1KiB }"), "dir/p.yaml:7:25: spec.plugins[0].limits.memory: 1 KiB is out of bounds: allowed are 2048 KiB to 524288 KiB"),
+        (entry("limits: { time: 20 }"), "dir/p.yaml:7:23: spec.plugins[0].limits.time: `20` is not a duration: write a whole number with ms, s, m or h, like `20ms`"),
+        (entry("limits: { time: 1h }"), "dir/p.yaml:7:23: spec.plugins[0].limits.time: 3600s is out of bounds: allowed are 1ms to 10s"),
+        (entry("onFailure: ignore"), "dir/p.yaml:7:18: spec.plugins[0].onFailure: `ignore` is not known: write `pass`, `drop` or `disable`"),
+        (entry("events: { kinds: [kprobe] }"), "dir/p.yaml:7:25: spec.plugins[0].events.kinds[0]: `kprobe` is not a kind of event: write one of process_exec, process_exit, process_kprobe, loss, action_result"),
+        (entry("events: { kinds: [loss], policies: [a] }"), "dir/p.yaml:7:15: policies restrict process_kprobe events, but kinds leaves those out: add process_kprobe to kinds or remove policies"),
+        (entry("config: {}").replace("name: a", "name: A B"), "dir/p.yaml:5:13: spec.plugins[0].name: `A B` is not a plugin's name: write 1 to 64 of a-z, 0-9 and -"),
+        (entry("config: {}").replace("a.wasm", "oci://a/b"), "dir/p.yaml:6:18: spec.plugins[0].component: `oci://a/b`: components from registries are not supported yet; write a path"),
+        (entry("config: {}").replace("component: a.wasm", "grants: {}"), "dir/p.yaml:5:7: spec.plugins[0]: missing field `component`"),
+        (entry("config: {}\n    - { name: a, component: b }"), "dir/p.yaml:8:15: there is a plugin `a` already: each needs a name of its own"),
+    ];
+    let mut wrong = String::new();
+    for (text, expected) in cases {
+        let error = parse(&text).unwrap_err().to_string();
+        if error != expected {
+            wrong.push_str(&format!("{error}\n  instead of\n{expected}\n  for\n{text}\n"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn files_that_cannot_be_read() {
+    let read = |path: &Path| PipelineFile::<Sink, Canary>::read(path).unwrap_err().to_string();
+    assert!(read(Path::new("/no/such.yaml")).starts_with("/no/such.yaml: cannot be read: No such file"));
+    let large = tempfile::NamedTempFile::new().unwrap();
+    large.as_file().set_len((1 << 20) + 1).unwrap();
+    assert!(read(large.path()).ends_with("has 1048577 bytes; a pipeline file has at most 1048576"));
+}

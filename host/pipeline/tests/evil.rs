@@ -1,0 +1,184 @@
+//! Hostile and broken plugins: contained, counted, started anew; the events come out.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use serin_event::{Event, EventKind};
+use serin_pipeline::{Counters, MAX_FINDINGS, MAX_TITLE, MAX_VALUE, Pipeline};
+use support::{Setup, counters, event, kprobe, plugin};
+
+/// A pipeline of one evil plugin with this configuration and these further fields of its entry.
+fn evil(config: &str, fields: &str) -> Pipeline {
+    // Time enough for everything that ends by itself, however busy the machine is.
+    let time = if config.contains("loop") { "30ms" } else { "10s" };
+    let entry = format!(
+        "- name: evil\n  component: {}\n  grants: {{ log: true }}\n  limits: {{ time: {time}, memory: 32MiB }}\n  \
+         config: {config}\n{fields}",
+        plugin("evil")
+    );
+    Setup::new().load(&entry).unwrap()
+}
+
+fn batch() -> Vec<Event> {
+    (0..10).map(|number| kprobe("p", &format!("/{number}"))).collect()
+}
+
+fn counts(pipeline: &Pipeline) -> &Counters {
+    counters(pipeline, "evil")
+}
+
+type Count = fn(&Counters) -> u64;
+
+/// What each failure is counted as.
+const FAILURES: [(&str, Count); 7] = [
+    ("loop", |counters| counters.timeouts),
+    ("allocate", |counters| counters.out_of_memory),
+    ("panic", |counters| counters.traps),
+    ("recurse", |counters| counters.traps),
+    ("bad-text", |counters| counters.bad_outcomes),
+    ("many-effects", |counters| counters.bad_outcomes),
+    ("huge-texts", |counters| counters.bad_outcomes),
+];
+
+#[test]
+fn failures_are_counted_and_the_events_come_out() {
+    for (deed, count) in FAILURES {
+        let mut pipeline = evil(&format!("{{ onFrame: {deed}, after: 1 }}"), "");
+        for round in 0..2 {
+            let mut events = batch();
+            assert_eq!(pipeline.process(&mut events), [], "{deed}");
+            assert_eq!(events, batch(), "{deed}");
+            assert_eq!((count(counts(&pipeline)), counts(&pipeline).failures()), (round, round), "{deed}");
+        }
+        assert_eq!(counts(&pipeline).passed_by, 10, "{deed}");
+    }
+}
+
+#[test]
+fn on_failure_drop_drops_the_events_but_no_losses() {
+    for (deed, count) in FAILURES {
+        let mut pipeline = evil(&format!("{{ onFrame: {deed} }}"), "  onFailure: drop");
+        let loss = event(EventKind::Loss { cpu: 1, count: 5 });
+        let mut events = batch();
+        events.insert(3, loss.clone());
+        pipeline.process(&mut events);
+        assert_eq!(events, [loss], "{deed}");
+        assert_eq!((count(counts(&pipeline)), counts(&pipeline).dropped_by_failure), (1, 10), "{deed}");
+    }
+}
+
+#[test]
+fn on_failure_disable_stops_for_good() {
+    let mut pipeline = evil("{ onFrame: panic }", "  onFailure: disable");
+    for _ in 0..3 {
+        let mut events = batch();
+        pipeline.process(&mut events);
+        assert_eq!(events.len(), 10);
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    assert_eq!(
+        (counts(&pipeline).traps, counts(&pipeline).restarts, counts(&pipeline).passed_by),
+        (1, 0, 30)
+    );
+}
+
+#[test]
+fn a_failed_plugin_is_started_again_less_and_less_often() {
+    let mut pipeline = evil("{ onFrame: panic }", "");
+    let start = Instant::now();
+    let mut batches = 0;
+    while counts(&pipeline).restarts < 5 && start.elapsed() < Duration::from_secs(20) {
+        let mut events = batch();
+        pipeline.process(&mut events);
+        assert_eq!(events.len(), 10);
+        batches += 1;
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // Waits of 10, 20, 40, 80 and 160 ms at least.
+    assert!(start.elapsed() >= Duration::from_millis(310), "{:?}", start.elapsed());
+    let counts = counts(&pipeline);
+    assert_eq!((counts.restarts, counts.traps, counts.passed_by), (5, 6, batches * 10));
+}
+
+#[test]
+fn a_plugin_that_recovers_sees_events_again() {
+    let mut pipeline = evil("{ onFrame: panic, after: 1 }", "");
+    let mut calls = 0;
+    let end = Instant::now() + Duration::from_secs(20);
+    // One good frame, one panic; then, after a restart, one good frame again.
+    while counts(&pipeline).restarts == 0 && Instant::now() < end {
+        pipeline.process(&mut batch());
+        calls = counts(&pipeline).calls;
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!((calls, counts(&pipeline).traps), (3, 1));
+}
+
+#[test]
+fn effects_that_make_no_sense_are_rejected_and_the_rest_applied() {
+    let mut pipeline = evil("{ onFrame: bad-indices }", "");
+    let mut events = batch();
+    assert_eq!(pipeline.process(&mut events), []);
+    assert_eq!(events.len(), 10);
+    let annotations: Vec<_> = events.iter().flat_map(|e| &e.annotations).map(|a| &*a.key).collect();
+    assert_eq!(annotations, ["good.key"]);
+    assert_eq!(counts(&pipeline).rejected, 7);
+    assert_eq!(counts(&pipeline).failures(), 0);
+}
+
+#[test]
+fn texts_are_cut_and_findings_bounded() {
+    let mut pipeline = evil("{ onFrame: long-texts }", "");
+    let mut events = batch();
+    pipeline.process(&mut events);
+    let alert = &events[0].alerts[0];
+    assert_eq!((alert.title.len(), alert.fields.len()), (MAX_TITLE, 32));
+    assert_eq!(alert.fields[0].1.len(), MAX_VALUE);
+    assert_eq!(events[0].annotations.len(), MAX_FINDINGS);
+    assert!(events[0].annotations.iter().all(|annotation| annotation.value.len() == MAX_VALUE));
+    // Annotations beyond the most of an event, fields beyond the most of an alert.
+    assert_eq!(counts(&pipeline).rejected, 36 + 8);
+    // Every annotation's and field's value, and the title.
+    assert_eq!(counts(&pipeline).cut, 100 + 40 + 1);
+}
+
+#[test]
+fn losses_cannot_be_dropped() {
+    let mut pipeline = evil("{ onFrame: drop-all }", "");
+    let loss = event(EventKind::Loss { cpu: 1, count: 5 });
+    let mut events = vec![kprobe("p", "/a"), loss.clone(), event(EventKind::Exec)];
+    pipeline.process(&mut events);
+    assert_eq!(events, [loss]);
+    assert_eq!((counts(&pipeline).dropped["evil"], counts(&pipeline).rejected), (2, 1));
+}
+
+#[test]
+fn log_lines_are_bounded() {
+    let mut pipeline = evil("{ onFrame: log }", "");
+    pipeline.process(&mut batch());
+    assert_eq!(counts(&pipeline).log_lines_lost, 1000 - 16);
+}
+
+#[test]
+fn ticks_are_contained_too() {
+    let mut pipeline = evil("{ onFrame: nothing, onTick: loop }", "");
+    assert_eq!(pipeline.tick(1), []);
+    assert_eq!((counts(&pipeline).timeouts, counts(&pipeline).failures()), (1, 1));
+}
+
+#[test]
+fn evil_beside_good_harms_only_itself() {
+    let entries = format!(
+        "- name: evil\n  component: {}\n  grants: {{ log: true }}\n  config: {{ onFrame: panic }}\n\
+         - name: containers\n  component: {}",
+        plugin("evil"),
+        plugin("container-enrich")
+    );
+    let mut pipeline = Setup::new().load(&entries).unwrap();
+    let mut events = batch();
+    pipeline.process(&mut events);
+    assert_eq!(counts(&pipeline).traps, 1);
+    assert!(events.iter().all(|event| event.annotations.iter().any(|a| a.key == "container.id")));
+}
