@@ -3,12 +3,12 @@
 use serin_abi::MAX_STRING;
 use serin_abi::config::{HookConfig, SYSCALL};
 use serin_abi::record::{
-    ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, Argument, KIND_FILE, KIND_INT, KIND_LONG, KIND_SIZE, KIND_STRING,
-    KIND_UINT,
+    ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, Argument, KIND_FILE, KIND_INT, KIND_LONG, KIND_SIZE,
+    KIND_STRING, KIND_UINT,
 };
 use serin_abi::selector::{constant, entry};
 
-use crate::memory::{pointer, read, string};
+use crate::memory::{pointer, short, string};
 use crate::process::read_path;
 use crate::scratch::Slot;
 use crate::{offset, task};
@@ -21,12 +21,12 @@ pub trait Registers {
 
 /// The value of the function's or system call's parameter `index`.
 #[inline(always)]
-fn raw(config: &HookConfig, registers: &impl Registers, index: u32) -> Option<u64> {
+fn raw(config: &HookConfig, registers: &impl Registers, index: u32) -> u64 {
     if constant(&config.source) != SYSCALL {
-        return Some(registers.argument(index));
+        return registers.argument(index);
     }
     let offset = u64::from(constant(entry(&crate::OFFSETS.syscall_argument, index)));
-    read(registers.argument(0) + offset)
+    pointer(registers.argument(0) + offset)
 }
 
 /// Reads the argument of `slot` of the configuration into its slot of memory.
@@ -37,11 +37,12 @@ pub fn load(config: &HookConfig, registers: &impl Registers, slot: u32, to: *mut
     let header = Argument { length: 0, kind: kind as u8, flags: 0, mode: 0 };
     // SAFETY: a pointer to a map value.
     unsafe { (*to).header = header };
-    let read = raw(config, registers, constant(&argument.index)).is_some_and(|value| match kind {
+    let value = raw(config, registers, constant(&argument.index));
+    let read = match kind {
         KIND_STRING => load_string(to, value),
         KIND_FILE => load_file(to, value),
         _ => load_integer(to, kind, value),
-    });
+    };
     if !read {
         // SAFETY: a pointer to a map value.
         unsafe {
@@ -88,14 +89,12 @@ fn load_file(to: *mut Slot, file: u64) -> bool {
     if file == 0 {
         return false;
     }
-    let complete = read_path(to, file + offset!(file_f_path), task::current());
+    let incomplete = read_path(to, file + offset!(file_f_path), task::current());
     let inode = pointer(file + offset!(file_f_inode));
     // SAFETY: a pointer to a map value.
     unsafe {
-        (*to).header.mode = read(inode + offset!(inode_i_mode)).unwrap_or(0);
-        if !complete {
-            (*to).header.flags = ARGUMENT_INCOMPLETE;
-        }
+        (*to).header.mode = short(inode + offset!(inode_i_mode));
+        (*to).header.flags = ARGUMENT_INCOMPLETE * incomplete;
     }
     true
 }

@@ -11,8 +11,8 @@ use serin_abi::record::{
     ARGUMENT_UNREADABLE, Argument, HOOK, HOOK_FAILED_CLOSED, HOOK_UNENFORCED, Header, Hit, MAX_RECORD,
 };
 use serin_abi::selector::{Facts, Selected, Verdict, constant, select};
-use serin_abi::text::{Subject, matches};
-use serin_abi::{CONTINUE, HookCounters, MAX_ARGUMENTS, MAX_STRING, Mark, Member, STOP, Text, repeat};
+use serin_abi::text::{Values, search};
+use serin_abi::{HookCounters, MAX_ARGUMENTS, MAX_STRING, Mark, Member, Text};
 
 use crate::arguments::{self, Registers};
 use crate::maps::{MARKS, PROCESSES};
@@ -197,21 +197,16 @@ impl<R: Registers> Facts for Call<'_, R> {
     #[inline(always)]
     fn text(&mut self, filter: &Filter) -> Verdict {
         let Some(slot) = self.slot(constant(&filter.slot)) else { return Verdict::Unreadable };
-        // SAFETY: a pointer to a map value.
-        let subject = unsafe {
+        let values = (constant(&filter.values), constant(&filter.count));
+        // SAFETY: a pointer to a map value, in which the text lies within the buffer.
+        unsafe {
             if is_unreadable(slot) {
                 return Verdict::Unreadable;
             }
-            Subject {
-                buffer: &raw const (*slot).buffer,
-                start: (*slot).start,
-                length: (*slot).header.length,
-            }
-        };
-        let (test, first) = (constant(&filter.test), constant(&filter.values));
-        let mut search = Search { subject, test, first, found: 0 };
-        repeat(constant(&filter.count), &mut search, compare_value);
-        (search.found == 1).into()
+            let (state, buffer) = (&raw mut (*slot).search, &raw const (*slot).buffer);
+            let text = ((*slot).start, (*slot).header.length);
+            search::<Texts>(state, buffer, text, constant(&filter.test), values).into()
+        }
     }
 
     #[inline(always)]
@@ -226,22 +221,14 @@ unsafe fn is_unreadable(slot: *const Slot) -> bool {
     unsafe { (*slot).header.flags & ARGUMENT_UNREADABLE != 0 }
 }
 
-/// A search through a filter's values.
-struct Search {
-    subject: Subject,
-    test: u32,
-    first: u32,
-    found: u32,
-}
+/// The values in [`TEXTS`].
+struct Texts;
 
-extern "C" fn compare_value(index: u32, search: &mut Search) -> i64 {
-    let Some(value) = TEXTS.get_ptr(search.first + index) else { return STOP };
-    // SAFETY: a pointer to a map value that the agent filled; the subject is a map value as well.
-    if unsafe { matches(search.test, &search.subject, value) } {
-        search.found = 1;
-        return STOP;
+impl Values for Texts {
+    #[inline(always)]
+    fn value(index: u32) -> Option<*const Text> {
+        TEXTS.get_ptr(index)
     }
-    CONTINUE
 }
 
 #[inline(always)]

@@ -7,28 +7,37 @@ use serin_abi::path::Memory;
 use serin_abi::text::BUFFER;
 use serin_abi::{MAX_NAME, MAX_STRING, Offsets};
 
-/// Reads a number or pointer of the kernel's; `None` if the address is bad.
+/// Reads a value of the kernel's; all zeros if the address is bad, as the helper leaves it.
+///
+/// Without a branch on the helper's result, of which the verifier would follow
+/// both ways, and both ways of all the reads after it.
 #[inline(always)]
-pub fn read<T: Copy>(address: u64) -> Option<T> {
+fn read<T: Copy>(address: u64) -> T {
     let mut value = core::mem::MaybeUninit::<T>::uninit();
-    // SAFETY: the destination has the size given; the helper checks the source.
+    // SAFETY: the destination has the size given; the helper checks the source, and initialises the
+    // destination in any case.
     unsafe {
-        let result =
-            bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const _);
-        if result == 0 { Some(value.assume_init()) } else { None }
+        bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const _);
+        value.assume_init()
     }
 }
 
-/// Reads a pointer of the kernel's; 0 if the address is bad.
+/// Reads a pointer or 64-bit number of the kernel's; 0 if the address is bad.
 #[inline(always)]
 pub fn pointer(address: u64) -> u64 {
-    read(address).unwrap_or(0)
+    read(address)
 }
 
 /// Reads a 32-bit number of the kernel's; 0 if the address is bad.
 #[inline(always)]
 pub fn number(address: u64) -> u32 {
-    read(address).unwrap_or(0)
+    read(address)
+}
+
+/// Reads a 16-bit number of the kernel's; 0 if the address is bad.
+#[inline(always)]
+pub fn short(address: u64) -> u16 {
+    read(address)
 }
 
 /// Reads a NUL-terminated string of the kernel's or the user's; its length with the NUL.
@@ -82,12 +91,15 @@ impl Memory for PathBuffer {
     }
 
     #[inline(always)]
-    fn copy_name(&self, to: u32, from: u64, length: u32) -> bool {
-        // The masks change nothing: they show the verifier that the name stays within the buffer.
+    fn copy_name(&self, to: u32, from: u64) -> Option<u32> {
+        // The mask changes nothing: it shows the verifier that the name stays within the buffer.
         let to = to as usize & (MAX_STRING - 1);
-        let length = length & MAX_NAME as u32;
-        // SAFETY: the buffer is longer than MAX_STRING + MAX_NAME.
-        unsafe { copy(self.0.cast::<u8>().add(to), from, length) }
+        // SAFETY: the buffer is longer than MAX_STRING + MAX_NAME + 1; the helper checks the source.
+        let result = unsafe {
+            let to = self.0.cast::<u8>().add(to);
+            bpf_probe_read_kernel_str(to.cast(), MAX_NAME as u32 + 1, from as *const _)
+        };
+        if result > 0 { Some(result as u32 - 1) } else { None }
     }
 
     #[inline(always)]

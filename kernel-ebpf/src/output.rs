@@ -1,9 +1,7 @@
 //! Writing records, and counting those that cannot be written.
 
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
-use aya_ebpf::helpers::generated::{
-    bpf_get_current_cgroup_id, bpf_ktime_get_boot_ns, bpf_ringbuf_output,
-};
+use aya_ebpf::helpers::generated::{bpf_get_current_cgroup_id, bpf_ktime_get_boot_ns, bpf_ringbuf_output};
 use serin_abi::record::{Header, MAX_RECORD};
 
 use crate::counters;

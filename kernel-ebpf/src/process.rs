@@ -2,8 +2,8 @@
 
 use serin_abi::path::walk;
 use serin_abi::record::{
-    EXEC, EXEC_ARGUMENTS_TRUNCATED, EXEC_BINARY_INCOMPLETE, EXEC_CWD_INCOMPLETE, EXIT, Exec, Exit, FORK, Fork,
-    Header,
+    EXEC, EXEC_ARGUMENTS_TRUNCATED, EXEC_BINARY_INCOMPLETE, EXEC_CWD_INCOMPLETE, EXIT, Exec, Exit, FORK,
+    Fork, Header,
 };
 use serin_abi::{BINARY_KEY, MAX_STRING, NO_FIELD, Process};
 
@@ -32,18 +32,12 @@ fn report_exec(task: u64, scratch: &Scratch) {
     let work = scratch.work;
     let (Some(binary), Some(cwd)) = (scratch.slot(0), scratch.slot(1)) else { return };
     let file = pointer(pointer(task + offset!(task_mm)) + offset!(mm_exe_file));
-    let binary_complete = read_path(binary, file + offset!(file_f_path), task);
-    let cwd_complete = read_path(cwd, pointer(task + offset!(task_fs)) + offset!(fs_pwd), task);
+    let binary_incomplete = read_path(binary, file + offset!(file_f_path), task);
+    let cwd_incomplete = read_path(cwd, pointer(task + offset!(task_fs)) + offset!(fs_pwd), task);
     let start_time = task::start_time(task);
     remember(task::current_pid(), Process { start_time, binary: binary_id(work, binary), reserved: 0 });
 
-    let mut flags = 0;
-    if !binary_complete {
-        flags |= EXEC_BINARY_INCOMPLETE;
-    }
-    if !cwd_complete {
-        flags |= EXEC_CWD_INCOMPLETE;
-    }
+    let mut flags = EXEC_BINARY_INCOMPLETE * binary_incomplete | EXEC_CWD_INCOMPLETE * cwd_incomplete;
     let mut exec = credentials(task);
     let mut at = (HEADER + size_of::<Exec>()) as u32;
     exec.binary = append(work, at, binary);
@@ -85,15 +79,16 @@ fn login_uid(task: u64) -> u32 {
     if offset == u64::from(NO_FIELD) { u32::MAX } else { number(task + offset) }
 }
 
-/// Reads a `struct path` into a slot; whether it is complete.
+/// Reads a `struct path` into a slot; 1 if it is incomplete, else 0: a number,
+/// because the verifier would follow both ways of a branch.
 #[inline(always)]
-pub fn read_path(slot: *mut Slot, path: u64, task: u64) -> bool {
+pub fn read_path(slot: *mut Slot, path: u64, task: u64) -> u8 {
     // SAFETY: a pointer to a map value.
     unsafe {
         walk(path, task::root(task), &mut (*slot).walk, PathBuffer(&raw mut (*slot).buffer));
         (*slot).start = (*slot).walk.start;
         (*slot).header.length = MAX_STRING as u32 - (*slot).start;
-        (*slot).walk.complete == 1
+        (1 ^ (*slot).walk.complete as u8) & 1
     }
 }
 
@@ -106,7 +101,8 @@ fn append(work: *mut Work, at: u32, slot: *mut Slot) -> u32 {
         let length = bounded((*slot).header.length);
         let text = (&raw const (*slot).buffer).cast::<u8>().add(((*slot).start as usize) & (MAX_STRING - 1));
         let to = (&raw mut (*work).record).cast::<u8>().add(within(at));
-        if copy(to, text as u64, length) { length } else { 0 }
+        copy(to, text as u64, length);
+        length
     }
 }
 
@@ -148,12 +144,16 @@ fn binary_id(work: *mut Work, slot: *mut Slot) -> u32 {
             return 0;
         }
         let key = &raw mut (*work).key;
-        (*key).fill(0);
+        // Word by word, so that it becomes stores and not a call of memset, whose loop over bytes
+        // is more than the verifier of older kernels goes through with.
+        for word in 0..BINARY_KEY / 8 {
+            key.cast::<u64>().add(word).write_volatile(0);
+        }
         let text = (&raw const (*slot).buffer).cast::<u8>().add(((*slot).start as usize) & (MAX_STRING - 1));
         if !copy(key.cast(), text as u64, length & (BINARY_KEY as u32 - 1)) {
             return 0;
         }
-        match BINARIES.get(&*key) {
+        match BINARIES.get(&*key.cast::<[u8; BINARY_KEY]>()) {
             Some(id) => *id,
             None => 0,
         }

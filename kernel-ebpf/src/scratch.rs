@@ -7,7 +7,7 @@
 
 use serin_abi::path::Walk;
 use serin_abi::record::MAX_RECORD;
-use serin_abi::text::BUFFER;
+use serin_abi::text::{BUFFER, Search};
 use serin_abi::{BINARY_KEY, MAX_ARGUMENTS};
 
 use crate::atomic;
@@ -20,8 +20,12 @@ pub const LEVELS: u32 = 4;
 #[repr(C)]
 pub struct Work {
     busy: u64,
+    /// Which level this is. Kept here, and not in a variable, because the verifier
+    /// would otherwise check everything that follows anew for each level.
+    level: u32,
+    reserved: u32,
     /// Key for looking up a binary.
-    pub key: [u8; BINARY_KEY],
+    pub key: [u64; BINARY_KEY / 8],
     /// The record.
     pub record: [u8; MAX_RECORD],
 }
@@ -39,6 +43,8 @@ pub struct Slot {
     pub reserved: u32,
     /// How a path is read.
     pub walk: Walk,
+    /// How a text is compared.
+    pub search: Search,
     /// A text.
     pub buffer: [u8; BUFFER],
 }
@@ -47,8 +53,6 @@ pub struct Slot {
 pub struct Scratch {
     /// Memory for a record.
     pub work: *mut Work,
-    /// Which level.
-    level: u32,
 }
 
 /// Takes the first free level of this CPU.
@@ -57,9 +61,13 @@ pub fn acquire() -> Option<Scratch> {
     let mut level = 0;
     while level < LEVELS {
         let work = WORK.get_ptr_mut(level)?;
-        // SAFETY: the pointer is to a map value; `busy` is only touched atomically.
-        if unsafe { atomic::exchange(&raw mut (*work).busy, 1) } == 0 {
-            return Some(Scratch { work, level });
+        // SAFETY: the pointer is to a map value; `busy` is only touched atomically, and
+        // the rest only by who has set it.
+        unsafe {
+            if atomic::exchange(&raw mut (*work).busy, 1) == 0 {
+                (*work).level = level;
+                return Some(Scratch { work });
+            }
         }
         level += 1;
     }
@@ -70,13 +78,15 @@ impl Scratch {
     /// The slot for an argument.
     #[inline(always)]
     pub fn slot(&self, index: u32) -> Option<*mut Slot> {
-        SLOTS.get_ptr_mut(self.level * MAX_ARGUMENTS as u32 + index)
+        // SAFETY: a pointer to a map value.
+        let level = unsafe { (&raw const (*self.work).level).read_volatile() };
+        SLOTS.get_ptr_mut(level * MAX_ARGUMENTS as u32 + index)
     }
 
     /// Gives the level back.
     #[inline(always)]
     pub fn release(self) {
-        // SAFETY: the pointer is to a map value; `busy` is only touched atomically.
+        // SAFETY: a pointer to a map value.
         unsafe { atomic::exchange(&raw mut (*self.work).busy, 0) };
     }
 }

@@ -5,7 +5,7 @@ use aya_ebpf::helpers::generated::bpf_get_current_task;
 use serin_abi::record::TaskKey;
 
 use crate::maps::PROCESSES;
-use crate::memory::{number, pointer, read};
+use crate::memory::{number, pointer};
 use crate::offset;
 
 /// `TS_COMPAT` of arch/x86/include/asm/thread_info.h: the task is in a 32-bit system call.
@@ -29,7 +29,11 @@ pub fn current_pid() -> u32 {
 pub fn current_key() -> TaskKey {
     let pid_tgid = bpf_get_current_pid_tgid();
     let pid = (pid_tgid >> 32) as u32;
-    TaskKey { pid, tid: pid_tgid as u32, start_time: known_start_time(pid).unwrap_or_else(current_start_time) }
+    TaskKey {
+        pid,
+        tid: pid_tgid as u32,
+        start_time: known_start_time(pid).unwrap_or_else(current_start_time),
+    }
 }
 
 /// The thread and process of a `task_struct`.
@@ -58,7 +62,7 @@ fn current_start_time() -> u64 {
 #[inline(always)]
 pub fn start_time(task: u64) -> u64 {
     let leader = pointer(task + offset!(task_group_leader));
-    read(leader + offset!(task_start_boottime)).unwrap_or(0)
+    pointer(leader + offset!(task_start_boottime))
 }
 
 /// Address of the current task's root directory (`struct path`).

@@ -20,8 +20,9 @@ pub trait Memory {
     fn pointer(&self, address: u64) -> u64;
     /// The 32-bit number at this address; 0 if it cannot be read.
     fn number(&self, address: u64) -> u32;
-    /// Copies `length` (at most [`MAX_NAME`]) bytes to this place of the buffer; false if they cannot be read.
-    fn copy_name(&self, to: u32, from: u64, length: u32) -> bool;
+    /// Copies a NUL-terminated name of at most [`MAX_NAME`] bytes to this place of the buffer, the NUL
+    /// included; its length without the NUL, or `None` if it cannot be read.
+    fn copy_name(&self, to: u32, from: u64) -> Option<u32>;
     /// Writes one byte of the buffer.
     fn put(&self, at: u32, byte: u8);
     /// The kernel's offsets.
@@ -116,10 +117,17 @@ fn prepend_name(walk: &mut Walk, memory: &impl Memory) -> bool {
     if length + 1 > walk.start || length == 0 {
         return false;
     }
-    if !memory.copy_name(walk.start - length, name, length) {
+    // A length that the verifier does not know the bounds of would make it check
+    // everything else for every value: hence a string, whose NUL takes the place of the next slash.
+    let copied = memory.copy_name(walk.start.wrapping_sub(length), name);
+    if walk.start < MAX_STRING as u32 {
+        memory.put(walk.start, b'/');
+    }
+    // Another length: it is being renamed.
+    if copied != Some(length) {
         return false;
     }
-    walk.start -= length + 1;
+    walk.start = walk.start.wrapping_sub(length + 1);
     memory.put(walk.start, b'/');
     true
 }
@@ -191,11 +199,12 @@ mod tests {
         fn number(&self, address: u64) -> u32 {
             self.pointer(address) as u32
         }
-        fn copy_name(&self, to: u32, from: u64, length: u32) -> bool {
-            let Some(name) = self.names.get(&from) else { return false };
+        fn copy_name(&self, to: u32, from: u64) -> Option<u32> {
+            let name = self.names.get(&from)?;
             let to = to as usize;
-            self.buffer.borrow_mut()[to..to + length as usize].copy_from_slice(&name[..length as usize]);
-            true
+            self.buffer.borrow_mut()[to..to + name.len()].copy_from_slice(name);
+            self.buffer.borrow_mut()[to + name.len()] = 0;
+            Some(name.len() as u32)
         }
         fn put(&self, at: u32, byte: u8) {
             self.buffer.borrow_mut()[at as usize] = byte;

@@ -7,80 +7,124 @@ use crate::{CONTINUE, MAX_STRING, STOP, Text, repeat};
 /// name, so that a path can be built from its end and any word loaded whole.
 pub const BUFFER: usize = MAX_STRING + 264;
 
-/// A string in a buffer: paths are built from the end, so it need not start at 0.
-#[derive(Clone, Copy)]
-pub struct Subject {
-    /// The buffer.
-    pub buffer: *const [u8; BUFFER],
-    /// Where the string starts; `start + length` is at most [`MAX_STRING`].
-    pub start: u32,
-    /// Bytes of the string.
-    pub length: u32,
+/// The values of text filters.
+pub trait Values {
+    /// The value with this number; it must stay valid, and its length be at most [`MAX_STRING`].
+    fn value(index: u32) -> Option<*const Text>;
 }
 
-struct Comparison {
-    subject: *const [u8; BUFFER],
-    value: *const Text,
+/// A search of a text among values.
+///
+/// In the kernel it must lie in a map: of numbers on the stack the verifier
+/// follows every value they take from step to step, of those in a map none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Search {
+    test: u32,
+    /// Where the text starts in its buffer, and its length.
     start: u32,
     length: u32,
+    /// The first value's number.
+    first: u32,
+    /// The part of the text that is being compared.
+    compared_start: u32,
+    compared_length: u32,
     equal: u32,
+    found: u32,
 }
 
-/// Whether `subject` passes a `TEST_TEXT_*` test against `value`.
+/// One comparison: where its numbers, its text and its value are.
+struct Comparison {
+    search: *mut Search,
+    buffer: *const [u8; BUFFER],
+    value: *const Text,
+}
+
+/// Whether the text at `start` of `buffer` passes a `TEST_TEXT_*` test against any of `count`
+/// values from `first` on.
 ///
 /// # Safety
-/// Both pointers must be valid, and `value.length` at most [`MAX_STRING`].
+/// `search` and `buffer` must be valid, and `start + length` at most [`MAX_STRING`].
 #[inline(always)]
-pub unsafe fn matches(test: u32, subject: &Subject, value: *const Text) -> bool {
-    // SAFETY: the caller vouches for `value`.
-    let length = unsafe { (*value).length };
-    let Some(start) = place(test, subject, length) else {
-        return false;
-    };
-    let mut comparison = Comparison { subject: subject.buffer, value, start, length, equal: 1 };
-    // Most values differ in the first word: spare them the loop.
-    if compare_word(0, &mut comparison) == CONTINUE {
-        repeat(length / 8, &mut comparison, compare_next_word);
+pub unsafe fn search<V: Values>(
+    search: *mut Search,
+    buffer: *const [u8; BUFFER],
+    (start, length): (u32, u32),
+    test: u32,
+    (first, count): (u32, u32),
+) -> bool {
+    let begin = Search { test, start, length, first, ..Search::default() };
+    let mut comparison = Comparison { search, buffer, value: core::ptr::null() };
+    // SAFETY: the caller vouches for `search`.
+    unsafe {
+        search.write(begin);
+        repeat(count, &mut comparison, try_value::<V>);
+        (&raw const (*search).found).read_volatile() == 1
     }
-    comparison.equal == 1
 }
 
-/// Where in the subject's buffer the value must stand, if it fits at all.
+extern "C" fn try_value<V: Values>(index: u32, outer: &mut Comparison) -> i64 {
+    let search = outer.search;
+    // SAFETY: the caller of `search` vouches for both pointers, `Values` for the value.
+    unsafe {
+        let Some(value) = V::value((*search).first.wrapping_add(index)) else { return STOP };
+        let length = (*value).length;
+        let Some(start) = place((*search).test, (*search).start, (*search).length, length) else {
+            return CONTINUE;
+        };
+        (*search).compared_start = start;
+        (*search).compared_length = length;
+        (*search).equal = 1;
+        let mut comparison = Comparison { search, buffer: outer.buffer, value };
+        // Most values differ in the first word: spare them the loop.
+        if compare_word(0, &mut comparison) == CONTINUE {
+            repeat(MAX_STRING as u32 / 8, &mut comparison, compare_next_word);
+        }
+        if (&raw const (*search).equal).read_volatile() == 1 {
+            (*search).found = 1;
+            return STOP;
+        }
+    }
+    CONTINUE
+}
+
+/// Where in the text's buffer the value must stand, if it fits at all.
 #[inline(always)]
-fn place(test: u32, subject: &Subject, length: u32) -> Option<u32> {
+fn place(test: u32, start: u32, length: u32, value: u32) -> Option<u32> {
     match test {
-        TEST_TEXT_EQUAL if length == subject.length => Some(subject.start),
-        TEST_TEXT_PREFIX if length <= subject.length => Some(subject.start),
-        TEST_TEXT_POSTFIX if length <= subject.length => Some(subject.start + (subject.length - length)),
+        TEST_TEXT_EQUAL if value == length => Some(start),
+        TEST_TEXT_PREFIX if value <= length => Some(start),
+        TEST_TEXT_POSTFIX if value <= length => Some(start.wrapping_add(length - value)),
         _ => None,
     }
 }
 
 extern "C" fn compare_next_word(index: u32, comparison: &mut Comparison) -> i64 {
-    compare_word(index + 1, comparison)
+    compare_word(index.wrapping_add(1), comparison)
 }
 
 #[inline(always)]
 fn compare_word(index: u32, comparison: &mut Comparison) -> i64 {
-    // The masks change nothing: they show the verifier that the loads stay within the buffers.
-    let at = index * 8;
-    if at >= comparison.length {
-        return STOP;
-    }
-    let in_subject = ((comparison.start + at) as usize) & (MAX_STRING - 1);
-    let in_value = (at as usize) & (MAX_STRING - 1);
-    // SAFETY: both offsets are below MAX_STRING, and both buffers are at least eight bytes longer.
-    let (left, right) = unsafe {
-        let left = comparison.subject.cast::<u8>().add(in_subject).cast::<u64>().read_unaligned();
-        let right = (&raw const (*comparison.value).bytes).cast::<u8>().add(in_value);
-        (left, right.cast::<u64>().read_unaligned())
-    };
-    let rest = comparison.length - at;
-    let unused_bits = if rest < 8 { 64 - 8 * rest } else { 0 };
-    // Little-endian: the bytes beyond the end are the upper ones.
-    if (left ^ right) << unused_bits != 0 {
-        comparison.equal = 0;
-        return STOP;
+    let Comparison { search, buffer, value } = *comparison;
+    let at = index.wrapping_mul(8);
+    // SAFETY: the caller of `search` vouches for the pointers; the masks, which change nothing,
+    // show the verifier that both offsets are below MAX_STRING, and both buffers are longer by eight.
+    unsafe {
+        let length = (*search).compared_length;
+        if at >= length {
+            return STOP;
+        }
+        let in_text = ((*search).compared_start.wrapping_add(at) as usize) & (MAX_STRING - 1);
+        let in_value = (at as usize) & (MAX_STRING - 1);
+        let left = buffer.cast::<u8>().add(in_text).cast::<u64>().read_unaligned();
+        let right = (&raw const (*value).bytes).cast::<u8>().add(in_value).cast::<u64>().read_unaligned();
+        let rest = length.wrapping_sub(at);
+        let unused_bits = if rest < 8 { 64 - 8 * rest } else { 0 };
+        // Little-endian: the bytes beyond the end are the upper ones.
+        if (left ^ right) << unused_bits != 0 {
+            (*search).equal = 0;
+            return STOP;
+        }
     }
     CONTINUE
 }
@@ -88,24 +132,56 @@ fn compare_word(index: u32, comparison: &mut Comparison) -> i64 {
 #[cfg(test)]
 mod tests {
     extern crate std;
+    use core::cell::RefCell;
     use std::boxed::Box;
+    use std::vec::Vec;
 
     use super::*;
 
-    fn check(test: u32, subject: &[u8], value: &[u8], start: usize) -> bool {
-        let mut buffer = Box::new([b'x'; BUFFER]);
-        buffer[start..start + subject.len()].copy_from_slice(subject);
+    std::thread_local! {
+        static VALUES: RefCell<Vec<Box<Text>>> = const { RefCell::new(Vec::new()) };
+    }
+
+    struct Table;
+
+    impl Values for Table {
+        fn value(index: u32) -> Option<*const Text> {
+            VALUES.with_borrow(|values| values.get(index as usize).map(|value| &raw const **value))
+        }
+    }
+
+    fn text(value: &[u8]) -> Box<Text> {
         let mut text = Box::new(Text { length: value.len() as u32, reserved: 0, bytes: [0; MAX_STRING + 8] });
         text.bytes[..value.len()].copy_from_slice(value);
-        let subject =
-            Subject { buffer: &raw const *buffer, start: start as u32, length: subject.len() as u32 };
-        // SAFETY: both are boxes that outlive the call.
-        unsafe { matches(test, &subject, &raw const *text) }
+        text
+    }
+
+    fn check_any(test: u32, subject: &[u8], values: &[&[u8]], start: usize) -> bool {
+        VALUES.set(values.iter().map(|value| text(value)).collect());
+        let mut buffer = Box::new([b'x'; BUFFER]);
+        buffer[start..start + subject.len()].copy_from_slice(subject);
+        let mut state = Search::default();
+        let place = (start as u32, subject.len() as u32);
+        // SAFETY: the state, the buffer and the values outlive the call.
+        unsafe { search::<Table>(&raw mut state, &raw const *buffer, place, test, (0, values.len() as u32)) }
+    }
+
+    fn check(test: u32, subject: &[u8], value: &[u8], start: usize) -> bool {
+        check_any(test, subject, &[value], start)
+    }
+
+    #[test]
+    fn any_of_many_values_is_found() {
+        let values: [&[u8]; 3] = [b"/etc/passwd", b"", b"/etc/shadow"];
+        assert!(check_any(TEST_TEXT_EQUAL, b"/etc/shadow", &values, 9));
+        assert!(check_any(TEST_TEXT_EQUAL, b"", &values, 9));
+        assert!(!check_any(TEST_TEXT_EQUAL, b"/etc/hosts", &values, 9));
+        assert!(!check_any(TEST_TEXT_EQUAL, b"/etc/hosts", &[], 9));
     }
 
     #[test]
     fn agrees_with_slices_at_every_length_near_a_word_or_page() {
-        let long: std::vec::Vec<u8> = (0..MAX_STRING).map(|at| (at % 251) as u8).collect();
+        let long: Vec<u8> = (0..MAX_STRING).map(|at| (at % 251) as u8).collect();
         let lengths = [0, 1, 7, 8, 9, 15, 16, 17, 24, 25, 255, 256, 4087, 4088, 4089, 4095, 4096];
         for subject_length in lengths {
             let start = MAX_STRING - subject_length;

@@ -18,7 +18,11 @@ fn deny(_: LsmContext) -> i32 {
     // SAFETY: a task's mark is only written by the task itself.
     match unsafe { MARKS.get(bpf_get_current_pid_tgid()) } {
         Some(mark) if mark.points & constant(&POINT) != 0 => {
-            if (-4095..0).contains(&mark.error) { mark.error } else { -1 }
+            if (-4095..0).contains(&mark.error) {
+                mark.error
+            } else {
+                -1
+            }
         }
         _ => 0,
     }
