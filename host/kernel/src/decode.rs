@@ -176,7 +176,7 @@ mod tests {
     fn exec_bytes() -> Vec<u8> {
         let header = Bytes::header(record::EXEC, EXEC_ARGUMENTS_TRUNCATED).u32(1).u32(1).u64(2);
         let ids = header.u32(10).u32(11).u32(12).u32(13).u32(14);
-        ids.u32(7).u32(4).u32(12).text("/bin/ls/tmpls\0-l\0a b\0\0").finish()
+        ids.u32(7).u32(4).u32(11).text("/bin/ls/tmpls\0-l\0a b\0\0").finish()
     }
 
     #[test]
