@@ -60,6 +60,7 @@ fn main() {
         actions: Arc::new(["KPROBE_ACTION_POST"]),
         selector: 0,
         failed_closed: false,
+        unenforced: false,
     });
     for (name, kind) in [
         ("process_exec", EventKind::Exec),

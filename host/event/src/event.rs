@@ -71,6 +71,8 @@ pub struct Hook {
     pub selector: u32,
     /// An enforcing filter could not read an argument and failed closed.
     pub failed_closed: bool,
+    /// An enforcing action could not be carried out: the signal was refused, or no room was left to mark the task.
+    pub unenforced: bool,
 }
 
 /// A key and value that a plugin attached to an event.
@@ -79,9 +81,9 @@ pub struct Annotation {
     /// The plugin's name in the pipeline.
     pub plugin: Arc<str>,
     /// Key, e.g. `container.id`.
-    pub key: String,
-    /// Value.
-    pub value: String,
+    pub key: Arc<str>,
+    /// Value; shared, because a plugin attaches one value to many events.
+    pub value: Arc<str>,
 }
 
 /// A finding that a plugin raised on an event.

@@ -19,7 +19,7 @@ mod process;
 
 use self::cache::Cache;
 use self::encode::{Object, string};
-use crate::event::{Alert, Annotation, Event, EventKind};
+use crate::event::{Alert, Annotation, Event, EventKind, Hook};
 
 /// Writes events as JSON lines.
 ///
@@ -108,9 +108,7 @@ impl Encoder {
 /// Writes the key `serin` if the event has something that Tetragon's shape can't hold.
 fn additions(event: &Event, line: &mut Object<'_>) {
     let hook = match &event.kind {
-        EventKind::Kprobe(hook) if hook.actions.len() > 1 || hook.selector != 0 || hook.failed_closed => {
-            Some(hook)
-        }
+        EventKind::Kprobe(hook) if has_additions(hook) => Some(hook),
         _ => None,
     };
     if hook.is_none() && event.annotations.is_empty() && event.alerts.is_empty() {
@@ -118,19 +116,29 @@ fn additions(event: &Event, line: &mut Object<'_>) {
     }
     let mut object = Object::open(line.key("serin"));
     if let Some(hook) = hook {
-        if hook.selector != 0 {
-            object.number("selector", hook.selector);
-        }
-        if hook.actions.len() > 1 {
-            object.array("actions", hook.actions.iter(), |action, out| string(action, out));
-        }
-        if hook.failed_closed {
-            object.key("failed_closed").extend_from_slice(b"true");
-        }
+        hook_additions(hook, &mut object);
     }
     object.array("annotations", &event.annotations, annotation);
     object.array("alerts", &event.alerts, alert);
     object.close();
+}
+
+fn has_additions(hook: &Hook) -> bool {
+    hook.actions.len() > 1 || hook.selector != 0 || hook.failed_closed || hook.unenforced
+}
+
+fn hook_additions(hook: &Hook, object: &mut Object<'_>) {
+    if hook.selector != 0 {
+        object.number("selector", hook.selector);
+    }
+    if hook.actions.len() > 1 {
+        object.array("actions", hook.actions.iter(), |action, out| string(action, out));
+    }
+    for (name, holds) in [("failed_closed", hook.failed_closed), ("unenforced", hook.unenforced)] {
+        if holds {
+            object.key(name).extend_from_slice(b"true");
+        }
+    }
 }
 
 fn annotation(annotation: &Annotation, out: &mut Vec<u8>) {

@@ -118,6 +118,8 @@ pub struct HookHit {
     pub arguments: Vec<Argument>,
     /// An enforcing filter could not read an argument and failed closed.
     pub failed_closed: bool,
+    /// An enforcing action could not be carried out.
+    pub unenforced: bool,
 }
 
 /// Records that the kernel counted but could not write.

@@ -65,6 +65,7 @@ fn hook(arguments: Vec<(Argument, Arc<str>)>, actions: &[&'static str]) -> Hook 
         actions: actions.into(),
         selector: 0,
         failed_closed: false,
+        unenforced: false,
     }
 }
 
@@ -119,6 +120,7 @@ fn additions_of_serin_stand_under_their_own_key() {
         tags: Arc::new(["observability.filesystem".into()]),
         selector: 2,
         failed_closed: true,
+        unenforced: true,
         ..hook(Vec::new(), &["KPROBE_ACTION_OVERRIDE", "KPROBE_ACTION_SIGKILL"])
     };
     let event = Event {
@@ -251,8 +253,8 @@ fn arbitrary(strings: &mut Strings) -> Event {
         process: Some(Arc::new(process)),
         annotations: vec![Annotation {
             plugin: strings.shared(),
-            key: strings.string(),
-            value: strings.string(),
+            key: strings.shared(),
+            value: strings.shared(),
         }],
         alerts: vec![Alert {
             plugin: strings.shared(),

@@ -2,7 +2,7 @@
 
 use serin_abi::record::{
     self, ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, EXEC_ARGUMENTS_TRUNCATED, EXEC_BINARY_INCOMPLETE,
-    EXEC_CWD_INCOMPLETE, HOOK_FAILED_CLOSED, KIND_FILE, KIND_INT, KIND_LONG, KIND_SIZE, KIND_STRING,
+    EXEC_CWD_INCOMPLETE, HOOK_FAILED_CLOSED, HOOK_UNENFORCED, KIND_FILE, KIND_INT, KIND_LONG, KIND_SIZE, KIND_STRING,
     KIND_UINT, TaskKey,
 };
 use serin_event::argument::{Argument, File};
@@ -96,6 +96,7 @@ fn hook(header: Header, flags: u8, raw: record::Hit, bytes: &[u8]) -> Option<Rec
         selector: raw.selector,
         arguments,
         failed_closed: flags & HOOK_FAILED_CLOSED != 0,
+        unenforced: flags & HOOK_UNENFORCED != 0,
     }))
 }
 
@@ -224,6 +225,7 @@ mod tests {
                 Argument::Unreadable(UNREADABLE),
             ],
             failed_closed: true,
+            unenforced: false,
         };
         assert_eq!(decode(&bytes), Some(Record::Hook(expected)));
     }

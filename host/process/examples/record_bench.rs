@@ -66,6 +66,7 @@ fn hit(time: u64) -> Record {
         selector: 0,
         arguments,
         failed_closed: false,
+        unenforced: false,
     })
 }
 

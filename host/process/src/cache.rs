@@ -222,6 +222,7 @@ impl ProcessCache {
             actions: Arc::clone(actions.unwrap_or(&self.no_actions)),
             selector: hit.selector,
             failed_closed: hit.failed_closed,
+            unenforced: hit.unenforced,
         }
     }
 

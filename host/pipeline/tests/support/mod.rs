@@ -85,6 +85,7 @@ pub fn kprobe(policy: &str, path: &str) -> Event {
         actions: Arc::new(["KPROBE_ACTION_POST"]),
         selector: 0,
         failed_closed: false,
+        unenforced: false,
     };
     event(EventKind::Kprobe(hook))
 }

@@ -218,7 +218,7 @@ fn id_reused_within_a_tick_takes_the_place() {
 #[test]
 fn hook_hits_carry_the_hooks_texts() {
     let mut rig = with_shell();
-    let record = HookHit { failed_closed: true, ..hit(4 * SECOND, Task { tid: 101, ..SHELL }) };
+    let record = HookHit { failed_closed: true, unenforced: true, ..hit(4 * SECOND, Task { tid: 101, ..SHELL }) };
     let event = rig.apply(Record::Hook(record)).unwrap();
     let expected = Hook {
         function_name: "fd_install".into(),
@@ -229,6 +229,7 @@ fn hook_hits_carry_the_hooks_texts() {
         actions: Arc::new(["KPROBE_ACTION_SIGKILL"]),
         selector: 1,
         failed_closed: true,
+        unenforced: true,
     };
     assert_eq!((event.kind, event.tid), (EventKind::Kprobe(expected), 101));
     assert_eq!(event.process.unwrap().pid, 100);
