@@ -45,8 +45,7 @@ spec:
 }
 
 /// The talk's filter: links to anything whose name ends in `passwd`.
-pub(crate) const PASSWD: &str = "\
-    - matchArgs:
+pub(crate) const PASSWD: &str = "    - matchArgs:
       - index: 0
         operator: Postfix
         values:

@@ -42,21 +42,9 @@ pub(crate) fn exit(status: u8, further: &[&str]) -> Result<Ended> {
     run(&arguments)
 }
 
-/// The same, after the process has moved to the cgroup with this `cgroup.procs`.
-pub(crate) fn exit_in(cgroup: &Path, status: u8, further: &[&str]) -> Result<Ended> {
-    let mut command = Command::new("sh");
-    command.args(["-c", "echo $$ > \"$1\" && shift && exec \"$@\"", "sh"]).arg(cgroup);
-    command.arg(program()?).args(["trigger", "exit", &status.to_string()]).args(further);
-    finish(command.stdout(Stdio::piped()))
-}
-
 /// Runs a trigger to its end.
 fn run(arguments: &[&str]) -> Result<Ended> {
-    finish(&mut command(arguments)?)
-}
-
-fn finish(command: &mut Command) -> Result<Ended> {
-    let child = command.stdin(Stdio::null()).spawn().context("cannot start the trigger")?;
+    let child = command(arguments)?.stdin(Stdio::null()).spawn().context("cannot start the trigger")?;
     let pid = child.id();
     let output = child.wait_with_output()?;
     let errno = String::from_utf8_lossy(&output.stdout).trim().parse().ok();
@@ -85,17 +73,26 @@ pub(crate) struct Waiting {
 impl Waiting {
     /// Starts a process that makes a number of failing links to /etc/passwd when told to go.
     pub(crate) fn flood(count: u64) -> Result<Self> {
-        Self::start(&["flood", &count.to_string()])
+        Self::start(command(&["flood", &count.to_string()])?)
     }
 
     /// Starts a process that makes one link when told to go.
     pub(crate) fn symlink(target: &str, link: &str) -> Result<Self> {
-        Self::start(&["symlink-later", target, link])
+        Self::start(command(&["symlink-later", target, link])?)
     }
 
-    fn start(arguments: &[&str]) -> Result<Self> {
-        let mut child =
-            command(arguments)?.stdin(Stdio::piped()).spawn().context("cannot start the trigger")?;
+    /// Starts a process that moves to a cgroup, becomes a trigger there, and does nothing.
+    pub(crate) fn in_cgroup(cgroup: &Path) -> Result<Self> {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "echo $$ > \"$1\" && shift && exec \"$@\"", "sh"])
+            .arg(cgroup.join("cgroup.procs"));
+        command.arg(program()?).args(["trigger", "flood", "0"]).stdout(Stdio::piped());
+        Self::start(command)
+    }
+
+    fn start(mut command: Command) -> Result<Self> {
+        let mut child = command.stdin(Stdio::piped()).spawn().context("cannot start the trigger")?;
         let output = BufReader::new(child.stdout.take().context("no pipe from the trigger")?);
         Ok(Self { child, output })
     }
@@ -144,13 +141,11 @@ fn act(words: &[&str]) -> Result<u8> {
         ["exit", status, ..] => return Ok(status.parse()?),
         ["symlink", target, link] => say(symlinkat(target, link)?)?,
         ["open", path] => say(std::fs::File::open(path).err().map_or(0, errno))?,
-        ["symlink-later", target, link] => {
-            wait_for_go()?;
+        ["symlink-later", target, link] if told_to_go()? => {
             say(symlinkat(target, link)?)?;
             wait_for_end()?;
         }
-        ["flood", count] => {
-            wait_for_go()?;
+        ["flood", count] if told_to_go()? => {
             for _ in 0..count.parse::<u64>()? {
                 // An empty name for the link fails, but not before the hooks have run.
                 ensure!(symlinkat("/etc/passwd", "")? != 0);
@@ -158,6 +153,7 @@ fn act(words: &[&str]) -> Result<u8> {
             say(0)?;
             wait_for_end()?;
         }
+        ["symlink-later", ..] | ["flood", ..] => {}
         _ => bail!("unknown trigger {words:?}"),
     }
     Ok(0)
@@ -168,12 +164,9 @@ fn say(errno: i32) -> Result<()> {
     Ok(std::io::stdout().flush()?)
 }
 
-fn wait_for_go() -> Result<()> {
-    let mut byte = [0];
-    while byte != *b"\n" {
-        std::io::stdin().read_exact(&mut byte)?;
-    }
-    Ok(())
+/// Whether it came: the other side may also end this process without it.
+fn told_to_go() -> Result<bool> {
+    Ok(std::io::stdin().lines().next().transpose()?.is_some())
 }
 
 fn wait_for_end() -> Result<()> {

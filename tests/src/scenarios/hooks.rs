@@ -76,8 +76,7 @@ fn other_symlink(_: &Kernel) -> Result<()> {
 }
 
 fn first_selector(_: &Kernel) -> Result<()> {
-    let selectors = "\
-    - matchArgs:
+    let selectors = "    - matchArgs:
       - { index: 0, operator: Equal, values: [/first] }
     - matchArgs:
       - { index: 0, operator: Prefix, values: [/fi, /second] }

@@ -54,19 +54,22 @@ fn container_enrich(_: &Kernel) -> Result<()> {
     let cgroup = Cgroup::new(&format!("docker-{CONTAINER}.scope"))?;
     let mut agent = Setup::new()?.pipeline(&pipeline(&plugin("container-enrich", "")))?.start()?;
     let outside = trigger::exit(0, &["outside"])?;
-    let inside = trigger::exit_in(&cgroup.path.join("cgroup.procs"), 0, &["inside"])?;
-    let exec_of = |event: &Value, pid: u32, word: &str| {
+    let inside = trigger::Waiting::in_cgroup(&cgroup.path)?;
+    let program = trigger::program()?;
+    let exec_of = |event: &Value, pid: u32| {
         let process = &event["process_exec"]["process"];
-        process["pid"] == pid && process["arguments"].as_str().is_some_and(|text| text.ends_with(word))
+        // The process was a shell before, outside the container.
+        process["pid"] == pid && process["binary"] == program
     };
-    let event = agent.wait_for("process_exec", |event| exec_of(event, inside.pid, "inside"))?;
+    let event = agent.wait_for("process_exec", |event| exec_of(event, inside.pid()))?;
     ensure!(annotation(&event, "container-enrich", "container.id") == Some(CONTAINER), "id: {event}");
     ensure!(
         annotation(&event, "container-enrich", "container.runtime") == Some("docker"),
         "runtime: {event}"
     );
-    let event = agent.wait_for("process_exec", |event| exec_of(event, outside.pid, "outside"))?;
+    let event = agent.wait_for("process_exec", |event| exec_of(event, outside.pid))?;
     ensure!(annotation(&event, "container-enrich", "container.id").is_none(), "not in a container: {event}");
+    inside.end()?;
     agent.stop()?;
     Ok(())
 }
