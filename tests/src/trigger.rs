@@ -29,6 +29,11 @@ pub(crate) fn symlink(target: &str, link: &str) -> Result<Ended> {
     run(&["symlink", target, link])
 }
 
+/// Makes the symbolic link with a target that lies in a page the process has never touched.
+pub(crate) fn symlink_from_untouched_page(target: &str, link: &str) -> Result<Ended> {
+    run(&["symlink-untouched", target, link])
+}
+
 /// Opens a file for reading.
 pub(crate) fn open(path: &str) -> Result<Ended> {
     run(&["open", path])
@@ -140,6 +145,7 @@ fn act(words: &[&str]) -> Result<u8> {
     match words {
         ["exit", status, ..] => return Ok(status.parse()?),
         ["symlink", target, link] => say(symlinkat(target, link)?)?,
+        ["symlink-untouched", target, link] => say(symlinkat_from_untouched_page(target, link)?)?,
         ["open", path] => say(std::fs::File::open(path).err().map_or(0, errno))?,
         ["symlink-later", target, link] if told_to_go()? => {
             say(symlinkat(target, link)?)?;
@@ -178,6 +184,33 @@ fn symlinkat(target: &str, link: &str) -> Result<i32> {
     let (target, link) = (CString::new(target)?, CString::new(link)?);
     let result = rustix::fs::symlinkat(target, rustix::fs::CWD, link);
     Ok(result.err().map_or(0, rustix::io::Errno::raw_os_error))
+}
+
+/// The target is a string in a file that is mapped and never read: the kernel's own copy of it
+/// faults the page in, a program that must not sleep can't.
+fn symlinkat_from_untouched_page(target: &str, link: &str) -> Result<i32> {
+    const PAGE: usize = 4096;
+    let mut file = tempfile::tempfile()?;
+    let mut page = target.as_bytes().to_vec();
+    page.resize(PAGE, 0);
+    file.write_all(&page)?;
+    let link = CString::new(link)?;
+    // SAFETY: the mapping is new and nothing else points to it; it is a NUL-terminated string for
+    // the kernel to read, and `link` is one as well.
+    #[allow(unsafe_code, reason = "only a raw system call passes a page without touching it")]
+    let result = unsafe {
+        let protection = rustix::mm::ProtFlags::READ;
+        let map = rustix::mm::mmap(
+            std::ptr::null_mut(),
+            PAGE,
+            protection,
+            rustix::mm::MapFlags::PRIVATE,
+            &file,
+            0,
+        )?;
+        libc::symlinkat(map.cast(), libc::AT_FDCWD, link.as_ptr())
+    };
+    Ok(if result == 0 { 0 } else { errno(std::io::Error::last_os_error()) })
 }
 
 fn errno(error: std::io::Error) -> i32 {
