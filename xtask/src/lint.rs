@@ -8,7 +8,9 @@ use crate::test::Report;
 use crate::{layout, step, toolchain};
 
 /// The workspaces of the repository, by their folders.
-const WORKSPACES: &[&str] = &["", "kernel-ebpf", "plugins"];
+const WORKSPACES: &[&str] = &["", KERNEL_EBPF, "plugins"];
+/// The one that is a package as well.
+const KERNEL_EBPF: &str = "kernel-ebpf";
 
 /// Runs all checks and prints what failed; whether nothing did.
 pub(crate) fn all() -> Result<bool> {
@@ -26,6 +28,9 @@ pub(crate) fn report() -> Result<Report> {
     for folder in WORKSPACES {
         let mut fmt = toolchain::cargo();
         fmt.args(["fmt", "--check", "--manifest-path"]).arg(manifest(folder));
+        if *folder != KERNEL_EBPF {
+            fmt.arg("--all");
+        }
         check(&mut report, format!("format of {}", name(folder)), &mut fmt);
     }
     clippy(&mut report, "host", &["--release", "--workspace", "--exclude", "xtask"]);
@@ -63,9 +68,12 @@ fn advisories(report: &mut Report, mut command: Command) {
     let text = String::from_utf8_lossy(&output.stderr);
     if output.status.success() {
         report.totals.passed += 1;
-    } else if let Some(error) = text.lines().find(|line| line.contains("failed to fetch advisory database")) {
+    } else if text.contains("failed to fetch advisory database") {
+        let error = text.lines().find(|line| line.starts_with("fatal: ")).unwrap_or(&text);
         report.totals.skipped += 1;
-        report.notes.push(format!("skipped advisories of dependencies: {}", error.trim()));
+        report
+            .notes
+            .push(format!("skipped advisories of dependencies: no advisory database: {}", error.trim()));
     } else {
         eprintln!("{text}");
         report.totals.failed += 1;
