@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use crate::vm::{self, ErrorInjection, Kernel, Machine};
-use crate::{build, layout, packages, toolchain};
+use crate::{build, layout, packages, step, toolchain};
 
-/// Benchmarks of single crates: the package and its example.
-const EXAMPLES: &[(&str, &str)] = &[("serin-event", "json_bench"), ("serin-pipeline", "chain_bench")];
+/// Benchmarks of single crates: their examples.
+const EXAMPLES: &[&str] = &["json_bench", "record_bench", "chain_bench"];
 
 /// Calls a round when instructions are counted: every run gives the same, so few are enough.
 const COUNTED_CALLS: u32 = 2_000;
@@ -18,11 +18,10 @@ const COUNTED_CALLS: u32 = 2_000;
 pub(crate) fn all() -> Result<()> {
     build::all()?;
     build::end_to_end_tests()?;
-    for (package, example) in EXAMPLES {
-        println!("\n## {package}: {example}\n");
-        let mut command = toolchain::cargo();
-        command.args(["run", "--quiet", "--release", "--package", package, "--example", example]);
-        run(&mut command)?;
+    examples()?;
+    for example in EXAMPLES {
+        println!("\n## {example}\n");
+        run(Command::new(layout::binary("examples").join(example)).current_dir(layout::root()))?;
     }
     println!("\n## The agent on this machine");
     if packages::is_root() {
@@ -31,6 +30,15 @@ pub(crate) fn all() -> Result<()> {
         println!("left out: it takes root");
     }
     counted()
+}
+
+/// Builds the examples of all crates at once: by themselves they would agree on other features
+/// of their dependencies than the agent does, and wasmtime would be compiled once more.
+fn examples() -> Result<()> {
+    let mut command = toolchain::cargo();
+    command.args(["build", "--release", "--workspace", "--exclude", "xtask", "--examples"]);
+    step::run("benchmarks", step::with_cargo_progress(&mut command))?;
+    Ok(())
 }
 
 /// The same on the small kernel, where one instruction takes one nanosecond.
