@@ -1,17 +1,16 @@
 //! Reading a hook's arguments into slots, each at most once and only when asked for.
 
 use serin_abi::MAX_STRING;
-use serin_abi::config::{HookConfig, SYSCALL};
+use serin_abi::config::{HookConfig, READ_FILENAME, SYSCALL};
 use serin_abi::record::{
-    ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, Argument, KIND_FILE, KIND_INT, KIND_LONG, KIND_SIZE,
-    KIND_STRING, KIND_UINT,
+    ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, Argument, KIND_BINPRM, KIND_FILE, KIND_INT, KIND_LONG,
+    KIND_PATH, KIND_SIZE, KIND_STRING, KIND_UINT,
 };
 use serin_abi::selector::{constant, entry};
 
-use crate::memory::{pointer, short, string};
-use crate::process::read_path;
+use crate::memory::{pointer, string};
 use crate::scratch::Slot;
-use crate::{offset, task};
+use crate::{files, offset};
 
 /// Where a program finds the arguments of the function it is attached to.
 pub trait Registers {
@@ -38,12 +37,14 @@ pub fn load(config: &HookConfig, registers: &impl Registers, slot: u32, to: *mut
     // SAFETY: a pointer to a map value.
     unsafe { (*to).header = header };
     let value = raw(config, registers, constant(&argument.index));
-    let read = match kind {
+    let read = constant(&argument.read);
+    let loaded = match kind {
+        KIND_STRING if read == READ_FILENAME => load_string(to, pointer(value + offset!(filename_name))),
         KIND_STRING => load_string(to, value),
-        KIND_FILE => load_file(to, value),
+        KIND_FILE | KIND_PATH | KIND_BINPRM => files::load(to, kind, read, value),
         _ => load_integer(to, kind, value),
     };
-    if !read {
+    if !loaded {
         // SAFETY: a pointer to a map value.
         unsafe {
             (*to).header.length = 0;
@@ -80,21 +81,6 @@ fn load_string(to: *mut Slot, address: u64) -> bool {
         if with_nul as usize > MAX_STRING {
             (*to).header.flags = ARGUMENT_INCOMPLETE;
         }
-    }
-    true
-}
-
-#[inline(always)]
-fn load_file(to: *mut Slot, file: u64) -> bool {
-    if file == 0 {
-        return false;
-    }
-    let incomplete = read_path(to, file + offset!(file_f_path), task::current());
-    let inode = pointer(file + offset!(file_f_inode));
-    // SAFETY: a pointer to a map value.
-    unsafe {
-        (*to).header.mode = short(inode + offset!(inode_i_mode));
-        (*to).header.flags = ARGUMENT_INCOMPLETE * incomplete;
     }
     true
 }

@@ -11,6 +11,7 @@
 pub mod arguments;
 pub mod atomic;
 pub mod counters;
+pub mod files;
 pub mod hook;
 pub mod maps;
 pub mod memory;

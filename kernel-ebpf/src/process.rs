@@ -1,6 +1,6 @@
 //! Exec, fork and exit: the table of processes and their records.
 
-use serin_abi::path::walk;
+use serin_abi::path::{walk, walk_dentry};
 use serin_abi::record::{
     EXEC, EXEC_ARGUMENTS_TRUNCATED, EXEC_BINARY_INCOMPLETE, EXEC_CWD_INCOMPLETE, EXIT, Exec, Exit, FORK,
     Fork, Header,
@@ -86,6 +86,18 @@ pub fn read_path(slot: *mut Slot, path: u64, task: u64) -> u8 {
     // SAFETY: a pointer to a map value.
     unsafe {
         walk(path, task::root(task), &mut (*slot).walk, PathBuffer(&raw mut (*slot).buffer));
+        (*slot).start = (*slot).walk.start;
+        (*slot).header.length = MAX_STRING as u32 - (*slot).start;
+        (1 ^ (*slot).walk.complete as u8) & 1
+    }
+}
+
+/// Reads the path of a `struct dentry` within its file system, as [`read_path`] does.
+#[inline(always)]
+pub fn read_dentry(slot: *mut Slot, dentry: u64) -> u8 {
+    // SAFETY: a pointer to a map value.
+    unsafe {
+        walk_dentry(dentry, &mut (*slot).walk, PathBuffer(&raw mut (*slot).buffer));
         (*slot).start = (*slot).walk.start;
         (*slot).header.length = MAX_STRING as u32 - (*slot).start;
         (1 ^ (*slot).walk.complete as u8) & 1

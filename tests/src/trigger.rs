@@ -39,6 +39,21 @@ pub(crate) fn open(path: &str) -> Result<Ended> {
     run(&["open", path])
 }
 
+/// Appends `more` to a file by one `write(2)`.
+pub(crate) fn write(path: &str) -> Result<Ended> {
+    run(&["write", path])
+}
+
+/// Opens a file, removes it, and writes to what it has still open.
+pub(crate) fn write_removed(path: &str) -> Result<Ended> {
+    run(&["write-removed", path])
+}
+
+/// Runs a program that is not this one.
+pub(crate) fn other_program() -> Result<Ended> {
+    finish(Command::new("true").stdout(Stdio::piped()))
+}
+
 /// Exits with this status; the further arguments do nothing.
 pub(crate) fn exit(status: u8, further: &[&str]) -> Result<Ended> {
     let status = status.to_string();
@@ -49,7 +64,11 @@ pub(crate) fn exit(status: u8, further: &[&str]) -> Result<Ended> {
 
 /// Runs a trigger to its end.
 fn run(arguments: &[&str]) -> Result<Ended> {
-    let child = command(arguments)?.stdin(Stdio::null()).spawn().context("cannot start the trigger")?;
+    finish(&mut command(arguments)?)
+}
+
+fn finish(command: &mut Command) -> Result<Ended> {
+    let child = command.stdin(Stdio::null()).spawn().context("cannot start the trigger")?;
     let pid = child.id();
     let output = child.wait_with_output()?;
     let errno = String::from_utf8_lossy(&output.stdout).trim().parse().ok();
@@ -147,6 +166,8 @@ fn act(words: &[&str]) -> Result<u8> {
         ["symlink", target, link] => say(symlinkat(target, link)?)?,
         ["symlink-untouched", target, link] => say(symlinkat_from_untouched_page(target, link)?)?,
         ["open", path] => say(std::fs::File::open(path).err().map_or(0, errno))?,
+        ["write", path] => say(append(path, || Ok(()))?)?,
+        ["write-removed", path] => say(append(path, || std::fs::remove_file(path))?)?,
         ["symlink-later", target, link] if told_to_go()? => {
             say(symlinkat(target, link)?)?;
             wait_for_end()?;
@@ -178,6 +199,13 @@ fn told_to_go() -> Result<bool> {
 fn wait_for_end() -> Result<()> {
     std::io::stdin().read_to_end(&mut Vec::new())?;
     Ok(())
+}
+
+/// Opens a file, does something, and writes; the error number of the write.
+fn append(path: &str, between: impl FnOnce() -> std::io::Result<()>) -> Result<i32> {
+    let mut file = std::fs::OpenOptions::new().append(true).open(path)?;
+    between()?;
+    Ok(file.write(b"more").err().map_or(0, errno))
 }
 
 fn symlinkat(target: &str, link: &str) -> Result<i32> {

@@ -13,15 +13,29 @@ pub enum Argument {
     Size(u64),
     /// A NUL-terminated string without its NUL, lossily decoded as UTF-8: `string_arg`.
     String(String),
-    /// An open file: `file_arg`.
+    /// A file: `file_arg`, `path_arg` or `linux_binprm_arg`, as [`File::role`] says.
     File(File),
     /// The value could not be read: `error_arg`.
     Unreadable(&'static str),
 }
 
-/// A `struct file`: Tetragon's `KprobeFile`.
+/// What a file was to the hooked function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum FileRole {
+    /// An open file: `file_arg`.
+    #[default]
+    Open,
+    /// A path or directory entry: `path_arg`.
+    Path,
+    /// The program about to be executed: `linux_binprm_arg`.
+    Program,
+}
+
+/// Where a file is and what it is: Tetragon's `KprobeFile`, `KprobePath` and `KprobeLinuxBinprm`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct File {
+    /// What it was to the function.
+    pub role: FileRole,
     /// Path seen from the task's root directory.
     pub path: String,
     /// The path could not be resolved to the root (`unresolvedPathComponents`).

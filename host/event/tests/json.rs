@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use serin_event::action::{Action, ActionRequest, ActionResult, Method, Outcome, Source};
-use serin_event::argument::{Argument, File};
+use serin_event::argument::{Argument, File, FileRole};
 use serin_event::process::Flags;
 use serin_event::{Alert, Annotation, Event, EventKind, Hook, Process, Severity, json};
 
@@ -96,7 +96,7 @@ fn exit() {
 
 #[test]
 fn kprobe() {
-    let file = File { path: "/etc/passwd".into(), incomplete: true, mode: 0o100_644 };
+    let file = File { path: "/etc/passwd".into(), incomplete: true, mode: 0o100_644, ..File::default() };
     let arguments = vec![
         (Argument::String("/etc/passwd".into()), "".into()),
         (Argument::Int(-100), "newdfd".into()),
@@ -111,6 +111,20 @@ fn kprobe() {
     let hook = hook(arguments, &["KPROBE_ACTION_POST"]);
     let event = Event { tid: 52_701, ..event(EventKind::Kprobe(hook)) };
     assert_eq!(line(&event), golden(include_str!("golden/process_kprobe.json")));
+}
+
+#[test]
+fn files_are_told_by_their_role() {
+    for (role, expected) in [
+        (FileRole::Open, r#""args":[{"file_arg":{"path":"/a"}}]"#),
+        (FileRole::Path, r#""args":[{"path_arg":{"path":"/a"}}]"#),
+        (FileRole::Program, r#""args":[{"linux_binprm_arg":{"path":"/a"}}]"#),
+    ] {
+        let file = File { role, path: "/a".into(), ..File::default() };
+        let hook = hook(vec![(Argument::File(file), "".into())], &["KPROBE_ACTION_POST"]);
+        let line = line(&event(EventKind::Kprobe(hook)));
+        assert!(line.contains(expected), "{role:?}: {line}");
+    }
 }
 
 #[test]

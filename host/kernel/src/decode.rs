@@ -2,10 +2,10 @@
 
 use serin_abi::record::{
     self, ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, EXEC_ARGUMENTS_TRUNCATED, EXEC_BINARY_INCOMPLETE,
-    EXEC_CWD_INCOMPLETE, HOOK_FAILED_CLOSED, HOOK_UNENFORCED, KIND_FILE, KIND_INT, KIND_LONG, KIND_SIZE, KIND_STRING,
-    KIND_UINT, TaskKey,
+    EXEC_CWD_INCOMPLETE, HOOK_FAILED_CLOSED, HOOK_UNENFORCED, KIND_BINPRM, KIND_FILE, KIND_INT, KIND_LONG,
+    KIND_PATH, KIND_SIZE, KIND_STRING, KIND_UINT, TaskKey,
 };
-use serin_event::argument::{Argument, File};
+use serin_event::argument::{Argument, File, FileRole};
 use serin_event::record::{Credentials, Exec, Exit, Fork, Header, HookHit, Record, Task};
 
 use crate::wire::read;
@@ -111,13 +111,16 @@ fn argument(header: &record::Argument, value: &[u8]) -> Option<Argument> {
         KIND_LONG => Argument::Long(number()?),
         KIND_SIZE => Argument::Size(number()? as u64),
         KIND_STRING => Argument::String(string(value)),
-        KIND_FILE => Argument::File(File {
-            path: string(value),
-            incomplete: header.flags & ARGUMENT_INCOMPLETE != 0,
-            mode: header.mode,
-        }),
+        KIND_FILE => file(FileRole::Open, header, value),
+        KIND_PATH => file(FileRole::Path, header, value),
+        KIND_BINPRM => file(FileRole::Program, header, value),
         _ => return None,
     })
+}
+
+fn file(role: FileRole, header: &record::Argument, path: &[u8]) -> Argument {
+    let incomplete = header.flags & ARGUMENT_INCOMPLETE != 0;
+    Argument::File(File { role, path: string(path), incomplete, mode: header.mode })
 }
 
 #[cfg(test)]
@@ -201,7 +204,7 @@ mod tests {
         let bytes = Bytes::header(record::HOOK, HOOK_FAILED_CLOSED)
             .u32(3)
             .u32(1)
-            .u32(7)
+            .u32(9)
             .u32(0)
             .argument(KIND_INT, 0, 0, &(-2_i64).to_ne_bytes())
             .argument(KIND_UINT, 0, 0, &u64::from(u32::MAX).to_ne_bytes())
@@ -210,6 +213,8 @@ mod tests {
             .argument(KIND_STRING, 0, 0, b"x/y")
             .argument(KIND_FILE, ARGUMENT_INCOMPLETE, 0o100_644, b"/etc")
             .argument(KIND_STRING, ARGUMENT_UNREADABLE, 0, b"")
+            .argument(KIND_PATH, 0, 0o040_755, b"/tmp")
+            .argument(KIND_BINPRM, 0, 0o100_755, b"/bin/a (deleted)")
             .finish();
         let expected = HookHit {
             header: HEADER,
@@ -221,8 +226,23 @@ mod tests {
                 Argument::Long(i64::MIN),
                 Argument::Size(u64::MAX),
                 Argument::String("x/y".into()),
-                Argument::File(File { path: "/etc".into(), incomplete: true, mode: 0o100_644 }),
+                Argument::File(File {
+                    path: "/etc".into(),
+                    incomplete: true,
+                    mode: 0o100_644,
+                    ..File::default()
+                }),
                 Argument::Unreadable(UNREADABLE),
+                file(
+                    FileRole::Path,
+                    &record::Argument { mode: 0o040_755, ..record::Argument::default() },
+                    b"/tmp",
+                ),
+                file(
+                    FileRole::Program,
+                    &record::Argument { mode: 0o100_755, ..record::Argument::default() },
+                    b"/bin/a (deleted)",
+                ),
             ],
             failed_closed: true,
             unenforced: false,

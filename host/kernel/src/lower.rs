@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 
 use serin_abi::config::{
-    ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, ArgumentConfig, FUNCTION, Filter, HookConfig, SYSCALL,
-    Selector, TEST_BINARY_IN, TEST_BINARY_NOT_IN, TEST_INTEGER_IN, TEST_PID_IN, TEST_PID_NOT_IN,
-    TEST_TEXT_EQUAL, TEST_TEXT_POSTFIX, TEST_TEXT_PREFIX,
+    ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, ArgumentConfig, FUNCTION, Filter, HookConfig, READ_DENTRY,
+    READ_DESCRIPTOR, READ_FILENAME, READ_VALUE, SYSCALL, Selector, TEST_BINARY_IN, TEST_BINARY_NOT_IN,
+    TEST_INTEGER_IN, TEST_PID_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL, TEST_TEXT_POSTFIX, TEST_TEXT_PREFIX,
 };
-use serin_abi::record::{KIND_FILE, KIND_INT, KIND_LONG, KIND_SIZE, KIND_STRING, KIND_UINT};
+use serin_abi::record::{
+    KIND_BINPRM, KIND_FILE, KIND_INT, KIND_LONG, KIND_PATH, KIND_SIZE, KIND_STRING, KIND_UINT,
+};
 use serin_abi::{MAX_ARGUMENTS, MAX_FILTERS, MAX_SELECTORS, MAX_STRING, Member, Text};
 use serin_policy::{
     ActionPlan, ArgumentFilter, ArgumentKind, HookPlan, Membership, SelectorPlan, Target, Test,
@@ -62,7 +64,8 @@ impl Lowered {
         self.config.argument_count = plan.arguments.len() as u32;
         for (config, argument) in self.config.arguments.iter_mut().zip(&plan.arguments) {
             limit("argument index", argument.index.into(), MAX_ARGUMENTS - 1)?;
-            *config = ArgumentConfig { index: argument.index.into(), kind: kind(argument.kind) };
+            let (kind, read) = reading(argument.kind);
+            *config = ArgumentConfig { index: argument.index.into(), kind, read };
         }
         Ok(())
     }
@@ -94,7 +97,11 @@ impl Lowered {
     }
 
     fn cost(&self, filter: &ArgumentFilter) -> u32 {
-        self.config.arguments.get(filter.slot).map_or(0, |argument| argument.kind)
+        self.config.arguments.get(filter.slot).map_or(0, |argument| match argument.kind {
+            KIND_STRING => 1,
+            KIND_FILE | KIND_PATH | KIND_BINPRM => 2,
+            _ => 0,
+        })
     }
 
     fn argument(&mut self, filter: &ArgumentFilter) -> Result<Filter, String> {
@@ -156,14 +163,20 @@ fn by_membership(membership: Membership, is_in: u32, is_not_in: u32) -> u32 {
     }
 }
 
-fn kind(kind: ArgumentKind) -> u32 {
+/// What the record will say an argument is, and how to come by it.
+fn reading(kind: ArgumentKind) -> (u32, u32) {
     match kind {
-        ArgumentKind::Int => KIND_INT,
-        ArgumentKind::Uint => KIND_UINT,
-        ArgumentKind::Long => KIND_LONG,
-        ArgumentKind::Size => KIND_SIZE,
-        ArgumentKind::String => KIND_STRING,
-        ArgumentKind::File => KIND_FILE,
+        ArgumentKind::Int => (KIND_INT, READ_VALUE),
+        ArgumentKind::Uint => (KIND_UINT, READ_VALUE),
+        ArgumentKind::Long => (KIND_LONG, READ_VALUE),
+        ArgumentKind::Size => (KIND_SIZE, READ_VALUE),
+        ArgumentKind::String => (KIND_STRING, READ_VALUE),
+        ArgumentKind::Filename => (KIND_STRING, READ_FILENAME),
+        ArgumentKind::File => (KIND_FILE, READ_VALUE),
+        ArgumentKind::Descriptor => (KIND_FILE, READ_DESCRIPTOR),
+        ArgumentKind::Path => (KIND_PATH, READ_VALUE),
+        ArgumentKind::Dentry => (KIND_PATH, READ_DENTRY),
+        ArgumentKind::Binprm => (KIND_BINPRM, READ_VALUE),
     }
 }
 

@@ -104,34 +104,41 @@ fn check_argument(
     }
 }
 
+/// Structures that pointers lead to, the types that read them, and what to write for that.
+const STRUCTURES: &[(&str, &[ArgumentKind], &str)] = &[
+    ("struct file", &[ArgumentKind::File], "write `file`"),
+    ("struct path", &[ArgumentKind::Path], "write `path`"),
+    ("struct dentry", &[ArgumentKind::Dentry], "write `dentry`"),
+    ("struct linux_binprm", &[ArgumentKind::Binprm], "write `linux_binprm`"),
+    ("struct filename", &[ArgumentKind::Filename], "write `filename`"),
+];
+
 /// What to write instead if an argument's type contradicts the parameter's.
 fn mismatch(kind: ArgumentKind, actual: &TypeKind) -> Option<&'static str> {
-    use ArgumentKind::{File, Int, Long, Size, String, Uint};
+    use ArgumentKind::{Descriptor, Int, Long, Size, String, Uint};
     match (kind, actual) {
         // Registers hold narrow integers extended to 32 bits; signedness only changes how they print.
-        (Int | Uint, TypeKind::Int { size: ..=4, .. }) | (Long | Size, TypeKind::Int { size: 8, .. }) => None,
-        (Int | Uint, TypeKind::Int { size: 8, signed: true }) => Some("write `int64`"),
-        (Int | Uint, TypeKind::Int { size: 8, signed: false }) => Some("write `uint64`"),
-        (Long | Size, TypeKind::Int { size: ..=4, signed: true }) => Some("write `int`"),
-        (Long | Size, TypeKind::Int { size: ..=4, signed: false }) => Some("write `uint32`"),
-        (File, TypeKind::Pointer { target }) if target == "struct file" => None,
-        (_, TypeKind::Pointer { target }) if target == "struct file" && kind != Size => Some("write `file`"),
-        (String, TypeKind::Pointer { target }) if is_text(target) => None,
-        (Int | Uint | Long | File, TypeKind::Pointer { target }) if is_character(target) => {
-            Some("write `string`")
-        }
+        (Int | Uint | Descriptor, TypeKind::Int { size: ..=4, .. })
+        | (Long | Size, TypeKind::Int { size: 8, .. }) => None,
         // The address itself.
         (Size, TypeKind::Pointer { .. }) => None,
-        (Int | Uint | Long, TypeKind::Pointer { .. }) => Some("write `uint64` to get the address"),
-        (String | File, TypeKind::Int { signed: true, size }) => {
-            Some(if *size == 8 { "write `int64`" } else { "write `int`" })
-        }
-        (String | File, TypeKind::Int { size, .. }) => {
-            Some(if *size == 8 { "write `uint64`" } else { "write `uint32`" })
-        }
-        _ => Some("leave this argument out: no supported type can read it"),
+        (String, TypeKind::Pointer { target }) if is_text(target) => None,
+        (_, TypeKind::Pointer { target }) if is_character(target) => Some("write `string`"),
+        (_, TypeKind::Pointer { target }) => match STRUCTURES.iter().find(|(name, ..)| name == target) {
+            Some((_, kinds, _)) if kinds.contains(&kind) => None,
+            Some((_, _, help)) => Some(help),
+            None if matches!(kind, Int | Uint | Long) => Some("write `uint64` to get the address"),
+            None => Some(NO_TYPE),
+        },
+        (_, TypeKind::Int { size: 8, signed: true }) => Some("write `int64`"),
+        (_, TypeKind::Int { size: 8, signed: false }) => Some("write `uint64`"),
+        (_, TypeKind::Int { signed: true, .. }) => Some("write `int`"),
+        (_, TypeKind::Int { signed: false, .. }) => Some("write `uint32`"),
+        (_, TypeKind::Other(_)) => Some(NO_TYPE),
     }
 }
+
+const NO_TYPE: &str = "leave this argument out: no supported type can read it";
 
 fn is_character(target: &str) -> bool {
     matches!(target, "char" | "unsigned char" | "signed char")

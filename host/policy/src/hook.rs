@@ -119,9 +119,13 @@ fn read_arguments(args: Field<'_>, report: &mut Report<'_>) -> Option<Vec<(Argum
     let mut arguments: Vec<(ArgumentPlan, ArgumentPlaces)> = vec![];
     let mut complete = true;
     for item in args.items(report)? {
-        let Some((plan, places)) = read_argument(item, report) else {
-            complete = false;
-            continue;
+        let (plan, places) = match read_argument(item, report) {
+            Some(Some(read)) => read,
+            Some(None) => continue,
+            None => {
+                complete = false;
+                continue;
+            }
         };
         if let Some((_, first)) = arguments.iter().find(|(other, _)| other.index == plan.index) {
             let message =
@@ -134,7 +138,8 @@ fn read_arguments(args: Field<'_>, report: &mut Report<'_>) -> Option<Vec<(Argum
     complete.then_some(arguments)
 }
 
-fn read_argument(item: Field<'_>, report: &mut Report<'_>) -> Option<(ArgumentPlan, ArgumentPlaces)> {
+/// Reads an argument; `Some(None)` for one of type `nop`, which only holds a place.
+fn read_argument(item: Field<'_>, report: &mut Report<'_>) -> Option<Option<(ArgumentPlan, ArgumentPlaces)>> {
     let fields = Fields::read(item.node, &ARGUMENT, report)?;
     let index_field = fields.require("index", report);
     let index = index_field.and_then(|index| index.integer("a whole number", 0..=MAX_ARGUMENT_INDEX, report));
@@ -142,7 +147,8 @@ fn read_argument(item: Field<'_>, report: &mut Report<'_>) -> Option<(ArgumentPl
     let kind = kind_field.and_then(|kind| kind.word(&TYPES, report));
     let label = fields.get("label").map_or(Some(""), |label| label.optional_string(report));
     let places = ArgumentPlaces { index: index_field?.span(), kind: kind_field?.span() };
-    Some((ArgumentPlan { index: index?, kind: kind?, label: label?.into() }, places))
+    let (index, label) = (index?, label?.into());
+    Some(kind?.map(|kind| (ArgumentPlan { index, kind, label }, places)))
 }
 
 fn read_message<'n>(message: Field<'n>, report: &mut Report<'_>) -> Option<&'n str> {

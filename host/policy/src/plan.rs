@@ -72,6 +72,25 @@ pub enum ArgumentKind {
     String,
     /// A `struct file *`.
     File,
+    /// The number of an open file of the current process: `fd`.
+    Descriptor,
+    /// A `struct path *`.
+    Path,
+    /// A `struct dentry *`; its path is that within its file system, wherever that is mounted.
+    Dentry,
+    /// A `struct linux_binprm *`: the program about to be executed.
+    Binprm,
+    /// A `struct filename *`: a path as the program wrote it, in the kernel's own copy.
+    Filename,
+}
+
+impl ArgumentKind {
+    /// Whether it is compared as text: a string or a path.
+    #[must_use]
+    pub fn is_text(self) -> bool {
+        use ArgumentKind::{Binprm, Dentry, Descriptor, File, Filename, Path, String};
+        matches!(self, String | Filename | File | Descriptor | Path | Dentry | Binprm)
+    }
 }
 
 /// One selector: its filters are AND-ed, then its actions are taken.

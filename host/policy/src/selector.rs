@@ -109,7 +109,7 @@ fn read_argument(item: Field<'_>, context: &Context, report: &mut Report<'_>) ->
     let values = fields.require("values", report)?;
     let ((slot, kind), comparison) = (argument?, comparison?);
     let test = match kind {
-        ArgumentKind::String | ArgumentKind::File => read_texts(values, comparison, report)?,
+        _ if kind.is_text() => read_texts(values, comparison, report)?,
         _ if comparison == Comparison::Equal => read_integers(values, kind, report)?,
         _ => {
             let message =

@@ -139,6 +139,33 @@ fn types_and_their_values() {
 }
 
 #[test]
+fn file_types_are_texts_and_nop_is_not_read() {
+    let hook = hook(
+        "  - call: odd
+    syscall: false
+    args: [{index: 0, type: fd}, {index: 1, type: nop}, {index: 2, type: path}, {index: 3, type: dentry},
+      {index: 4, type: linux_binprm}, {index: 5, type: filename}]
+    selectors:
+    - matchArgs:
+      - {index: 5, operator: Equal, values: [a]}
+      - {index: 0, operator: Postfix, values: [a]}
+",
+    );
+    let kinds: Vec<_> = hook.arguments.iter().map(|argument| (argument.index, argument.kind)).collect();
+    let expected = [
+        (0, ArgumentKind::Descriptor),
+        (2, ArgumentKind::Path),
+        (3, ArgumentKind::Dentry),
+        (4, ArgumentKind::Binprm),
+        (5, ArgumentKind::Filename),
+    ];
+    assert_eq!(kinds, expected);
+    let filters = &hook.selectors[0].arguments;
+    assert_eq!(filters[0], ArgumentFilter { slot: 4, test: Test::Equal(texts(&["a"])) });
+    assert_eq!(filters[1], ArgumentFilter { slot: 0, test: Test::Postfix(texts(&["a"])) });
+}
+
+#[test]
 fn documents_are_policies_and_aliases_are_expanded() {
     let yaml = "\
 apiVersion: cilium.io/v1alpha1

@@ -194,17 +194,13 @@ fn types_must_agree_with_the_parameters() {
             "security_path_symlink",
             0,
             "file",
-            Some(
-                "0 (`dir`) of `security_path_symlink` is a pointer to `struct path` | leave this argument out: no supported type can read it",
-            ),
+            Some("0 (`dir`) of `security_path_symlink` is a pointer to `struct path` | write `path`"),
         ),
         (
             "security_path_symlink",
             0,
             "int",
-            Some(
-                "0 (`dir`) of `security_path_symlink` is a pointer to `struct path` | write `uint64` to get the address",
-            ),
+            Some("0 (`dir`) of `security_path_symlink` is a pointer to `struct path` | write `path`"),
         ),
         ("odd_types", 0, "long", Some("0 (`a`) of `odd_types` is a signed integer of 4 bytes | write `int`")),
         (
@@ -235,6 +231,14 @@ fn types_must_agree_with_the_parameters() {
             ),
         ),
         ("odd_types", 4, "string", None),
+        ("security_path_symlink", 0, "path", None),
+        ("fd_install", 0, "fd", None),
+        (
+            "fd_install",
+            1,
+            "path",
+            Some("1 (`file`) of `fd_install` is a pointer to `struct file` | write `file`"),
+        ),
     ] {
         let hook =
             format!("  - {{call: {call}, syscall: false, args: [{{index: {index}, type: {kind}}}]}}\n");

@@ -49,9 +49,20 @@ pub const OVERRIDE_RESULT: u32 = 3;
 pub struct ArgumentConfig {
     /// Position in the function's parameters.
     pub index: u32,
-    /// One of the `KIND_*` numbers of [`crate::record`].
+    /// One of the `KIND_*` numbers of [`crate::record`]: what the record will say it is.
     pub kind: u32,
+    /// One of the `READ_*` numbers.
+    pub read: u32,
 }
+
+/// The value itself is the argument, or a pointer to it: as its kind says.
+pub const READ_VALUE: u32 = 0;
+/// A number of an open file of the current process: [`KIND_FILE`](crate::record::KIND_FILE).
+pub const READ_DESCRIPTOR: u32 = 1;
+/// A `struct dentry *`: [`KIND_PATH`](crate::record::KIND_PATH).
+pub const READ_DENTRY: u32 = 2;
+/// A `struct filename *`: [`KIND_STRING`](crate::record::KIND_STRING).
+pub const READ_FILENAME: u32 = 3;
 
 /// One selector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -23,6 +23,8 @@ pub struct Offsets {
     pub task_mm: u32,
     /// `task_struct.fs`
     pub task_fs: u32,
+    /// `task_struct.files`
+    pub task_files: u32,
     /// `task_struct.cred`
     pub task_cred: u32,
     /// `task_struct.loginuid`; [`NO_FIELD`] on kernels without CONFIG_AUDIT.
@@ -45,6 +47,16 @@ pub struct Offsets {
     pub fs_root: u32,
     /// `fs_struct.pwd`
     pub fs_pwd: u32,
+    /// `files_struct.fdt`
+    pub files_fdt: u32,
+    /// `fdtable.max_fds`
+    pub fdtable_max_fds: u32,
+    /// `fdtable.fd`
+    pub fdtable_fd: u32,
+    /// `filename.name`
+    pub filename_name: u32,
+    /// `linux_binprm.file`
+    pub binprm_file: u32,
     /// `path.mnt`
     pub path_mnt: u32,
     /// `path.dentry`
@@ -57,6 +69,10 @@ pub struct Offsets {
     pub inode_i_mode: u32,
     /// `dentry.d_parent`
     pub dentry_d_parent: u32,
+    /// `dentry.d_inode`
+    pub dentry_d_inode: u32,
+    /// `dentry.d_hash.pprev`
+    pub dentry_d_hash_pprev: u32,
     /// `dentry.d_name.name`
     pub dentry_d_name_name: u32,
     /// `dentry.d_name.len`

@@ -11,6 +11,9 @@ fn offset(field: &u32) -> u64 {
     u64::from(constant(field))
 }
 
+/// What follows the path of a file that has been removed but is still open.
+const DELETED: &[u8; 10] = b" (deleted)";
+
 /// Names a path can have, mounts crossed included: what fits into [`MAX_STRING`] bytes.
 const MAX_STEPS: u32 = MAX_STRING as u32 / 2;
 
@@ -40,6 +43,9 @@ pub struct Walk {
     pub start: u32,
     /// 1 if the walk reached the root.
     pub complete: u32,
+    /// Where the names end, and [`DELETED`] starts if it is there.
+    end: u32,
+    reserved: u32,
     dentry: u64,
     mount: u64,
     root_dentry: u64,
@@ -55,20 +61,78 @@ struct Step<'w, M> {
 #[inline(always)]
 pub fn walk<M: Memory>(path: u64, root: u64, walk: &mut Walk, memory: M) {
     let offsets = memory.offsets();
+    let dentry = memory.pointer(path + offset(&offsets.path_dentry));
+    let end = MAX_STRING as u32 - put_deleted(dentry, &memory);
     *walk = Walk {
-        start: MAX_STRING as u32,
+        start: end,
         complete: 0,
-        dentry: memory.pointer(path + offset(&offsets.path_dentry)),
+        end,
+        reserved: 0,
+        dentry,
         mount: memory.pointer(path + offset(&offsets.path_mnt)),
         root_dentry: memory.pointer(root + offset(&offsets.path_dentry)),
         root_mount: memory.pointer(root + offset(&offsets.path_mnt)),
     };
     let mut step = Step { walk, memory };
     repeat(MAX_STEPS, &mut step, next::<M>);
-    if step.walk.start == MAX_STRING as u32 {
-        step.walk.start -= 1;
+    finish(&mut step);
+}
+
+/// Walks from a dentry up to the root of its file system, wherever that is mounted.
+#[inline(always)]
+pub fn walk_dentry<M: Memory>(dentry: u64, walk: &mut Walk, memory: M) {
+    let end = MAX_STRING as u32 - put_deleted(dentry, &memory);
+    *walk = Walk { start: end, end, dentry, ..Walk::default() };
+    let mut step = Step { walk, memory };
+    repeat(MAX_STEPS, &mut step, next_in_file_system::<M>);
+    finish(&mut step);
+}
+
+/// The root itself has no name.
+#[inline(always)]
+fn finish<M: Memory>(step: &mut Step<'_, M>) {
+    if step.walk.start == step.walk.end {
+        step.walk.start = step.walk.start.wrapping_sub(1);
         step.memory.put(step.walk.start, b'/');
     }
+}
+
+/// Ends the buffer with [`DELETED`], which the names will overwrite unless the
+/// dentry has been removed; how many bytes they must leave.
+///
+/// Removed is what `d_unlinked` says: not in the hash table, and no root.
+#[inline(always)]
+fn put_deleted(dentry: u64, memory: &impl Memory) -> u32 {
+    let offsets = memory.offsets();
+    let mut index = 0;
+    while index < DELETED.len() {
+        memory.put((MAX_STRING - DELETED.len() + index) as u32, DELETED[index]);
+        index += 1;
+    }
+    let hashed = memory.pointer(dentry + offset(&offsets.dentry_d_hash_pprev));
+    let parent = memory.pointer(dentry + offset(&offsets.dentry_d_parent));
+    // A dentry that cannot be read has no parent.
+    DELETED.len() as u32 * (1 ^ nonzero(hashed)) * nonzero(parent ^ dentry) * nonzero(parent)
+}
+
+/// 1 for a number that is not 0, without a branch, of which the verifier would follow both ways.
+#[inline(always)]
+fn nonzero(number: u64) -> u32 {
+    ((number | number.wrapping_neg()) >> 63) as u32
+}
+
+extern "C" fn next_in_file_system<M: Memory>(_: u32, step: &mut Step<'_, M>) -> i64 {
+    let Step { walk, memory } = step;
+    let parent = memory.pointer(walk.dentry + offset(&memory.offsets().dentry_d_parent));
+    if parent == walk.dentry {
+        walk.complete = 1;
+        return STOP;
+    }
+    if parent == 0 || !prepend_name(walk, memory) {
+        return STOP;
+    }
+    walk.dentry = parent;
+    CONTINUE
 }
 
 extern "C" fn next<M: Memory>(_: u32, step: &mut Step<'_, M>) -> i64 {
@@ -121,7 +185,9 @@ fn prepend_name(walk: &mut Walk, memory: &impl Memory) -> bool {
     // everything else for every value: hence a string, whose NUL takes the place of the next slash.
     let copied = memory.copy_name(walk.start.wrapping_sub(length), name);
     if walk.start < MAX_STRING as u32 {
-        memory.put(walk.start, b'/');
+        // What stood here: a slash, or the space that `DELETED` starts with.
+        let before_end = (walk.start.wrapping_sub(walk.end) >> 31) as u8;
+        memory.put(walk.start, b' ' + (b'/' - b' ') * before_end);
     }
     // Another length: it is being renamed.
     if copied != Some(length) {
@@ -147,6 +213,7 @@ mod tests {
         let mut offsets: Offsets = unsafe { core::mem::zeroed() };
         offsets.path_dentry = 8;
         offsets.dentry_d_parent = 0x10;
+        offsets.dentry_d_hash_pprev = 0x30;
         offsets.dentry_d_name_len = 0x18;
         offsets.dentry_d_name_name = 0x20;
         offsets.mount_mnt = 0x40;
@@ -168,6 +235,7 @@ mod tests {
             self.words.insert(address + 0x10, parent);
             self.words.insert(address + 0x18, name.len() as u64);
             self.words.insert(address + 0x20, address + 0x100);
+            self.words.insert(address + 0x30, 1);
             self.names.insert(address + 0x100, name.into());
         }
 
@@ -187,6 +255,17 @@ mod tests {
             *self.buffer.borrow_mut() = std::vec![0; MAX_STRING + 264];
             let mut state = Walk::default();
             walk(path, root, &mut state, self);
+            self.result(state)
+        }
+
+        fn walk_dentry(&self, dentry: u64) -> (String, bool) {
+            *self.buffer.borrow_mut() = std::vec![0; MAX_STRING + 264];
+            let mut state = Walk::default();
+            walk_dentry(dentry, &mut state, self);
+            self.result(state)
+        }
+
+        fn result(&self, state: Walk) -> (String, bool) {
             let bytes = self.buffer.borrow()[state.start as usize..MAX_STRING].to_vec();
             (String::from_utf8(bytes).expect("names are ASCII"), state.complete == 1)
         }
@@ -241,6 +320,32 @@ mod tests {
             kernel.path(0x200, dentry, mount);
             assert_eq!(kernel.walk(0x200, root), (expected.into(), complete), "dentry {dentry:#x}");
         }
+    }
+
+    #[test]
+    fn a_removed_file_is_marked_as_the_kernel_does() {
+        let mut kernel = kernel();
+        kernel.path(0x200, 0x5000, 0x20000);
+        kernel.words.insert(0x5030, 0);
+        assert_eq!(kernel.walk(0x200, 0x100), ("/mnt/a/b (deleted)".into(), true));
+        // Roots are never in the hash table, nor is what cannot be read.
+        kernel.words.insert(0x1030, 0);
+        kernel.path(0x200, 0x1000, 0x10000);
+        assert_eq!(kernel.walk(0x200, 0x100), ("/".into(), true));
+        kernel.path(0x200, 0x9000, 0x20000);
+        assert_eq!(kernel.walk(0x200, 0x100), ("/".into(), false));
+    }
+
+    #[test]
+    fn a_dentry_is_named_within_its_file_system() {
+        let mut kernel = kernel();
+        for (dentry, expected, complete) in
+            [(0x5000, "/a/b", true), (0x3000, "/", true), (0x2000, "/mnt", true), (0x9000, "/", false)]
+        {
+            assert_eq!(kernel.walk_dentry(dentry), (expected.into(), complete), "dentry {dentry:#x}");
+        }
+        kernel.words.insert(0x5030, 0);
+        assert_eq!(kernel.walk_dentry(0x5000), ("/a/b (deleted)".into(), true));
     }
 
     #[test]

@@ -149,6 +149,10 @@ pub const KIND_SIZE: u32 = 4;
 pub const KIND_STRING: u32 = 5;
 /// The path of a `struct file`.
 pub const KIND_FILE: u32 = 6;
+/// The path of a `struct path`, or that of a `struct dentry` within its file system.
+pub const KIND_PATH: u32 = 20;
+/// The path of a `struct linux_binprm`'s file.
+pub const KIND_BINPRM: u32 = 21;
 
 /// Bytes of the largest record: every argument at its longest.
 pub const MAX_RECORD: usize =

@@ -3,6 +3,7 @@
 mod bad_input;
 mod canaries;
 mod enforcement;
+mod files;
 mod hooks;
 mod losses;
 mod plugins;
@@ -38,6 +39,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         processes::scenarios(),
         hooks::scenarios(),
         enforcement::scenarios(),
+        files::scenarios(),
         canaries::scenarios(),
         plugins::scenarios(),
         losses::scenarios(),

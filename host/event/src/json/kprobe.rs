@@ -1,7 +1,7 @@
 //! Hooks in JSON: Tetragon's `ProcessKprobe` and `KprobeArgument`.
 
 use super::encode::{Object, string};
-use crate::argument::{Argument, File};
+use crate::argument::{Argument, File, FileRole};
 use crate::event::Hook;
 
 /// Appends the fields of a hook to an object that has its process already.
@@ -23,7 +23,7 @@ fn argument(argument: &Argument, label: &str, out: &mut Vec<u8>) {
         Argument::Long(value) => object.long("long_arg", *value),
         Argument::Size(value) => object.long("size_arg", *value),
         Argument::String(value) => object.string("string_arg", value),
-        Argument::File(value) => file(value, object.key("file_arg")),
+        Argument::File(value) => file(value, &mut object),
         Argument::Unreadable(reason) => {
             let mut error = Object::open(object.key("error_arg"));
             error.text("Message", reason);
@@ -34,8 +34,12 @@ fn argument(argument: &Argument, label: &str, out: &mut Vec<u8>) {
     object.close();
 }
 
-fn file(file: &File, out: &mut Vec<u8>) {
-    let mut object = Object::open(out);
+fn file(file: &File, argument: &mut Object<'_>) {
+    let mut object = Object::open(argument.key(match file.role {
+        FileRole::Open => "file_arg",
+        FileRole::Path => "path_arg",
+        FileRole::Program => "linux_binprm_arg",
+    }));
     object.text("path", &file.path);
     if file.incomplete {
         object.string("flags", "unresolvedPathComponents");

@@ -1,0 +1,63 @@
+//! Arguments that name files: by file, descriptor, path, directory entry or the program being executed.
+
+use serin_abi::config::{READ_DENTRY, READ_DESCRIPTOR};
+use serin_abi::record::{ARGUMENT_INCOMPLETE, KIND_BINPRM, KIND_PATH};
+
+use crate::memory::{number, pointer, short};
+use crate::process::{read_dentry, read_path};
+use crate::scratch::Slot;
+use crate::{offset, task};
+
+/// Reads the path and mode of a file; false if there is none to read.
+///
+/// A number that is no open file's is no failure: its path is empty.
+#[inline(always)]
+pub fn load(to: *mut Slot, kind: u32, read: u32, value: u64) -> bool {
+    if read == READ_DENTRY {
+        return load_dentry(to, value);
+    }
+    let path = match (kind, read) {
+        (KIND_PATH, _) => value,
+        (KIND_BINPRM, _) => pointer(value + offset!(binprm_file)) + offset!(file_f_path),
+        (_, READ_DESCRIPTOR) => open_file(value as u32) + offset!(file_f_path),
+        _ => value + offset!(file_f_path),
+    };
+    let dentry = pointer(path + offset!(path_dentry));
+    if dentry == 0 {
+        // SAFETY: a pointer to a map value.
+        unsafe { (*to).start = 0 };
+        return read == READ_DESCRIPTOR;
+    }
+    let incomplete = read_path(to, path, task::current());
+    describe(to, dentry, incomplete);
+    true
+}
+
+#[inline(always)]
+fn load_dentry(to: *mut Slot, dentry: u64) -> bool {
+    if pointer(dentry + offset!(dentry_d_parent)) == 0 {
+        return false;
+    }
+    let incomplete = read_dentry(to, dentry);
+    describe(to, dentry, incomplete);
+    true
+}
+
+#[inline(always)]
+fn describe(to: *mut Slot, dentry: u64, incomplete: u8) {
+    let inode = pointer(dentry + offset!(dentry_d_inode));
+    // SAFETY: a pointer to a map value.
+    unsafe {
+        (*to).header.mode = short(inode + offset!(inode_i_mode));
+        (*to).header.flags = ARGUMENT_INCOMPLETE * incomplete;
+    }
+}
+
+/// Address of the current process's open file with this number; 0 if there is none.
+#[inline(always)]
+fn open_file(descriptor: u32) -> u64 {
+    let table = pointer(pointer(task::current() + offset!(task_files)) + offset!(files_fdt));
+    let entry = pointer(table + offset!(fdtable_fd)) + 8 * u64::from(descriptor);
+    let there = descriptor < number(table + offset!(fdtable_max_fds));
+    pointer(entry) * u64::from(there)
+}
