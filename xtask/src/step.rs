@@ -16,6 +16,8 @@ pub(crate) struct Step {
     label: String,
     started: Instant,
     last_line: Instant,
+    /// How far it is, for the next sign of life.
+    state: String,
     bar: Option<ProgressBar>,
 }
 
@@ -32,7 +34,8 @@ impl Step {
         if bar.is_none() {
             eprintln!("==> {label}");
         }
-        Self { label, started: Instant::now(), last_line: Instant::now(), bar }
+        let now = Instant::now();
+        Self { label, started: now, last_line: now, state: "still at it".to_owned(), bar }
     }
 
     /// `done` of `total` parts are done.
@@ -45,7 +48,10 @@ impl Step {
                 }
                 bar.set_position(done);
             }
-            None => self.heartbeat(&format!("{done} of {total}")),
+            None => {
+                self.state = format!("{done} of {total}");
+                self.heartbeat();
+            }
         }
     }
 
@@ -56,10 +62,10 @@ impl Step {
         }
     }
 
-    fn heartbeat(&mut self, state: &str) {
+    fn heartbeat(&mut self) {
         if self.bar.is_none() && self.last_line.elapsed() >= HEARTBEAT {
             self.last_line = Instant::now();
-            eprintln!("    {}: {state} after {} s", self.label, self.started.elapsed().as_secs());
+            eprintln!("    {}: {} after {} s", self.label, self.state, self.started.elapsed().as_secs());
         }
     }
 
@@ -144,7 +150,7 @@ fn collect(step: &mut Step, pieces: &Receiver<Piece>) -> Output {
         match pieces.recv_timeout(HEARTBEAT) {
             Ok(Piece::Stdout(line)) => show(step, &line, &mut output.stdout),
             Ok(Piece::Stderr(line)) => show(step, &line, &mut output.stderr),
-            Err(RecvTimeoutError::Timeout) => step.heartbeat("still at it"),
+            Err(RecvTimeoutError::Timeout) => step.heartbeat(),
             Err(RecvTimeoutError::Disconnected) => return output,
         }
     }
