@@ -1,7 +1,8 @@
 //! What makes things happen: this program again, as a process of its own.
 
 use std::ffi::CString;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, IoSlice, Read, Write};
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
@@ -39,9 +40,19 @@ pub(crate) fn open(path: &str) -> Result<Ended> {
     run(&["open", path])
 }
 
-/// Appends `more` to a file by one `write(2)`.
+/// Appends to a file by one `write(2)`, and reads it.
 pub(crate) fn write(path: &str) -> Result<Ended> {
-    run(&["write", path])
+    write_by("write", path)
+}
+
+/// The same by `write`, `pwrite` or `writev`.
+pub(crate) fn write_by(way: &str, path: &str) -> Result<Ended> {
+    run(&["append", way, path])
+}
+
+/// Writes to a number that is no open file's.
+pub(crate) fn write_closed() -> Result<Ended> {
+    run(&["write-closed"])
 }
 
 /// Opens a file, removes it, and writes to what it has still open.
@@ -166,8 +177,13 @@ fn act(words: &[&str]) -> Result<u8> {
         ["symlink", target, link] => say(symlinkat(target, link)?)?,
         ["symlink-untouched", target, link] => say(symlinkat_from_untouched_page(target, link)?)?,
         ["open", path] => say(std::fs::File::open(path).err().map_or(0, errno))?,
-        ["write", path] => say(append(path, || Ok(()))?)?,
-        ["write-removed", path] => say(append(path, || std::fs::remove_file(path))?)?,
+        ["append", way, path] => {
+            let result = append(path, way, || Ok(()))?;
+            std::fs::read(path)?;
+            say(result)?;
+        }
+        ["write-removed", path] => say(append(path, "write", || std::fs::remove_file(path))?)?,
+        ["write-closed"] => say(write_to_closed())?,
         ["symlink-later", target, link] if told_to_go()? => {
             say(symlinkat(target, link)?)?;
             wait_for_end()?;
@@ -202,10 +218,24 @@ fn wait_for_end() -> Result<()> {
 }
 
 /// Opens a file, does something, and writes; the error number of the write.
-fn append(path: &str, between: impl FnOnce() -> std::io::Result<()>) -> Result<i32> {
+fn append(path: &str, way: &str, between: impl FnOnce() -> std::io::Result<()>) -> Result<i32> {
     let mut file = std::fs::OpenOptions::new().append(true).open(path)?;
     between()?;
-    Ok(file.write(b"more").err().map_or(0, errno))
+    let result = match way {
+        "write" => file.write(b"more"),
+        "pwrite" => file.write_at(b"more", 4),
+        "writev" => file.write_vectored(&[IoSlice::new(b"mo"), IoSlice::new(b"re")]),
+        _ => bail!("unknown way of writing {way:?}"),
+    };
+    Ok(result.err().map_or(0, errno))
+}
+
+/// The error number of a write to no file.
+fn write_to_closed() -> i32 {
+    // SAFETY: the buffer is four bytes long.
+    #[allow(unsafe_code, reason = "rustix and the standard library write to open files only")]
+    let result = unsafe { libc::write(999, b"more".as_ptr().cast(), 4) };
+    if result < 0 { errno(std::io::Error::last_os_error()) } else { 0 }
 }
 
 fn symlinkat(target: &str, link: &str) -> Result<i32> {

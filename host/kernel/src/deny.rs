@@ -43,6 +43,14 @@ const SYSCALLS: &[(&str, &[&str])] = &[
     ("lchown", &["path_chown"]),
     ("fchown", &["path_chown"]),
     ("fchownat", &["path_chown"]),
+    // fs/read_write.c: `rw_verify_area` asks about the file before any of these touches it. The
+    // hook is also asked when something is read, but the first question while the mark stands is
+    // about what the marked call was to write to, and its answer ends that call.
+    ("write", &["file_permission"]),
+    ("pwrite64", &["file_permission"]),
+    ("writev", &["file_permission"]),
+    ("pwritev", &["file_permission"]),
+    ("pwritev2", &["file_permission"]),
     // fs/exec.c
     ("execve", &["bprm_creds_for_exec"]),
     ("execveat", &["bprm_creds_for_exec"]),

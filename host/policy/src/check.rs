@@ -118,8 +118,9 @@ fn mismatch(kind: ArgumentKind, actual: &TypeKind) -> Option<&'static str> {
     use ArgumentKind::{Descriptor, Int, Long, Size, String, Uint};
     match (kind, actual) {
         // Registers hold narrow integers extended to 32 bits; signedness only changes how they print.
-        (Int | Uint | Descriptor, TypeKind::Int { size: ..=4, .. })
-        | (Long | Size, TypeKind::Int { size: 8, .. }) => None,
+        (Int | Uint, TypeKind::Int { size: ..=4, .. }) | (Long | Size, TypeKind::Int { size: 8, .. }) => None,
+        // Some system calls take it as an unsigned long, of which the lower half counts.
+        (Descriptor, TypeKind::Int { .. }) => None,
         // The address itself.
         (Size, TypeKind::Pointer { .. }) => None,
         (String, TypeKind::Pointer { target }) if is_text(target) => None,

@@ -8,6 +8,7 @@ mod hooks;
 mod losses;
 mod plugins;
 mod processes;
+mod writes;
 
 use anyhow::Result;
 
@@ -40,6 +41,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         hooks::scenarios(),
         enforcement::scenarios(),
         files::scenarios(),
+        writes::scenarios(),
         canaries::scenarios(),
         plugins::scenarios(),
         losses::scenarios(),
