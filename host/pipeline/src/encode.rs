@@ -1,104 +1,173 @@
 //! Events as records of a frame.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use serin_event::action::{Action, ActionResult, Method, Outcome, Source};
-use serin_event::argument::Argument;
+use serin_event::argument::{Argument, FileRole};
 use serin_event::process::Flags;
-use serin_event::{Annotation, Event, EventKind, Hook, Process};
+use serin_event::{Alert, Annotation, Event, EventKind, Hook, Process};
 use serin_frame::{
-    ActionResultWriter, ArgumentWriter, EventWriter, FrameWriter, KprobeWriter, ProcessWriter,
+    ActionResultWriter, AlertView, AlertWriter, AnnotationView, AnnotationWriter, ArgumentWriter,
+    EventWriter, FrameWriter, HookView, HookWriter, NodeView, NodeWriter, ProcessView, ProcessWriter,
+    RecordRange, Shared,
 };
 
 use crate::subscription::kind_of;
 
-/// Processes that are remembered; a power of two.
-const REMEMBERED: usize = 64;
-
-/// Writes events, and copies processes that it has written before: events come in bursts of few processes.
-#[derive(Debug)]
+/// Writes events; what several have in common, once.
+#[derive(Debug, Default)]
 pub(crate) struct Encoder {
-    /// Where the last process with this hash of its address lies. The addresses
-    /// stand for the same processes as long as their events are in the batch.
-    written: Vec<(usize, Range<usize>)>,
-}
-
-impl Default for Encoder {
-    fn default() -> Self {
-        Self { written: vec![(0, 0..0); REMEMBERED] }
-    }
+    pub(crate) writer: FrameWriter,
+    nodes: Written<1, 2, NodeView<'static>>,
+    processes: Box<Written<1, 256, ProcessView<'static>>>,
+    hooks: Written<5, 16, HookView<'static>>,
+    annotations: Written<3, 64, AnnotationView<'static>>,
+    /// Room for the annotations of an event.
+    found: Vec<Shared<AnnotationView<'static>>>,
 }
 
 impl Encoder {
-    /// Forgets the processes; to be called whenever the writer is cleared.
+    /// Forgets everything. To be called before the events written so far go: what they share is told
+    /// apart by its address.
     pub(crate) fn clear(&mut self) {
-        self.written.fill((0, 0..0));
+        self.writer.clear();
+        self.nodes.clear();
+        self.processes.clear();
+        self.hooks.clear();
+        self.annotations.clear();
     }
 
     /// Writes an event and tells where its record lies.
-    pub(crate) fn event(&mut self, writer: &mut FrameWriter, event: &Event) -> Range<usize> {
-        writer.record(|to| {
-            to.time(event.time).kind_code(kind_of(event).code()).tid(event.tid).node_name(&event.node_name);
-            if let Some(of) = &event.process {
-                match self.find(of) {
-                    Some(written) => _ = to.copy_process(written),
-                    None => self.remember(of, process(&mut to.process(), of)),
-                }
-            }
-            if let Some(of) = &event.parent {
-                match self.find(of) {
-                    Some(written) => _ = to.copy_parent(written),
-                    None => self.remember(of, process(&mut to.parent(), of)),
-                }
-            }
-            kind(to, &event.kind);
-            findings(to, event);
+    pub(crate) fn event(&mut self, event: &Event) -> RecordRange {
+        let node = self.node(&event.node_name);
+        let process = event.process.as_ref().map(|process| self.process(process)).unwrap_or_default();
+        let parent = event.parent.as_ref().map(|parent| self.process(parent)).unwrap_or_default();
+        let hook = match &event.kind {
+            EventKind::Kprobe(hook) => self.hook(hook),
+            _ => Shared::default(),
+        };
+        let annotations = self.annotations(event);
+        let alerts = self.alerts(event);
+        self.writer.record(|to| {
+            to.time(event.time).kind_code(kind_of(event).code()).tid(event.tid);
+            to.node(node).process(process).parent(parent).annotations(annotations).alerts(alerts);
+            kind(to, &event.kind, hook);
         })
     }
 
-    fn find(&self, process: &Arc<Process>) -> Option<Range<usize>> {
-        let (address, slot) = slot(process);
-        let (owner, written) = self.written.get(slot)?;
-        (*owner == address).then(|| written.clone())
+    /// Brings the record of an event up to date that plugins have added to.
+    pub(crate) fn amend(&mut self, record: RecordRange, event: &Event) {
+        let annotations = self.annotations(event);
+        let alerts = self.alerts(event);
+        self.writer.amend(record, |to| _ = to.annotations(annotations).alerts(alerts));
     }
 
-    fn remember(&mut self, process: &Arc<Process>, written: Range<usize>) {
-        let (address, slot) = slot(process);
-        if let Some(place) = self.written.get_mut(slot) {
-            *place = (address, written);
+    fn node(&mut self, name: &Arc<str>) -> Shared<NodeView<'static>> {
+        let writer = &mut self.writer;
+        self.nodes.get([address(name)], || {
+            let (shared, mut to) = writer.share::<NodeWriter<'_>>();
+            to.name(name);
+            shared
+        })
+    }
+
+    fn process(&mut self, from: &Arc<Process>) -> Shared<ProcessView<'static>> {
+        let writer = &mut self.writer;
+        self.processes.get([address(from)], || {
+            let (shared, mut to) = writer.share();
+            process(&mut to, from);
+            shared
+        })
+    }
+
+    fn hook(&mut self, from: &Hook) -> Shared<HookView<'static>> {
+        let writer = &mut self.writer;
+        let Hook { function_name, policy_name, message, tags, actions, .. } = from;
+        let addresses =
+            [address(actions), address(function_name), address(policy_name), address(message), address(tags)];
+        self.hooks.get(addresses, || {
+            let (shared, mut to) = writer.share::<HookWriter<'_>>();
+            to.function_name(function_name).policy_name(policy_name).message(message);
+            to.tags(tags).actions(actions);
+            shared
+        })
+    }
+
+    fn annotations(&mut self, event: &Event) -> Shared<[AnnotationView<'static>]> {
+        if event.annotations.is_empty() {
+            return Shared::default();
+        }
+        self.found.clear();
+        let writer = &mut self.writer;
+        for Annotation { plugin, key, value } in &event.annotations {
+            let addresses = [address(value), address(key), address(plugin)];
+            self.found.push(self.annotations.get(addresses, || {
+                let (shared, mut to) = writer.share::<AnnotationWriter<'_>>();
+                to.plugin(plugin).key(key).value(value);
+                shared
+            }));
+        }
+        self.writer.share_list(&self.found)
+    }
+
+    fn alerts(&mut self, event: &Event) -> Shared<[AlertView<'static>]> {
+        if event.alerts.is_empty() {
+            return Shared::default();
+        }
+        let shared: Vec<_> = event.alerts.iter().map(|alert| self.alert(alert)).collect();
+        self.writer.share_list(&shared)
+    }
+
+    fn alert(&mut self, alert: &Alert) -> Shared<AlertView<'static>> {
+        let (shared, mut to) = self.writer.share::<AlertWriter<'_>>();
+        to.severity_code(alert.severity as u8).plugin(&alert.plugin).title(&alert.title);
+        to.technique(&alert.technique).fields(&alert.fields, |(key, value), to| {
+            to.key(key).value(value);
+        });
+        shared
+    }
+}
+
+/// What was written to the shared part lately, by the addresses of the `N` parts it was made from.
+#[derive(Debug)]
+struct Written<const N: usize, const PLACES: usize, V> {
+    places: [([usize; N], Shared<V>); PLACES],
+}
+
+impl<const N: usize, const PLACES: usize, V> Default for Written<N, PLACES, V> {
+    fn default() -> Self {
+        Self { places: [([0; N], Shared::default()); PLACES] }
+    }
+}
+
+impl<const N: usize, const PLACES: usize, V> Written<N, PLACES, V> {
+    fn clear(&mut self) {
+        self.places.fill(([0; N], Shared::default()));
+    }
+
+    #[inline]
+    fn get(&mut self, addresses: [usize; N], write: impl FnOnce() -> Shared<V>) -> Shared<V> {
+        // The low bits are the same for all of them, because allocations are aligned.
+        let mixed = addresses.iter().fold(0, |mixed, address| mixed ^ (address >> 4) ^ (address >> 12));
+        match self.places.get_mut(mixed % PLACES) {
+            Some((owner, shared)) if owner.iter().eq(&addresses) => *shared,
+            Some(place) => {
+                *place = (addresses, write());
+                place.1
+            }
+            None => write(),
         }
     }
 }
 
-fn slot(process: &Arc<Process>) -> (usize, usize) {
-    let address = Arc::as_ptr(process).addr();
-    // The low bits are the same for all of them, because allocations are aligned.
-    (address, (address >> 5) % REMEMBERED)
+fn address<T: ?Sized>(shared: &Arc<T>) -> usize {
+    Arc::as_ptr(shared).addr()
 }
 
-/// What plugins added so far.
-pub(crate) fn findings(to: &mut EventWriter<'_>, event: &Event) {
-    if !event.annotations.is_empty() {
-        to.annotations(&event.annotations, |Annotation { plugin, key, value }, to| {
-            to.plugin(plugin).key(key).value(value);
-        });
-    }
-    if !event.alerts.is_empty() {
-        to.alerts(&event.alerts, |alert, to| {
-            to.severity_code(alert.severity as u8).plugin(&alert.plugin).title(&alert.title);
-            to.technique(&alert.technique).fields(&alert.fields, |(key, value), to| {
-                to.key(key).value(value);
-            });
-        });
-    }
-}
-
-fn process(to: &mut ProcessWriter<'_>, from: &Process) -> Range<usize> {
+fn process(to: &mut ProcessWriter<'_>, from: &Process) {
     to.pid(from.pid).uid(from.uid).auid(from.auid).start_time(from.start_time).cgroup_id(from.cgroup_id);
     to.exec_id(&from.exec_id).parent_exec_id(&from.parent_exec_id).binary(&from.binary).cwd(&from.cwd);
     to.cgroup(&from.cgroup).flags(flags(from.flags)).arguments(&from.arguments);
-    to.written()
 }
 
 fn flags(flags: Flags) -> u32 {
@@ -110,30 +179,26 @@ fn flags(flags: Flags) -> u32 {
         .fold(0, |sum, flag| sum << 1 | u32::from(flag))
 }
 
-fn kind(to: &mut EventWriter<'_>, kind: &EventKind) {
+fn kind(to: &mut EventWriter<'_>, kind: &EventKind, shared: Shared<HookView<'static>>) {
     match kind {
         EventKind::Exec => {}
         EventKind::Exit { status, signal } => {
             to.exit().status(*status).signal(*signal);
         }
-        EventKind::Kprobe(hook) => kprobe(&mut to.kprobe(), hook),
+        EventKind::Kprobe(hook) => {
+            let mut to = to.kprobe();
+            to.hook(shared).selector(hook.selector);
+            to.failed_closed(hook.failed_closed.into()).unenforced(hook.unenforced.into());
+            to.arguments(&hook.arguments, |(value, label), to| {
+                to.label(label);
+                argument(to, value);
+            });
+        }
         EventKind::Loss { cpu, count } => {
             to.loss().cpu(*cpu).count(*count);
         }
         EventKind::ActionResult(result) => action_result(&mut to.action_result(), result),
     }
-}
-
-fn kprobe(to: &mut KprobeWriter<'_>, hook: &Hook) {
-    to.function_name(&hook.function_name).policy_name(&hook.policy_name).message(&hook.message);
-    to.tags(&hook.tags)
-        .actions(&hook.actions)
-        .selector(hook.selector)
-        .failed_closed(hook.failed_closed.into());
-    to.arguments(&hook.arguments, |(value, label), to| {
-        to.label(label);
-        argument(to, value);
-    });
 }
 
 fn argument(to: &mut ArgumentWriter<'_>, value: &Argument) {
@@ -144,7 +209,12 @@ fn argument(to: &mut ArgumentWriter<'_>, value: &Argument) {
         Argument::Size(value) => to.type_code(4).integer(*value),
         Argument::String(text) => to.type_code(5).text(text),
         Argument::File(file) => {
-            to.type_code(6).text(&file.path).incomplete(file.incomplete.into()).mode(file.mode)
+            let code = match file.role {
+                FileRole::Open => 6,
+                FileRole::Path => 8,
+                FileRole::Program => 9,
+            };
+            to.type_code(code).text(&file.path).incomplete(file.incomplete.into()).mode(file.mode)
         }
         Argument::Unreadable(reason) => to.type_code(7).text(reason),
     };

@@ -106,16 +106,20 @@ impl Applier {
         counters: &mut Counters,
     ) {
         let types::Annotation { events, key, value } = annotation;
+        if !is_key(&key) || !budget.take(key.len() + value.len()) {
+            counters.rejected += events.len() as u64;
+            return;
+        }
         let value = cut(value, MAX_VALUE, counters);
+        let annotation =
+            Annotation { plugin: Arc::clone(&self.plugin), key: key.into(), value: value.into() };
         for index in events {
-            let event = call.event(index).filter(|event| event.annotations.len() < MAX_FINDINGS);
-            match event {
-                Some(event) if is_key(&key) && budget.take(key.len() + value.len()) => {
-                    let plugin = Arc::clone(&self.plugin);
-                    event.annotations.push(Annotation { plugin, key: key.clone(), value: value.clone() });
+            match call.event(index).filter(|event| event.annotations.len() < MAX_FINDINGS) {
+                Some(event) => {
+                    event.annotations.push(annotation.clone());
                     counters.annotations += 1;
                 }
-                _ => counters.rejected += 1,
+                None => counters.rejected += 1,
             }
         }
     }

@@ -21,7 +21,6 @@ pub struct Pipeline {
     runtime: Runtime,
     plugins: Vec<Plugin>,
     batch: Batch,
-    frame: Vec<u8>,
     selected: Vec<usize>,
 }
 
@@ -44,7 +43,7 @@ impl Pipeline {
             })?;
             plugins.push(plugin);
         }
-        Ok(Self { runtime, plugins, batch: Batch::default(), frame: Vec::new(), selected: Vec::new() })
+        Ok(Self { runtime, plugins, batch: Batch::default(), selected: Vec::new() })
     }
 
     /// Passes events through the plugins: what they drop is removed, what they add is added.
@@ -62,7 +61,6 @@ impl Pipeline {
                 events,
                 kept,
                 batch: &mut self.batch,
-                frame: &mut self.frame,
                 selected: std::mem::take(&mut self.selected),
             };
             for plugin in &mut self.plugins {

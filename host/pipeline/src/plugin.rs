@@ -106,11 +106,11 @@ impl Plugin {
                 self.without(rest, through);
                 break;
             };
-            let count = through.batch.frame(rest, through.events, through.frame);
-            let (frame, others) = rest.split_at(count);
+            let (bytes, count) = through.batch.frame(rest, through.events);
+            let (frame, others) = rest.split_at(count.max(1));
             rest = others;
             let started = Instant::now();
-            let answer = instance.on_frame(through.frame);
+            let answer = instance.on_frame(bytes);
             self.counters.log_lines_lost += instance.take_log_lines_lost();
             self.counters.time += started.elapsed();
             self.counters.calls += 1;
@@ -221,8 +221,7 @@ pub(crate) struct Passage<'a> {
     /// Whether each of `events` goes on.
     pub(crate) kept: &'a mut [bool],
     pub(crate) batch: &'a mut Batch,
-    /// Room for the frame, and for which events are in it.
-    pub(crate) frame: &'a mut Vec<u8>,
+    /// Room for which of the events a plugin gets.
     pub(crate) selected: Vec<usize>,
 }
 

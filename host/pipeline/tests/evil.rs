@@ -180,5 +180,5 @@ fn evil_beside_good_harms_only_itself() {
     let mut events = batch();
     pipeline.process(&mut events);
     assert_eq!(counts(&pipeline).traps, 1);
-    assert!(events.iter().all(|event| event.annotations.iter().any(|a| a.key == "container.id")));
+    assert!(events.iter().all(|event| event.annotations.iter().any(|a| &*a.key == "container.id")));
 }

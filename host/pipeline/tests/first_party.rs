@@ -115,7 +115,7 @@ fn later_plugins_see_what_earlier_ones_found() {
     let mut events = vec![kprobe("p", "/tmp/x"), kprobe("p", "/etc/shadow")];
     assert_eq!(pipeline.process(&mut events).len(), 1);
     assert_eq!(events.iter().map(|event| event.alerts.len()).collect::<Vec<_>>(), [0, 1]);
-    assert_eq!(events[1].annotations[0].key, "canary.requested");
+    assert_eq!(&*events[1].annotations[0].key, "canary.requested");
 }
 
 #[test]

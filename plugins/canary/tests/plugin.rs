@@ -3,15 +3,15 @@
 
 use canary::Canary;
 use serin_plugin::Action;
-use serin_plugin::testing::{self, Effects, EventWriter};
+use serin_plugin::testing::{self, Effects, RecordWriter};
 
 const SECOND: u64 = 1_000_000_000;
 
-fn link(binary: &str, second: u64) -> impl FnOnce(&mut EventWriter<'_>) {
+fn link(binary: &str, second: u64) -> impl FnOnce(&mut RecordWriter<'_>) {
     move |event| {
-        event.time(second * SECOND).node_name("web-1");
-        event.process().binary(binary).pid(42).uid(1000).arguments(&["-s", "/etc/passwd"]);
-        event.kprobe().policy_name("links");
+        event.new_node("web-1").time(second * SECOND);
+        event.new_process().binary(binary).pid(42).uid(1000).arguments(&["-s", "/etc/passwd"]);
+        event.new_kprobe("links");
     }
 }
 
@@ -58,10 +58,10 @@ fn severity_decides_if_asked_to() {
     let mut plugin: Canary = testing::init(r#"{"dns": "abc.def.o3n.io", "minSeverity": "high"}"#).unwrap();
     for (severity, fires) in [(None, false), (Some(2), false), (Some(3), true)] {
         let effects = testing::on_event(&mut plugin, |event| {
-            event.process().binary("/bin/x");
-            event.alerts(severity.as_slice(), |severity, alert| {
-                alert.severity_code(*severity);
-            });
+            event.new_process().binary("/bin/x");
+            if let Some(severity) = severity {
+                event.new_alert(severity, "found");
+            }
         });
         assert_eq!(requested(&effects).is_some(), fires, "severity {severity:?}");
     }

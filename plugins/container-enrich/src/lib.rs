@@ -9,8 +9,9 @@ use serin_plugin::{EventView, Kind, Outcome, Plugin, Subscription};
 /// The plugin.
 #[derive(Debug)]
 pub struct ContainerEnrich {
-    /// The last cgroup seen and its container: events come in bursts.
-    last: (String, Option<Container>),
+    /// The last cgroup seen, by its id and the length of its path (which may not be known at first),
+    /// and its container: events come in bursts.
+    last: (u64, usize, Option<Container>),
 }
 
 /// Nothing to configure.
@@ -22,7 +23,7 @@ impl Plugin for ContainerEnrich {
     type Config = Config;
 
     fn new(_: Self::Config) -> Result<Self, String> {
-        Ok(Self { last: (String::new(), None) })
+        Ok(Self { last: (0, 0, None) })
     }
 
     fn subscription(&self) -> Subscription {
@@ -31,11 +32,11 @@ impl Plugin for ContainerEnrich {
 
     fn on_event(&mut self, event: EventView<'_>, outcome: &mut Outcome) {
         let Some(process) = event.process() else { return };
-        let path = process.cgroup();
-        if self.last.0 != path {
-            self.last = (path.to_owned(), Container::of(path));
+        let (id, path) = (process.cgroup_id(), process.cgroup());
+        if id == 0 || (self.last.0, self.last.1) != (id, path.len()) {
+            self.last = (id, path.len(), Container::of(path));
         }
-        let Some(container) = &self.last.1 else { return };
+        let Some(container) = &self.last.2 else { return };
         outcome.annotate("container.id", &container.id);
         if let Some(runtime) = container.runtime {
             outcome.annotate("container.runtime", runtime);

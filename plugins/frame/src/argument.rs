@@ -16,8 +16,10 @@ pub enum ArgumentValue<'a> {
     Size(u64),
     /// A string.
     String(&'a str),
-    /// An open file.
+    /// A file.
     File {
+        /// What it was to the function.
+        role: FileRole,
         /// Path seen from the task's root directory.
         path: &'a str,
         /// The path could not be resolved to the root.
@@ -31,8 +33,20 @@ pub enum ArgumentValue<'a> {
     Unknown,
 }
 
+/// What a file was to the hooked function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FileRole {
+    /// An open file.
+    Open,
+    /// A path or directory entry.
+    Path,
+    /// The program about to be executed.
+    Program,
+}
+
 impl<'a> ArgumentView<'a> {
     /// The value.
+    #[inline]
     pub fn value(&self) -> ArgumentValue<'a> {
         match self.type_code() {
             1 => ArgumentValue::Int(self.integer() as i32),
@@ -40,18 +54,22 @@ impl<'a> ArgumentView<'a> {
             3 => ArgumentValue::Long(self.integer() as i64),
             4 => ArgumentValue::Size(self.integer()),
             5 => ArgumentValue::String(self.text()),
-            6 => ArgumentValue::File {
-                path: self.text(),
-                incomplete: self.incomplete() != 0,
-                mode: self.mode(),
-            },
+            6 => self.file(FileRole::Open),
             7 => ArgumentValue::Unreadable(self.text()),
+            8 => self.file(FileRole::Path),
+            9 => self.file(FileRole::Program),
             _ => ArgumentValue::Unknown,
         }
     }
 
+    fn file(&self, role: FileRole) -> ArgumentValue<'a> {
+        let (path, incomplete, mode) = (self.text(), self.incomplete() != 0, self.mode());
+        ArgumentValue::File { role, path, incomplete, mode }
+    }
+
     /// The string or the file's path, if it is one of the two.
+    #[inline]
     pub fn as_str(&self) -> Option<&'a str> {
-        matches!(self.type_code(), 5 | 6).then(|| self.text())
+        matches!(self.type_code(), 5 | 6 | 8 | 9).then(|| self.text())
     }
 }

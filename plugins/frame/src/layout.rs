@@ -2,9 +2,10 @@
 //! reads a structure, the writer that fills it, and its description.
 //!
 //! A structure is a fixed part, whose first four bytes are its size, and data
-//! elsewhere in the record that references in the fixed part lead to. References
-//! count from the structure's own start, so a structure can be moved together
-//! with its data. All integers are little-endian.
+//! behind it that references in the fixed part lead to. References count from
+//! the structure's own start, so a structure can be moved together with its
+//! data; only references to shared structures count from the start of the
+//! frame's shared part. All integers are little-endian.
 //!
 //! | type | bytes | meaning |
 //! |---|---|---|
@@ -13,6 +14,8 @@
 //! | `texts` | 8 | u32 offset, u32 count: that many offset and length pairs, offsets from the first pair |
 //! | `(View)` | 4 | u32 offset of a structure; 0: none |
 //! | `[View]` | 8 | u32 offset, u32 count: that many structures in a row |
+//! | `shared View` | 4 | u32 offset of a structure in the shared part; 0: none |
+//! | `shared [View]` | 8 | u32 offset in the shared part, u32 count: that many u32 offsets of structures in the shared part |
 
 /// One field of a structure, as it lies in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +36,7 @@ macro_rules! structure {
     ) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy)]
-        pub struct $view<'a>($crate::read::Structure<'a>);
+        pub struct $view<'a>(pub(crate) $crate::read::Structure<'a>);
 
         impl<'a> $view<'a> {
             /// Every field, in order of offset.
@@ -51,6 +54,7 @@ macro_rules! structure {
         }
 
         impl<'a> $crate::read::View<'a> for $view<'a> {
+            #[inline]
             fn new(structure: $crate::read::Structure<'a>) -> Self {
                 Self(structure)
             }
@@ -65,9 +69,20 @@ macro_rules! structure {
 
         impl<'w> $writer<'w> {
             /// Size of the fixed part.
-            pub(crate) const SIZE: u32 = $size;
+            #[allow(dead_code, reason = "used where a structure lies in a record")]
+            pub(crate) const SIZE: usize = $size;
 
             $( $crate::layout::write!($(#[$field_doc])* $offset $field: $kind); )*
+        }
+
+        impl<'w> $crate::write::Writer<'w> for $writer<'w> {
+            type View = $view<'static>;
+
+            #[inline]
+            fn begin(bytes: &'w mut alloc::vec::Vec<u8>) -> Self {
+                let start = $crate::write::begin::<{ $size }>(bytes);
+                Self { bytes, start }
+            }
         }
     };
 }
@@ -81,6 +96,8 @@ macro_rules! value {
     ($a:lifetime texts) => { $crate::read::Texts<$a> };
     ($a:lifetime ($view:ident, $writer:ident)) => { Option<$view<$a>> };
     ($a:lifetime [$view:ident, $writer:ident]) => { $crate::read::List<$a, $view<$a>> };
+    ($a:lifetime {shared $view:ident}) => { Option<$view<$a>> };
+    ($a:lifetime {shared [$view:ident]}) => { $crate::read::SharedList<$a, $view<$a>> };
 }
 
 macro_rules! read {
@@ -108,6 +125,12 @@ macro_rules! read {
     ($structure:expr, $offset:literal, [$($pair:tt)*]) => {
         $structure.list($offset)
     };
+    ($structure:expr, $offset:literal, {shared $view:ident}) => {
+        $structure.shared($offset)
+    };
+    ($structure:expr, $offset:literal, {shared [$view:ident]}) => {
+        $structure.shared_list($offset)
+    };
 }
 
 macro_rules! write {
@@ -131,7 +154,7 @@ macro_rules! write {
         $(#[$doc])*
         #[inline]
         pub fn $field(&mut self) -> $writer<'_> {
-            let start = $crate::write::put_one(self.bytes, self.start, $offset, $writer::SIZE);
+            let start = $crate::write::put_one::<{ $writer::SIZE }>(self.bytes, self.start, $offset);
             $writer { bytes: self.bytes, start }
         }
     };
@@ -139,11 +162,29 @@ macro_rules! write {
         $(#[$doc])*
         #[inline]
         pub fn $field<T>(&mut self, items: &[T], mut write: impl FnMut(&T, &mut $writer<'_>)) -> &mut Self {
-            let mut start = $crate::write::put_list(self.bytes, self.start, $offset, $writer::SIZE, items.len());
+            let mut start =
+                $crate::write::put_list::<{ $writer::SIZE }>(self.bytes, self.start, $offset, items.len());
             for item in items {
                 write(item, &mut $writer { bytes: self.bytes, start });
-                start += $writer::SIZE as usize;
+                start += $writer::SIZE;
             }
+            self
+        }
+    };
+    ($(#[$doc:meta])* $offset:literal $field:ident: {shared $view:ident}) => {
+        $(#[$doc])*
+        #[inline]
+        pub fn $field(&mut self, shared: $crate::write::Shared<$view<'static>>) -> &mut Self {
+            $crate::write::put(self.bytes, self.start + $offset, &shared.offset().to_le_bytes());
+            self
+        }
+    };
+    ($(#[$doc:meta])* $offset:literal $field:ident: {shared [$view:ident]}) => {
+        $(#[$doc])*
+        #[inline]
+        pub fn $field(&mut self, shared: $crate::write::Shared<[$view<'static>]>) -> &mut Self {
+            $crate::write::put(self.bytes, self.start + $offset, &shared.offset().to_le_bytes());
+            $crate::write::put(self.bytes, self.start + $offset + 4, &shared.count().to_le_bytes());
             self
         }
     };

@@ -1,11 +1,13 @@
 #![no_std]
 //! The batch of events that crosses into a plugin: one writer, lazy readers.
 //!
-//! A frame is a header and a row of records, one per event. A record holds all
-//! of its event's strings, so records can be copied from frame to frame as they
-//! are. The agent writes frames ([`FrameWriter`]); a plugin reads them
-//! ([`Frame`]), paying only for the fields it looks at. The layout is described
-//! for other languages in `docs/plugin-abi.md`.
+//! A frame is a header, a row of records, one per event, and a part that they
+//! share: processes, hooks, what plugins found. A record can be copied as it is to
+//! any frame with the same shared part, and a frame can grow by what is found
+//! while it passes through the plugins. The agent writes frames
+//! ([`FrameWriter`]); a plugin reads them ([`Frame`]), paying only for the fields
+//! it looks at. The layout is described for other languages in
+//! `docs/plugin-abi.md`.
 //!
 //! Readers take nothing for granted: bytes that are no frame, or lie about
 //! their lengths, give empty values, never a panic or a read out of bounds.
@@ -18,10 +20,10 @@ mod read;
 mod schema;
 mod write;
 
-pub use argument::ArgumentValue;
-pub use read::{Frame, FrameError, List, Texts};
+pub use argument::{ArgumentValue, FileRole};
+pub use read::{Frame, FrameError, List, SharedList, Texts};
 pub use schema::*;
-pub use write::FrameWriter;
+pub use write::{FrameWriter, RecordRange, RecordWriter, Shared, Writer};
 
 /// The first four bytes of a frame: `SFRM`.
 pub const MAGIC: u32 = u32::from_le_bytes(*b"SFRM");
@@ -30,7 +32,7 @@ pub const MAGIC: u32 = u32::from_le_bytes(*b"SFRM");
 pub const SCHEMA: u16 = 1;
 
 /// Size of a frame's header in bytes.
-pub const HEADER_SIZE: usize = 16;
+pub const HEADER_SIZE: usize = 24;
 
 /// A kind of event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -8,6 +8,7 @@ use crate::{HEADER_SIZE, MAGIC, SCHEMA};
 /// A batch of events, as received.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
+    shared: &'a [u8],
     records: &'a [u8],
     count: u32,
     schema: u16,
@@ -48,8 +49,10 @@ impl<'a> Frame<'a> {
         }
         let schema = u16::from_le_bytes(array(bytes, 4));
         let header = usize::from(u16::from_le_bytes(array(bytes, 6)));
-        let length = (word(12) as usize).min(bytes.len());
-        Ok(Self { records: bytes.get(header..length).unwrap_or_default(), count: word(8), schema })
+        let parts = bytes.get(header..).unwrap_or_default();
+        let (records, rest) = parts.split_at_checked(word(12) as usize).unwrap_or_default();
+        let shared = rest.get(..word(16) as usize).unwrap_or_default();
+        Ok(Self { shared, records, count: word(8), schema })
     }
 
     /// The schema that it was written with.
@@ -69,12 +72,13 @@ impl<'a> Frame<'a> {
 
     /// The events, in order; ends early at a record that makes no sense.
     pub fn events(&self) -> impl Iterator<Item = EventView<'a>> + use<'a> {
+        let shared = self.shared;
         let mut rest = self.records;
         (0..self.count).map_while(move |_| {
             let length = u32::from_le_bytes(array(rest, 4)) as usize;
             let (record, others) = rest.split_at_checked(length)?;
             rest = others;
-            (length >= 8).then(|| EventView::new(Structure::new(record)))
+            (length >= 8).then(|| EventView::new(Structure::new(record, shared)))
         })
     }
 }
@@ -88,34 +92,36 @@ pub trait View<'a> {
 /// A fixed part and the data it refers to.
 #[derive(Clone, Copy)]
 pub struct Structure<'a> {
-    /// From the structure's start to the end of its record.
+    /// From the structure's start to the end of its record, or of the shared part.
     bytes: &'a [u8],
-    /// Size of the fixed part.
-    size: usize,
+    /// The fixed part: the beginning of `bytes`.
+    fixed: &'a [u8],
+    /// The shared part.
+    shared: &'a [u8],
 }
 
 impl core::fmt::Debug for Structure<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Structure({} bytes)", self.size)
+        write!(f, "Structure({} bytes)", self.fixed.len())
     }
 }
 
 /// The bytes at `at`, or zeros where there are none.
 #[inline]
 fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-    bytes.get(at..).and_then(<[u8]>::first_chunk).copied().unwrap_or([0; N])
+    bytes.get(at..at + N).and_then(<[u8]>::first_chunk).copied().unwrap_or([0; N])
 }
 
 impl<'a> Structure<'a> {
     #[inline]
-    fn new(bytes: &'a [u8]) -> Self {
+    fn new(bytes: &'a [u8], shared: &'a [u8]) -> Self {
         let size = u32::from_le_bytes(array(bytes, 0)) as usize;
-        Self { bytes, size: size.min(bytes.len()) }
+        Self { bytes, fixed: bytes.get(..size).unwrap_or(bytes), shared }
     }
 
     #[inline]
     fn field<const N: usize>(&self, at: usize) -> [u8; N] {
-        if at + N <= self.size { array(self.bytes, at) } else { [0; N] }
+        array(self.fixed, at)
     }
 
     #[inline]
@@ -164,21 +170,63 @@ impl<'a> Structure<'a> {
         if offset == 0 {
             return None;
         }
-        self.bytes.get(offset..).map(|bytes| V::new(Self::new(bytes)))
+        self.bytes.get(offset..).map(|bytes| V::new(Self::new(bytes, self.shared)))
+    }
+
+    #[inline]
+    pub(crate) fn shared<V: View<'a>>(&self, at: usize) -> Option<V> {
+        shared(self.shared, self.u32(at) as usize)
+    }
+
+    #[inline]
+    pub(crate) fn shared_list<V: View<'a>>(&self, at: usize) -> SharedList<'a, V> {
+        let (offset, count) = self.reference(at);
+        let offsets = self.shared.get(offset..).unwrap_or_default();
+        SharedList { offsets, count, shared: self.shared, view: PhantomData }
     }
 
     #[inline]
     pub(crate) fn list<V: View<'a>>(&self, at: usize) -> List<'a, V> {
         let (offset, count) = self.reference(at);
-        List { bytes: self.bytes.get(offset..).unwrap_or_default(), count, view: PhantomData }
+        let bytes = self.bytes.get(offset..).unwrap_or_default();
+        List { bytes, count, shared: self.shared, view: PhantomData }
     }
+}
+
+#[inline]
+fn shared<'a, V: View<'a>>(part: &'a [u8], offset: usize) -> Option<V> {
+    if offset == 0 {
+        return None;
+    }
+    part.get(offset..).map(|bytes| V::new(Structure::new(bytes, part)))
 }
 
 #[inline]
 fn text(bytes: &[u8], offset: usize, length: usize) -> &str {
     let end = offset.saturating_add(length);
     let bytes = bytes.get(offset..end).unwrap_or_default();
+    if is_ascii(bytes) {
+        // SAFETY: bytes below 128 are UTF-8.
+        #[allow(unsafe_code, reason = "the check that is left out takes longer than most rules")]
+        return unsafe { core::str::from_utf8_unchecked(bytes) };
+    }
     core::str::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Like the standard library's, but quick for short texts that are not aligned, as those in a frame are.
+#[inline]
+fn is_ascii(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let high_bits = words.iter().fold(0, |bits, word| bits | u64::from_le_bytes(*word));
+    // The last chunks overlap those before them.
+    let rest = if let Some(last) = bytes.last_chunk::<8>() {
+        u64::from_le_bytes(*last)
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        u64::from(u32::from_le_bytes(*first) | u32::from_le_bytes(*last))
+    } else {
+        rest.iter().fold(0, |bits, byte| bits | u64::from(*byte))
+    };
+    (high_bits | rest) & 0x8080_8080_8080_8080 == 0
 }
 
 /// A list of strings.
@@ -192,6 +240,7 @@ pub struct Texts<'a> {
 impl<'a> Iterator for Texts<'a> {
     type Item = &'a str;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.count = self.count.checked_sub(1)?;
         let pair: [u8; 8] = *self.bytes.get(self.at..)?.first_chunk()?;
@@ -206,20 +255,43 @@ impl<'a> Iterator for Texts<'a> {
 pub struct List<'a, V> {
     bytes: &'a [u8],
     count: usize,
+    shared: &'a [u8],
     view: PhantomData<V>,
 }
 
 impl<'a, V: View<'a>> Iterator for List<'a, V> {
     type Item = V;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.count = self.count.checked_sub(1)?;
-        let structure = Structure::new(self.bytes);
+        let structure = Structure::new(self.bytes, self.shared);
         // A size of zero would repeat the same bytes for ever.
-        if structure.size < 4 {
+        if structure.fixed.len() < 4 {
             return None;
         }
-        self.bytes = self.bytes.get(structure.size..).unwrap_or_default();
+        self.bytes = self.bytes.get(structure.fixed.len()..).unwrap_or_default();
         Some(V::new(structure))
+    }
+}
+
+/// A list of structures in the shared part.
+#[derive(Debug, Clone, Copy)]
+pub struct SharedList<'a, V> {
+    offsets: &'a [u8],
+    count: usize,
+    shared: &'a [u8],
+    view: PhantomData<V>,
+}
+
+impl<'a, V: View<'a>> Iterator for SharedList<'a, V> {
+    type Item = V;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.count = self.count.checked_sub(1)?;
+        let (offset, rest) = self.offsets.split_first_chunk()?;
+        self.offsets = rest;
+        shared(self.shared, u32::from_le_bytes(*offset) as usize)
     }
 }

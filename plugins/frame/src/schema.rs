@@ -17,24 +17,32 @@ structure! {
         16 kind_code: u8
         /// Thread id; 0 if none.
         20 tid: u32
-        /// Name of the host.
-        24 node_name: text
+        /// The host it happened on; see [`EventView::node_name`].
+        24 node: {shared NodeView}
         /// The process it happened in; none for losses and action results.
-        32 process: (ProcessView, ProcessWriter)
+        28 process: {shared ProcessView}
         /// That process's parent, if known.
-        36 parent: (ProcessView, ProcessWriter)
+        32 parent: {shared ProcessView}
         /// For `process_exit`: how the process ended.
-        40 exit: (ExitView, ExitWriter)
+        36 exit: (ExitView, ExitWriter)
         /// For `process_kprobe`: what the policy's hook saw and did.
-        44 kprobe: (KprobeView, KprobeWriter)
+        40 kprobe: (KprobeView, KprobeWriter)
         /// For `loss`: what was lost.
-        48 loss: (LossView, LossWriter)
+        44 loss: (LossView, LossWriter)
         /// For `action_result`: what became of an action.
-        52 action_result: (ActionResultView, ActionResultWriter)
+        48 action_result: (ActionResultView, ActionResultWriter)
         /// What earlier plugins attached, in the order they ran.
-        56 annotations: [AnnotationView, AnnotationWriter]
+        56 annotations: {shared [AnnotationView]}
         /// What earlier plugins raised, in the order they ran.
-        64 alerts: [AlertView, AlertWriter]
+        64 alerts: {shared [AlertView]}
+    }
+}
+
+structure! {
+    /// A host.
+    NodeView, NodeWriter: 16 {
+        /// Its name.
+        8 name: text
     }
 }
 
@@ -80,10 +88,8 @@ structure! {
 }
 
 structure! {
-    /// What a policy's hook saw and did.
-    KprobeView, KprobeWriter: 64 {
-        /// Index of the selector that matched.
-        4 selector: u32
+    /// A policy's hook, and what its matching selector does.
+    HookView, HookWriter: 48 {
         /// The hooked function, e.g. `__x64_sys_symlinkat`.
         8 function_name: text
         /// Name of the policy.
@@ -94,17 +100,29 @@ structure! {
         32 tags: texts
         /// Every action that the selector took, in order, e.g. `KPROBE_ACTION_OVERRIDE`.
         40 actions: texts
-        /// The arguments that the policy asks for, in the policy's order.
-        48 arguments: [ArgumentView, ArgumentWriter]
+    }
+}
+
+structure! {
+    /// What a policy's hook saw.
+    KprobeView, KprobeWriter: 24 {
+        /// The hook; see [`KprobeView::policy_name`] and [`KprobeView::function_name`].
+        4 hook: {shared HookView}
+        /// Index of the selector that matched.
+        8 selector: u32
         /// 1: an enforcing filter could not read an argument and failed closed.
-        56 failed_closed: u8
+        12 failed_closed: u8
+        /// 1: the policy's Override or signal could not be carried out here.
+        13 unenforced: u8
+        /// The arguments that the policy asks for, in the policy's order.
+        16 arguments: [ArgumentView, ArgumentWriter]
     }
 }
 
 structure! {
     /// An argument of a hooked function; see [`ArgumentView::value`].
     ArgumentView, ArgumentWriter: 32 {
-        /// Type: 1 int, 2 uint, 3 long, 4 size, 5 string, 6 file, 7 unreadable.
+        /// Type: 1 int, 2 uint, 3 long, 4 size, 5 string, 6 open file, 7 unreadable, 8 path, 9 program.
         4 type_code: u8
         /// For a file, 1: the path could not be resolved to the root.
         5 incomplete: u8
@@ -168,6 +186,16 @@ structure! {
 }
 
 structure! {
+    /// A fact about a finding.
+    FieldView, FieldWriter: 24 {
+        /// Key.
+        8 key: text
+        /// Value.
+        16 value: text
+    }
+}
+
+structure! {
     /// A finding that an earlier plugin raised on the event.
     AlertView, AlertWriter: 40 {
         /// 0 info, 1 low, 2 medium, 3 high, 4 critical.
@@ -178,19 +206,31 @@ structure! {
         16 title: text
         /// MITRE ATT&CK technique, e.g. `T1036.005`; empty if none.
         24 technique: text
-        /// Further facts.
-        32 fields: [AnnotationView, AnnotationWriter]
+        /// Further facts, from the same plugin.
+        32 fields: [FieldView, FieldWriter]
     }
 }
 
-impl EventView<'_> {
+impl<'a> EventView<'a> {
     /// What happened.
     pub fn kind(&self) -> crate::Kind {
         crate::Kind::from_code(self.kind_code())
     }
+
+    /// Name of the host.
+    pub fn node_name(&self) -> &'a str {
+        self.node().map(|node| node.name()).unwrap_or_default()
+    }
 }
 
-impl EventWriter<'_> {
-    pub(crate) const PROCESS: usize = 32;
-    pub(crate) const PARENT: usize = 36;
+impl<'a> KprobeView<'a> {
+    /// Name of the policy.
+    pub fn policy_name(&self) -> &'a str {
+        self.hook().map(|hook| hook.policy_name()).unwrap_or_default()
+    }
+
+    /// The hooked function, e.g. `__x64_sys_symlinkat`.
+    pub fn function_name(&self) -> &'a str {
+        self.hook().map(|hook| hook.function_name()).unwrap_or_default()
+    }
 }

@@ -1,27 +1,31 @@
 //! What is written is read again, whatever becomes of the bytes in between.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
-use serin_frame::{ArgumentValue, Frame, FrameError, FrameWriter, HEADER_SIZE, Kind, ProcessWriter};
+use serin_frame::{
+    AnnotationWriter, ArgumentValue, Frame, FrameError, FrameWriter, HEADER_SIZE, HookWriter, Kind,
+    NodeWriter, ProcessWriter, RecordRange,
+};
 
 fn process(writer: &mut ProcessWriter<'_>, pid: u32) {
     writer.pid(pid).uid(1000).start_time(7).binary("/usr/bin/ln").cwd("/tmp").exec_id("aG9zdDo3OjQy");
     writer.arguments(&["-s", "", "/etc/passwd"]).flags(1);
 }
 
-fn sample(writer: &mut FrameWriter) -> Vec<core::ops::Range<usize>> {
+fn sample(writer: &mut FrameWriter) -> Vec<RecordRange> {
+    let (node, mut to) = writer.share::<NodeWriter<'_>>();
+    to.name("höst");
+    let (child, mut to) = writer.share();
+    process(&mut to, 42);
+    let (hook, mut to) = writer.share::<HookWriter<'_>>();
+    to.function_name("__x64_sys_symlinkat").policy_name("p").tags(&["a", "b"]);
     let exec = writer.record(|event| {
-        event.time(1).kind_code(Kind::ProcessExec.code()).node_name("höst");
-        let mut child = event.process();
-        process(&mut child, 42);
-        let written = child.written();
-        process(&mut event.parent(), 1);
-        event.copy_process(written);
+        event.time(1).kind_code(Kind::ProcessExec.code()).node(node).process(child);
+        process(&mut event.new_parent(), 1);
     });
     let kprobe = writer.record(|event| {
-        event.time(2).kind_code(Kind::ProcessKprobe.code()).tid(43);
-        process(&mut event.process(), 42);
+        event.time(2).kind_code(Kind::ProcessKprobe.code()).tid(43).process(child);
         let mut kprobe = event.kprobe();
-        kprobe.function_name("__x64_sys_symlinkat").policy_name("p").tags(&["a", "b"]).selector(2);
+        kprobe.hook(hook).selector(2);
         kprobe.arguments(&[(5, "/etc/passwd", 0), (1, "", -3i64)], |(code, text, integer), argument| {
             argument.type_code(*code).text(text).integer(*integer as u64).label("l");
         });
@@ -52,7 +56,7 @@ fn fields_come_back() {
 
     let hook = kprobe.kprobe().unwrap();
     assert_eq!((hook.policy_name(), hook.selector(), kprobe.tid()), ("p", 2, 43));
-    assert_eq!(hook.tags().collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(hook.hook().unwrap().tags().collect::<Vec<_>>(), ["a", "b"]);
     let values: Vec<_> = hook.arguments().map(|argument| argument.value()).collect();
     assert_eq!(values, [ArgumentValue::String("/etc/passwd"), ArgumentValue::Int(-3)]);
     assert!(kprobe.parent().is_none());
@@ -60,15 +64,31 @@ fn fields_come_back() {
 
 #[test]
 fn amended_record_keeps_its_other_fields() {
+    amend(false);
+    amend(true);
+}
+
+fn amend(grown: bool) {
     let mut writer = FrameWriter::default();
     let records = sample(&mut writer);
-    let amended = writer.amend(records[1].clone(), |event| {
-        event.annotations(&[("a.b", "c"), ("d", "e")], |(key, value), annotation| {
-            annotation.plugin("p").key(key).value(value);
-        });
-    });
     let mut bytes = Vec::new();
-    writer.frame([amended, records[0].clone()], &mut bytes);
+    writer.frame([records[1].clone(), records[0].clone()], &mut bytes);
+    let shared = writer.shared_size();
+    let annotations = [("a.b", "c"), ("d", "e")].map(|(key, value)| {
+        let (annotation, mut to) = writer.share::<AnnotationWriter<'_>>();
+        to.plugin("p").key(key).value(value);
+        annotation
+    });
+    let annotations = writer.share_list(&annotations);
+    writer.amend(records[1].clone(), |event| {
+        event.annotations(annotations);
+    });
+    if grown {
+        writer.extend(&mut bytes, shared);
+        writer.replace(&mut bytes, 0, records[1].clone());
+    } else {
+        writer.frame([records[1].clone(), records[0].clone()], &mut bytes);
+    }
     let events: Vec<_> = Frame::new(&bytes).unwrap().events().collect();
     assert_eq!(events.len(), 2);
     assert_eq!(events[0].process().unwrap().binary(), "/usr/bin/ln");
@@ -82,16 +102,16 @@ fn amended_record_keeps_its_other_fields() {
 fn newer_and_older_writers_are_understood() {
     let mut bytes = frame();
     // A newer writer: a longer header.
+    let header = u16::try_from(HEADER_SIZE + 8).unwrap();
     bytes.splice(HEADER_SIZE..HEADER_SIZE, [0; 8]);
-    let length = u32::try_from(bytes.len()).unwrap();
-    bytes[6..8].copy_from_slice(&24u16.to_le_bytes());
-    bytes[12..16].copy_from_slice(&length.to_le_bytes());
+    bytes[6..8].copy_from_slice(&header.to_le_bytes());
     bytes[4] = 9;
     let frame = Frame::new(&bytes).unwrap();
     assert!(frame.is_newer());
     assert_eq!(frame.events().count(), 2);
     // An older one: an event structure that ends before the process.
-    bytes[24..28].copy_from_slice(&32u32.to_le_bytes());
+    let record = usize::from(header);
+    bytes[record..record + 4].copy_from_slice(&28u32.to_le_bytes());
     let exec = Frame::new(&bytes).unwrap().events().next().unwrap();
     assert_eq!(exec.node_name(), "höst");
     assert!(exec.process().is_none());
@@ -118,7 +138,9 @@ fn read_all(bytes: &[u8]) -> usize {
                 + event.annotations().map(|a| a.key().len()).sum::<usize>()
                 + event.alerts().map(|a| a.fields().map(|f| f.value().len()).sum::<usize>()).sum::<usize>()
                 + event.kprobe().map_or(0, |k| {
-                    k.tags().count() + k.arguments().map(|a| a.text().len() + a.label().len()).sum::<usize>()
+                    k.policy_name().len()
+                        + k.hook().map_or(0, |hook| hook.tags().count())
+                        + k.arguments().map(|a| a.text().len() + a.label().len()).sum::<usize>()
                 })
         })
         .sum()

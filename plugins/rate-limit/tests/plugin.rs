@@ -13,8 +13,9 @@ fn limit(config: &str) -> RateLimit {
 
 fn kprobe(plugin: &mut RateLimit, policy: &str, binary: &str, second: u64) -> Effects {
     testing::on_event(plugin, |event| {
-        event.time(second * SECOND).process().binary(binary);
-        event.kprobe().policy_name(policy);
+        event.time(second * SECOND);
+        event.new_process().binary(binary);
+        event.new_kprobe(policy);
     })
 }
 

@@ -35,7 +35,7 @@
 //!
 //! let mut tagger = Tagger::new(Config { path: "/etc/passwd".to_owned() }).unwrap();
 //! let outcome = serin_plugin::testing::on_event(&mut tagger, |event| {
-//!     let mut kprobe = event.kprobe();
+//!     let mut kprobe = event.new_kprobe("links");
 //!     kprobe.arguments(&["/etc/passwd"], |path, argument| {
 //!         argument.type_code(5).text(path);
 //!     });
@@ -56,6 +56,8 @@
 pub mod bindings;
 mod duration;
 pub mod log;
+#[cfg(target_arch = "wasm32")]
+mod memory;
 mod outcome;
 #[doc(hidden)]
 pub mod runtime;
@@ -68,8 +70,8 @@ pub use bindings::serin::plugin::types::{Alert, Annotation, Drop, HttpRequest, M
 pub use duration::duration;
 pub use outcome::Outcome;
 pub use serin_frame::{
-    ActionResultView, AlertView, AnnotationView, ArgumentValue, ArgumentView, EventView, ExitView, Kind,
-    KprobeView, List, LossView, ProcessView, Texts,
+    ActionResultView, AlertView, AnnotationView, ArgumentValue, ArgumentView, EventView, ExitView, FieldView,
+    FileRole, HookView, Kind, KprobeView, List, LossView, NodeView, ProcessView, SharedList, Texts,
 };
 pub use subscription::Subscription;
 pub use table::Table;

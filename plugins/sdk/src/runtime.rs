@@ -48,6 +48,7 @@ fn without_position(error: &serde_json::Error) -> String {
 }
 
 /// Runs the plugin over a frame.
+#[inline]
 pub fn on_frame<P: Plugin>(plugin: Option<&mut P>, frame: &[u8]) -> Effects {
     let mut outcome = Outcome::new();
     if let (Some(plugin), Ok(frame)) = (plugin, Frame::new(frame)) {

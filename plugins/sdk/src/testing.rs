@@ -1,13 +1,13 @@
 //! Unit tests of plugins, run natively: `cargo test`.
 
 use serin_frame::FrameWriter;
-pub use serin_frame::{EventWriter, KprobeWriter, ProcessWriter};
+pub use serin_frame::{KprobeWriter, ProcessWriter, RecordWriter};
 
 use crate::Plugin;
 pub use crate::runtime::Effects;
 
 /// Lets the plugin look at one event, which `write` fills; gives what the plugin made of it.
-pub fn on_event<P: Plugin>(plugin: &mut P, write: impl FnOnce(&mut EventWriter<'_>)) -> Effects {
+pub fn on_event<P: Plugin>(plugin: &mut P, write: impl FnOnce(&mut RecordWriter<'_>)) -> Effects {
     let mut writer = FrameWriter::default();
     let record = writer.record(write);
     let mut frame = Vec::new();
