@@ -4,6 +4,7 @@ mod bad_input;
 mod canaries;
 mod enforcement;
 mod files;
+mod filters;
 mod hooks;
 mod losses;
 mod plugins;
@@ -40,6 +41,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         hooks::scenarios(),
         enforcement::scenarios(),
         files::scenarios(),
+        filters::scenarios(),
         canaries::scenarios(),
         plugins::scenarios(),
         losses::scenarios(),
