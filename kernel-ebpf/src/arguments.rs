@@ -3,8 +3,8 @@
 use serin_abi::MAX_STRING;
 use serin_abi::config::{HookConfig, READ_FILENAME, SYSCALL};
 use serin_abi::record::{
-    ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, Argument, KIND_BINPRM, KIND_FILE, KIND_INT, KIND_LONG,
-    KIND_PATH, KIND_SIZE, KIND_STRING, KIND_UINT,
+    ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, Argument, KIND_BINPRM, KIND_FILE, KIND_INT, KIND_INT8,
+    KIND_INT16, KIND_LONG, KIND_PATH, KIND_SIZE, KIND_STRING, KIND_UINT, KIND_UINT8, KIND_UINT16,
 };
 use serin_abi::selector::{constant, entry};
 
@@ -58,6 +58,10 @@ fn load_integer(to: *mut Slot, kind: u32, value: u64) -> bool {
     let value = match kind {
         KIND_INT => i64::from(value as i32) as u64,
         KIND_UINT => u64::from(value as u32),
+        KIND_INT8 => i64::from(value as i8) as u64,
+        KIND_INT16 => i64::from(value as i16) as u64,
+        KIND_UINT8 => u64::from(value as u8),
+        KIND_UINT16 => u64::from(value as u16),
         KIND_LONG | KIND_SIZE => value,
         _ => return false,
     };

@@ -5,19 +5,21 @@ use aya_ebpf::helpers::generated::bpf_send_signal;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
 use serin_abi::config::{
-    ACTION_OVERRIDE, ACTION_SIGKILL, Filter, HookConfig, OVERRIDE_MARK, OVERRIDE_RESULT, OVERRIDE_RETURN,
+    ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, ACTION_SIGNAL, Filter, HookConfig, OVERRIDE_MARK,
+    OVERRIDE_RESULT, OVERRIDE_RETURN, TEST_NOT,
 };
+use serin_abi::ranges::{self, Ranges};
 use serin_abi::record::{
     ARGUMENT_UNREADABLE, Argument, HOOK, HOOK_FAILED_CLOSED, HOOK_UNENFORCED, Header, Hit, MAX_RECORD,
 };
 use serin_abi::selector::{Facts, Selected, Verdict, constant, select};
 use serin_abi::text::{Values, search};
-use serin_abi::{HookCounters, MAX_ARGUMENTS, MAX_STRING, Mark, Member, Text};
+use serin_abi::{HookCounters, MAX_ARGUMENTS, MAX_STRING, Mark, Member, Range, Text};
 
 use crate::arguments::{self, Registers};
 use crate::maps::{MARKS, PROCESSES};
 use crate::scratch::{self, Scratch, Slot, Work};
-use crate::{counters, output, task};
+use crate::{ancestry, counters, output, task};
 
 /// What this instance does; set by the agent.
 #[unsafe(no_mangle)]
@@ -28,11 +30,15 @@ pub static HOOK_CONFIG: HookConfig = {
 
 /// The values of this hook's sets. The agent sets the size.
 #[map]
-static MEMBERS: HashMap<Member, u8> = HashMap::with_max_entries(1, 0);
+pub static MEMBERS: HashMap<Member, u8> = HashMap::with_max_entries(1, 0);
 
 /// The values of this hook's text filters. The agent sets the size.
 #[map]
 static TEXTS: Array<Text> = Array::with_max_entries(1, 0);
+
+/// The values of this hook's range filters. The agent sets the size.
+#[map]
+static RANGES: Array<Range> = Array::with_max_entries(1, 0);
 
 /// What each CPU counted for this hook; one entry.
 #[map]
@@ -60,13 +66,17 @@ pub fn run(registers: &impl Registers) -> Outcome {
     if let Some(selected) = select(&HOOK_CONFIG, &mut call) {
         count(|counters| &raw mut counters.hits);
         let enforced = act(&selected, &mut outcome);
-        call.report(&selected, enforced);
+        if selected.actions & ACTION_POST != 0 {
+            call.report(&selected, enforced);
+        } else {
+            count(|counters| &raw mut counters.unposted);
+        }
     }
     scratch.release();
     outcome
 }
 
-/// Takes the selector's enforcing actions, override before kill; false if one could not be taken.
+/// Takes the selector's enforcing actions, override before signals; false if one could not be taken.
 #[inline(always)]
 fn act(selected: &Selected, outcome: &mut Outcome) -> bool {
     let mut enforced = true;
@@ -78,9 +88,11 @@ fn act(selected: &Selected, outcome: &mut Outcome) -> bool {
             _ => enforced = false,
         }
     }
-    if selected.actions & ACTION_SIGKILL != 0 {
-        // SAFETY: the helper checks its argument.
-        enforced &= unsafe { bpf_send_signal(SIGKILL) } == 0;
+    for (action, signal) in [(ACTION_SIGNAL, selected.signal), (ACTION_SIGKILL, SIGKILL)] {
+        if selected.actions & action != 0 {
+            // SAFETY: the helper checks its argument.
+            enforced &= unsafe { bpf_send_signal(signal) } == 0;
+        }
     }
     if !enforced {
         count(|counters| &raw mut counters.unenforced);
@@ -169,8 +181,9 @@ fn append(work: *mut Work, at: u32, slot: *mut Slot) -> u32 {
 
 impl<R: Registers> Facts for Call<'_, R> {
     #[inline(always)]
-    fn pid(&mut self) -> u64 {
-        u64::from(task::current_pid())
+    fn pid_is_member(&mut self, set: u32, flags: u32) -> bool {
+        // SAFETY: a pointer to a map value.
+        unsafe { ancestry::is_member(&raw mut (*self.scratch.work).ancestry, set, flags) }
     }
 
     #[inline(always)]
@@ -195,9 +208,18 @@ impl<R: Registers> Facts for Call<'_, R> {
     }
 
     #[inline(always)]
+    fn in_ranges(&mut self, filter: &Filter, value: u64) -> bool {
+        let Some(slot) = self.slot(constant(&filter.slot)) else { return false };
+        let values = (constant(&filter.values), constant(&filter.count));
+        // SAFETY: a pointer to a map value.
+        unsafe { ranges::contains::<RangeTable>(&raw mut (*slot).bisection, value, values) }
+    }
+
+    #[inline(always)]
     fn text(&mut self, filter: &Filter) -> Verdict {
         let Some(slot) = self.slot(constant(&filter.slot)) else { return Verdict::Unreadable };
         let values = (constant(&filter.values), constant(&filter.count));
+        let test = constant(&filter.test) & !TEST_NOT;
         // SAFETY: a pointer to a map value, in which the text lies within the buffer.
         unsafe {
             if is_unreadable(slot) {
@@ -205,7 +227,7 @@ impl<R: Registers> Facts for Call<'_, R> {
             }
             let (state, buffer) = (&raw mut (*slot).search, &raw const (*slot).buffer);
             let text = ((*slot).start, (*slot).header.length);
-            search::<Texts>(state, buffer, text, constant(&filter.test), values).into()
+            search::<Texts>(state, buffer, text, test, values).into()
         }
     }
 
@@ -219,6 +241,16 @@ impl<R: Registers> Facts for Call<'_, R> {
 unsafe fn is_unreadable(slot: *const Slot) -> bool {
     // SAFETY: the caller vouches for the pointer.
     unsafe { (*slot).header.flags & ARGUMENT_UNREADABLE != 0 }
+}
+
+/// The values in [`RANGES`].
+struct RangeTable;
+
+impl Ranges for RangeTable {
+    #[inline(always)]
+    fn range(index: u32) -> Option<*const Range> {
+        RANGES.get_ptr(index)
+    }
 }
 
 /// The values in [`TEXTS`].

@@ -8,6 +8,7 @@
 #![no_std]
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 
+pub mod ancestry;
 pub mod arguments;
 pub mod atomic;
 pub mod counters;

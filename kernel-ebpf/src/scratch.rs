@@ -6,10 +6,12 @@
 //! program takes the first that is free.
 
 use serin_abi::path::Walk;
+use serin_abi::ranges::Bisection;
 use serin_abi::record::MAX_RECORD;
 use serin_abi::text::{BUFFER, Search};
 use serin_abi::{BINARY_KEY, MAX_ARGUMENTS};
 
+use crate::ancestry::Ancestry;
 use crate::atomic;
 use crate::maps::{SLOTS, WORK};
 
@@ -24,6 +26,8 @@ pub struct Work {
     /// would otherwise check everything that follows anew for each level.
     level: u32,
     reserved: u32,
+    /// How a process is found by its ancestors.
+    pub ancestry: Ancestry,
     /// Key for looking up a binary.
     pub key: [u64; BINARY_KEY / 8],
     /// The record.
@@ -41,6 +45,8 @@ pub struct Slot {
     pub start: u32,
     /// Keeps the size a multiple of eight.
     pub reserved: u32,
+    /// How an integer is found among ranges.
+    pub bisection: Bisection,
     /// How a path is read.
     pub walk: Walk,
     /// How a text is compared.

@@ -65,6 +65,21 @@ pub(crate) fn other_program() -> Result<Ended> {
     finish(Command::new("true").stdout(Stdio::piped()))
 }
 
+/// Calls `lseek(2)` on no file with this offset.
+pub(crate) fn seek(offset: i64) -> Result<Ended> {
+    run(&["seek", &offset.to_string()])
+}
+
+/// Calls `chmod(2)` on no file with this mode, of which the call takes two bytes.
+pub(crate) fn chmod_nothing(mode: u32) -> Result<Ended> {
+    run(&["chmod", &mode.to_string()])
+}
+
+/// Sets a clock that does not exist.
+pub(crate) fn set_clock(clock: i32) -> Result<Ended> {
+    run(&["set-clock", &clock.to_string()])
+}
+
 /// Exits with this status; the further arguments do nothing.
 pub(crate) fn exit(status: u8, further: &[&str]) -> Result<Ended> {
     let status = status.to_string();
@@ -184,6 +199,9 @@ fn act(words: &[&str]) -> Result<u8> {
         }
         ["write-removed", path] => say(append(path, "write", || std::fs::remove_file(path))?)?,
         ["write-closed"] => say(write_to_closed())?,
+        ["seek", offset] => say(call(libc::SYS_lseek, [-1, offset.parse()?, 0]))?,
+        ["chmod", mode] => say(call(libc::SYS_chmod, [0, mode.parse()?, 0]))?,
+        ["set-clock", clock] => say(call(libc::SYS_clock_settime, [clock.parse()?, 0, 0]))?,
         ["symlink-later", target, link] if told_to_go()? => {
             say(symlinkat(target, link)?)?;
             wait_for_end()?;
@@ -269,6 +287,15 @@ fn symlinkat_from_untouched_page(target: &str, link: &str) -> Result<i32> {
         libc::symlinkat(map.cast(), libc::AT_FDCWD, link.as_ptr())
     };
     Ok(if result == 0 { 0 } else { errno(std::io::Error::last_os_error()) })
+}
+
+/// Makes a system call that fails; its error.
+fn call(number: libc::c_long, arguments: [i64; 3]) -> i32 {
+    let [first, second, third] = arguments;
+    // SAFETY: the calls that are made so take no pointers but null, which the kernel refuses.
+    #[allow(unsafe_code, reason = "no wrapper passes arguments that are out of range")]
+    let result = unsafe { libc::syscall(number, first, second, third) };
+    if result < 0 { errno(std::io::Error::last_os_error()) } else { 0 }
 }
 
 fn errno(error: std::io::Error) -> i32 {

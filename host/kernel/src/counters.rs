@@ -25,7 +25,7 @@ pub struct KernelCount {
 /// What one hook counted, over all CPUs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HookCount {
-    /// Times a selector matched. Always `posted + lost`.
+    /// Times a selector matched. Always `posted + lost + unposted`.
     pub hits: u64,
     /// Hits whose record was written.
     pub posted: u64,
@@ -35,6 +35,8 @@ pub struct HookCount {
     pub unreadable: u64,
     /// Enforcement that could not be carried out.
     pub unenforced: u64,
+    /// Hits that the policy does not want to be reported.
+    pub unposted: u64,
 }
 
 /// The map `CPU_COUNTERS`, which the reader reads as well.
@@ -68,6 +70,7 @@ pub(crate) fn of_hook(map: &PerCpuArray<&MapData, Wire<HookCounters>>) -> Result
         lost: sum.lost + cpu.lost,
         unreadable: sum.unreadable + cpu.unreadable,
         unenforced: sum.unenforced + cpu.unenforced,
+        unposted: sum.unposted + cpu.unposted,
     };
     Ok(values.iter().fold(HookCount::default(), add))
 }

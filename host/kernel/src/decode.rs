@@ -2,8 +2,8 @@
 
 use serin_abi::record::{
     self, ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, EXEC_ARGUMENTS_TRUNCATED, EXEC_BINARY_INCOMPLETE,
-    EXEC_CWD_INCOMPLETE, HOOK_FAILED_CLOSED, HOOK_UNENFORCED, KIND_BINPRM, KIND_FILE, KIND_INT, KIND_LONG,
-    KIND_PATH, KIND_SIZE, KIND_STRING, KIND_UINT, TaskKey,
+    EXEC_CWD_INCOMPLETE, HOOK_FAILED_CLOSED, HOOK_UNENFORCED, KIND_BINPRM, KIND_FILE, KIND_INT, KIND_INT8,
+    KIND_INT16, KIND_LONG, KIND_PATH, KIND_SIZE, KIND_STRING, KIND_UINT, KIND_UINT8, KIND_UINT16, TaskKey,
 };
 use serin_event::argument::{Argument, File, FileRole};
 use serin_event::record::{Credentials, Exec, Exit, Fork, Header, HookHit, Record, Task};
@@ -106,8 +106,8 @@ fn argument(header: &record::Argument, value: &[u8]) -> Option<Argument> {
     }
     let number = || value.try_into().ok().map(i64::from_ne_bytes);
     Some(match u32::from(header.kind) {
-        KIND_INT => Argument::Int(number()? as i32),
-        KIND_UINT => Argument::Uint(number()? as u32),
+        KIND_INT | KIND_INT8 | KIND_INT16 => Argument::Int(number()? as i32),
+        KIND_UINT | KIND_UINT8 | KIND_UINT16 => Argument::Uint(number()? as u32),
         KIND_LONG => Argument::Long(number()?),
         KIND_SIZE => Argument::Size(number()? as u64),
         KIND_STRING => Argument::String(string(value)),

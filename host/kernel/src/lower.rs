@@ -1,16 +1,21 @@
 //! Turns a hook plan into the read-only data and map contents of a hook program.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use serin_abi::config::{
-    ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, ArgumentConfig, FUNCTION, Filter, HookConfig, READ_DENTRY,
-    READ_DESCRIPTOR, READ_FILENAME, READ_VALUE, SYSCALL, Selector, TEST_BINARY_IN, TEST_BINARY_NOT_IN,
-    TEST_INTEGER_IN, TEST_PID_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL, TEST_TEXT_POSTFIX, TEST_TEXT_PREFIX,
+    ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, ACTION_SIGNAL, ArgumentConfig, FUNCTION, Filter,
+    HookConfig, PID_ANCESTORS, PID_NAMESPACE, READ_DENTRY, READ_DESCRIPTOR, READ_FILENAME, READ_VALUE,
+    SYSCALL, Selector, TEST_BINARY_IN, TEST_BINARY_NOT_IN, TEST_INTEGER_IN, TEST_INTEGER_MASK,
+    TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL, TEST_TEXT_POSTFIX,
+    TEST_TEXT_PREFIX, TEST_TEXT_SUBSTRING,
 };
 use serin_abi::record::{
-    KIND_BINPRM, KIND_FILE, KIND_INT, KIND_LONG, KIND_PATH, KIND_SIZE, KIND_STRING, KIND_UINT,
+    KIND_BINPRM, KIND_FILE, KIND_INT, KIND_INT8, KIND_INT16, KIND_LONG, KIND_PATH, KIND_SIZE, KIND_STRING,
+    KIND_UINT, KIND_UINT8, KIND_UINT16,
 };
-use serin_abi::{MAX_ARGUMENTS, MAX_FILTERS, MAX_SELECTORS, MAX_STRING, Member, Text};
+use serin_abi::text::{FALLBACKS, fallbacks};
+use serin_abi::{MAX_ARGUMENTS, MAX_FILTERS, MAX_SELECTORS, MAX_STRING, MAX_SUBSTRING, Member, Range, Text};
 use serin_policy::{
     ActionPlan, ArgumentFilter, ArgumentKind, HookPlan, Membership, SelectorPlan, Target, Test,
 };
@@ -25,6 +30,7 @@ pub(crate) type BinaryIds = HashMap<String, u32>;
 pub(crate) struct Lowered {
     pub(crate) config: HookConfig,
     pub(crate) members: Vec<Member>,
+    pub(crate) ranges: Vec<Range>,
     pub(crate) texts: Vec<Vec<u8>>,
 }
 
@@ -33,7 +39,8 @@ pub(crate) struct Lowered {
 /// # Errors
 /// Says which limit of the hook program the plan exceeds.
 pub(crate) fn lower(plan: &HookPlan, hook: u32, binaries: &BinaryIds) -> Result<Lowered, String> {
-    let mut lowered = Lowered { config: zeroed(), members: Vec::new(), texts: Vec::new() };
+    let mut lowered =
+        Lowered { config: zeroed(), members: Vec::new(), ranges: Vec::new(), texts: Vec::new() };
     lowered.config.hook = hook;
     lowered.config.source = match plan.target {
         Target::Function(_) => FUNCTION,
@@ -49,8 +56,10 @@ pub(crate) fn lower(plan: &HookPlan, hook: u32, binaries: &BinaryIds) -> Result<
         lowered.config.selectors[index] = Selector {
             first_filter,
             filter_count: filters.len() as u32 - first_filter,
-            actions: selector.actions.iter().map(action).fold(0, |all, bit| all | bit),
+            actions: actions(&selector.actions),
             error: selector.actions.iter().find_map(override_error).unwrap_or(0),
+            signal: selector.actions.iter().find_map(signal).unwrap_or(0),
+            reserved: 0,
         };
     }
     limit("filters", filters.len(), MAX_FILTERS)?;
@@ -80,7 +89,9 @@ impl Lowered {
         for filter in &selector.pids {
             let values = filter.values.iter().map(|&pid| u64::from(pid));
             let test = by_membership(filter.membership, TEST_PID_IN, TEST_PID_NOT_IN);
-            filters.push(self.set(test, 0, values));
+            let flags = PID_ANCESTORS * u32::from(filter.follow_forks)
+                | PID_NAMESPACE * u32::from(filter.in_namespace);
+            filters.push(self.set(test, flags, values));
         }
         for filter in &selector.binaries {
             let ids = filter.values.iter().map(|path| u64::from(binaries.get(path).copied().unwrap_or(0)));
@@ -106,14 +117,28 @@ impl Lowered {
 
     fn argument(&mut self, filter: &ArgumentFilter) -> Result<Filter, String> {
         let slot = filter.slot as u32;
-        Ok(match &filter.test {
+        let mut lowered = match &filter.test {
             Test::IntEqual(values) => {
                 self.set(TEST_INTEGER_IN, slot, values.iter().map(|&value| value as u64))
+            }
+            Test::IntRanges(ranges) => self.ranges(slot, ranges),
+            Test::IntMask(mask) => {
+                let (values, count) = (*mask as u32, (*mask >> 32) as u32);
+                Filter { test: TEST_INTEGER_MASK, slot, values, count }
             }
             Test::Equal(values) => self.list(TEST_TEXT_EQUAL, slot, values)?,
             Test::Prefix(values) => self.list(TEST_TEXT_PREFIX, slot, values)?,
             Test::Postfix(values) => self.list(TEST_TEXT_POSTFIX, slot, values)?,
-        })
+            Test::SubString(values) => self.list(TEST_TEXT_SUBSTRING, slot, values)?,
+        };
+        lowered.test |= TEST_NOT * u32::from(filter.negated);
+        Ok(lowered)
+    }
+
+    fn ranges(&mut self, slot: u32, ranges: &[RangeInclusive<u64>]) -> Filter {
+        let first = self.ranges.len() as u32;
+        self.ranges.extend(ranges.iter().map(|range| Range { first: *range.start(), last: *range.end() }));
+        Filter { test: TEST_INTEGER_RANGE, slot, values: first, count: ranges.len() as u32 }
     }
 
     fn set(&mut self, test: u32, slot: u32, values: impl Iterator<Item = u64>) -> Filter {
@@ -125,8 +150,9 @@ impl Lowered {
 
     fn list(&mut self, test: u32, slot: u32, values: &[Vec<u8>]) -> Result<Filter, String> {
         let first = self.texts.len() as u32;
+        let longest = if test == TEST_TEXT_SUBSTRING { MAX_SUBSTRING } else { MAX_STRING };
         for value in values {
-            limit("bytes of a value", value.len(), MAX_STRING)?;
+            limit("bytes of a value", value.len(), longest)?;
             self.texts.push(value.clone());
         }
         Ok(Filter { test, slot, values: first, count: values.len() as u32 })
@@ -138,6 +164,12 @@ pub(crate) fn text(value: &[u8]) -> Text {
     let mut text: Text = zeroed();
     text.length = value.len() as u32;
     text.bytes[..value.len()].copy_from_slice(value);
+    if value.len() <= MAX_SUBSTRING {
+        fallbacks(value, |at, length| {
+            let at = FALLBACKS + size_of::<u16>() * at;
+            text.bytes[at..at + size_of::<u16>()].copy_from_slice(&length.to_ne_bytes());
+        });
+    }
     text
 }
 
@@ -166,6 +198,10 @@ fn by_membership(membership: Membership, is_in: u32, is_not_in: u32) -> u32 {
 /// What the record will say an argument is, and how to come by it.
 fn reading(kind: ArgumentKind) -> (u32, u32) {
     match kind {
+        ArgumentKind::Int8 => (KIND_INT8, READ_VALUE),
+        ArgumentKind::Int16 => (KIND_INT16, READ_VALUE),
+        ArgumentKind::Uint8 => (KIND_UINT8, READ_VALUE),
+        ArgumentKind::Uint16 => (KIND_UINT16, READ_VALUE),
         ArgumentKind::Int => (KIND_INT, READ_VALUE),
         ArgumentKind::Uint => (KIND_UINT, READ_VALUE),
         ArgumentKind::Long => (KIND_LONG, READ_VALUE),
@@ -180,12 +216,25 @@ fn reading(kind: ArgumentKind) -> (u32, u32) {
     }
 }
 
-/// Every selector posts: the canaries ride on the event as well.
+/// Every selector posts, as the canaries ride on the event, unless an action is `NoPost`.
+fn actions(actions: &[ActionPlan]) -> u32 {
+    let bits = actions.iter().map(action).fold(ACTION_POST, |all, bit| all | bit);
+    if actions.contains(&ActionPlan::NoPost) { bits & !ACTION_POST } else { bits }
+}
+
 fn action(action: &ActionPlan) -> u32 {
     match action {
-        ActionPlan::Post | ActionPlan::GetUrl(_) | ActionPlan::DnsLookup(_) => ACTION_POST,
-        ActionPlan::Sigkill => ACTION_POST | ACTION_SIGKILL,
-        ActionPlan::Override(_) => ACTION_POST | ACTION_OVERRIDE,
+        ActionPlan::Post | ActionPlan::NoPost | ActionPlan::GetUrl(_) | ActionPlan::DnsLookup(_) => 0,
+        ActionPlan::Signal(_) => ACTION_SIGNAL,
+        ActionPlan::Sigkill => ACTION_SIGKILL,
+        ActionPlan::Override(_) => ACTION_OVERRIDE,
+    }
+}
+
+fn signal(action: &ActionPlan) -> Option<u32> {
+    match action {
+        ActionPlan::Signal(signal) => Some(*signal),
+        _ => None,
     }
 }
 
@@ -223,30 +272,45 @@ mod tests {
     #[test]
     fn filters_are_ordered_by_cost_and_values_numbered() {
         let selector = SelectorPlan {
-            pids: vec![PidFilter { membership: Membership::NotIn, values: vec![0, 1] }],
+            pids: vec![PidFilter {
+                membership: Membership::NotIn,
+                values: vec![0, 1],
+                follow_forks: true,
+                in_namespace: false,
+            }],
             binaries: vec![BinaryFilter {
                 membership: Membership::In,
                 values: vec!["/bin/a".into(), "/unknown".into()],
             }],
             arguments: vec![
-                ArgumentFilter { slot: 0, test: Test::Postfix(vec![b"passwd".to_vec(), b"shadow".to_vec()]) },
-                ArgumentFilter { slot: 1, test: Test::IntEqual(vec![-100]) },
+                ArgumentFilter {
+                    slot: 0,
+                    negated: true,
+                    test: Test::Postfix(vec![b"passwd".to_vec(), b"shadow".to_vec()]),
+                },
+                ArgumentFilter { slot: 1, negated: false, test: Test::IntEqual(vec![-100]) },
+                ArgumentFilter { slot: 1, negated: false, test: Test::IntRanges(vec![3..=4]) },
+                ArgumentFilter { slot: 1, negated: true, test: Test::IntMask(1 << 63 | 5) },
             ],
             actions: vec![ActionPlan::Override(-13), ActionPlan::Sigkill],
         };
         let binaries = BinaryIds::from([("/bin/a".to_string(), 4)]);
         let lowered = lower(&plan(vec![selector]), 9, &binaries).unwrap();
-        let tests: Vec<u32> = lowered.config.filters[..4].iter().map(|filter| filter.test).collect();
-        assert_eq!(tests, [TEST_PID_NOT_IN, TEST_BINARY_IN, TEST_INTEGER_IN, TEST_TEXT_POSTFIX]);
+        let tests: Vec<u32> = lowered.config.filters[..6].iter().map(|filter| filter.test).collect();
+        let integers = [TEST_INTEGER_IN, TEST_INTEGER_RANGE, TEST_INTEGER_MASK | TEST_NOT];
+        let [equal, range, mask] = integers;
+        let texts = TEST_TEXT_POSTFIX | TEST_NOT;
+        assert_eq!(tests, [TEST_PID_NOT_IN, TEST_BINARY_IN, equal, range, mask, texts]);
+        assert_eq!(lowered.config.filters[0].slot, PID_ANCESTORS);
+        let mask = lowered.config.filters[4];
+        assert_eq!((mask.values, mask.count), (5, 1 << 31));
+        assert_eq!(lowered.ranges, [Range { first: 3, last: 4 }]);
         let members: Vec<(u32, u64)> =
             lowered.members.iter().map(|member| (member.set, member.value)).collect();
         assert_eq!(members, [(0, 0), (0, 1), (1, 4), (1, 0), (2, -100_i64 as u64)]);
-        assert_eq!(
-            lowered.config.filters[3],
-            Filter { test: TEST_TEXT_POSTFIX, slot: 0, values: 0, count: 2 }
-        );
+        assert_eq!(lowered.config.filters[5], Filter { test: texts, slot: 0, values: 0, count: 2 });
         let selector = lowered.config.selectors[0];
-        assert_eq!((selector.filter_count, selector.error), (4, -13));
+        assert_eq!((selector.filter_count, selector.error), (6, -13));
         assert_eq!(selector.actions, ACTION_POST | ACTION_OVERRIDE | ACTION_SIGKILL);
     }
 
@@ -263,6 +327,7 @@ mod tests {
                 plan(vec![SelectorPlan {
                     arguments: vec![ArgumentFilter {
                         slot: 0,
+                        negated: false,
                         test: Test::Equal(vec![vec![b'a'; MAX_STRING + 1]]),
                     }],
                     ..post

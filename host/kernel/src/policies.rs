@@ -7,7 +7,7 @@ use aya::Ebpf;
 use aya::maps::{Array, HashMap, PerCpuArray};
 use aya::programs::BtfTracePoint;
 use serin_abi::config::HookConfig;
-use serin_abi::{Member, Text};
+use serin_abi::{Member, Range, Text};
 use serin_policy::{HookPlan, PolicyPlan, Target};
 
 use crate::attach::{self, Attempt};
@@ -188,6 +188,7 @@ impl Kernel {
             .global("HOOK_CONFIG", config.get_or_init(|| Wire(configured)))
             .entries("MEMBERS", lowered.members.len())
             .entries("TEXTS", lowered.texts.len())
+            .entries("RANGES", lowered.ranges.len())
             .load(Object::Hook)?;
         fill(&mut ebpf, lowered)?;
         attach::attach(&mut ebpf, attempt.backend, &function, &btf)?;
@@ -232,6 +233,10 @@ fn fill(ebpf: &mut Ebpf, lowered: &Lowered) -> Result<(), KernelError> {
     let mut members: HashMap<_, Wire<Member>, u8> = map(ebpf, "MEMBERS")?;
     for member in &lowered.members {
         members.insert(Wire(*member), 1, 0).map_err(|error| map_error("MEMBERS", error))?;
+    }
+    let mut ranges: Array<_, Wire<Range>> = map(ebpf, "RANGES")?;
+    for (index, range) in lowered.ranges.iter().enumerate() {
+        ranges.set(index as u32, Wire(*range), 0).map_err(|error| map_error("RANGES", error))?;
     }
     let mut texts: Array<_, Wire<Text>> = map(ebpf, "TEXTS")?;
     for (index, value) in lowered.texts.iter().enumerate() {

@@ -3,7 +3,7 @@
 
 use serin_abi::config::HookConfig;
 use serin_abi::record::{Argument, Exec, Exit, Fork, Header, Hit};
-use serin_abi::{CpuCounters, HookCounters, Mark, Member, Offsets, Process, Text};
+use serin_abi::{CpuCounters, HookCounters, Mark, Member, Offsets, Process, Range, Text};
 
 /// A struct that both sides share, in the form aya asks for.
 #[derive(Clone, Copy)]
@@ -25,7 +25,7 @@ macro_rules! plain {
     };
 }
 
-plain!(HookConfig, Offsets, Process, Member, Text, Mark, CpuCounters, HookCounters);
+plain!(HookConfig, Offsets, Process, Member, Range, Text, Mark, CpuCounters, HookCounters);
 plain!(Header, Exec, Fork, Exit, Hit, Argument);
 
 // SAFETY: `Wire` is transparent, and `Plain` asks for what `Pod` asks for.

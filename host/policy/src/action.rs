@@ -17,8 +17,15 @@ const MAX_DOMAIN: usize = 253;
 const MAX_LABEL: usize = 63;
 
 /// Parameters of actions, and the action each belongs to.
-const PARAMETERS: [(&str, ActionName); 3] =
-    [("argError", ActionName::Override), ("argFqdn", ActionName::DnsLookup), ("argUrl", ActionName::GetUrl)];
+const PARAMETERS: [(&str, ActionName); 4] = [
+    ("argError", ActionName::Override),
+    ("argFqdn", ActionName::DnsLookup),
+    ("argSig", ActionName::Signal),
+    ("argUrl", ActionName::GetUrl),
+];
+
+/// Signals have numbers up to `_NSIG`.
+const SIGNALS: std::ops::RangeInclusive<u32> = 1..=64;
 
 /// Reads one action.
 pub(crate) fn read(item: Field<'_>, context: &Context, report: &mut Report<'_>) -> Option<ActionPlan> {
@@ -34,7 +41,12 @@ pub(crate) fn read(item: Field<'_>, context: &Context, report: &mut Report<'_>) 
     refuse_foreign_parameters(&fields, action, report);
     match action {
         ActionName::Post => Some(ActionPlan::Post),
+        ActionName::NoPost => Some(ActionPlan::NoPost),
         ActionName::Sigkill => Some(ActionPlan::Sigkill),
+        ActionName::Signal => fields
+            .require("argSig", report)?
+            .integer("the number of a signal", SIGNALS, report)
+            .map(ActionPlan::Signal),
         ActionName::Override => {
             check_override(field, context, report);
             fields
@@ -45,6 +57,22 @@ pub(crate) fn read(item: Field<'_>, context: &Context, report: &mut Report<'_>) 
         ActionName::DnsLookup => read_domain(fields.require("argFqdn", report)?, report),
         ActionName::GetUrl => read_url(fields.require("argUrl", report)?, report),
     }
+}
+
+/// Refuses actions that cannot be taken together.
+pub(crate) fn check_all(list: Field<'_>, actions: &[ActionPlan], report: &mut Report<'_>) -> bool {
+    let no_post = actions.contains(&ActionPlan::NoPost);
+    let canary = |action: &ActionPlan| matches!(action, ActionPlan::GetUrl(_) | ActionPlan::DnsLookup(_));
+    if no_post && actions.iter().any(canary) {
+        let message = "`GetUrl` and `DnsLookup` are fired by the event, which `NoPost` suppresses";
+        report.error_with_help(list.span(), message, "leave `NoPost` out, or drop the event in the pipeline");
+        return false;
+    }
+    if actions.iter().filter(|action| matches!(action, ActionPlan::Signal(_))).count() > 1 {
+        report.error_with_help(list.span(), "a selector can send one `Signal`", "keep one of them");
+        return false;
+    }
+    true
 }
 
 fn refuse_foreign_parameters(fields: &Fields<'_>, action: ActionName, report: &mut Report<'_>) {

@@ -115,10 +115,13 @@ const STRUCTURES: &[(&str, &[ArgumentKind], &str)] = &[
 
 /// What to write instead if an argument's type contradicts the parameter's.
 fn mismatch(kind: ArgumentKind, actual: &TypeKind) -> Option<&'static str> {
-    use ArgumentKind::{Descriptor, Int, Long, Size, String, Uint};
+    use ArgumentKind::{Descriptor, Int, Int8, Int16, Long, Size, String, Uint, Uint8, Uint16};
     match (kind, actual) {
         // Registers hold narrow integers extended to 32 bits; signedness only changes how they print.
-        (Int | Uint, TypeKind::Int { size: ..=4, .. }) | (Long | Size, TypeKind::Int { size: 8, .. }) => None,
+        (Int | Uint, TypeKind::Int { size: ..=4, .. })
+        | (Int8 | Uint8, TypeKind::Int { size: 1, .. })
+        | (Int16 | Uint16, TypeKind::Int { size: 2, .. })
+        | (Long | Size, TypeKind::Int { size: 8, .. }) => None,
         // Some system calls take it as an unsigned long, of which the lower half counts.
         (Descriptor, TypeKind::Int { .. }) => None,
         // The address itself.
@@ -128,7 +131,9 @@ fn mismatch(kind: ArgumentKind, actual: &TypeKind) -> Option<&'static str> {
         (_, TypeKind::Pointer { target }) => match STRUCTURES.iter().find(|(name, ..)| name == target) {
             Some((_, kinds, _)) if kinds.contains(&kind) => None,
             Some((_, _, help)) => Some(help),
-            None if matches!(kind, Int | Uint | Long) => Some("write `uint64` to get the address"),
+            None if matches!(kind, Int8 | Int16 | Uint8 | Uint16 | Int | Uint | Long) => {
+                Some("write `uint64` to get the address")
+            }
             None => Some(NO_TYPE),
         },
         (_, TypeKind::Int { size: 8, signed: true }) => Some("write `int64`"),

@@ -10,6 +10,7 @@ mod diagnostic;
 mod error;
 mod fields;
 mod hook;
+mod integer;
 mod load;
 mod plan;
 mod policy;
@@ -64,6 +65,9 @@ pub const MAX_TAG: usize = 128;
 
 /// Longest value that a string or path is compared with, in bytes: `PATH_MAX` without its NUL.
 pub const MAX_VALUE: usize = 4095;
+
+/// Longest value of `SubString`, in bytes.
+pub const MAX_SUBSTRING: usize = 1024;
 
 /// Longest `argUrl`, in bytes.
 pub const MAX_URL: usize = 2048;

@@ -3,6 +3,8 @@
 //! Nothing behind a plan knows YAML. The loader turns each [`HookPlan`] into
 //! read-only data and map contents of one instance of a kernel program.
 
+use std::ops::RangeInclusive;
+
 /// A policy, lowered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyPlan {
@@ -60,6 +62,14 @@ pub struct ArgumentPlan {
 /// How an argument is read and compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ArgumentKind {
+    /// A signed 8-bit integer: `int8`, `sint8`.
+    Int8,
+    /// A signed 16-bit integer: `int16`, `sint16`.
+    Int16,
+    /// An unsigned 8-bit integer: `uint8`.
+    Uint8,
+    /// An unsigned 16-bit integer: `uint16`.
+    Uint16,
     /// A signed 32-bit integer: `int`, `int32`, `sint32`.
     Int,
     /// An unsigned 32-bit integer: `uint32`.
@@ -115,13 +125,17 @@ pub enum Membership {
     NotIn,
 }
 
-/// `matchPIDs` with process ids of the initial pid namespace, without following forks.
+/// `matchPIDs`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PidFilter {
     /// The operator.
     pub membership: Membership,
     /// The process ids.
     pub values: Vec<u32>,
+    /// `followForks`: an ancestor's id counts as well.
+    pub follow_forks: bool,
+    /// `isNamespacePID`: ids as the process's own pid namespace numbers them.
+    pub in_namespace: bool,
 }
 
 /// `matchBinaries`.
@@ -138,6 +152,8 @@ pub struct BinaryFilter {
 pub struct ArgumentFilter {
     /// Position in [`HookPlan::arguments`] (not the function's parameter number).
     pub slot: usize,
+    /// The argument must not match, for the operators `Not…`.
+    pub negated: bool,
     /// The operator and its values.
     pub test: Test,
 }
@@ -148,19 +164,29 @@ pub enum Test {
     /// `Equal` on an integer; compared at the argument's width (sign-extended for signed kinds).
     /// Unsigned 64-bit values above `i64::MAX` are given by their bits.
     IntEqual(Vec<i64>),
+    /// Ranges of integers, ends included, of their bits as [`Test::IntEqual`] has them: ascending and disjoint.
+    IntRanges(Vec<RangeInclusive<u64>>),
+    /// `Mask`: any of these bits is set.
+    IntMask(u64),
     /// `Equal` on a string or path; bytes without the terminating NUL.
     Equal(Vec<Vec<u8>>),
     /// `Prefix` on a string or path.
     Prefix(Vec<Vec<u8>>),
     /// `Postfix` on a string or path.
     Postfix(Vec<Vec<u8>>),
+    /// `SubString` on a string or path; at most [`crate::MAX_SUBSTRING`] bytes each.
+    SubString(Vec<Vec<u8>>),
 }
 
-/// What a selector does. An event is sent whatever the actions are: `NoPost` is not supported yet.
+/// What a selector does. An event is sent whatever the actions are, unless one is `NoPost`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActionPlan {
     /// `Post`: send the event.
     Post,
+    /// `NoPost`: send no event. Never together with `GetUrl` or `DnsLookup`, which are fired by the event.
+    NoPost,
+    /// `Signal`: send the process this signal. At most one in a selector.
+    Signal(u32),
     /// `Sigkill`: kill the process.
     Sigkill,
     /// `Override`: return this value (a negative errno) instead of running the function.

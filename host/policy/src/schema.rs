@@ -85,6 +85,12 @@ pub(crate) const ARGUMENT: Shape = Shape {
 pub(crate) const TYPES: Vocabulary<Option<ArgumentKind>> = Vocabulary {
     what: "an argument type",
     supported: &[
+        ("int8", Some(ArgumentKind::Int8)),
+        ("sint8", Some(ArgumentKind::Int8)),
+        ("uint8", Some(ArgumentKind::Uint8)),
+        ("int16", Some(ArgumentKind::Int16)),
+        ("sint16", Some(ArgumentKind::Int16)),
+        ("uint16", Some(ArgumentKind::Uint16)),
         ("int", Some(ArgumentKind::Int)),
         ("int32", Some(ArgumentKind::Int)),
         ("sint32", Some(ArgumentKind::Int)),
@@ -106,12 +112,6 @@ pub(crate) const TYPES: Vocabulary<Option<ArgumentKind>> = Vocabulary {
     ],
     later: &[
         "auto",
-        "int8",
-        "sint8",
-        "uint8",
-        "int16",
-        "sint16",
-        "uint16",
         "char_buf",
         "char_iovec",
         "skb",
@@ -165,8 +165,8 @@ pub(crate) const SELECTOR: Shape = Shape {
 pub(crate) const MATCH_PIDS: Shape = Shape {
     path: "spec.kprobes.selectors.matchPIDs",
     in_list: true,
-    supported: &["operator", "values"],
-    later: &["isNamespacePID", "followForks"],
+    supported: &["operator", "values", "isNamespacePID", "followForks"],
+    later: &[],
 };
 
 pub(crate) const PID_OPERATORS: Vocabulary<Membership> = Vocabulary {
@@ -191,34 +191,60 @@ pub(crate) const BINARY_OPERATORS: Vocabulary<Membership> = Vocabulary {
 pub(crate) const MATCH_ARGS: Shape = Shape {
     path: "spec.kprobes.selectors.matchArgs",
     in_list: true,
-    supported: &["index", "operator", "values"],
-    later: &["args"],
+    supported: &["index", "args", "operator", "values"],
+    later: &[],
 };
 
 /// Operators that compare an argument with values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Comparison {
+pub(crate) struct Comparison {
+    /// `Not…`
+    pub(crate) negated: bool,
+    pub(crate) relation: Relation,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Relation {
     Equal,
+    Greater,
+    Less,
+    Mask,
+    InMap,
+    InRange,
     Prefix,
     Postfix,
+    SubString,
+}
+
+const fn is(relation: Relation) -> Comparison {
+    Comparison { negated: false, relation }
+}
+
+const fn is_not(relation: Relation) -> Comparison {
+    Comparison { negated: true, relation }
 }
 
 pub(crate) const ARGUMENT_OPERATORS: Vocabulary<Comparison> = Vocabulary {
     what: "an operator of matchArgs",
     supported: &[
-        ("Equal", Comparison::Equal),
-        ("Prefix", Comparison::Prefix),
-        ("Postfix", Comparison::Postfix),
+        ("Equal", is(Relation::Equal)),
+        ("NotEqual", is_not(Relation::Equal)),
+        ("GT", is(Relation::Greater)),
+        ("GreaterThan", is(Relation::Greater)),
+        ("LT", is(Relation::Less)),
+        ("LessThan", is(Relation::Less)),
+        ("Mask", is(Relation::Mask)),
+        ("InMap", is(Relation::InMap)),
+        ("NotInMap", is_not(Relation::InMap)),
+        ("InRange", is(Relation::InRange)),
+        ("NotInRange", is_not(Relation::InRange)),
+        ("Prefix", is(Relation::Prefix)),
+        ("NotPrefix", is_not(Relation::Prefix)),
+        ("Postfix", is(Relation::Postfix)),
+        ("NotPostfix", is_not(Relation::Postfix)),
+        ("SubString", is(Relation::SubString)),
     ],
     later: &[
-        "NotEqual",
-        "NotPrefix",
-        "NotPostfix",
-        "GreaterThan",
-        "LessThan",
-        "GT",
-        "LT",
-        "Mask",
         "SPort",
         "NotSPort",
         "SPortPriv",
@@ -234,12 +260,7 @@ pub(crate) const ARGUMENT_OPERATORS: Vocabulary<Comparison> = Vocabulary {
         "Protocol",
         "Family",
         "State",
-        "InMap",
-        "NotInMap",
         "CapabilitiesGained",
-        "InRange",
-        "NotInRange",
-        "SubString",
         "SubStringIgnCase",
         "CelExpr",
         "FileType",
@@ -250,9 +271,8 @@ pub(crate) const ARGUMENT_OPERATORS: Vocabulary<Comparison> = Vocabulary {
 pub(crate) const MATCH_ACTIONS: Shape = Shape {
     path: "spec.kprobes.selectors.matchActions",
     in_list: true,
-    supported: &["action", "argError", "argFqdn", "argUrl"],
+    supported: &["action", "argError", "argFqdn", "argSig", "argUrl"],
     later: &[
-        "argSig",
         "argSock",
         "argIndex",
         "argValue",
@@ -274,7 +294,9 @@ pub(crate) const MATCH_ACTIONS: Shape = Shape {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ActionName {
     Post,
+    NoPost,
     Sigkill,
+    Signal,
     Override,
     DnsLookup,
     GetUrl,
@@ -284,14 +306,14 @@ pub(crate) const ACTIONS: Vocabulary<ActionName> = Vocabulary {
     what: "an action",
     supported: &[
         ("Post", ActionName::Post),
+        ("NoPost", ActionName::NoPost),
         ("Sigkill", ActionName::Sigkill),
+        ("Signal", ActionName::Signal),
         ("Override", ActionName::Override),
         ("DnsLookup", ActionName::DnsLookup),
         ("GetUrl", ActionName::GetUrl),
     ],
     later: &[
-        "NoPost",
-        "Signal",
         "TrackSock",
         "UntrackSock",
         "NotifyEnforcer",

@@ -2,17 +2,17 @@
 
 use crate::action;
 use crate::diagnostic::quote;
-use crate::fields::{Field, Fields};
+use crate::fields::{Field, Fields, is_default};
 use crate::hook::Context;
+use crate::integer;
 use crate::report::Report;
-use crate::scalar::parse_integer;
 use crate::schema::{
-    ARGUMENT_OPERATORS, BINARY_OPERATORS, Comparison, MATCH_ARGS, MATCH_BINARIES, MATCH_PIDS, PID_OPERATORS,
+    ARGUMENT_OPERATORS, BINARY_OPERATORS, MATCH_ARGS, MATCH_BINARIES, MATCH_PIDS, PID_OPERATORS, Relation,
     SELECTOR,
 };
 use crate::{
-    ActionPlan, ArgumentFilter, ArgumentKind, BinaryFilter, MAX_BINARY_PATH, MAX_VALUE, PidFilter,
-    SelectorPlan, Test,
+    ActionPlan, ArgumentFilter, ArgumentKind, BinaryFilter, MAX_BINARY_PATH, MAX_SUBSTRING, MAX_VALUE,
+    PidFilter, SelectorPlan, Test,
 };
 
 /// Reads a hook's selectors. Without any, the hook matches always and posts.
@@ -36,6 +36,11 @@ fn read(item: Field<'_>, context: &Context, report: &mut Report<'_>) -> Option<S
     let actions =
         read_filters(&fields, "matchActions", report, |item, report| action::read(item, context, report));
     let mut actions = actions?;
+    if let Some(list) = fields.get("matchActions")
+        && !action::check_all(list, &actions, report)
+    {
+        return None;
+    }
     if actions.is_empty() {
         actions.push(ActionPlan::Post);
     }
@@ -52,7 +57,7 @@ fn read_filters<T>(
 }
 
 /// Reads every item of a list; `None` if one was refused.
-fn read_each<T>(
+pub(crate) fn read_each<T>(
     list: Field<'_>,
     report: &mut Report<'_>,
     mut read: impl FnMut(Field<'_>, &mut Report<'_>) -> Option<T>,
@@ -67,7 +72,14 @@ fn read_pids(item: Field<'_>, report: &mut Report<'_>) -> Option<PidFilter> {
     let values = fields.require("values", report)?;
     let values =
         read_each(values, report, |item, report| item.integer("a whole number", 0..=u32::MAX, report));
-    Some(PidFilter { membership: membership?, values: values? })
+    let mut flag = |name| fields.get(name).map_or(Some(false), |field| field.boolean(report));
+    let (follow_forks, in_namespace) = (flag("followForks"), flag("isNamespacePID"));
+    Some(PidFilter {
+        membership: membership?,
+        values: values?,
+        follow_forks: follow_forks?,
+        in_namespace: in_namespace?,
+    })
 }
 
 fn read_binaries(item: Field<'_>, report: &mut Report<'_>) -> Option<BinaryFilter> {
@@ -108,26 +120,46 @@ fn read_argument(item: Field<'_>, context: &Context, report: &mut Report<'_>) ->
     let comparison = operator.and_then(|operator| operator.word(&ARGUMENT_OPERATORS, report));
     let values = fields.require("values", report)?;
     let ((slot, kind), comparison) = (argument?, comparison?);
+    check_operator(operator?, comparison.relation, kind, report)?;
     let test = match kind {
-        _ if kind.is_text() => read_texts(values, comparison, report)?,
-        _ if comparison == Comparison::Equal => read_integers(values, kind, report)?,
-        _ => {
-            let message =
-                "`Prefix` and `Postfix` compare strings and paths; this argument is read as an integer";
-            report.error_with_help(operator?.span(), message, "write `Equal`");
-            return None;
-        }
+        _ if kind.is_text() => read_texts(values, comparison.relation, report)?,
+        _ => integer::read(values, comparison.relation, kind, report)?,
     };
-    Some(ArgumentFilter { slot, test })
+    Some(ArgumentFilter { slot, negated: comparison.negated, test })
 }
 
-/// The argument that a filter's `index` means: its slot and type.
+/// Refuses operators that make no sense for the argument's type.
+fn check_operator(
+    operator: Field<'_>,
+    relation: Relation,
+    kind: ArgumentKind,
+    report: &mut Report<'_>,
+) -> Option<()> {
+    let is_text = kind.is_text();
+    let compares_texts = matches!(relation, Relation::Prefix | Relation::Postfix | Relation::SubString);
+    let (message, help) = if compares_texts && !is_text {
+        let message = "`Prefix`, `Postfix` and `SubString` compare strings and paths; this argument is read as an integer";
+        (message, "write `Equal`, `InRange` or another operator of integers")
+    } else if is_text && !compares_texts && relation != Relation::Equal {
+        let message = "this operator compares integers; this argument is read as a string or path";
+        (message, "write `Equal`, `Prefix`, `Postfix`, `SubString` or one of their negations")
+    } else {
+        return Some(());
+    };
+    report.error_with_help(operator.span(), message, help);
+    None
+}
+
+/// The argument that a filter's `index`, or the only number in its `args`, means: its slot and type.
 fn find_argument(
     fields: &Fields<'_>,
     context: &Context,
     report: &mut Report<'_>,
 ) -> Option<(usize, ArgumentKind)> {
-    let field = fields.get("index");
+    let field = match (fields.get("index"), fields.get("args")) {
+        (index, Some(args)) => Some(only_argument(index, args, report)?),
+        (index, None) => index,
+    };
     let index = field.map_or(Some(0), |index| index.integer("a whole number", 0..=u32::MAX, report))?;
     let arguments = context.arguments.as_ref()?;
     let slot = arguments.iter().position(|&(parameter, _)| u32::from(parameter) == index);
@@ -139,44 +171,42 @@ fn find_argument(
     slot.and_then(|slot| Some((slot, arguments.get(slot)?.1)))
 }
 
-fn read_integers(values: Field<'_>, kind: ArgumentKind, report: &mut Report<'_>) -> Option<Test> {
-    let (min, max) = match kind {
-        ArgumentKind::Int => (i128::from(i32::MIN), i128::from(i32::MAX)),
-        ArgumentKind::Uint => (0, i128::from(u32::MAX)),
-        ArgumentKind::Long => (i128::from(i64::MIN), i128::from(i64::MAX)),
-        _ => (0, i128::from(u64::MAX)),
+/// No operator that is supported compares two arguments.
+fn only_argument<'n>(
+    index: Option<Field<'n>>,
+    args: Field<'n>,
+    report: &mut Report<'_>,
+) -> Option<Field<'n>> {
+    if index.is_some_and(|index| !is_default(index.node)) {
+        report.error(args.span(), "`index` and `args` both say which argument: leave one out");
+        return None;
+    }
+    let items: Vec<_> = args.items(report)?.collect();
+    if items.len() != 1 {
+        report.error_with_help(args.span(), "this operator compares one argument", "write `args: [0]`");
+    }
+    items.into_iter().next()
+}
+
+fn read_texts(values: Field<'_>, relation: Relation, report: &mut Report<'_>) -> Option<Test> {
+    let (test, longest): (fn(_) -> _, _) = match relation {
+        Relation::Prefix => (Test::Prefix, MAX_VALUE),
+        Relation::Postfix => (Test::Postfix, MAX_VALUE),
+        Relation::SubString => (Test::SubString, MAX_SUBSTRING),
+        _ => (Test::Equal, MAX_VALUE),
     };
-    let integers = read_each(values, report, |item, report| {
-        let text = item.text(report)?;
-        let number = parse_integer(text).filter(|number| (min..=max).contains(number));
-        if number.is_none() {
-            let message = format!("{} is not a whole number from {min} to {max}", quote(text));
-            report.error_with_help(item.span(), message, "that is the range of the argument's type");
-        }
-        // Above i64::MAX only the bits matter: the kernel compares them.
-        number.map(|number| number as i64)
-    })?;
-    Some(Test::IntEqual(integers))
+    Some(test(read_each(values, report, |item, report| read_text(item, longest, report))?))
 }
 
-fn read_texts(values: Field<'_>, comparison: Comparison, report: &mut Report<'_>) -> Option<Test> {
-    let texts = read_each(values, report, read_text)?;
-    Some(match comparison {
-        Comparison::Equal => Test::Equal(texts),
-        Comparison::Prefix => Test::Prefix(texts),
-        Comparison::Postfix => Test::Postfix(texts),
-    })
-}
-
-fn read_text(item: Field<'_>, report: &mut Report<'_>) -> Option<Vec<u8>> {
+fn read_text(item: Field<'_>, longest: usize, report: &mut Report<'_>) -> Option<Vec<u8>> {
     // Older policies end values with the NUL that ends strings in the kernel.
     let text = item.text(report)?.trim_end_matches('\0');
     let message = if text.is_empty() {
         "an empty value cannot be compared with".into()
     } else if text.contains('\0') {
         "a value cannot contain a NUL: strings and paths end there".into()
-    } else if text.len() > MAX_VALUE {
-        format!("this value has {} bytes; at most {MAX_VALUE} are compared", text.len())
+    } else if text.len() > longest {
+        format!("this value has {} bytes; at most {longest} are compared", text.len())
     } else {
         return Some(text.into());
     };

@@ -51,7 +51,7 @@ spec:
     - {index: 1, type: int}
     selectors:
     - matchPIDs:
-      - {operator: NotIn, values: [0, 1], followForks: false, isNamespacePID: false}
+      - {operator: NotIn, values: [0, 1], followForks: true, isNamespacePID: false}
       matchBinaries:
       - {operator: In, values: [/usr/bin/ln, /bin/busybox]}
       matchArgs:
@@ -68,15 +68,20 @@ spec:
 "#;
     let argument = |index, kind, label: &str| ArgumentPlan { index, kind, label: label.into() };
     let selector = SelectorPlan {
-        pids: vec![PidFilter { membership: Membership::NotIn, values: vec![0, 1] }],
+        pids: vec![PidFilter {
+            membership: Membership::NotIn,
+            values: vec![0, 1],
+            follow_forks: true,
+            in_namespace: false,
+        }],
         binaries: vec![BinaryFilter {
             membership: Membership::In,
             values: vec!["/usr/bin/ln".into(), "/bin/busybox".into()],
         }],
         arguments: vec![
-            ArgumentFilter { slot: 0, test: Test::Postfix(texts(&["passwd", "shadow"])) },
-            ArgumentFilter { slot: 2, test: Test::IntEqual(vec![-100, 16, 15]) },
-            ArgumentFilter { slot: 1, test: Test::Prefix(texts(&["/tmp", "12"])) },
+            ArgumentFilter { slot: 0, negated: false, test: Test::Postfix(texts(&["passwd", "shadow"])) },
+            ArgumentFilter { slot: 2, negated: false, test: Test::IntEqual(vec![-100, 16, 15]) },
+            ArgumentFilter { slot: 1, negated: false, test: Test::Prefix(texts(&["/tmp", "12"])) },
         ],
         actions: vec![
             ActionPlan::Override(-1),
@@ -111,6 +116,32 @@ fn a_bare_hook_posts_every_call() {
     assert_eq!(hook.target, Target::Function("fd_install".into()));
     assert_eq!(hook.selectors, [SelectorPlan { actions: vec![ActionPlan::Post], ..SelectorPlan::default() }]);
     assert!(!hook.ignore_not_found);
+}
+
+#[test]
+fn operators_and_actions() {
+    let selector = |yaml: &str| {
+        let arguments = "[{index: 0, type: string}, {index: 1, type: uint8}, {index: 2, type: sint16}]";
+        let start = format!("  - call: sys_symlinkat\n    args: {arguments}\n    selectors:\n    - ");
+        hook(&format!("{start}{yaml}\n")).selectors.into_iter().next().unwrap()
+    };
+    let minus = |number: i64| -number as u64;
+    for (yaml, slot, negated, test) in [
+        ("{operator: NotEqual, values: [a]}", 0, true, Test::Equal(texts(&["a"]))),
+        ("{operator: NotPrefix, values: [a]}", 0, true, Test::Prefix(texts(&["a"]))),
+        ("{args: [0], operator: NotPostfix, values: [a]}", 0, true, Test::Postfix(texts(&["a"]))),
+        ("{operator: SubString, values: [a, b]}", 0, false, Test::SubString(texts(&["a", "b"]))),
+        ("{args: [1], operator: GreaterThan, values: [7]}", 1, false, Test::IntRanges(vec![8..=255])),
+        ("{index: 2, operator: LT, values: [-7]}", 2, false, Test::IntRanges(vec![minus(0x8000)..=minus(8)])),
+        ("{index: 1, operator: Mask, values: [1, 0x80]}", 1, false, Test::IntMask(0x81)),
+        ("{index: 1, operator: NotInMap, values: [1, 3]}", 1, true, Test::IntEqual(vec![1, 3])),
+        ("{index: 1, operator: NotInRange, values: ['1:3']}", 1, true, Test::IntRanges(vec![1..=3])),
+    ] {
+        let filters = selector(&format!("matchArgs: [{yaml}]")).arguments;
+        assert_eq!(filters, [ArgumentFilter { slot, negated, test }], "{yaml}");
+    }
+    let actions = selector("matchActions: [{action: Signal, argSig: 15}, {action: NoPost}]").actions;
+    assert_eq!(actions, [ActionPlan::Signal(15), ActionPlan::NoPost]);
 }
 
 #[test]
@@ -161,8 +192,8 @@ fn file_types_are_texts_and_nop_is_not_read() {
     ];
     assert_eq!(kinds, expected);
     let filters = &hook.selectors[0].arguments;
-    assert_eq!(filters[0], ArgumentFilter { slot: 4, test: Test::Equal(texts(&["a"])) });
-    assert_eq!(filters[1], ArgumentFilter { slot: 0, test: Test::Postfix(texts(&["a"])) });
+    assert_eq!(filters[0], ArgumentFilter { slot: 4, negated: false, test: Test::Equal(texts(&["a"])) });
+    assert_eq!(filters[1], ArgumentFilter { slot: 0, negated: false, test: Test::Postfix(texts(&["a"])) });
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub(crate) fn info(policy: &Arc<str>, function: &str, plan: &HookPlan) -> HookIn
 fn names(actions: &[ActionPlan]) -> Arc<[&'static str]> {
     let name = |action: &ActionPlan| match action {
         ActionPlan::Post => "KPROBE_ACTION_POST",
+        ActionPlan::NoPost => "KPROBE_ACTION_NOPOST",
+        ActionPlan::Signal(_) => "KPROBE_ACTION_SIGNAL",
         ActionPlan::Sigkill => "KPROBE_ACTION_SIGKILL",
         ActionPlan::Override(_) => "KPROBE_ACTION_OVERRIDE",
         ActionPlan::GetUrl(_) => "KPROBE_ACTION_GETURL",
@@ -82,7 +84,11 @@ fn outward(action: &ActionPlan) -> Option<Action> {
             Some(Action::Http { method: Method::Get, url: url.clone(), body: Vec::new() })
         }
         ActionPlan::DnsLookup(name) => Some(Action::Dns { name: name.clone() }),
-        ActionPlan::Post | ActionPlan::Sigkill | ActionPlan::Override(_) => None,
+        ActionPlan::Post
+        | ActionPlan::NoPost
+        | ActionPlan::Signal(_)
+        | ActionPlan::Sigkill
+        | ActionPlan::Override(_) => None,
     }
 }
 

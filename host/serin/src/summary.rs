@@ -21,6 +21,7 @@ pub(crate) fn print(kernel: &KernelSummary, reader: &ReaderCounters, worker: &Wo
         lost: sum.lost + hook.lost,
         unreadable: sum.unreadable + hook.unreadable,
         unenforced: sum.unenforced + hook.unenforced,
+        unposted: sum.unposted + hook.unposted,
     });
     let mut lines = Lines::default();
     lines.add(
@@ -32,6 +33,7 @@ pub(crate) fn print(kernel: &KernelSummary, reader: &ReaderCounters, worker: &Wo
             ("processes beyond the table", processes_full),
             ("filters that could not read", hook.unreadable),
             ("not enforced", hook.unenforced),
+            ("not to be reported", hook.unposted),
         ],
     );
     let processes = reader.processes;

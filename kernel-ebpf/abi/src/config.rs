@@ -76,6 +76,10 @@ pub struct Selector {
     pub actions: u32,
     /// What `Override` returns: a negative errno.
     pub error: i32,
+    /// What `Signal` sends.
+    pub signal: u32,
+    /// Keeps the size a multiple of eight.
+    pub reserved: u32,
 }
 
 /// Send the event.
@@ -84,31 +88,36 @@ pub const ACTION_POST: u32 = 1;
 pub const ACTION_SIGKILL: u32 = 1 << 1;
 /// Do not run the function.
 pub const ACTION_OVERRIDE: u32 = 1 << 2;
+/// Send the process a signal.
+pub const ACTION_SIGNAL: u32 = 1 << 3;
 /// Any of these makes a selector fail closed when it cannot read an argument.
-pub const ACTIONS_ENFORCING: u32 = ACTION_SIGKILL | ACTION_OVERRIDE;
+pub const ACTIONS_ENFORCING: u32 = ACTION_SIGKILL | ACTION_OVERRIDE | ACTION_SIGNAL;
 
 /// One filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Filter {
-    /// One of the `TEST_*` numbers.
+    /// One of the `TEST_*` numbers, perhaps with [`TEST_NOT`].
     pub test: u32,
-    /// Position in [`HookConfig::arguments`], for tests of arguments.
+    /// Tests of arguments: position in [`HookConfig::arguments`]. Process ids: `PID_*` bits.
     pub slot: u32,
-    /// Sets: the set's number. Texts: the first value in the hook's list.
+    /// Sets: the set's number. Texts and ranges: the first value in the hook's list. Masks: the lower half.
     pub values: u32,
-    /// Texts: how many values.
+    /// Texts and ranges: how many values. Masks: the upper half.
     pub count: u32,
 }
+
+/// The filter holds if its test does not.
+pub const TEST_NOT: u32 = 1 << 8;
 
 /// The process id is in the set.
 pub const TEST_PID_IN: u32 = 1;
 /// The process id is not in the set.
-pub const TEST_PID_NOT_IN: u32 = 2;
+pub const TEST_PID_NOT_IN: u32 = TEST_PID_IN | TEST_NOT;
 /// The binary is in the set.
 pub const TEST_BINARY_IN: u32 = 3;
 /// The binary is not in the set.
-pub const TEST_BINARY_NOT_IN: u32 = 4;
+pub const TEST_BINARY_NOT_IN: u32 = TEST_BINARY_IN | TEST_NOT;
 /// The integer argument is in the set.
 pub const TEST_INTEGER_IN: u32 = 5;
 /// The text equals a value.
@@ -117,3 +126,14 @@ pub const TEST_TEXT_EQUAL: u32 = 6;
 pub const TEST_TEXT_PREFIX: u32 = 7;
 /// The text ends with a value.
 pub const TEST_TEXT_POSTFIX: u32 = 8;
+/// The text contains a value.
+pub const TEST_TEXT_SUBSTRING: u32 = 9;
+/// The integer argument, as its bits, is in one of the ranges.
+pub const TEST_INTEGER_RANGE: u32 = 10;
+/// The integer argument has a bit of the mask.
+pub const TEST_INTEGER_MASK: u32 = 11;
+
+/// [`TEST_PID_IN`]: an ancestor's id counts as well.
+pub const PID_ANCESTORS: u32 = 1;
+/// [`TEST_PID_IN`]: ids as the process's own pid namespace numbers them.
+pub const PID_NAMESPACE: u32 = 1 << 1;

@@ -10,6 +10,7 @@
 pub mod config;
 mod offsets;
 pub mod path;
+pub mod ranges;
 pub mod record;
 mod repeat;
 pub mod selector;
@@ -26,6 +27,9 @@ pub const MAX_NAME: usize = 255;
 
 /// Bytes of a process's binary path as the kernel programs keep it; longer paths match no `matchBinaries` value.
 pub const BINARY_KEY: usize = 256;
+
+/// Longest value of a search within texts, in bytes: its [`Text`] holds the search's table as well.
+pub const MAX_SUBSTRING: usize = 1024;
 
 /// Arguments that one hook can read: what x86-64 passes in registers.
 pub const MAX_ARGUMENTS: usize = 6;
@@ -58,6 +62,16 @@ pub struct Member {
     pub set: u32,
     /// Keeps the size a multiple of eight; must be 0.
     pub reserved: u32,
+}
+
+/// A range of integers in a hook's list, both ends included. A list is in ascending order, without overlaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Range {
+    /// The least, as its bits.
+    pub first: u64,
+    /// The greatest, as its bits.
+    pub last: u64,
 }
 
 /// A string in a hook's list of values.
@@ -112,4 +126,6 @@ pub struct HookCounters {
     pub unreadable: u64,
     /// Enforcement that could not be carried out: no room for a mark, or the signal was refused.
     pub unenforced: u64,
+    /// Hits that the policy does not want to be reported.
+    pub unposted: u64,
 }

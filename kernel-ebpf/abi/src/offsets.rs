@@ -37,6 +37,16 @@ pub struct Offsets {
     pub task_signal: u32,
     /// `signal_struct.live`
     pub signal_live: u32,
+    /// `task_struct.thread_pid`
+    pub task_thread_pid: u32,
+    /// `pid.level`
+    pub pid_level: u32,
+    /// `pid.numbers`
+    pub pid_numbers: u32,
+    /// `upid.nr`
+    pub upid_nr: u32,
+    /// `upid.ns`, the last field
+    pub upid_ns: u32,
     /// `mm_struct.arg_start`
     pub mm_arg_start: u32,
     /// `mm_struct.arg_end`

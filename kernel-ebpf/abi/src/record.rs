@@ -154,6 +154,15 @@ pub const KIND_PATH: u32 = 20;
 /// The path of a `struct linux_binprm`'s file.
 pub const KIND_BINPRM: u32 = 21;
 
+/// A signed 8-bit integer; eight bytes, sign-extended.
+pub const KIND_INT8: u32 = 60;
+/// A signed 16-bit integer; eight bytes, sign-extended.
+pub const KIND_INT16: u32 = 61;
+/// An unsigned 8-bit integer; eight bytes.
+pub const KIND_UINT8: u32 = 62;
+/// An unsigned 16-bit integer; eight bytes.
+pub const KIND_UINT16: u32 = 63;
+
 /// Bytes of the largest record: every argument at its longest.
 pub const MAX_RECORD: usize =
     size_of::<Header>() + size_of::<Hit>() + MAX_ARGUMENTS * (size_of::<Argument>() + MAX_STRING);

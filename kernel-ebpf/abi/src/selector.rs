@@ -1,8 +1,8 @@
 //! Which selector of a hook matches.
 
 use crate::config::{
-    ACTIONS_ENFORCING, Filter, HookConfig, Selector, TEST_BINARY_IN, TEST_BINARY_NOT_IN, TEST_INTEGER_IN,
-    TEST_PID_IN, TEST_PID_NOT_IN,
+    ACTIONS_ENFORCING, Filter, HookConfig, Selector, TEST_BINARY_IN, TEST_INTEGER_IN, TEST_INTEGER_MASK,
+    TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_IN,
 };
 use crate::{MAX_FILTERS, MAX_SELECTORS};
 
@@ -17,6 +17,18 @@ pub enum Verdict {
     Unreadable,
 }
 
+impl Verdict {
+    /// What cannot be read stays so.
+    #[inline(always)]
+    fn negated(self) -> Self {
+        match self {
+            Verdict::Match => Verdict::Miss,
+            Verdict::Miss => Verdict::Match,
+            Verdict::Unreadable => Verdict::Unreadable,
+        }
+    }
+}
+
 impl From<bool> for Verdict {
     #[inline(always)]
     fn from(holds: bool) -> Self {
@@ -26,15 +38,17 @@ impl From<bool> for Verdict {
 
 /// What filters ask about. Nothing is read before it is asked for.
 pub trait Facts {
-    /// The current process id.
-    fn pid(&mut self) -> u64;
+    /// Whether the current process's id is in the set; `flags` are `PID_*` bits.
+    fn pid_is_member(&mut self, set: u32, flags: u32) -> bool;
     /// The current process's binary id; 0 if no policy names it.
     fn binary(&mut self) -> u64;
     /// The integer argument in this slot, at its width and sign.
     fn integer(&mut self, slot: u32) -> Option<u64>;
     /// Whether the value is in the set.
     fn is_member(&mut self, set: u32, value: u64) -> bool;
-    /// Whether the text in `filter.slot` passes `filter.test` against any of the filter's values.
+    /// Whether the integer argument in `filter.slot` is in one of the filter's ranges.
+    fn in_ranges(&mut self, filter: &Filter, value: u64) -> bool;
+    /// Whether the text in `filter.slot` passes `filter.test`, but for [`TEST_NOT`], against any of the filter's values.
     fn text(&mut self, filter: &Filter) -> Verdict;
     /// A filter could not read its argument.
     fn count_unreadable(&mut self);
@@ -49,6 +63,8 @@ pub struct Selected {
     pub actions: u32,
     /// What its `Override` returns.
     pub error: i32,
+    /// What its `Signal` sends.
+    pub signal: u32,
     /// It matched because a filter could not read its argument.
     pub failed_closed: bool,
 }
@@ -67,7 +83,8 @@ pub fn select(config: &HookConfig, facts: &mut impl Facts) -> Option<Selected> {
         let actions = constant(&selector.actions);
         if let Some(failed_closed) = holds(config, selector, actions, facts) {
             let error = constant(&selector.error);
-            return Some(Selected { index, actions, error, failed_closed });
+            let signal = constant(&selector.signal);
+            return Some(Selected { index, actions, error, signal, failed_closed });
         }
         index += 1;
     }
@@ -100,29 +117,31 @@ fn holds(config: &HookConfig, selector: &Selector, actions: u32, facts: &mut imp
 
 #[inline(always)]
 fn judge(filter: &Filter, facts: &mut impl Facts) -> Verdict {
-    let set = constant(&filter.values);
-    match constant(&filter.test) {
-        TEST_PID_IN => {
-            let pid = facts.pid();
-            facts.is_member(set, pid).into()
-        }
-        TEST_PID_NOT_IN => {
-            let pid = facts.pid();
-            (!facts.is_member(set, pid)).into()
-        }
+    let test = constant(&filter.test);
+    let verdict = match test & !TEST_NOT {
+        TEST_PID_IN => facts.pid_is_member(constant(&filter.values), constant(&filter.slot)).into(),
         TEST_BINARY_IN => {
             let binary = facts.binary();
-            (binary != 0 && facts.is_member(set, binary)).into()
+            (binary != 0 && facts.is_member(constant(&filter.values), binary)).into()
         }
-        TEST_BINARY_NOT_IN => {
-            let binary = facts.binary();
-            (binary == 0 || !facts.is_member(set, binary)).into()
+        TEST_INTEGER_IN | TEST_INTEGER_RANGE | TEST_INTEGER_MASK => {
+            match facts.integer(constant(&filter.slot)) {
+                Some(value) => judge_integer(filter, value, facts).into(),
+                None => Verdict::Unreadable,
+            }
         }
-        TEST_INTEGER_IN => match facts.integer(constant(&filter.slot)) {
-            Some(value) => facts.is_member(set, value).into(),
-            None => Verdict::Unreadable,
-        },
         _ => facts.text(filter),
+    };
+    if test & TEST_NOT != 0 { verdict.negated() } else { verdict }
+}
+
+#[inline(always)]
+fn judge_integer(filter: &Filter, value: u64, facts: &mut impl Facts) -> bool {
+    let values = constant(&filter.values);
+    match constant(&filter.test) & !TEST_NOT {
+        TEST_INTEGER_IN => facts.is_member(values, value),
+        TEST_INTEGER_RANGE => facts.in_ranges(filter, value),
+        _ => value & (u64::from(constant(&filter.count)) << 32 | u64::from(values)) != 0,
     }
 }
 
@@ -148,7 +167,7 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
-    use crate::config::{ACTION_POST, ACTION_SIGKILL, TEST_TEXT_EQUAL};
+    use crate::config::{ACTION_POST, ACTION_SIGKILL, TEST_BINARY_NOT_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL};
 
     struct Process {
         pid: u64,
@@ -159,8 +178,8 @@ mod tests {
     }
 
     impl Facts for Process {
-        fn pid(&mut self) -> u64 {
-            self.pid
+        fn pid_is_member(&mut self, set: u32, _: u32) -> bool {
+            self.is_member(set, self.pid)
         }
         fn binary(&mut self) -> u64 {
             self.binary
@@ -171,6 +190,10 @@ mod tests {
         /// Set n holds the number n.
         fn is_member(&mut self, set: u32, value: u64) -> bool {
             u64::from(set) == value
+        }
+        /// There is one range, of the numbers from `filter.values` on.
+        fn in_ranges(&mut self, filter: &Filter, value: u64) -> bool {
+            value >= u64::from(filter.values)
         }
         fn text(&mut self, _: &Filter) -> Verdict {
             self.text
@@ -190,12 +213,14 @@ mod tests {
                 filter_count: tests.len() as u32,
                 actions: *actions,
                 error: -1,
+                signal: 0,
+                reserved: 0,
             };
             filters.extend_from_slice(tests);
         }
         config.selector_count = selectors.len() as u32;
         for (index, (test, values)) in filters.into_iter().enumerate() {
-            config.filters[index] = Filter { test, slot: 0, values, count: 1 };
+            config.filters[index] = Filter { test, slot: 0, values, count: 0 };
         }
         config
     }
@@ -216,7 +241,15 @@ mod tests {
             (TEST_BINARY_NOT_IN, 4, true),
             (TEST_INTEGER_IN, 5, true),
             (TEST_INTEGER_IN, 6, false),
+            (TEST_INTEGER_IN | TEST_NOT, 5, false),
+            (TEST_INTEGER_IN | TEST_NOT, 6, true),
+            (TEST_INTEGER_RANGE, 5, true),
+            (TEST_INTEGER_RANGE, 6, false),
+            (TEST_INTEGER_RANGE | TEST_NOT, 6, true),
+            (TEST_INTEGER_MASK, 4, true),
+            (TEST_INTEGER_MASK, 2, false),
             (TEST_TEXT_EQUAL, 0, true),
+            (TEST_TEXT_EQUAL | TEST_NOT, 0, false),
         ];
         for (test, values, expected) in cases {
             let config = config(&[(ACTION_POST, &[(test, values)])]);
@@ -249,8 +282,14 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_fails_closed_only_where_it_enforces() {
-        for (actions, expected) in [(ACTION_POST, None), (ACTION_POST | ACTION_SIGKILL, Some(true))] {
-            let config = config(&[(actions, &[(TEST_TEXT_EQUAL, 0)])]);
+        let cases = [
+            (ACTION_POST, TEST_TEXT_EQUAL, None),
+            (ACTION_POST, TEST_TEXT_EQUAL | TEST_NOT, None),
+            (ACTION_POST | ACTION_SIGKILL, TEST_TEXT_EQUAL, Some(true)),
+            (ACTION_POST | ACTION_SIGKILL, TEST_TEXT_EQUAL | TEST_NOT, Some(true)),
+        ];
+        for (actions, test, expected) in cases {
+            let config = config(&[(actions, &[(test, 0)])]);
             let mut process = Process { text: Verdict::Unreadable, ..PROCESS };
             let selected = select(&config, &mut process);
             assert_eq!(selected.map(|selected| selected.failed_closed), expected, "actions {actions:#x}");

@@ -1,7 +1,7 @@
 //! Comparing strings and paths, eight bytes at a time.
 
-use crate::config::{TEST_TEXT_EQUAL, TEST_TEXT_POSTFIX, TEST_TEXT_PREFIX};
-use crate::{CONTINUE, MAX_STRING, STOP, Text, repeat};
+use crate::config::{TEST_TEXT_EQUAL, TEST_TEXT_POSTFIX, TEST_TEXT_PREFIX, TEST_TEXT_SUBSTRING};
+use crate::{CONTINUE, MAX_STRING, MAX_SUBSTRING, STOP, Text, repeat};
 
 /// Bytes of a buffer that holds a string or path: room for the longest, plus a
 /// name, so that a path can be built from its end and any word loaded whole.
@@ -58,7 +58,11 @@ pub unsafe fn search<V: Values>(
     // SAFETY: the caller vouches for `search`.
     unsafe {
         search.write(begin);
-        repeat(count, &mut comparison, try_value::<V>);
+        if test == TEST_TEXT_SUBSTRING {
+            repeat(count, &mut comparison, try_within::<V>);
+        } else {
+            repeat(count, &mut comparison, try_value::<V>);
+        }
         (&raw const (*search).found).read_volatile() == 1
     }
 }
@@ -129,6 +133,75 @@ fn compare_word(index: u32, comparison: &mut Comparison) -> i64 {
     CONTINUE
 }
 
+/// Where in a value's bytes the table stands that [`scan`] goes by: for each byte of the value the
+/// length of the longest proper prefix of the value that ends there, as `u16`.
+///
+/// <https://en.wikipedia.org/wiki/Knuth%E2%80%93Morris%E2%80%93Pratt_algorithm>
+pub const FALLBACKS: usize = MAX_STRING - 2 * MAX_SUBSTRING;
+
+/// The table for a value that is searched for within texts.
+pub fn fallbacks(value: &[u8], mut set: impl FnMut(usize, u16)) {
+    let mut table = [0_u16; MAX_SUBSTRING];
+    let mut matched = 0;
+    for at in 1..value.len().min(MAX_SUBSTRING) {
+        while matched > 0 && value[at] != value[matched] {
+            matched = usize::from(table[matched - 1]);
+        }
+        matched += usize::from(value[at] == value[matched]);
+        table[at] = matched as u16;
+    }
+    table.iter().take(value.len()).enumerate().for_each(|(at, length)| set(at, *length));
+}
+
+extern "C" fn try_within<V: Values>(index: u32, outer: &mut Comparison) -> i64 {
+    let search = outer.search;
+    // SAFETY: as in `try_value`.
+    unsafe {
+        let Some(value) = V::value((*search).first.wrapping_add(index)) else { return STOP };
+        // Here `compared_start` counts the bytes of the text that are done with, `compared_length`
+        // those of the value that match before them.
+        (*search).compared_start = 0;
+        (*search).compared_length = 0;
+        let mut comparison = Comparison { search, buffer: outer.buffer, value };
+        // Each step goes on by a byte of the text, or gives up some that matched: at most as many as went before.
+        repeat(2 * MAX_STRING as u32, &mut comparison, scan);
+        if (&raw const (*search).found).read_volatile() == 1 {
+            return STOP;
+        }
+    }
+    CONTINUE
+}
+
+extern "C" fn scan(_: u32, comparison: &mut Comparison) -> i64 {
+    let Comparison { search, buffer, value } = *comparison;
+    // SAFETY: the caller of `search` vouches for the pointers; the masks, which change nothing, show
+    // the verifier that all offsets are within the buffers.
+    unsafe {
+        let (done, matched) = ((*search).compared_start, (*search).compared_length);
+        if done >= (*search).length {
+            return STOP;
+        }
+        let in_text = ((*search).start.wrapping_add(done) as usize) & (MAX_STRING - 1);
+        let in_value = (matched as usize) & (MAX_SUBSTRING - 1);
+        let bytes = (&raw const (*value).bytes).cast::<u8>();
+        if buffer.cast::<u8>().add(in_text).read() == bytes.add(in_value).read() {
+            (*search).compared_start = done.wrapping_add(1);
+            (*search).compared_length = matched.wrapping_add(1);
+            if matched.wrapping_add(1) >= (*value).length {
+                (*search).found = 1;
+                return STOP;
+            }
+        } else if matched == 0 {
+            (*search).compared_start = done.wrapping_add(1);
+        } else {
+            let before = (matched.wrapping_sub(1) as usize) & (MAX_SUBSTRING - 1);
+            let fallback = bytes.add(FALLBACKS).cast::<u16>().add(before).read();
+            (*search).compared_length = u32::from(fallback);
+        }
+    }
+    CONTINUE
+}
+
 #[cfg(test)]
 mod tests {
     extern crate std;
@@ -153,6 +226,11 @@ mod tests {
     fn text(value: &[u8]) -> Box<Text> {
         let mut text = Box::new(Text { length: value.len() as u32, reserved: 0, bytes: [0; MAX_STRING + 8] });
         text.bytes[..value.len()].copy_from_slice(value);
+        if value.len() <= MAX_SUBSTRING {
+            fallbacks(value, |at, length| {
+                text.bytes[FALLBACKS + 2 * at..][..2].copy_from_slice(&length.to_ne_bytes());
+            });
+        }
         text
     }
 
@@ -206,6 +284,42 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn finds_within_a_text_what_a_naive_search_finds() {
+        let contains = |text: &[u8], value: &[u8]| text.windows(value.len()).any(|window| window == value);
+        let letters = |mut number: usize, length: usize| -> Vec<u8> {
+            let letter = |_| {
+                let letter = b'a' + (number % 2) as u8;
+                number /= 2;
+                letter
+            };
+            (0..length).map(letter).collect()
+        };
+        let subjects = (0..512).map(|number| letters(number, 9)).chain([Vec::new()]);
+        for subject in subjects {
+            for length in 1..=5 {
+                for number in 0..1 << length {
+                    let value = letters(number, length);
+                    let found = check(TEST_TEXT_SUBSTRING, &subject, &value, 7);
+                    assert_eq!(found, contains(&subject, &value), "{value:?} in {subject:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_longest_value_is_found_at_the_end_of_the_longest_text() {
+        let value = [b'a'; MAX_SUBSTRING];
+        let mut subject = std::vec![b'a'; MAX_STRING];
+        for block in subject[..MAX_STRING - MAX_SUBSTRING].chunks_mut(MAX_SUBSTRING) {
+            block[block.len() - 1] = b'b';
+        }
+        assert!(check(TEST_TEXT_SUBSTRING, &subject, &value, 0));
+        subject[MAX_STRING - 1] = b'b';
+        assert!(!check(TEST_TEXT_SUBSTRING, &subject, &value, 0));
+        assert!(check_any(TEST_TEXT_SUBSTRING, &subject, &[b"x", b"ab"], 0));
     }
 
     #[test]

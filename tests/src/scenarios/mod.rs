@@ -4,6 +4,7 @@ mod bad_input;
 mod canaries;
 mod enforcement;
 mod files;
+mod filters;
 mod hooks;
 mod losses;
 mod plugins;
@@ -42,6 +43,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         enforcement::scenarios(),
         files::scenarios(),
         writes::scenarios(),
+        filters::scenarios(),
         canaries::scenarios(),
         plugins::scenarios(),
         losses::scenarios(),
