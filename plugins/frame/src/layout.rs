@@ -39,6 +39,9 @@ macro_rules! structure {
         pub struct $view<'a>(pub(crate) $crate::read::Structure<'a>);
 
         impl<'a> $view<'a> {
+            /// Size of the fixed part in bytes.
+            pub const SIZE: usize = $size;
+
             /// Every field, in order of offset.
             pub const FIELDS: &'static [$crate::layout::Field] = &[
                 $($crate::layout::Field { offset: $offset, name: stringify!($field), kind: stringify!($kind) }),*
@@ -68,10 +71,6 @@ macro_rules! structure {
         }
 
         impl<'w> $writer<'w> {
-            /// Size of the fixed part.
-            #[allow(dead_code, reason = "used where a structure lies in a record")]
-            pub(crate) const SIZE: usize = $size;
-
             $( $crate::layout::write!($(#[$field_doc])* $offset $field: $kind); )*
         }
 
@@ -154,7 +153,7 @@ macro_rules! write {
         $(#[$doc])*
         #[inline]
         pub fn $field(&mut self) -> $writer<'_> {
-            let start = $crate::write::put_one::<{ $writer::SIZE }>(self.bytes, self.start, $offset);
+            let start = $crate::write::put_one::<{ $view::SIZE }>(self.bytes, self.start, $offset);
             $writer { bytes: self.bytes, start }
         }
     };
@@ -163,10 +162,10 @@ macro_rules! write {
         #[inline]
         pub fn $field<T>(&mut self, items: &[T], mut write: impl FnMut(&T, &mut $writer<'_>)) -> &mut Self {
             let mut start =
-                $crate::write::put_list::<{ $writer::SIZE }>(self.bytes, self.start, $offset, items.len());
+                $crate::write::put_list::<{ $view::SIZE }>(self.bytes, self.start, $offset, items.len());
             for item in items {
                 write(item, &mut $writer { bytes: self.bytes, start });
-                start += $writer::SIZE;
+                start += $view::SIZE;
             }
             self
         }

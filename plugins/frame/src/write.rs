@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 use core::marker::PhantomData;
 use core::ops::Range;
 
-use crate::schema::{AlertWriter, EventWriter, HookWriter, KprobeWriter, NodeWriter, ProcessWriter};
+use crate::schema::{
+    AlertWriter, EventView, EventWriter, HookWriter, KprobeWriter, NodeWriter, ProcessWriter,
+};
 use crate::{HEADER_SIZE, MAGIC, SCHEMA};
 
 /// Writes shared structures and records, and makes frames of them.
@@ -85,7 +87,7 @@ impl FrameWriter {
 
     /// Writes a record and tells where it lies.
     pub fn record(&mut self, write: impl FnOnce(&mut RecordWriter<'_>)) -> RecordRange {
-        let start = begin::<{ EventWriter::SIZE }>(&mut self.records);
+        let start = begin::<{ EventView::SIZE }>(&mut self.records);
         let event = EventWriter { bytes: &mut self.records, start };
         write(&mut RecordWriter { event, shared: &mut self.shared });
         align(&mut self.records);
