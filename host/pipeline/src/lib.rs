@@ -8,7 +8,6 @@
 //! or returns nonsense is discarded and started anew; the events go on.
 
 mod batch;
-mod batcher;
 mod bindings;
 mod cache;
 mod component;
@@ -32,7 +31,6 @@ mod url_pattern;
 use std::time::Duration;
 
 pub use batch::FrameEncoder;
-pub use batcher::Batcher;
 pub use cache::{Cache, CacheError};
 pub use config::{ConfigError, Limits, OnFailure, PipelineFile, PluginEntry, Spec};
 pub use counters::{Counters, OTHER_REASONS};
@@ -49,8 +47,6 @@ pub const WIT_VERSION: &str = "0.1.0";
 
 /// Events in a batch.
 pub const MAX_BATCH: usize = 256;
-/// How long an event may wait for its batch to fill.
-pub const BATCH_TIME: Duration = Duration::from_millis(5);
 /// Bytes in a frame; a single event may exceed it.
 pub const MAX_FRAME: usize = 1 << 20;
 
