@@ -213,20 +213,27 @@ fn text(bytes: &[u8], offset: usize, length: usize) -> &str {
     core::str::from_utf8(bytes).unwrap_or_default()
 }
 
+/// The bits that ASCII leaves clear, in each of eight bytes.
+const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+
 /// Like the standard library's, but quick for short texts that are not aligned, as those in a frame are.
 #[inline]
 fn is_ascii(bytes: &[u8]) -> bool {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let high_bits = words.iter().fold(0, |bits, word| bits | u64::from_le_bytes(*word));
-    // The last chunks overlap those before them.
-    let rest = if let Some(last) = bytes.last_chunk::<8>() {
-        u64::from_le_bytes(*last)
-    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+    // The first and the last bytes overlap unless there are more of them.
+    let ends = if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        u64::from_le_bytes(*first) | u64::from_le_bytes(*last)
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
         u64::from(u32::from_le_bytes(*first) | u32::from_le_bytes(*last))
     } else {
-        rest.iter().fold(0, |bits, byte| bits | u64::from(*byte))
+        bytes.iter().fold(0, |bits, byte| bits | u64::from(*byte))
     };
-    (high_bits | rest) & 0x8080_8080_8080_8080 == 0
+    ends & HIGH_BITS == 0 && (bytes.len() <= 16 || is_ascii_between(bytes))
+}
+
+/// Whether what lies between the first and the last eight bytes is ASCII.
+fn is_ascii_between(bytes: &[u8]) -> bool {
+    let (words, _) = bytes.as_chunks::<8>();
+    words.iter().fold(0, |bits, word| bits | u64::from_le_bytes(*word)) & HIGH_BITS == 0
 }
 
 /// A list of strings.
