@@ -6,6 +6,20 @@
 //! allocates, panics or touches memory other than through the traits that
 //! each side implements.
 #![no_std]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
+
+/// Keeps the compiler from making one call of `bpf_loop` out of two in the branches of an `if`.
+///
+/// It would load the address of one callback before it knows which it needs. The kernel drops a
+/// callback that the verifier has not seen called, and then fails at that load: "No program to
+/// jit". An instruction behind the calls that differs keeps them apart.
+macro_rules! keep_apart {
+    ($number:literal) => {
+        #[cfg(target_arch = "bpf")]
+        // SAFETY: sets a register that nothing reads.
+        core::arch::asm!(concat!("{0} = ", $number), out(reg) _, options(nomem, nostack))
+    };
+}
 
 pub mod config;
 mod offsets;

@@ -60,8 +60,10 @@ pub unsafe fn search<V: Values>(
         search.write(begin);
         if test == TEST_TEXT_SUBSTRING {
             repeat(count, &mut comparison, try_within::<V>);
+            keep_apart!("1");
         } else {
             repeat(count, &mut comparison, try_value::<V>);
+            keep_apart!("2");
         }
         (&raw const (*search).found).read_volatile() == 1
     }
