@@ -89,8 +89,8 @@ impl Lowered {
         for filter in &selector.pids {
             let values = filter.values.iter().map(|&pid| u64::from(pid));
             let test = by_membership(filter.membership, TEST_PID_IN, TEST_PID_NOT_IN);
-            let flags = PID_ANCESTORS * u32::from(filter.follow_forks)
-                | PID_NAMESPACE * u32::from(filter.in_namespace);
+            let flags = (PID_ANCESTORS * u32::from(filter.follow_forks))
+                | (PID_NAMESPACE * u32::from(filter.in_namespace));
             filters.push(self.set(test, flags, values));
         }
         for filter in &selector.binaries {
