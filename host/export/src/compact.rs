@@ -160,7 +160,7 @@ mod tests {
             actions: Arc::new(["KPROBE_ACTION_POST", "KPROBE_ACTION_OVERRIDE", "KPROBE_ACTION_SIGKILL"]),
             selector: 0,
             failed_closed: false,
-        unenforced: false,
+            unenforced: false,
         }
     }
 

@@ -130,7 +130,14 @@ fn exec(time: u64, task: Task, parent: Task, binary: &str) -> Exec {
 
 fn hit(time: u64, task: Task) -> HookHit {
     let arguments = vec![Argument::Int(3), Argument::Size(4)];
-    HookHit { header: header(time, task), hook: 7, selector: 1, arguments, failed_closed: false, unenforced: false }
+    HookHit {
+        header: header(time, task),
+        hook: 7,
+        selector: 1,
+        arguments,
+        failed_closed: false,
+        unenforced: false,
+    }
 }
 
 fn process(event: &Event) -> &Process {

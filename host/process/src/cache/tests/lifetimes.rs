@@ -218,7 +218,8 @@ fn id_reused_within_a_tick_takes_the_place() {
 #[test]
 fn hook_hits_carry_the_hooks_texts() {
     let mut rig = with_shell();
-    let record = HookHit { failed_closed: true, unenforced: true, ..hit(4 * SECOND, Task { tid: 101, ..SHELL }) };
+    let record =
+        HookHit { failed_closed: true, unenforced: true, ..hit(4 * SECOND, Task { tid: 101, ..SHELL }) };
     let event = rig.apply(Record::Hook(record)).unwrap();
     let expected = Hook {
         function_name: "fd_install".into(),
