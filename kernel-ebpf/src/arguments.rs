@@ -16,6 +16,12 @@ use crate::{files, offset};
 pub trait Registers {
     /// The argument at this position (below 6) as the calling convention passes it.
     fn argument(&self, index: u32) -> u64;
+
+    /// The 64-bit number at this offset of the `struct pt_regs` that argument 0 points to.
+    #[inline(always)]
+    fn user_register(&self, offset: u64) -> u64 {
+        pointer(self.argument(0) + offset)
+    }
 }
 
 /// The value of the function's or system call's parameter `index`.
@@ -24,8 +30,7 @@ fn raw(config: &HookConfig, registers: &impl Registers, index: u32) -> u64 {
     if constant(&config.source) != SYSCALL {
         return registers.argument(index);
     }
-    let offset = u64::from(constant(entry(&crate::OFFSETS.syscall_argument, index)));
-    pointer(registers.argument(0) + offset)
+    registers.user_register(u64::from(constant(entry(&crate::OFFSETS.syscall_argument, index))))
 }
 
 /// Reads the argument of `slot` of the configuration into its slot of memory.

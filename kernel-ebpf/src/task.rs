@@ -1,11 +1,11 @@
 //! Facts of tasks.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
-use aya_ebpf::helpers::generated::bpf_get_current_task;
+use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_get_current_task_btf};
 use serin_abi::record::TaskKey;
 
 use crate::maps::PROCESSES;
-use crate::memory::{number, pointer};
+use crate::memory::{number, pointer, trusted};
 use crate::offset;
 
 /// `TS_COMPAT` of arch/x86/include/asm/thread_info.h: the task is in a 32-bit system call.
@@ -74,5 +74,10 @@ pub fn root(task: u64) -> u64 {
 /// Whether the current task is in a 32-bit system call, whose numbers mean something else.
 #[inline(always)]
 pub fn in_32_bit_syscall() -> bool {
-    number(current() + offset!(task_thread_info_status)) & TS_COMPAT != 0
+    // SAFETY: the helper takes no arguments, and the verifier knows its result as a `struct task_struct *`.
+    let status: u32 = unsafe {
+        let current = bpf_get_current_task_btf();
+        trusted(current as u64, offset!(task_thread_info_status))
+    };
+    status & TS_COMPAT != 0
 }

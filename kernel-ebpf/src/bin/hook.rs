@@ -10,6 +10,7 @@ use serin_abi::selector::constant;
 use serin_ebpf::arguments::Registers;
 use serin_ebpf::hook::{self, HOOK_CONFIG};
 use serin_ebpf::maps::SYSCALLS;
+use serin_ebpf::memory::trusted;
 
 /// Arguments of programs whose context is an array of them.
 struct Array<C>(C);
@@ -31,6 +32,12 @@ impl<C: EbpfContext> Registers for Array<C> {
                 _ => 0,
             }
         }
+    }
+
+    #[inline(always)]
+    fn user_register(&self, offset: u64) -> u64 {
+        // SAFETY: the verifier knows the argument as a `struct pt_regs *` and checks the offset.
+        unsafe { trusted(self.argument(0), offset) }
     }
 }
 
