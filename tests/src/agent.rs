@@ -20,7 +20,7 @@ use crate::trigger;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the agent writes to standard error once every hook is attached.
-const READY: &str = "ready after ";
+pub(crate) const READY: &str = "ready after ";
 
 /// Every way in which an agent has attached a hook, as it says itself.
 static BACKENDS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());

@@ -9,6 +9,7 @@ mod agent;
 mod bench;
 mod bpf;
 mod component;
+mod conformance;
 mod kernel;
 mod listener;
 mod policy;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("trigger") => return trigger::perform(&arguments[1..]),
+        Some("conformance") => return conformance::run(arguments.get(1).map(String::as_str)),
         Some("bench") => return bench::run(arguments.get(1).map(String::as_str)),
         _ => {}
     }

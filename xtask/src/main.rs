@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod conformance;
 mod guest;
 mod layout;
 mod lint;
@@ -12,6 +13,7 @@ mod test;
 mod toolchain;
 mod vm;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -71,6 +73,11 @@ enum Command {
         #[arg(last = true)]
         guest_command: Vec<String>,
     },
+    /// Load each policy of a folder on this machine and in the test kernels, and print how far it gets
+    Conformance {
+        /// The folder; its *.yaml files are policies
+        folder: PathBuf,
+    },
     /// Measure what docs/benchmarks.md reports
     Bench,
 }
@@ -97,6 +104,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Test { parts, arguments } => test::all(&parts, &arguments).map(success),
         Command::Build => build::all().map(|()| ExitCode::SUCCESS),
         Command::Lint => lint::all().map(success),
+        Command::Conformance { folder } => conformance::all(&folder).map(|()| ExitCode::SUCCESS),
         Command::Bench => bench::all().map(|()| ExitCode::SUCCESS),
         Command::Vm { action: Some(VmAction::Kernel), .. } => {
             let kernel = vm::Kernel::build_error_injection()?;

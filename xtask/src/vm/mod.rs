@@ -22,6 +22,9 @@ pub(crate) use qemu::{Machine, PANICKED, TIMED_OUT};
 /// Where the checkout's files are in the guest.
 const GUEST_ROOT: &str = "/serin";
 
+/// Where the folder that [`run_with`] takes along is in the guest.
+pub(crate) const GUEST_FOLDER: &str = "/folder";
+
 /// `cargo xtask vm -- COMMAND`: boots and runs. Returns the command's exit status.
 pub(crate) fn command(kernel: &str, machine: &Machine, command: &[String]) -> Result<u8> {
     packages::ensure(packages::VM)?;
@@ -37,7 +40,28 @@ pub(crate) fn run(
     command: &str,
     output: &mut dyn FnMut(&str),
 ) -> Result<u8> {
-    let image = guest_image(command)?;
+    boot(kernel, machine, guest_image(command)?, output)
+}
+
+/// [`run`] with the files of a folder, which the guest finds in [`GUEST_FOLDER`].
+pub(crate) fn run_with(
+    folder: &Path,
+    kernel: &Kernel,
+    machine: &Machine,
+    command: &str,
+    output: &mut dyn FnMut(&str),
+) -> Result<u8> {
+    let mut image = guest_image(command)?;
+    let mut files = Vec::new();
+    files_below(folder, &mut files)?;
+    for file in files {
+        let place = Path::new(GUEST_FOLDER.trim_start_matches('/')).join(file.strip_prefix(folder)?);
+        image.add_file(&file, &place.to_string_lossy())?;
+    }
+    boot(kernel, machine, image, output)
+}
+
+fn boot(kernel: &Kernel, machine: &Machine, image: Initramfs, output: &mut dyn FnMut(&str)) -> Result<u8> {
     let work = layout::target().join("vm");
     std::fs::create_dir_all(&work)?;
     let initrd = work.join(format!("initrd-{}", std::process::id()));
