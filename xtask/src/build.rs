@@ -30,7 +30,7 @@ pub(crate) fn kernel_programs() -> Result<()> {
         let source = Path::new(&executable);
         let name = source.file_stem().context("the kernel programs have no name")?;
         let place = layout::ebpf_objects().join(name).with_extension("o");
-        copy_if_changed(source, &place)?;
+        copy_if_changed(&toolchain.without_debug_info(source)?, &place)?;
         copied += 1;
     }
     if copied == 0 {

@@ -3,12 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::{layout, packages, step};
 
 /// The linker of kernel programs; the version that links what Debian's rustc 1.96 (LLVM 22) emits.
 const BPF_LINKER: &str = "0.13.0";
+
+/// Where Debian's LLVM 22 is.
+const LLVM: &str = "/usr/lib/llvm-22";
 
 /// The licence and source check.
 const CARGO_DENY: &str = "0.20.2";
@@ -68,6 +71,21 @@ impl KernelToolchain {
         command.args(["--release", "--target", "bpfel-unknown-none"]);
         command
     }
+
+    /// A kernel program as it is embedded: with BTF, but without the DWARF that BTF was made from, which
+    /// is most of the file. Where no objcopy knows BPF, DWARF stays.
+    pub(crate) fn without_debug_info(&self, object: &Path) -> Result<PathBuf> {
+        let objcopy = match self {
+            Self::Debian { .. } => Some(PathBuf::from(LLVM).join("bin/llvm-objcopy")),
+            Self::Nightly { .. } => layout::in_path("llvm-objcopy"),
+        };
+        let Some(objcopy) = objcopy else { return Ok(object.to_path_buf()) };
+        let stripped = object.with_extension("stripped");
+        let status = Command::new(&objcopy).arg("--strip-debug").args([object, &stripped]).status();
+        let status = status.with_context(|| format!("cannot start {}", objcopy.display()))?;
+        ensure!(status.success(), "{} ended with {status}", objcopy.display());
+        Ok(stripped)
+    }
 }
 
 /// Debian's cargo with Debian's rustc, unstable features allowed.
@@ -104,8 +122,8 @@ fn bpf_linker() -> Result<PathBuf> {
     cargo_install("bpf-linker", BPF_LINKER, |command| {
         command
             .args(["--no-default-features", "--features", "llvm-22"])
-            .env("LLVM_PREFIX", "/usr/lib/llvm-22")
-            .env("LLVM_SYS_221_PREFIX", "/usr/lib/llvm-22");
+            .env("LLVM_PREFIX", LLVM)
+            .env("LLVM_SYS_221_PREFIX", LLVM);
     })
 }
 
