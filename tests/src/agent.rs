@@ -238,8 +238,7 @@ impl Agent {
 
     /// Sends the agent a signal.
     pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("no process id")?;
-        Ok(kill_process(pid, signal)?)
+        Ok(kill_process(self.pid()?, signal)?)
     }
 
     /// Kilobytes of memory that it has in use (`VmRSS`).
@@ -253,14 +252,27 @@ impl Agent {
     ///
     /// # Errors
     /// If it fails, or leaves programs or links behind.
-    pub(crate) fn stop(mut self) -> Result<Vec<Value>> {
-        self.signal(Signal::INT)?;
+    pub(crate) fn stop(self) -> Result<Vec<Value>> {
+        Ok(self.finish(Signal::INT)?.0)
+    }
+
+    /// Ends the agent by a signal; the events and the log, all of both.
+    ///
+    /// # Errors
+    /// As [`Agent::stop`].
+    pub(crate) fn finish(mut self, signal: Signal) -> Result<(Vec<Value>, Vec<String>)> {
+        self.signal(signal)?;
         let ended = self.wait_until(|_| false);
         ensure!(ended.is_err(), "unreachable: nothing was waited for");
         let status = self.child.wait()?;
         ensure!(status.success(), "the agent ended with {status}; it said:\n{}", self.log.join("\n"));
         nothing_left(&self.before)?;
-        Ok(std::mem::take(&mut self.events))
+        Ok((std::mem::take(&mut self.events), std::mem::take(&mut self.log)))
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> Result<Pid> {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("no process id")
     }
 
     /// Takes in what the agent prints until the condition holds, it ends, or patience does.

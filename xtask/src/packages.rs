@@ -24,6 +24,9 @@ pub(crate) const TOOLCHAIN: &[&str] = &[
 /// What compiling plugins alone takes.
 pub(crate) const GUEST_TOOLCHAIN: &[&str] = &["rustc-web", "rust-web-src", "rust-web-llvm", "lld-22"];
 
+/// What sinks are tested against.
+pub(crate) const RECEIVERS: &[&str] = &["rsyslog"];
+
 /// What booting kernels takes.
 pub(crate) const VM: &[&str] = &["qemu-system-x86", "busybox-static", "zstd", "xz-utils", "lz4"];
 

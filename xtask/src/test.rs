@@ -74,7 +74,8 @@ pub(crate) fn all(parts: &[Part], arguments: &[String]) -> Result<bool> {
     let wanted = |part| parts.is_empty() || parts.contains(&part);
     let mut reports = Vec::new();
     let for_vms = if wanted(Part::Vm) { packages::VM } else { &[] };
-    packages::ensure(&[KernelToolchain::packages(), for_vms].concat())?;
+    let receivers = if wanted(Part::Unit) { packages::RECEIVERS } else { &[] };
+    packages::ensure(&[KernelToolchain::packages(), for_vms, receivers].concat())?;
     build::all()?;
     if wanted(Part::Lint) {
         reports.push(lint::report()?);

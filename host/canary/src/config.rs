@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
+use serin_config::scalar;
 
 use crate::egress::EgressPolicy;
 use crate::quantity;
@@ -101,7 +102,7 @@ pub enum Resolver {
 
 impl<'de> Deserialize<'de> for Resolver {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        quantity::parsed(deserializer, |text| {
+        scalar(deserializer, |text| {
             match text {
             "system" => Ok(Self::System),
             "demo" => Ok(Self::Demo),
@@ -159,7 +160,7 @@ pub struct DemoConfig {
 }
 
 fn loopback<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
-    quantity::parsed(deserializer, |text| {
+    scalar(deserializer, |text| {
         let address: SocketAddr = text.parse().map_err(|_| {
             format!("`{text}` is not an address: write one with its port, like `127.0.0.1:5354`")
         })?;

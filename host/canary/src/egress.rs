@@ -8,8 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
-
-use crate::quantity;
+use serin_config::scalar;
 
 /// Kinds of addresses, as far as reaching them matters.
 ///
@@ -180,7 +179,7 @@ impl Allowed {
 
 impl<'de> Deserialize<'de> for Allowed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        quantity::parsed(deserializer, |text| {
+        scalar(deserializer, |text| {
             let named = [Scope::Loopback, Scope::LinkLocal, Scope::Metadata, Scope::Private, Scope::Reserved];
             if let Some(scope) = named.into_iter().find(|scope| scope.to_string() == text) {
                 return Ok(Self::Scope(scope));

@@ -52,6 +52,22 @@ pub enum EventKind {
     ActionResult(ActionResult),
 }
 
+impl EventKind {
+    /// The names of all kinds.
+    pub const NAMES: &[&str] = &["process_exec", "process_exit", "process_kprobe", "loss", "action_result"];
+
+    /// Its name: the event's key in JSON, and what filters call it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Exec => "process_exec",
+            Self::Exit { .. } => "process_exit",
+            Self::Kprobe(_) => "process_kprobe",
+            Self::Loss { .. } => "loss",
+            Self::ActionResult(_) => "action_result",
+        }
+    }
+}
+
 /// What a policy's hook saw and did.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hook {
@@ -117,6 +133,9 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// All of them, from the least to the worst.
+    pub const ALL: [Self; 5] = [Self::Info, Self::Low, Self::Medium, Self::High, Self::Critical];
+
     /// In lower case: `info`, `low`, `medium`, `high`, `critical`.
     pub const fn name(self) -> &'static str {
         match self {

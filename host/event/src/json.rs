@@ -18,6 +18,7 @@ mod kprobe;
 mod process;
 
 use self::cache::Cache;
+pub use self::encode::timestamp;
 use self::encode::{Object, string};
 use crate::event::{Alert, Annotation, Event, EventKind, Hook};
 
@@ -63,27 +64,24 @@ impl Encoder {
     /// Appends an event and a newline. The line is valid UTF-8 and has no other newline in it.
     pub fn write(&mut self, event: &Event, out: &mut Vec<u8>) {
         let mut line = Object::open(out);
+        let value = line.key(event.kind.name());
         match &event.kind {
-            EventKind::Exec => self.with_process(event, line.key("process_exec"), |_| ()),
-            EventKind::Exit { status, signal } => {
-                self.with_process(event, line.key("process_exit"), |object| {
-                    object.text("signal", &crate::signal::name(*signal));
-                    if *status != 0 {
-                        object.number("status", *status);
-                    }
-                    object.time("time", event.time);
-                })
-            }
-            EventKind::Kprobe(hook) => {
-                self.with_process(event, line.key("process_kprobe"), |object| kprobe::hook(hook, object));
-            }
+            EventKind::Exec => self.with_process(event, value, |_| ()),
+            EventKind::Exit { status, signal } => self.with_process(event, value, |object| {
+                object.text("signal", &crate::signal::name(*signal));
+                if *status != 0 {
+                    object.number("status", *status);
+                }
+                object.time("time", event.time);
+            }),
+            EventKind::Kprobe(hook) => self.with_process(event, value, |object| kprobe::hook(hook, object)),
             EventKind::Loss { cpu, count } => {
-                let mut loss = Object::open(line.key("loss"));
+                let mut loss = Object::open(value);
                 loss.number("cpu", *cpu);
                 loss.long("count", *count);
                 loss.close();
             }
-            EventKind::ActionResult(result) => action::result(result, line.key("action_result")),
+            EventKind::ActionResult(result) => action::result(result, value),
         }
         line.text("node_name", &event.node_name);
         line.time("time", event.time);

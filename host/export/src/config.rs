@@ -1,133 +1,121 @@
 //! Sinks in the pipeline file.
 
-use std::path::PathBuf;
+mod kind;
+mod network;
+mod quantity;
 
 use serde::Deserialize;
+
+pub use self::kind::{FileConfig, Format, Rotation, SinkKind, Sync};
+pub use self::network::{Facility, HttpConfig, SyslogAddress, SyslogConfig};
+use crate::fields::FieldFilter;
+use crate::filter::{EventFilter, Filter};
+use crate::queue::Overflow;
+
+/// Events that wait for a sink, unless it says otherwise. They then take about 20 MB, shared by all sinks.
+pub const DEFAULT_QUEUE: usize = 16_384;
 
 /// A sink: an entry of `spec.sinks`.
 ///
 /// ```
-/// # use serin_export::{Format, SinkConfig};
+/// # use serin_export::{Format, SinkConfig, SinkKind};
 /// let sinks: Vec<SinkConfig> = serde_yaml::from_str("
 /// - stdout: { format: compact }
-/// - file: { path: /var/log/serin.json }
+/// - file: { path: /var/log/serin.json, rotate: { size: 100MiB, keep: 10, compress: gzip } }
+///   allow: [{ policies: [sys-*] }]
+///   fields: { exclude: [process.arguments] }
 /// ")?;
-/// assert_eq!(sinks, [
-///     SinkConfig::Stdout { format: Format::Compact },
-///     SinkConfig::File { path: "/var/log/serin.json".into(), format: Format::Json },
-/// ]);
+/// assert_eq!(sinks[0].kind, SinkKind::Stdout { format: Format::Compact });
+/// assert_eq!(sinks[1].name(), "file /var/log/serin.json");
 /// # Ok::<(), serde_yaml::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Entry")]
-pub enum SinkConfig {
-    /// `stdout`: the agent's standard output.
-    Stdout {
-        /// How events are written; default `json`.
-        format: Format,
-    },
-    /// `file`: a file that is appended to, and made with mode 0600 if it isn't there.
-    File {
-        /// Absolute path.
-        path: PathBuf,
-        /// How events are written; default `json`.
-        format: Format,
-    },
+pub struct SinkConfig {
+    /// Where events go.
+    pub kind: SinkKind,
+    /// Which events.
+    pub filter: Filter,
+    /// Which of their fields; all if none.
+    pub fields: Option<FieldFilter>,
+    /// What to do when the queue is full. Default: `block` for `stdout` and `file`, else `drop`.
+    pub overflow: Overflow,
+    /// How many events may wait. Default [`DEFAULT_QUEUE`].
+    pub queue: usize,
 }
 
-/// How events are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// JSON lines in Tetragon's shape: [`serin_event::json`].
-    #[default]
-    Json,
-    /// One short line for a human to read. It may change from version to version.
-    Compact,
+impl SinkConfig {
+    /// A sink with nothing but defaults.
+    pub fn new(kind: SinkKind) -> Self {
+        let overflow = match &kind {
+            SinkKind::Stdout { .. } | SinkKind::File(_) => Overflow::Block,
+            SinkKind::Syslog(_) | SinkKind::Http(_) | SinkKind::Otlp(_) => Overflow::Drop,
+        };
+        Self { kind, filter: Filter::default(), fields: None, overflow, queue: DEFAULT_QUEUE }
+    }
+
+    /// What it is called in messages and counters: `stdout`, `file /var/log/serin.json`.
+    pub fn name(&self) -> String {
+        self.kind.name()
+    }
 }
 
-/// As YAML has it: one key that names the sink.
+/// As YAML has it: one key that names the kind, and beside it what all kinds have.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Entry {
-    stdout: Option<Stdout>,
-    file: Option<File>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Stdout {
+    stdout: Option<kind::Stdout>,
+    file: Option<FileConfig>,
+    syslog: Option<SyslogConfig>,
+    http: Option<HttpConfig>,
+    otlp: Option<HttpConfig>,
     #[serde(default)]
-    format: Format,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    path: PathBuf,
+    allow: Vec<EventFilter>,
     #[serde(default)]
-    format: Format,
+    deny: Vec<EventFilter>,
+    fields: Option<FieldFilter>,
+    #[serde(default, deserialize_with = "quantity::overflow")]
+    overflow: Option<Overflow>,
+    #[serde(default, deserialize_with = "quantity::queue")]
+    queue: Option<usize>,
 }
 
 impl TryFrom<Entry> for SinkConfig {
     type Error = String;
 
     fn try_from(entry: Entry) -> Result<Self, String> {
-        match entry {
-            Entry { stdout: Some(Stdout { format }), file: None } => Ok(Self::Stdout { format }),
-            Entry { stdout: None, file: Some(File { path, format }) } if path.is_absolute() => {
-                Ok(Self::File { path, format })
-            }
-            Entry { stdout: None, file: Some(File { path, .. }) } => Err(format!(
-                "file sink has the relative path `{}`; write an absolute one, e.g. `/var/log/serin.json`",
-                path.display()
-            )),
-            Entry { stdout: Some(_), file: Some(_) } => {
-                Err("a sink is either `stdout` or `file`; write two entries, each with a dash of its own".to_owned())
-            }
-            Entry { stdout: None, file: None } => Err(
-                "a sink needs a kind; write `- stdout: { format: json }` or `- file: { path: /var/log/serin.json }`"
-                    .to_owned(),
-            ),
+        let kinds = [
+            entry.stdout.map(SinkKind::from),
+            entry.file.map(SinkKind::File),
+            entry.syslog.map(SinkKind::Syslog),
+            entry.http.map(SinkKind::Http),
+            entry.otlp.map(SinkKind::Otlp),
+        ];
+        let mut kinds = kinds.into_iter().flatten();
+        let kind = kinds.next().ok_or(
+            "a sink needs a kind; write `- stdout: { format: json }` or `- file: { path: /var/log/serin.json }`",
+        )?;
+        if kinds.next().is_some() {
+            return Err("a sink is of one kind; write two entries, each with a dash of its own".to_owned());
         }
+        if entry.fields.is_some() && kind.format() == Format::Compact {
+            return Err(
+                "`fields` choose among those of JSON; leave them out with `format: compact`".to_owned()
+            );
+        }
+        if matches!(kind, SinkKind::Syslog(_)) && kind.format() == Format::Pretty {
+            return Err("a syslog message is one line: write `format: json` or `format: compact`".to_owned());
+        }
+        let defaults = Self::new(kind);
+        Ok(Self {
+            filter: Filter { allow: entry.allow, deny: entry.deny },
+            fields: entry.fields,
+            overflow: entry.overflow.unwrap_or(defaults.overflow),
+            queue: entry.queue.unwrap_or(defaults.queue),
+            ..defaults
+        })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-
-    use super::*;
-
-    #[test]
-    fn reads_sinks() {
-        let file = |path: &str, format| SinkConfig::File { path: path.into(), format };
-        for (yaml, expected) in [
-            ("stdout: {}", SinkConfig::Stdout { format: Format::Json }),
-            ("stdout: { format: json }", SinkConfig::Stdout { format: Format::Json }),
-            ("stdout: { format: compact }", SinkConfig::Stdout { format: Format::Compact }),
-            ("file: { path: /a b }", file("/a b", Format::Json)),
-            ("file: { path: /a, format: compact }", file("/a", Format::Compact)),
-        ] {
-            assert_eq!(serde_yaml::from_str::<SinkConfig>(yaml).unwrap(), expected, "{yaml}");
-        }
-    }
-
-    #[test]
-    fn refuses_everything_else() {
-        for (yaml, message) in [
-            ("stdotu: {}", "unknown field `stdotu`, expected `stdout` or `file`"),
-            ("stdout: { fromat: json }", "unknown field `fromat`, expected `format`"),
-            ("stdout: { format: xml }", "unknown variant `xml`, expected `json` or `compact`"),
-            ("stdout:", "a sink needs a kind; write `- stdout: { format: json }`"),
-            ("{}", "a sink needs a kind"),
-            ("file: {}", "missing field `path`"),
-            ("file: { path: serin.json }", "relative path `serin.json`; write an absolute one"),
-            ("{ stdout: {}, file: { path: /a } }", "either `stdout` or `file`"),
-            ("stdout", "invalid type: string \"stdout\""),
-        ] {
-            let error = serde_yaml::from_str::<SinkConfig>(yaml).unwrap_err().to_string();
-            assert!(error.contains(message), "{yaml}: {error}");
-        }
-    }
-}
+mod tests;

@@ -1,15 +1,44 @@
 //! Writes events to their sinks.
 //!
-//! The [`Exporter`] turns a batch into lines, once for each format that is in
-//! use, and hands them to every [`Sink`]. A sink that fails loses the batch,
-//! which is counted and reported, and the others get it all the same.
+//! ```text
+//! Exporter ─▶ Queue ─▶ SinkThread: Encoder (filter, fields, format) ─▶ Batch ─▶ Sink
+//! ```
+//!
+//! The [`Exporter`] shares a batch of events with the queue of every sink. Each
+//! sink has a thread of its own, so that one that is slow or fails holds up no
+//! other; what to do when its queue is full, its configuration says. A sink
+//! that fails says what it lost, and gets the rest again later.
 
+mod batch;
 mod compact;
 mod config;
 mod exporter;
+mod fields;
+mod file;
+mod filter;
+mod http;
 mod lines;
+mod otlp;
+mod output;
+mod post;
+mod pretty;
+mod queue;
 mod sink;
+mod stdout;
+mod syslog;
+#[cfg(test)]
+mod testing;
+mod thread;
+mod weight;
 
-pub use config::{Format, SinkConfig};
-pub use exporter::{Closed, Counters, Exporter};
-pub use sink::{OpenError, Sink, Unwritten, open};
+pub use batch::Batch;
+pub use config::{
+    DEFAULT_QUEUE, Facility, FileConfig, Format, HttpConfig, Rotation, SinkConfig, SinkKind, Sync,
+    SyslogAddress, SyslogConfig,
+};
+pub use exporter::{Closed, Exporter, Monitor};
+pub use fields::FieldFilter;
+pub use filter::{EventFilter, Filter};
+pub use output::{Counters, State};
+pub use queue::Overflow;
+pub use sink::{OpenError, Sink, Unwritten};

@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
+use crate::batch::Batch;
 use crate::sink::Unwritten;
 
 /// A writer of lines. After an error in the middle of a line, what follows begins on a new one.
@@ -18,36 +19,57 @@ impl<W: Write + AsFd> Lines<W> {
         Self { to, torn: false }
     }
 
-    /// Writes lines, each with its newline.
-    pub(crate) fn write(&mut self, lines: &[u8]) -> Result<(), Unwritten> {
+    /// Writes events, each with its newline. What can't be written is lost.
+    pub(crate) fn write(&mut self, batch: Batch<'_>) -> Result<(), Unwritten> {
+        self.write_lines(batch.text()).map_err(|Torn { bytes, source }| {
+            let written = batch.count_within(bytes);
+            Unwritten { written, lost: batch.len() - written, source }
+        })
+    }
+
+    /// What is written to.
+    pub(crate) fn get(&self) -> &W {
+        &self.to
+    }
+
+    fn write_lines(&mut self, lines: &[u8]) -> Result<(), Torn> {
         if self.torn {
-            self.write_all(b"\n").map_err(|failure| Unwritten { written: 0, ..failure })?;
+            self.write_all(b"\n").map_err(|torn| Torn { bytes: 0, ..torn })?;
             self.torn = false;
         }
-        self.write_all(lines).inspect_err(|failure| {
-            self.torn = failure.written > 0 && lines.get(failure.written - 1) != Some(&b'\n');
+        self.write_all(lines).inspect_err(|torn| {
+            self.torn = torn.bytes > 0 && lines.get(torn.bytes - 1) != Some(&b'\n');
         })
     }
 
     /// Unlike `Write::write_all`, this tells how far it came, and waits for a descriptor that somebody set to
     /// non-blocking: terminals are shared with other programs.
-    fn write_all(&mut self, bytes: &[u8]) -> Result<(), Unwritten> {
-        let mut written = 0;
-        while written < bytes.len() {
-            let result = match self.to.write(&bytes[written..]) {
+    fn write_all(&mut self, text: &[u8]) -> Result<(), Torn> {
+        let mut bytes = 0;
+        while bytes < text.len() {
+            let result = match self.to.write(&text[bytes..]) {
                 Ok(0) => Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
-                    written += count;
+                    bytes += count;
                     Ok(())
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait(&self.to),
                 Err(error) => Err(error),
             };
-            result.map_err(|source| Unwritten { written, source })?;
+            result.map_err(|source| Torn { bytes, source })?;
         }
         Ok(())
     }
+}
+
+/// Text was written in part or not at all.
+#[derive(Debug)]
+struct Torn {
+    /// How many bytes were.
+    bytes: usize,
+    /// Why not the rest.
+    source: io::Error,
 }
 
 fn wait(to: &impl AsFd) -> io::Result<()> {
@@ -105,13 +127,13 @@ mod tests {
         ] {
             let file = tempfile::NamedTempFile::new().unwrap();
             let mut lines = Lines::new(Disk { file: file.reopen().unwrap(), room });
-            let failure = lines.write(b"one\ntwo\n").unwrap_err();
-            assert_eq!((failure.written, failure.source.kind()), (written, io::ErrorKind::StorageFull));
+            let failure = lines.write_lines(b"one\ntwo\n").unwrap_err();
+            assert_eq!((failure.bytes, failure.source.kind()), (written, io::ErrorKind::StorageFull));
             if lines.torn {
-                assert_eq!(lines.write(b"lost\n").unwrap_err().written, 0, "still full");
+                assert_eq!(lines.write_lines(b"lost\n").unwrap_err().bytes, 0, "still full");
             }
             lines.to.room = 100;
-            lines.write(b"three\n").unwrap();
+            lines.write_lines(b"three\n").unwrap();
             assert_eq!(std::fs::read_to_string(file.path()).unwrap(), expected, "room for {room}");
         }
     }
@@ -126,7 +148,7 @@ mod tests {
             theirs.read_to_end(&mut received).unwrap();
             received
         });
-        Lines::new(ours).write(&sent).unwrap();
+        Lines::new(ours).write_lines(&sent).unwrap();
         assert!(reader.join().unwrap() == sent, "all arrives");
     }
 
@@ -134,7 +156,7 @@ mod tests {
     fn a_reader_that_went_away_is_a_broken_pipe() {
         let (ours, theirs) = UnixStream::pair().unwrap();
         drop(theirs);
-        let failure = Lines::new(ours).write(b"one\n").unwrap_err();
+        let failure = Lines::new(ours).write_lines(b"one\n").unwrap_err();
         assert_eq!(failure.source.kind(), io::ErrorKind::BrokenPipe);
     }
 }

@@ -7,9 +7,10 @@ use serde::{Deserialize, Deserializer};
 
 use crate::grants::Grants;
 use crate::locate::{Location, Step, locate};
-use crate::quantity::{self, scalar};
+use crate::quantity;
 use crate::subscription::EventFilter;
 use crate::{DEFAULT_MEMORY, DEFAULT_TIME, MAX_FILE, MAX_PLUGINS};
+use serin_config::scalar;
 
 /// A pipeline file: `S` is a sink's configuration, `C` the canary engine's.
 #[derive(Debug, Clone)]

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serin_event::action::{Action, Method};
 
-use crate::glob::Glob;
 use crate::quantity;
 use crate::url_pattern::UrlPattern;
+use serin_config::Glob;
 
 /// `grants`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

@@ -14,11 +14,11 @@ use crate::bindings::exports::serin::plugin::frames::Info;
 use crate::config::{OnFailure, PluginEntry};
 use crate::counters::{Counters, is_due};
 use crate::error::{Failure, Reason};
-use crate::glob::Glob;
 use crate::instance::Instance;
 use crate::outcome::{Applier, Call};
 use crate::sandbox::Sandbox;
 use crate::subscription::{EventFilter, parse_kind};
+use serin_config::Glob;
 
 /// The wait before a failed plugin is started again; it doubles with every failure.
 const FIRST_WAIT: Duration = Duration::from_millis(10);

@@ -4,8 +4,8 @@ use serde::{Deserialize, Deserializer};
 use serin_event::{Event, EventKind};
 use serin_frame::Kind;
 
-use crate::glob::Glob;
-use crate::quantity::scalar;
+use serin_config::Glob;
+use serin_config::scalar;
 
 /// Kinds and policies of events; what is left out doesn't restrict.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]

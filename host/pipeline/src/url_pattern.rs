@@ -4,8 +4,8 @@ use serde::{Deserialize, Deserializer};
 use serin_event::action::Method;
 use url::Url;
 
-use crate::glob::Glob;
-use crate::quantity::scalar;
+use serin_config::Glob;
+use serin_config::scalar;
 
 /// A method and a URL in which `*` stands for any run of characters of the host or of the path:
 /// `POST https://*.example.com/hook/*`. The method is GET if left out, the port the scheme's.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use serin_canary::{CanaryConfig, Engine};
-use serin_export::{Exporter, SinkConfig};
+use serin_export::{Exporter, Monitor, SinkConfig};
 use serin_kernel::{Kernel, KernelError};
 use serin_pipeline::{Cache, MAX_BATCH, Pipeline, PipelineFile};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -38,43 +38,56 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     runtime.block_on(async {
         let mut signals = Signals::new()?;
         let agent = Agent::start(arguments, started)?;
-        let ended = tokio::select! {
-            () = signals.next() => Ok(()),
-            () = agent.ended.notified() => Err(()),
+        let ended = loop {
+            tokio::select! {
+                asked = signals.next() => match asked {
+                    Asked::End => break Ok(()),
+                    Asked::Reopen => agent.sinks.reopen(),
+                },
+                () = agent.ended.notified() => break Err(()),
+            }
         };
         agent.stop(&mut signals, ended.is_ok()).await
     })
 }
 
-/// SIGINT and SIGTERM.
+/// SIGINT and SIGTERM, which end the agent, and SIGHUP, upon which it reopens its files.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
     fn new() -> Result<Self> {
         let signal = |kind| signal(kind).context("cannot wait for signals");
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => Asked::End,
+            _ = self.terminate.recv() => Asked::End,
+            _ = self.hangup.recv() => Asked::Reopen,
         }
     }
 
-    /// Waits for a signal that is not an echo of the one before.
+    /// Waits for one that is to end the agent and is not an echo of the one before.
     async fn another(&mut self) {
         let first = Instant::now();
-        loop {
-            self.next().await;
-            if first.elapsed() >= SAME_SIGNAL {
-                return;
-            }
-        }
+        while self.next().await != Asked::End || first.elapsed() < SAME_SIGNAL {}
     }
+}
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    End,
+    Reopen,
 }
 
 /// The running agent.
@@ -82,6 +95,7 @@ struct Agent {
     kernel: Kernel,
     reader: JoinHandle<Result<ReaderCounters, KernelError>>,
     worker: JoinHandle<WorkerOutcome>,
+    sinks: Monitor,
     stop: Arc<AtomicBool>,
     /// A thread has ended.
     ended: Arc<Notify>,
@@ -94,6 +108,7 @@ impl Agent {
         let policies = policies::load(&arguments.policies, &arguments.kernel.btf)?;
         let pipeline = Pipeline::load(&file, cache(&arguments.cache).as_ref())?;
         let exporter = Exporter::open(&file.spec.sinks)?;
+        let sinks = exporter.monitor();
         let engine = Engine::start(file.spec.canary.clone().unwrap_or_default())?;
         if let Some(demo) = engine.demo() {
             tracing::info!("demo listeners: DNS on {}, HTTP on {}", demo.dns(), demo.http());
@@ -123,7 +138,7 @@ impl Agent {
             count(hooks, "hook", "hooks"),
             count(processes, "process", "processes"),
         );
-        Ok(Self { kernel: sensor.kernel, reader, worker, stop, ended })
+        Ok(Self { kernel: sensor.kernel, reader, worker, sinks, stop, ended })
     }
 
     /// Detaches, lets the reader and then the worker finish what is there, and prints the counters.

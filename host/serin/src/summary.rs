@@ -51,8 +51,13 @@ pub(crate) fn print(kernel: &KernelSummary, reader: &ReaderCounters, worker: &Wo
     lines.add("backlog", &[], &[("lost", worker.backlog_lost)]);
     add_plugins(&mut lines, worker);
     add_canaries(&mut lines, worker.canaries);
-    for (sink, counters) in worker.exporter.counters() {
-        lines.add(sink, &[("written", counters.written)], &[("lost", counters.lost)]);
+    for (sink, _, counters) in worker.exporter.monitor().sinks() {
+        let others = [
+            ("lost", counters.lost),
+            ("dropped: queue full", counters.dropped),
+            ("tried again", counters.retries),
+        ];
+        lines.add(sink, &[("written", counters.written)], &others);
     }
     lines.0.iter().for_each(|line| tracing::info!("{line}"));
 }

@@ -20,6 +20,8 @@ const LINGER: Duration = Duration::from_millis(1);
 const TICK: Duration = Duration::from_secs(1);
 /// How long canaries that are under way may take when the agent ends.
 const LAST_CANARIES: Duration = Duration::from_secs(2);
+/// How long sinks may take for what they still have when the agent ends.
+const LAST_EVENTS: Duration = Duration::from_secs(6);
 
 /// What the worker thread works with.
 pub(crate) struct WorkerThread {
@@ -52,7 +54,8 @@ impl WorkerThread {
             results.into_iter().map(|result| own(&node_name, EventKind::ActionResult(result))).collect();
         // Results make no further requests: the pipeline rejects those.
         pipeline.process(&mut events);
-        let ended = worked.and_then(|()| exporter.export(&events));
+        let ended = worked.and_then(|()| exporter.export(events));
+        exporter.close(LAST_EVENTS);
         WorkerOutcome { pipeline, exporter, canaries, backlog_lost, ended }
     }
 
@@ -68,8 +71,7 @@ impl WorkerThread {
             );
             let requests = self.pipeline.process(&mut events);
             self.submit(requests);
-            self.exporter.export(&events)?;
-            events.clear();
+            self.exporter.export(std::mem::take(&mut events))?;
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
                 let requests = self.pipeline.tick(now());

@@ -9,6 +9,7 @@ mod hooks;
 mod losses;
 mod plugins;
 mod processes;
+mod sinks;
 mod writes;
 
 use anyhow::Result;
@@ -47,6 +48,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         canaries::scenarios(),
         plugins::scenarios(),
         losses::scenarios(),
+        sinks::scenarios(),
         bad_input::scenarios(),
     ];
     subjects.into_iter().flatten().collect()

@@ -123,7 +123,7 @@ pub(super) fn number(value: impl itoa::Integer, out: &mut Vec<u8>) {
 
 /// Appends nanoseconds since the Unix epoch as RFC 3339 in UTC, with 0, 3, 6 or 9 digits after the point, whichever
 /// suffices: <https://protobuf.dev/reference/protobuf/google.protobuf/#timestamp>.
-pub(super) fn timestamp(nanoseconds: u64, out: &mut Vec<u8>) {
+pub fn timestamp(nanoseconds: u64, out: &mut Vec<u8>) {
     let (seconds, fraction) = (nanoseconds / 1_000_000_000, (nanoseconds % 1_000_000_000) as u32);
     let (year, month, day) = date((seconds / 86_400) as u32);
     let second = (seconds % 86_400) as u32;

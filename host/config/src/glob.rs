@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer};
 
-use crate::quantity::scalar;
+use crate::scalar;
 
 /// A pattern: `*` matches any run of characters, also none; everything else matches itself.
 #[derive(Debug, Clone, PartialEq, Eq)]

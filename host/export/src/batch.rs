@@ -1,0 +1,184 @@
+//! Events on their way into a sink.
+
+use std::sync::Arc;
+
+use serin_event::{Event, json};
+
+use crate::compact;
+use crate::config::Format;
+use crate::fields::FieldFilter;
+use crate::filter::Filter;
+use crate::pretty;
+
+/// Room for text that is kept from batch to batch; what a batch needs beyond that is given back.
+const KEPT_BUFFER: usize = 1 << 20;
+
+/// Events with their text.
+#[derive(Debug, Clone, Copy)]
+pub struct Batch<'a> {
+    events: &'a [&'a Event],
+    text: &'a [u8],
+    /// Where the text of each event ends in `text`, from the beginning of the first batch that this one is a part of.
+    ends: &'a [usize],
+    start: usize,
+}
+
+impl<'a> Batch<'a> {
+    /// How many events.
+    pub fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// The text of all events, each with the newline that ends it.
+    pub fn text(&self) -> &'a [u8] {
+        let end = self.ends.last().copied().unwrap_or(self.start);
+        self.text.get(self.start..end).unwrap_or_default()
+    }
+
+    /// Each event with its text, without the newline.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a Event, &'a [u8])> {
+        let starts = std::iter::once(self.start).chain(self.ends.iter().copied());
+        let spans = starts.zip(self.ends.iter().copied());
+        let text = self.text;
+        let line = move |(start, end): (usize, usize)| text.get(start..end.saturating_sub(1));
+        self.events.iter().copied().zip(spans.map(move |span| line(span).unwrap_or_default()))
+    }
+
+    /// The first `count` events, and the rest.
+    pub fn split_at(&self, count: usize) -> (Self, Self) {
+        let count = count.min(self.len());
+        let (events, rest) = self.events.split_at(count);
+        let (ends, rest_ends) = self.ends.split_at(count);
+        let start = ends.last().copied().unwrap_or(self.start);
+        (Self { events, ends, ..*self }, Self { events: rest, ends: rest_ends, start, ..*self })
+    }
+
+    /// How many events have their text in the first `bytes` of the text.
+    pub fn count_within(&self, bytes: usize) -> usize {
+        self.ends.partition_point(|end| *end <= self.start + bytes)
+    }
+}
+
+/// Turns events into batches for one sink.
+pub(crate) struct Encoder {
+    filter: Filter,
+    fields: Option<FieldFilter>,
+    format: Format,
+    json: json::Encoder,
+    scratch: Vec<u8>,
+    filtered: Vec<u8>,
+    text: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Encoder {
+    pub(crate) fn new(format: Format, filter: Filter, fields: Option<FieldFilter>) -> Self {
+        Self {
+            filter,
+            fields,
+            format,
+            json: json::Encoder::default(),
+            scratch: Vec::new(),
+            filtered: Vec::new(),
+            text: Vec::new(),
+            ends: Vec::new(),
+        }
+    }
+
+    /// Hands those of the events that pass the filter, with their text, to `to`.
+    pub(crate) fn encode<R>(&mut self, events: &[Arc<Vec<Event>>], to: impl FnOnce(Batch<'_>) -> R) -> R {
+        self.text.clear();
+        self.text.shrink_to(KEPT_BUFFER);
+        self.ends.clear();
+        let all = events.iter().flat_map(|events| events.iter());
+        let passed: Vec<&Event> = all.filter(|event| self.filter.passes(event)).collect();
+        for event in &passed {
+            self.write(event);
+            self.ends.push(self.text.len());
+        }
+        to(Batch { events: &passed, text: &self.text, ends: &self.ends, start: 0 })
+    }
+
+    fn write(&mut self, event: &Event) {
+        let Self { fields, format, json, scratch, filtered, text, .. } = self;
+        let format = *format;
+        match (format, fields) {
+            (Format::Compact, _) => compact::write(event, text),
+            (Format::Json, None) => json.write(event, text),
+            (_, fields) => {
+                scratch.clear();
+                json.write(event, scratch);
+                scratch.pop();
+                if let Some(fields) = fields {
+                    filtered.clear();
+                    fields.apply(scratch, filtered);
+                    std::mem::swap(scratch, filtered);
+                }
+                match format {
+                    Format::Pretty => pretty::write(scratch, text),
+                    Format::Json | Format::Compact => text.extend_from_slice(scratch),
+                }
+                text.push(b'\n');
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::testing::{hit, loss};
+
+    fn encoder(format: Format, filter: &str, fields: Option<&str>) -> Encoder {
+        let filter = Filter { allow: vec![serde_yaml::from_str(filter).unwrap()], deny: vec![] };
+        Encoder::new(format, filter, fields.map(|fields| serde_yaml::from_str(fields).unwrap()))
+    }
+
+    #[test]
+    fn batches_hold_what_passed() {
+        let events = [vec![loss(1), hit("p"), loss(2)], vec![loss(3)]].map(Arc::new);
+        let mut encoder = encoder(Format::Json, "kinds: [loss]", Some("include: [count]"));
+        encoder.encode(&events, |batch| {
+            let line = |count| {
+                format!(
+                    r#"{{"loss":{{"count":"{count}"}},"node_name":"gull","time":"1970-01-01T00:00:00Z"}}"#
+                )
+            };
+            assert_eq!(batch.len(), 3);
+            assert_eq!(batch.text(), format!("{}\n{}\n{}\n", line(1), line(2), line(3)).as_bytes());
+            let lines: Vec<_> = batch.iter().map(|(_, text)| text).collect();
+            assert_eq!(lines, [line(1).as_bytes(), line(2).as_bytes(), line(3).as_bytes()]);
+
+            let size = lines[0].len() + 1;
+            let counts = [0, size - 1, size, 2 * size, 100 * size].map(|bytes| batch.count_within(bytes));
+            assert_eq!(counts, [0, 0, 1, 2, 3]);
+            let (first, rest) = batch.split_at(1);
+            assert_eq!((first.len(), rest.len()), (1, 2));
+            assert_eq!(first.text(), format!("{}\n", line(1)).as_bytes());
+            assert_eq!(rest.text(), format!("{}\n{}\n", line(2), line(3)).as_bytes());
+            assert_eq!(rest.count_within(size), 1);
+            assert_eq!(rest.split_at(2).1.text(), b"");
+        });
+    }
+
+    #[test]
+    fn pretty_events_span_lines() {
+        let mut encoder = encoder(Format::Pretty, "kinds: [loss]", None);
+        encoder.encode(&[Arc::new(vec![loss(1), loss(2)])], |batch| {
+            let (_, first) = batch.iter().next().unwrap();
+            assert!(
+                first.starts_with(b"{\n  \"loss\": {\n    \"cpu\": 0,\n"),
+                "{}",
+                String::from_utf8_lossy(first)
+            );
+            assert_eq!(batch.count_within(first.len() + 1), 1);
+        });
+    }
+}
