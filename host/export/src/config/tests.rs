@@ -35,7 +35,7 @@ fn reads_kinds() {
             }),
         ),
         (
-            "syslog: { address: tcp://[::1]:601, format: compact, facility: local4 }",
+            "syslog: { address: 'tcp://[::1]:601', format: compact, facility: local4 }",
             SinkKind::Syslog(SyslogConfig {
                 address: SyslogAddress::Tcp("[::1]:601".into()),
                 format: Format::Compact,

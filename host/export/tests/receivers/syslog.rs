@@ -96,7 +96,7 @@ fn rsyslog_reads_every_field_from_a_unix_socket() {
     let input = |folder: &Path| {
         format!(
             "module(load=\"imuxsock\" SysSock.Use=\"off\")\n\
-             input(type=\"imuxsock\" Socket=\"{}\" UseSpecialParser=\"off\" RateLimit.Interval=\"0\")",
+             input(type=\"imuxsock\" Socket=\"{}\" UseSpecialParser=\"off\" IgnoreTimestamp=\"off\" RateLimit.Interval=\"0\")",
             socket(folder)
         )
     };
@@ -112,7 +112,7 @@ fn rsyslog_reads_every_field_from_a_unix_socket() {
     let written = usize::try_from(counters(&exporter).written).unwrap();
     let messages = rsyslog.wait_for(written);
     let json = r#"{"loss":{"count":"1009"},"node_name":"gull","time":"2023-11-14T22:13:20.123456789Z"}"#;
-    let last = messages.last().unwrap().replace("|-| {", "|-|{");
+    let last = messages.last().unwrap().replace("|-| {", "|-|{").replace("+00:00|", "Z|");
     assert_eq!(last, format!("local4.warning|2023-11-14T22:13:20.123456Z|gull|serin|loss|-|{json}"));
     assert_eq!(counts(&messages[messages.len() - 1000..]), (10..1010).collect::<Vec<_>>());
 }
