@@ -5,7 +5,7 @@ use aya_ebpf::helpers::generated::bpf_send_signal;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
 use serin_abi::config::{
-    ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, ACTION_SIGNAL, Filter, HookConfig, OVERRIDE_MARK,
+    ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, ACTION_SIGNAL, BINARY_PARENT, Filter, HookConfig, OVERRIDE_MARK,
     OVERRIDE_RESULT, OVERRIDE_RETURN, TEST_NOT,
 };
 use serin_abi::ranges::{self, Ranges};
@@ -187,11 +187,12 @@ impl<R: Registers> Facts for Call<'_, R> {
     }
 
     #[inline(always)]
-    fn binary(&mut self) -> u64 {
-        // SAFETY: entries are only replaced as a whole.
+    fn binary_passes(&mut self, set: u32, whose: u32) -> bool {
+        // SAFETY: entries are only replaced as a whole; a torn read would give a wrong set, not a bad access.
         match unsafe { PROCESSES.get(task::current_pid()) } {
-            Some(process) => u64::from(process.binary),
-            None => 0,
+            Some(process) if whose == BINARY_PARENT => process.parent_binaries.contains(set),
+            Some(process) => process.binaries.contains(set),
+            None => false,
         }
     }
 

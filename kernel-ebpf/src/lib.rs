@@ -11,6 +11,7 @@
 pub mod ancestry;
 pub mod arguments;
 pub mod atomic;
+pub mod binaries;
 pub mod counters;
 pub mod files;
 pub mod hook;

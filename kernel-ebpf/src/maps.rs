@@ -1,8 +1,9 @@
 //! Maps that all programs share; the agent pins them while it runs.
 
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{HashMap, PerCpuArray, ProgramArray, RingBuf};
-use serin_abi::{BINARY_KEY, CpuCounters, MAX_ARGUMENTS, Mark, Process};
+use aya_ebpf::maps::{Array, HashMap, PerCpuArray, ProgramArray, RingBuf};
+use serin_abi::binaries::{BinarySets, BinaryTable, Pattern};
+use serin_abi::{BINARY_KEY, BINARY_PATHS, CpuCounters, MAX_ARGUMENTS, Mark, Process};
 
 use crate::scratch::{LEVELS, Slot, Work};
 
@@ -18,9 +19,17 @@ pub static CPU_COUNTERS: PerCpuArray<CpuCounters> = PerCpuArray::pinned(1, 0);
 #[map]
 pub static PROCESSES: HashMap<u32, Process> = HashMap::pinned(32_768, 0);
 
-/// Paths of binaries that policies name, padded with zeros, to their ids. The agent fills it.
+/// Paths of binaries that policies name, padded with zeros, to the filters that name them. The agent fills it.
 #[map]
-pub static BINARIES: HashMap<[u8; BINARY_KEY], u32> = HashMap::pinned(4096, 0);
+pub static BINARIES: HashMap<[u8; BINARY_KEY], BinarySets> = HashMap::pinned(BINARY_PATHS, 0);
+
+/// What binaries' paths start or end with, and paths too long for [`BINARIES`]. The agent sets the size and fills it.
+#[map]
+pub static BINARY_PATTERNS: Array<Pattern> = Array::pinned(1, 0);
+
+/// What to know of the filters on binaries; one entry, which the agent fills.
+#[map]
+pub static BINARY_TABLE: Array<BinaryTable> = Array::pinned(1, 0);
 
 /// Tasks (`pid_tgid`) in a system call that the LSM hooks on its way must refuse.
 #[map]

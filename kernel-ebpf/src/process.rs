@@ -3,14 +3,14 @@
 use serin_abi::path::{walk, walk_dentry};
 use serin_abi::record::{
     EXEC, EXEC_ARGUMENTS_TRUNCATED, EXEC_BINARY_INCOMPLETE, EXEC_CWD_INCOMPLETE, EXIT, Exec, Exit, FORK,
-    Fork, Header,
+    Fork, Header, TaskKey,
 };
-use serin_abi::{BINARY_KEY, MAX_STRING, NO_FIELD, Process};
+use serin_abi::{BinarySets, MAX_STRING, NO_FIELD, Process};
 
-use crate::maps::{BINARIES, PROCESSES};
+use crate::maps::PROCESSES;
 use crate::memory::{PathBuffer, copy, copy_user, number, pointer};
 use crate::scratch::{self, Scratch, Slot, Work};
-use crate::{counters, offset, output, task};
+use crate::{binaries, counters, offset, output, task};
 
 const HEADER: usize = size_of::<Header>();
 
@@ -20,7 +20,7 @@ const HEADER: usize = size_of::<Header>();
 pub fn exec(task: u64) {
     let Some(scratch) = scratch::acquire() else {
         // Without its path the binary is unknown: as one that no policy names.
-        remember(task::current_pid(), Process { start_time: task::start_time(task), binary: 0, reserved: 0 });
+        remember_exec(task, binaries::inherited(task::current_pid()));
         return output::lost_for_want_of_scratch();
     };
     report_exec(task, &scratch);
@@ -34,8 +34,7 @@ fn report_exec(task: u64, scratch: &Scratch) {
     let file = pointer(pointer(task + offset!(task_mm)) + offset!(mm_exe_file));
     let binary_incomplete = read_path(binary, file + offset!(file_f_path), task);
     let cwd_incomplete = read_path(cwd, pointer(task + offset!(task_fs)) + offset!(fs_pwd), task);
-    let start_time = task::start_time(task);
-    remember(task::current_pid(), Process { start_time, binary: binary_id(work, binary), reserved: 0 });
+    remember_exec(task, binaries::after_exec(task::current_pid(), work, binary));
 
     let mut flags = EXEC_BINARY_INCOMPLETE * binary_incomplete | EXEC_CWD_INCOMPLETE * cwd_incomplete;
     let mut exec = credentials(task);
@@ -146,32 +145,6 @@ fn within(at: u32) -> usize {
     if at > LAST { LAST as usize } else { at as usize }
 }
 
-/// The id of the binary whose path is in the slot; 0 if no policy names it.
-#[inline(always)]
-fn binary_id(work: *mut Work, slot: *mut Slot) -> u32 {
-    // SAFETY: pointers to map values; the text lies within the slot's buffer.
-    unsafe {
-        let length = (*slot).header.length;
-        if length as usize >= BINARY_KEY {
-            return 0;
-        }
-        let key = &raw mut (*work).key;
-        // Word by word, so that it becomes stores and not a call of memset, whose loop over bytes
-        // is more than the verifier of older kernels goes through with.
-        for word in 0..BINARY_KEY / 8 {
-            key.cast::<u64>().add(word).write_volatile(0);
-        }
-        let text = (&raw const (*slot).buffer).cast::<u8>().add(((*slot).start as usize) & (MAX_STRING - 1));
-        if !copy(key.cast(), text as u64, length & (BINARY_KEY as u32 - 1)) {
-            return 0;
-        }
-        match BINARIES.get(&*key.cast::<[u8; BINARY_KEY]>()) {
-            Some(id) => *id,
-            None => 0,
-        }
-    }
-}
-
 /// `sched_process_fork(struct task_struct *parent, struct task_struct *child)`
 /// <https://elixir.bootlin.com/linux/v6.12/source/include/trace/events/sched.h#L369>
 #[inline(always)]
@@ -180,12 +153,7 @@ pub fn fork(caller: u64, child: u64) {
     if child_key.pid != child_key.tid {
         return;
     }
-    // SAFETY: see `task::known_start_time`.
-    let binary = match unsafe { PROCESSES.get(number(caller + offset!(task_tgid))) } {
-        Some(process) => process.binary,
-        None => 0,
-    };
-    remember(child_key.pid, Process { start_time: child_key.start_time, binary, reserved: 0 });
+    remember_fork(&child_key, number(caller + offset!(task_tgid)), parent_pid(child));
     let Some(scratch) = scratch::acquire() else {
         return output::lost_for_want_of_scratch();
     };
@@ -237,6 +205,26 @@ fn report_exit(task: u64, work: *mut Work, pid: u32) {
         to.write(Exit { code: number(task + offset!(task_exit_code)), reserved: 0 });
     }
     output::end(work, (HEADER + size_of::<Exit>()) as u32);
+}
+
+#[inline(always)]
+fn parent_pid(task: u64) -> u32 {
+    number(pointer(task + offset!(task_real_parent)) + offset!(task_tgid))
+}
+
+#[inline(always)]
+fn remember_exec(task: u64, binaries: BinarySets) {
+    let parent_binaries = binaries::of(parent_pid(task));
+    remember(task::current_pid(), Process { start_time: task::start_time(task), binaries, parent_binaries });
+}
+
+/// The child still runs what the caller of fork does. Of a caller that the agent has yet to find in /proc
+/// that is not known: a start time of 0 tells the agent to look for the child as well.
+#[inline(always)]
+fn remember_fork(child: &TaskKey, caller: u32, parent: u32) {
+    let start_time = if PROCESSES.get_ptr(caller).is_some() { child.start_time } else { 0 };
+    let (binaries, parent_binaries) = (binaries::of(caller), binaries::of(parent));
+    remember(child.pid, Process { start_time, binaries, parent_binaries });
 }
 
 #[inline(always)]

@@ -9,7 +9,7 @@ use serin_abi::path::Walk;
 use serin_abi::ranges::Bisection;
 use serin_abi::record::MAX_RECORD;
 use serin_abi::text::{BUFFER, Search};
-use serin_abi::{BINARY_KEY, MAX_ARGUMENTS};
+use serin_abi::{BINARY_KEY, BinarySets, MAX_ARGUMENTS};
 
 use crate::ancestry::Ancestry;
 use crate::atomic;
@@ -28,6 +28,8 @@ pub struct Work {
     reserved: u32,
     /// How a process is found by its ancestors.
     pub ancestry: Ancestry,
+    /// The binary filters that hold for a process.
+    pub binaries: BinarySets,
     /// Key for looking up a binary.
     pub key: [u64; BINARY_KEY / 8],
     /// The record.

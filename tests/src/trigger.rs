@@ -30,6 +30,11 @@ pub(crate) fn symlink(target: &str, link: &str) -> Result<Ended> {
     run(&["symlink", target, link])
 }
 
+/// The same by copies of this program: the last makes the link, each other is the parent of the next.
+pub(crate) fn symlink_by(programs: &[&str], target: &str) -> Result<Ended> {
+    finish(&mut command_by(programs, &["symlink", target, ""])?)
+}
+
 /// Makes the symbolic link with a target that lies in a page the process has never touched.
 pub(crate) fn symlink_from_untouched_page(target: &str, link: &str) -> Result<Ended> {
     run(&["symlink-untouched", target, link])
@@ -108,6 +113,18 @@ fn command(arguments: &[&str]) -> Result<Command> {
     Ok(command)
 }
 
+/// Programs, each but the last of which starts the next.
+fn command_by(programs: &[&str], words: &[&str]) -> Result<Command> {
+    let (first, further) = programs.split_first().context("no program")?;
+    let mut command = Command::new(first);
+    command.arg("trigger").stdout(Stdio::piped());
+    for program in further {
+        command.args(["run", program, "trigger"]);
+    }
+    command.args(words);
+    Ok(command)
+}
+
 /// The path of this program, as the kernel will report it.
 pub(crate) fn program() -> Result<String> {
     let path = std::env::current_exe().context("cannot find this program")?;
@@ -129,6 +146,11 @@ impl Waiting {
     /// Starts a process that makes one link when told to go.
     pub(crate) fn symlink(target: &str, link: &str) -> Result<Self> {
         Self::start(command(&["symlink-later", target, link])?)
+    }
+
+    /// Starts copies of this program like [`symlink_by`], of which the last acts when told to go.
+    pub(crate) fn symlink_by(programs: &[&str], target: &str) -> Result<Self> {
+        Self::start(command_by(programs, &["symlink-later", target, ""])?)
     }
 
     /// Starts a process that moves to a cgroup, becomes a trigger there, and does nothing.
@@ -189,6 +211,10 @@ pub(crate) fn perform(arguments: &[String]) -> ExitCode {
 fn act(words: &[&str]) -> Result<u8> {
     match words {
         ["exit", status, ..] => return Ok(status.parse()?),
+        ["run", program, words @ ..] => {
+            let status = Command::new(program).args(words).status()?;
+            ensure!(status.success(), "{program} ended with {status}");
+        }
         ["symlink", target, link] => say(symlinkat(target, link)?)?,
         ["symlink-untouched", target, link] => say(symlinkat_from_untouched_page(target, link)?)?,
         ["open", path] => say(std::fs::File::open(path).err().map_or(0, errno))?,

@@ -64,6 +64,9 @@ pub enum KernelError {
     /// An object lacks a program or map: agent and kernel programs do not belong together.
     #[error("the kernel programs have no `{0}`: they do not belong to this agent")]
     Missing(&'static str),
+    /// The policies have too many filters on binaries.
+    #[error("the policies have {0}")]
+    Binaries(String),
     /// A policy needs more than a hook program can hold.
     #[error("policy `{policy}`, hook `{hook}`: {limit}")]
     Limit {

@@ -3,17 +3,18 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use aya::maps::{HashMap, MapData, MapError, RingBuf};
+use aya::maps::{Array, HashMap, MapData, MapError, RingBuf};
 use aya::programs::{BtfTracePoint, RawTracePoint};
 use aya::{Btf, Ebpf, Endianness};
-use serin_abi::{BINARY_KEY, Offsets, Process};
+use serin_abi::binaries::{BinaryTable, Pattern};
+use serin_abi::{BINARY_KEY, BinarySets, Offsets, Process};
 use serin_policy::PolicyPlan;
 
+use crate::binaries::{Binaries, ExistingProcess};
 use crate::bpffs::PinDirectory;
 use crate::counters::{CpuCounterMap, KernelCount};
 use crate::deny::{Deniers, POINT_BITS};
 use crate::dispatch::Dispatcher;
-use crate::lower::BinaryIds;
 use crate::policies::Attached;
 use crate::programs::{Loader, Object, Sizes, map_error, program, program_error, take_map};
 use crate::wire::Wire;
@@ -30,6 +31,9 @@ pub struct KernelConfig {
     pub ring_size: u32,
     /// Processes that can be followed at once.
     pub processes: u32,
+    /// Room for values of filters on binaries that are compared one by one: at least what
+    /// [`binary_patterns`](crate::binary_patterns) says of the policies. Each takes 4 KiB.
+    pub binary_patterns: u32,
 }
 
 impl Default for KernelConfig {
@@ -39,6 +43,7 @@ impl Default for KernelConfig {
             bpffs: "/sys/fs/bpf/serin".into(),
             ring_size: 8 << 20,
             processes: 32_768,
+            binary_patterns: 64,
         }
     }
 }
@@ -50,17 +55,24 @@ pub struct Kernel {
     pub(crate) offsets: Wire<Offsets>,
     pub(crate) sizes: Sizes,
     pub(crate) probe: Probe,
-    pub(crate) binaries: BinaryIds,
+    pub(crate) binaries: Binaries,
     pub(crate) deniers: Deniers,
     pub(crate) dispatcher: Dispatcher,
     pub(crate) hooks: Vec<Attached>,
     base: Ebpf,
-    binary_ids: HashMap<MapData, [u8; BINARY_KEY], u32>,
+    binary_maps: BinaryMaps,
     processes: HashMap<MapData, u32, Wire<Process>>,
     counters: CpuCounterMap,
     ring: Option<RingBuf<MapData>>,
     // Last: the pins go when nothing uses them any more.
     pub(crate) pins: PinDirectory,
+}
+
+/// What the exec program holds paths against.
+struct BinaryMaps {
+    paths: HashMap<MapData, [u8; BINARY_KEY], Wire<BinarySets>>,
+    patterns: Array<MapData, Wire<Pattern>>,
+    table: Array<MapData, Wire<BinaryTable>>,
 }
 
 impl Kernel {
@@ -75,19 +87,27 @@ impl Kernel {
         let offsets = Wire(offsets::resolve(&types)?);
         let btf = Btf::parse_file(&config.btf, Endianness::default()).map_err(KernelError::LoaderBtf)?;
         let pins = PinDirectory::acquire(&config.bpffs)?;
-        let sizes = Sizes { ring: config.ring_size, processes: config.processes };
+        let sizes = Sizes {
+            ring: config.ring_size,
+            processes: config.processes,
+            binary_patterns: config.binary_patterns,
+        };
         let mut loader = Loader::new(&btf, pins.path(), sizes, &offsets);
         let mut base = loader.load(Object::Base)?;
         loader.global("POINT", &POINT_BITS[0]);
         let probe = Probe::run(&mut loader, &btf, POINT_BITS[0]);
         drop(loader);
         Ok(Kernel {
-            binary_ids: take_map(&mut base, "BINARIES")?,
+            binary_maps: BinaryMaps {
+                paths: take_map(&mut base, "BINARIES")?,
+                patterns: take_map(&mut base, "BINARY_PATTERNS")?,
+                table: take_map(&mut base, "BINARY_TABLE")?,
+            },
             processes: take_map(&mut base, "PROCESSES")?,
             counters: CpuCounterMap(Arc::new(take_map(&mut base, "CPU_COUNTERS")?)),
             ring: Some(take_map(&mut base, "EVENTS")?),
             dispatcher: Dispatcher::new(take_map(&mut base, "SYSCALLS")?),
-            binaries: BinaryIds::new(),
+            binaries: Binaries::default(),
             deniers: Deniers::default(),
             hooks: Vec::new(),
             btf: Arc::new(btf),
@@ -112,28 +132,24 @@ impl Kernel {
         &self.types
     }
 
-    /// Gives every binary that the policies name an id that the exec program will know it by.
+    /// Tells the exec program which binaries the policies ask for.
     ///
-    /// Processes that run already get theirs by [`Kernel::add_process`].
+    /// Processes that run already are held against them by [`Kernel::add_processes`].
     ///
     /// # Errors
-    /// If the kernel's table is full.
+    /// If the policies have more filters on binaries than there can be, or the kernel's tables are full.
     pub fn name_binaries(&mut self, policies: &[PolicyPlan]) -> Result<(), KernelError> {
-        let hooks = policies.iter().flat_map(|policy| &policy.hooks);
-        let filters = hooks.flat_map(|hook| &hook.selectors).flat_map(|selector| &selector.binaries);
-        for path in filters.flat_map(|filter| &filter.values) {
-            if self.binaries.contains_key(path) {
-                continue;
-            }
-            let id = self.binaries.len() as u32 + 1;
-            let mut key = [0; BINARY_KEY];
-            let bytes = path.as_bytes();
-            // A path too long for the key is refused when the policy is read.
-            key.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-            self.binary_ids.insert(key, id, 0).map_err(|error| map_error("BINARIES", error))?;
-            self.binaries.insert(path.clone(), id);
+        self.binaries = Binaries::of(policies).map_err(KernelError::Binaries)?;
+        for (path, sets) in self.binaries.paths() {
+            let inserted = self.binary_maps.paths.insert(path, Wire(sets), 0);
+            inserted.map_err(|error| map_error("BINARIES", error))?;
         }
-        Ok(())
+        for (index, pattern) in self.binaries.patterns().enumerate() {
+            let set = self.binary_maps.patterns.set(index as u32, Wire(pattern), 0);
+            set.map_err(|error| map_error("BINARY_PATTERNS", error))?;
+        }
+        let set = self.binary_maps.table.set(0, Wire(self.binaries.table()), 0);
+        set.map_err(|error| map_error("BINARY_TABLE", error))
     }
 
     /// Starts the records of exec, fork and exit.
@@ -178,24 +194,26 @@ impl Kernel {
         Ok(())
     }
 
-    /// Adds a process that was there before the programs were; one that they know already is left alone.
+    /// Adds the processes that were there before the programs were; those that they know already are left alone.
     ///
     /// # Errors
     /// If the kernel's table is full.
-    pub fn add_process(&mut self, pid: u32, binary: &str) -> Result<(), KernelError> {
+    pub fn add_processes(&mut self, processes: &[ExistingProcess<'_>]) -> Result<(), KernelError> {
         /// `BPF_NOEXIST`
         const NO_EXIST: u64 = 1;
-        let binary = self.binaries.get(binary).copied().unwrap_or(0);
-        let process = Wire(Process { start_time: 0, binary, reserved: 0 });
-        match self.processes.insert(pid, process, NO_EXIST) {
-            Ok(()) => Ok(()),
-            Err(MapError::SyscallError(error))
-                if error.io_error.kind() == std::io::ErrorKind::AlreadyExists =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(map_error("PROCESSES", error)),
+        for (pid, binaries, parent_binaries) in self.binaries.classify(processes) {
+            let process = Wire(Process { start_time: 0, binaries, parent_binaries });
+            let inserted = match self.processes.insert(pid, process, NO_EXIST) {
+                Err(error) if exists(&error) => {
+                    // Forked by a process that had not been added yet, it knows no more than that it is there.
+                    let known = self.processes.get(&pid, 0).is_ok_and(|Wire(known)| known.start_time != 0);
+                    if known { Ok(()) } else { self.processes.insert(pid, process, 0) }
+                }
+                inserted => inserted,
+            };
+            inserted.map_err(|error| map_error("PROCESSES", error))?;
         }
+        Ok(())
     }
 
     /// The reader of the records; it can be taken once.
@@ -210,4 +228,8 @@ impl Kernel {
     pub fn count(&self) -> Result<KernelCount, KernelError> {
         self.counters.sum()
     }
+}
+
+fn exists(error: &MapError) -> bool {
+    matches!(error, MapError::SyscallError(error) if error.io_error.kind() == std::io::ErrorKind::AlreadyExists)
 }

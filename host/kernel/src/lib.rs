@@ -8,13 +8,14 @@
 //!    kernel's offsets and probes what the kernel offers.
 //! 2. [`Kernel::name_binaries`] tells the exec program which binaries policies ask for.
 //! 3. [`Kernel::attach_processes`] starts exec, fork and exit records.
-//! 4. [`Kernel::add_process`] adds the processes that were there before.
+//! 4. [`Kernel::add_processes`] adds the processes that were there before.
 //! 5. [`Kernel::attach_policies`] attaches the hooks.
 //!
 //! [`Reader`] then gives the records in order.
 
 mod attach;
 mod backend;
+mod binaries;
 mod bpffs;
 mod capabilities;
 mod counters;
@@ -33,6 +34,7 @@ mod reader;
 mod wire;
 
 pub use backend::{Backend, Enforcement};
+pub use binaries::{ExistingProcess, binary_patterns};
 pub use counters::{HookCount, KernelCount};
 pub use error::{AttemptError, KernelError};
 pub use kernel::{Kernel, KernelConfig};

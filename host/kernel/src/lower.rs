@@ -1,10 +1,9 @@
 //! Turns a hook plan into the read-only data and map contents of a hook program.
 
-use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use serin_abi::config::{
-    ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, ACTION_SIGNAL, ArgumentConfig, FUNCTION, Filter,
+    ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, ACTION_SIGNAL, ArgumentConfig, BINARY_OWN, BINARY_PARENT, FUNCTION, Filter,
     HookConfig, PID_ANCESTORS, PID_NAMESPACE, READ_DENTRY, READ_DESCRIPTOR, READ_FILENAME, READ_VALUE,
     SYSCALL, Selector, TEST_BINARY_IN, TEST_BINARY_NOT_IN, TEST_INTEGER_IN, TEST_INTEGER_MASK,
     TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL, TEST_TEXT_POSTFIX,
@@ -20,10 +19,8 @@ use serin_policy::{
     ActionPlan, ArgumentFilter, ArgumentKind, HookPlan, Membership, SelectorPlan, Target, Test,
 };
 
+use crate::binaries::Binaries;
 use crate::wire::zeroed;
-
-/// Ids of the binaries that policies name, by path; from 1.
-pub(crate) type BinaryIds = HashMap<String, u32>;
 
 /// What one instance of the hook program is given.
 #[derive(Clone)]
@@ -38,7 +35,7 @@ pub(crate) struct Lowered {
 ///
 /// # Errors
 /// Says which limit of the hook program the plan exceeds.
-pub(crate) fn lower(plan: &HookPlan, hook: u32, binaries: &BinaryIds) -> Result<Lowered, String> {
+pub(crate) fn lower(plan: &HookPlan, hook: u32, binaries: &Binaries) -> Result<Lowered, String> {
     let mut lowered =
         Lowered { config: zeroed(), members: Vec::new(), ranges: Vec::new(), texts: Vec::new() };
     lowered.config.hook = hook;
@@ -83,7 +80,7 @@ impl Lowered {
     fn filters(
         &mut self,
         selector: &SelectorPlan,
-        binaries: &BinaryIds,
+        binaries: &Binaries,
         filters: &mut Vec<Filter>,
     ) -> Result<(), String> {
         for filter in &selector.pids {
@@ -93,10 +90,12 @@ impl Lowered {
                 | (PID_NAMESPACE * u32::from(filter.in_namespace));
             filters.push(self.set(test, flags, values));
         }
-        for filter in &selector.binaries {
-            let ids = filter.values.iter().map(|path| u64::from(binaries.get(path).copied().unwrap_or(0)));
-            let test = by_membership(filter.membership, TEST_BINARY_IN, TEST_BINARY_NOT_IN);
-            filters.push(self.set(test, 0, ids));
+        let own = selector.binaries.iter().map(|filter| (filter, BINARY_OWN));
+        let parents = selector.parent_binaries.iter().map(|filter| (filter, BINARY_PARENT));
+        for (filter, whose) in own.chain(parents) {
+            let test = if filter.negated { TEST_BINARY_NOT_IN } else { TEST_BINARY_IN };
+            let set = binaries.set(&filter.condition).ok_or("a filter on binaries that was not named before")?;
+            filters.push(Filter { test, slot: whose, values: set, count: 0 });
         }
         let mut arguments: Vec<&ArgumentFilter> = selector.arguments.iter().collect();
         arguments.sort_by_key(|filter| self.cost(filter));
@@ -249,7 +248,7 @@ fn override_error(action: &ActionPlan) -> Option<i32> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use serin_policy::{ArgumentPlan, BinaryFilter, PidFilter};
+    use serin_policy::{ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter, PidFilter, PolicyPlan};
 
     use super::*;
 
@@ -278,10 +277,15 @@ mod tests {
                 follow_forks: true,
                 in_namespace: false,
             }],
-            binaries: vec![BinaryFilter {
-                membership: Membership::In,
-                values: vec!["/bin/a".into(), "/unknown".into()],
+            parent_binaries: vec![BinaryFilter {
+                negated: true,
+                condition: BinaryCondition {
+                    comparison: BinaryComparison::Prefix,
+                    values: vec!["/bin/a".into(), "/unknown".into()],
+                    follow_children: true,
+                },
             }],
+            binaries: Vec::new(),
             arguments: vec![
                 ArgumentFilter {
                     slot: 0,
@@ -294,20 +298,22 @@ mod tests {
             ],
             actions: vec![ActionPlan::Override(-13), ActionPlan::Sigkill],
         };
-        let binaries = BinaryIds::from([("/bin/a".to_string(), 4)]);
-        let lowered = lower(&plan(vec![selector]), 9, &binaries).unwrap();
+        let plan = plan(vec![selector]);
+        let binaries = Binaries::of(&[PolicyPlan { name: "p".into(), hooks: vec![plan.clone()] }]).unwrap();
+        let lowered = lower(&plan, 9, &binaries).unwrap();
         let tests: Vec<u32> = lowered.config.filters[..6].iter().map(|filter| filter.test).collect();
         let integers = [TEST_INTEGER_IN, TEST_INTEGER_RANGE, TEST_INTEGER_MASK | TEST_NOT];
         let [equal, range, mask] = integers;
         let texts = TEST_TEXT_POSTFIX | TEST_NOT;
-        assert_eq!(tests, [TEST_PID_NOT_IN, TEST_BINARY_IN, equal, range, mask, texts]);
+        assert_eq!(tests, [TEST_PID_NOT_IN, TEST_BINARY_NOT_IN, equal, range, mask, texts]);
         assert_eq!(lowered.config.filters[0].slot, PID_ANCESTORS);
+        assert_eq!(lowered.config.filters[1].slot, BINARY_PARENT);
         let mask = lowered.config.filters[4];
         assert_eq!((mask.values, mask.count), (5, 1 << 31));
         assert_eq!(lowered.ranges, [Range { first: 3, last: 4 }]);
         let members: Vec<(u32, u64)> =
             lowered.members.iter().map(|member| (member.set, member.value)).collect();
-        assert_eq!(members, [(0, 0), (0, 1), (1, 4), (1, 0), (2, -100_i64 as u64)]);
+        assert_eq!(members, [(0, 0), (0, 1), (1, -100_i64 as u64)]);
         assert_eq!(lowered.config.filters[5], Filter { test: texts, slot: 0, values: 0, count: 2 });
         let selector = lowered.config.selectors[0];
         assert_eq!((selector.filter_count, selector.error), (6, -13));
@@ -336,7 +342,7 @@ mod tests {
             ),
         ];
         for (plan, message) in cases {
-            let error = lower(&plan, 0, &BinaryIds::new()).err();
+            let error = lower(&plan, 0, &Binaries::default()).err();
             assert_eq!(error.as_deref(), Some(message));
         }
     }

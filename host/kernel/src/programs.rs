@@ -47,6 +47,8 @@ pub(crate) struct Sizes {
     pub(crate) ring: u32,
     /// Entries of the table of processes.
     pub(crate) processes: u32,
+    /// Values of filters on binaries.
+    pub(crate) binary_patterns: u32,
 }
 
 impl<'a> Loader<'a> {
@@ -57,6 +59,7 @@ impl<'a> Loader<'a> {
             .default_map_pin_directory(pins)
             .map_max_entries("EVENTS", sizes.ring)
             .map_max_entries("PROCESSES", sizes.processes)
+            .map_max_entries("BINARY_PATTERNS", sizes.binary_patterns.max(1))
             .override_global("OFFSETS", offsets, false);
         Loader(loader)
     }

@@ -1,9 +1,10 @@
 //! The shared structs, as aya and the record decoder need them.
 #![allow(unsafe_code, reason = "the one place that vouches for the layout of the shared structs")]
 
+use serin_abi::binaries::{BinaryTable, Pattern};
 use serin_abi::config::HookConfig;
 use serin_abi::record::{Argument, Exec, Exit, Fork, Header, Hit};
-use serin_abi::{CpuCounters, HookCounters, Mark, Member, Offsets, Process, Range, Text};
+use serin_abi::{BinarySets, CpuCounters, HookCounters, Mark, Member, Offsets, Process, Range, Text};
 
 /// A struct that both sides share, in the form aya asks for.
 #[derive(Clone, Copy)]
@@ -26,6 +27,7 @@ macro_rules! plain {
 }
 
 plain!(HookConfig, Offsets, Process, Member, Range, Text, Mark, CpuCounters, HookCounters);
+plain!(BinarySets, BinaryTable, Pattern);
 plain!(Header, Exec, Fork, Exit, Hit, Argument);
 
 // SAFETY: `Wire` is transparent, and `Plain` asks for what `Pod` asks for.

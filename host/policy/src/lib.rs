@@ -5,6 +5,7 @@
 //! against a kernel's type information. Nothing behind [`Policy::plan`] knows YAML.
 
 mod action;
+mod binary;
 mod check;
 mod diagnostic;
 mod error;
@@ -27,8 +28,8 @@ pub use diagnostic::Diagnostic;
 pub use error::{Error, Errors};
 pub use load::load;
 pub use plan::{
-    ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryFilter, HookPlan, Membership, PidFilter,
-    PolicyPlan, SelectorPlan, Target, Test,
+    ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter,
+    HookPlan, Membership, PidFilter, PolicyPlan, SelectorPlan, Target, Test,
 };
 pub use policy::Policy;
 
@@ -46,10 +47,6 @@ pub const MAX_TEXT: usize = 4 << 20;
 
 /// Most errors that are shown for a policy file; the rest are counted.
 pub const MAX_ERRORS: usize = 100;
-
-/// Longest path, in bytes, that `matchBinaries` can name: the kernel keeps a
-/// process's binary in a key of this size.
-pub const MAX_BINARY_PATH: usize = 255;
 
 /// Highest parameter that can be read: x86_64 passes the first six in registers.
 pub const MAX_ARGUMENT_INDEX: u8 = 5;

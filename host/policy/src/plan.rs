@@ -110,6 +110,8 @@ pub struct SelectorPlan {
     pub pids: Vec<PidFilter>,
     /// `matchBinaries`; all must hold.
     pub binaries: Vec<BinaryFilter>,
+    /// `matchParentBinaries`; all must hold.
+    pub parent_binaries: Vec<BinaryFilter>,
     /// `matchArgs`; all must hold.
     pub arguments: Vec<ArgumentFilter>,
     /// What to do, in the policy's order. Never empty.
@@ -138,13 +140,35 @@ pub struct PidFilter {
     pub in_namespace: bool,
 }
 
-/// `matchBinaries`.
+/// `matchBinaries` and `matchParentBinaries`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BinaryFilter {
-    /// The operator.
-    pub membership: Membership,
-    /// Absolute paths, at most [`crate::MAX_BINARY_PATH`] bytes each.
+    /// The operator was `NotIn`, `NotPrefix` or `NotPostfix`.
+    pub negated: bool,
+    /// What holds if the filter is not negated.
+    pub condition: BinaryCondition,
+}
+
+/// What is asked of a process's binary.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct BinaryCondition {
+    /// How the path is compared with the values.
+    pub comparison: BinaryComparison,
+    /// Paths or parts of paths, at most [`crate::MAX_VALUE`] bytes each; any of them suffices.
     pub values: Vec<String>,
+    /// `followChildren`: an earlier binary of the process or of an ancestor suffices.
+    pub follow_children: bool,
+}
+
+/// How a binary's path is compared with a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BinaryComparison {
+    /// `In`
+    Equal,
+    /// `Prefix`
+    Prefix,
+    /// `Postfix`
+    Postfix,
 }
 
 /// One `matchArgs` entry: the argument must match any of the values.

@@ -6,7 +6,7 @@
 //! [types]: https://github.com/cilium/tetragon/blob/main/pkg/k8s/apis/cilium.io/v1alpha1/types.go
 
 use crate::fields::{Shape, Vocabulary};
-use crate::{ArgumentKind, Membership};
+use crate::{ArgumentKind, BinaryComparison, Membership};
 
 pub(crate) const POLICY: Shape =
     Shape { path: "", in_list: false, supported: &["apiVersion", "kind", "metadata", "spec"], later: &[] };
@@ -145,13 +145,12 @@ pub(crate) const TYPES: Vocabulary<Option<ArgumentKind>> = Vocabulary {
 pub(crate) const SELECTOR: Shape = Shape {
     path: "spec.kprobes.selectors",
     in_list: true,
-    supported: &["matchPIDs", "matchBinaries", "matchArgs", "matchActions"],
+    supported: &["matchPIDs", "matchBinaries", "matchParentBinaries", "matchArgs", "matchActions"],
     later: &[
         "label",
         "matchData",
         "matchReturnArgs",
         "matchReturnActions",
-        "matchParentBinaries",
         "matchNamespaces",
         "matchNamespaceChanges",
         "matchCapabilities",
@@ -178,14 +177,25 @@ pub(crate) const PID_OPERATORS: Vocabulary<Membership> = Vocabulary {
 pub(crate) const MATCH_BINARIES: Shape = Shape {
     path: "spec.kprobes.selectors.matchBinaries",
     in_list: true,
-    supported: &["operator", "values"],
-    later: &["followChildren"],
+    supported: &["operator", "values", "followChildren"],
+    later: &[],
 };
 
-pub(crate) const BINARY_OPERATORS: Vocabulary<Membership> = Vocabulary {
+pub(crate) const MATCH_PARENT_BINARIES: Shape =
+    Shape { path: "spec.kprobes.selectors.matchParentBinaries", ..MATCH_BINARIES };
+
+/// Operators of matchBinaries: whether they are negated, and what they compare.
+pub(crate) const BINARY_OPERATORS: Vocabulary<(bool, BinaryComparison)> = Vocabulary {
     what: "an operator of matchBinaries",
-    supported: &[("In", Membership::In), ("NotIn", Membership::NotIn)],
-    later: &["Prefix", "NotPrefix", "Postfix", "NotPostfix"],
+    supported: &[
+        ("In", (false, BinaryComparison::Equal)),
+        ("NotIn", (true, BinaryComparison::Equal)),
+        ("Prefix", (false, BinaryComparison::Prefix)),
+        ("NotPrefix", (true, BinaryComparison::Prefix)),
+        ("Postfix", (false, BinaryComparison::Postfix)),
+        ("NotPostfix", (true, BinaryComparison::Postfix)),
+    ],
+    later: &[],
 };
 
 pub(crate) const MATCH_ARGS: Shape = Shape {
@@ -354,9 +364,6 @@ mod tests {
     fn every_word_of_the_schema_is_refused_by_name() {
         assert_refused(&KINDS, |word| format!("{{apiVersion: cilium.io/v1alpha1, kind: {word}}}"));
         assert_refused(&TYPES, |word| hook("").replace("type: string", &format!("type: {word}")));
-        assert_refused(&BINARY_OPERATORS, |word| {
-            hook(&format!("selectors: [matchBinaries: [{{operator: {word}, values: [/a]}}]]"))
-        });
         assert_refused(&ARGUMENT_OPERATORS, |word| {
             hook(&format!("selectors: [matchArgs: [{{operator: {word}, values: [a]}}]]"))
         });

@@ -1,18 +1,17 @@
 //! Reads `selectors`: what must hold, and what is done then.
 
 use crate::action;
-use crate::diagnostic::quote;
+use crate::binary;
 use crate::fields::{Field, Fields, is_default};
 use crate::hook::Context;
 use crate::integer;
 use crate::report::Report;
 use crate::schema::{
-    ARGUMENT_OPERATORS, BINARY_OPERATORS, MATCH_ARGS, MATCH_BINARIES, MATCH_PIDS, PID_OPERATORS, Relation,
-    SELECTOR,
+    ARGUMENT_OPERATORS, MATCH_ARGS, MATCH_BINARIES, MATCH_PARENT_BINARIES, MATCH_PIDS, PID_OPERATORS,
+    Relation, SELECTOR,
 };
 use crate::{
-    ActionPlan, ArgumentFilter, ArgumentKind, BinaryFilter, MAX_BINARY_PATH, MAX_SUBSTRING, MAX_VALUE,
-    PidFilter, SelectorPlan, Test,
+    ActionPlan, ArgumentFilter, ArgumentKind, MAX_SUBSTRING, MAX_VALUE, PidFilter, SelectorPlan, Test,
 };
 
 /// Reads a hook's selectors. Without any, the hook matches always and posts.
@@ -30,7 +29,12 @@ pub(crate) fn read_all(
 fn read(item: Field<'_>, context: &Context, report: &mut Report<'_>) -> Option<SelectorPlan> {
     let fields = Fields::read(item.node, &SELECTOR, report)?;
     let pids = read_filters(&fields, "matchPIDs", report, read_pids);
-    let binaries = read_filters(&fields, "matchBinaries", report, read_binaries);
+    let binaries = read_filters(&fields, "matchBinaries", report, |item, report| {
+        binary::read(item, &MATCH_BINARIES, report)
+    });
+    let parent_binaries = read_filters(&fields, "matchParentBinaries", report, |item, report| {
+        binary::read(item, &MATCH_PARENT_BINARIES, report)
+    });
     let arguments =
         read_filters(&fields, "matchArgs", report, |item, report| read_argument(item, context, report));
     let actions =
@@ -44,7 +48,13 @@ fn read(item: Field<'_>, context: &Context, report: &mut Report<'_>) -> Option<S
     if actions.is_empty() {
         actions.push(ActionPlan::Post);
     }
-    Some(SelectorPlan { pids: pids?, binaries: binaries?, arguments: arguments?, actions })
+    Some(SelectorPlan {
+        pids: pids?,
+        binaries: binaries?,
+        parent_binaries: parent_binaries?,
+        arguments: arguments?,
+        actions,
+    })
 }
 
 fn read_filters<T>(
@@ -80,37 +90,6 @@ fn read_pids(item: Field<'_>, report: &mut Report<'_>) -> Option<PidFilter> {
         follow_forks: follow_forks?,
         in_namespace: in_namespace?,
     })
-}
-
-fn read_binaries(item: Field<'_>, report: &mut Report<'_>) -> Option<BinaryFilter> {
-    let fields = Fields::read(item.node, &MATCH_BINARIES, report)?;
-    let membership =
-        fields.require("operator", report).and_then(|field| field.word(&BINARY_OPERATORS, report));
-    let values = fields.require("values", report)?;
-    let values = read_each(values, report, read_binary);
-    Some(BinaryFilter { membership: membership?, values: values? })
-}
-
-fn read_binary(item: Field<'_>, report: &mut Report<'_>) -> Option<String> {
-    let path = item.string(report)?;
-    if !path.starts_with('/') || path.contains('\0') {
-        let message = format!("{} is not an absolute path", quote(path));
-        report.error_with_help(
-            item.span(),
-            message,
-            "write the path of the executable, such as `/usr/bin/ln`",
-        );
-        return None;
-    }
-    if path.len() > MAX_BINARY_PATH {
-        let length = path.len();
-        report.error(
-            item.span(),
-            format!("this path has {length} bytes; matchBinaries compares at most {MAX_BINARY_PATH}"),
-        );
-        return None;
-    }
-    Some(path.into())
 }
 
 fn read_argument(item: Field<'_>, context: &Context, report: &mut Report<'_>) -> Option<ArgumentFilter> {

@@ -5,8 +5,8 @@
 use std::path::Path;
 
 use serin_policy::{
-    ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryFilter, HookPlan, Membership, PidFilter,
-    Policy, PolicyPlan, SelectorPlan, Target, Test,
+    ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter,
+    HookPlan, Membership, PidFilter, Policy, PolicyPlan, SelectorPlan, Target, Test,
 };
 
 fn plans(text: &str) -> Vec<PolicyPlan> {
@@ -54,6 +54,8 @@ spec:
       - {operator: NotIn, values: [0, 1], followForks: true, isNamespacePID: false}
       matchBinaries:
       - {operator: In, values: [/usr/bin/ln, /bin/busybox]}
+      matchParentBinaries:
+      - {operator: NotPostfix, values: [bash], followChildren: true}
       matchArgs:
       - {operator: Postfix, values: ["passwd\0", shadow]}
       - {index: 1, operator: Equal, values: ["-100", 0x10, "017"]}
@@ -75,8 +77,20 @@ spec:
             in_namespace: false,
         }],
         binaries: vec![BinaryFilter {
-            membership: Membership::In,
-            values: vec!["/usr/bin/ln".into(), "/bin/busybox".into()],
+            negated: false,
+            condition: BinaryCondition {
+                comparison: BinaryComparison::Equal,
+                values: vec!["/usr/bin/ln".into(), "/bin/busybox".into()],
+                follow_children: false,
+            },
+        }],
+        parent_binaries: vec![BinaryFilter {
+            negated: true,
+            condition: BinaryCondition {
+                comparison: BinaryComparison::Postfix,
+                values: vec!["bash".into()],
+                follow_children: true,
+            },
         }],
         arguments: vec![
             ArgumentFilter { slot: 0, negated: false, test: Test::Postfix(texts(&["passwd", "shadow"])) },
@@ -218,6 +232,6 @@ spec: {kprobes: [{call: sys_symlink}]}
     let [a, b] = plans(yaml).try_into().unwrap();
     assert_eq!((a.name.as_str(), b.name.as_str()), ("a", "b"));
     assert_eq!(a.hooks[0].selectors, a.hooks[1].selectors);
-    assert_eq!(a.hooks[1].selectors[0].binaries[0].values, ["/a", "/b"]);
+    assert_eq!(a.hooks[1].selectors[0].binaries[0].condition.values, ["/a", "/b"]);
     assert_eq!(b.hooks[0].position, (14, 25));
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use serin_kernel::{Kernel, KernelConfig, LoadedPolicy, Reader};
+use serin_kernel::{ExistingProcess, Kernel, KernelConfig, LoadedPolicy, Reader, binary_patterns};
 use serin_policy::{Policy, PolicyPlan};
 use serin_process::{Clock, Config, Hooks, ProcessCache};
 
@@ -31,7 +31,10 @@ impl Sensor {
     /// If the kernel refuses anything. Nothing stays attached then.
     pub(crate) fn start(config: &KernelConfig, node_name: &str, policies: &[Policy]) -> Result<Self> {
         let plans = policies::plans(policies);
-        let mut kernel = Kernel::open(config)?;
+        let patterns = u32::try_from(binary_patterns(&plans)).unwrap_or(u32::MAX);
+        let config =
+            KernelConfig { binary_patterns: patterns.max(config.binary_patterns), ..config.clone() };
+        let mut kernel = Kernel::open(&config)?;
         let reader = kernel.take_reader().context("the reader was taken before")?;
         kernel.name_binaries(&plans)?;
         kernel.attach_processes()?;
@@ -46,9 +49,13 @@ impl Sensor {
 fn bootstrap(kernel: &mut Kernel, processes: &mut ProcessCache) -> Result<()> {
     let scanned: Vec<_> =
         serin_process::scan(Path::new(PROCFS)).with_context(|| format!("cannot read {PROCFS}"))?.collect();
-    for process in &scanned {
-        kernel.add_process(process.pid, &String::from_utf8_lossy(&process.binary))?;
-    }
+    let binaries: Vec<_> = scanned.iter().map(|process| String::from_utf8_lossy(&process.binary)).collect();
+    let existing: Vec<_> = scanned
+        .iter()
+        .zip(&binaries)
+        .map(|(process, binary)| ExistingProcess { pid: process.pid, parent: process.parent_pid, binary })
+        .collect();
+    kernel.add_processes(&existing)?;
     processes.bootstrap(scanned);
     Ok(())
 }

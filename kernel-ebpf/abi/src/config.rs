@@ -99,9 +99,10 @@ pub const ACTIONS_ENFORCING: u32 = ACTION_SIGKILL | ACTION_OVERRIDE | ACTION_SIG
 pub struct Filter {
     /// One of the `TEST_*` numbers, perhaps with [`TEST_NOT`].
     pub test: u32,
-    /// Tests of arguments: position in [`HookConfig::arguments`]. Process ids: `PID_*` bits.
+    /// Tests of arguments: position in [`HookConfig::arguments`]. Process ids: `PID_*` bits. Binaries: [`BINARY_OWN`] or
+    /// [`BINARY_PARENT`].
     pub slot: u32,
-    /// Sets: the set's number. Texts and ranges: the first value in the hook's list. Masks: the lower half.
+    /// Sets and binaries: the set's number. Texts and ranges: the first value in the hook's list. Masks: the lower half.
     pub values: u32,
     /// Texts and ranges: how many values. Masks: the upper half.
     pub count: u32,
@@ -114,9 +115,9 @@ pub const TEST_NOT: u32 = 1 << 8;
 pub const TEST_PID_IN: u32 = 1;
 /// The process id is not in the set.
 pub const TEST_PID_NOT_IN: u32 = TEST_PID_IN | TEST_NOT;
-/// The binary is in the set.
+/// The binary passes the filter with this number in [`crate::BinarySets`].
 pub const TEST_BINARY_IN: u32 = 3;
-/// The binary is not in the set.
+/// The binary does not pass the filter.
 pub const TEST_BINARY_NOT_IN: u32 = TEST_BINARY_IN | TEST_NOT;
 /// The integer argument is in the set.
 pub const TEST_INTEGER_IN: u32 = 5;
@@ -132,6 +133,11 @@ pub const TEST_TEXT_SUBSTRING: u32 = 9;
 pub const TEST_INTEGER_RANGE: u32 = 10;
 /// The integer argument has a bit of the mask.
 pub const TEST_INTEGER_MASK: u32 = 11;
+
+/// [`TEST_BINARY_IN`]: the process's own binary.
+pub const BINARY_OWN: u32 = 0;
+/// [`TEST_BINARY_IN`]: that of its parent.
+pub const BINARY_PARENT: u32 = 1;
 
 /// [`TEST_PID_IN`]: an ancestor's id counts as well.
 pub const PID_ANCESTORS: u32 = 1;

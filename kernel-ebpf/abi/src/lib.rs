@@ -21,6 +21,7 @@ macro_rules! keep_apart {
     };
 }
 
+pub mod binaries;
 pub mod config;
 mod offsets;
 pub mod path;
@@ -30,6 +31,7 @@ mod repeat;
 pub mod selector;
 pub mod text;
 
+pub use binaries::{BinarySets, MAX_BINARY_SETS};
 pub use offsets::{NO_FIELD, Offsets};
 pub use repeat::{CONTINUE, STOP, repeat};
 
@@ -39,8 +41,11 @@ pub const MAX_STRING: usize = 4096;
 /// Longest name of a directory entry: `NAME_MAX`.
 pub const MAX_NAME: usize = 255;
 
-/// Bytes of a process's binary path as the kernel programs keep it; longer paths match no `matchBinaries` value.
+/// Bytes of a binary's path, with at least one NUL behind it, that is found by one look-up.
 pub const BINARY_KEY: usize = 256;
+
+/// Paths of binaries that are found by one look-up, over all policies.
+pub const BINARY_PATHS: u32 = 4096;
 
 /// Longest value of a search within texts, in bytes: its [`Text`] holds the search's table as well.
 pub const MAX_SUBSTRING: usize = 1024;
@@ -60,13 +65,13 @@ pub const MAX_FILTERS: usize = 128;
 pub struct Process {
     /// `group_leader->start_boottime`, in nanoseconds; 0 if not known exactly.
     pub start_time: u64,
-    /// Id of the binary in `BINARIES`; 0 if no policy names it.
-    pub binary: u32,
-    /// Keeps the size a multiple of eight.
-    pub reserved: u32,
+    /// The binary filters that hold for it.
+    pub binaries: BinarySets,
+    /// Those that held for its parent when it was forked or last executed a program.
+    pub parent_binaries: BinarySets,
 }
 
-/// A value in a set of a hook: a process id, a binary's id or an integer argument.
+/// A value in a set of a hook: a process id or an integer argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Member {

@@ -74,24 +74,53 @@ extern "C" fn try_value<V: Values>(index: u32, outer: &mut Comparison) -> i64 {
     // SAFETY: the caller of `search` vouches for both pointers, `Values` for the value.
     unsafe {
         let Some(value) = V::value((*search).first.wrapping_add(index)) else { return STOP };
-        let length = (*value).length;
-        let Some(start) = place((*search).test, (*search).start, (*search).length, length) else {
-            return CONTINUE;
-        };
-        (*search).compared_start = start;
-        (*search).compared_length = length;
-        (*search).equal = 1;
-        let mut comparison = Comparison { search, buffer: outer.buffer, value };
-        // Most values differ in the first word: spare them the loop.
-        if compare_word(0, &mut comparison) == CONTINUE {
-            repeat(MAX_STRING as u32 / 8, &mut comparison, compare_next_word);
-        }
-        if (&raw const (*search).equal).read_volatile() == 1 {
+        if compare(search, outer.buffer, value) {
             (*search).found = 1;
             return STOP;
         }
     }
     CONTINUE
+}
+
+/// Whether the text at `start` of `buffer` equals, starts with or ends with one value: all `TEST_TEXT_*`
+/// but the search within.
+///
+/// # Safety
+/// As for [`search`]; the value's length must be at most [`MAX_STRING`].
+#[inline(always)]
+pub unsafe fn passes(
+    search: *mut Search,
+    buffer: *const [u8; BUFFER],
+    (start, length): (u32, u32),
+    test: u32,
+    value: *const Text,
+) -> bool {
+    // SAFETY: the caller vouches for the pointers.
+    unsafe {
+        search.write(Search { test, start, length, ..Search::default() });
+        compare(search, buffer, value)
+    }
+}
+
+/// Whether the text of the search passes its test against one value.
+#[inline(always)]
+unsafe fn compare(search: *mut Search, buffer: *const [u8; BUFFER], value: *const Text) -> bool {
+    // SAFETY: the caller vouches for the pointers.
+    unsafe {
+        let length = (*value).length;
+        let Some(start) = place((*search).test, (*search).start, (*search).length, length) else {
+            return false;
+        };
+        (*search).compared_start = start;
+        (*search).compared_length = length;
+        (*search).equal = 1;
+        let mut comparison = Comparison { search, buffer, value };
+        // Most values differ in the first word: spare them the loop.
+        if compare_word(0, &mut comparison) == CONTINUE {
+            repeat(MAX_STRING as u32 / 8, &mut comparison, compare_next_word);
+        }
+        (&raw const (*search).equal).read_volatile() == 1
+    }
 }
 
 /// Where in the text's buffer the value must stand, if it fits at all.

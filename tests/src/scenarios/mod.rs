@@ -1,6 +1,7 @@
 //! What is tested, by subject.
 
 mod bad_input;
+mod binaries;
 mod canaries;
 mod enforcement;
 mod files;
@@ -45,6 +46,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         files::scenarios(),
         writes::scenarios(),
         filters::scenarios(),
+        binaries::scenarios(),
         canaries::scenarios(),
         plugins::scenarios(),
         losses::scenarios(),
