@@ -6,8 +6,9 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
 use serin_abi::config::{
     ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, ACTION_SIGNAL, BINARY_PARENT, Filter, HookConfig, OVERRIDE_MARK,
-    OVERRIDE_RESULT, OVERRIDE_RETURN, TEST_NOT,
+    OVERRIDE_RESULT, OVERRIDE_RETURN, RATE_UNLIMITED, TEST_NOT,
 };
+use serin_abi::digest::Digest;
 use serin_abi::ranges::{self, Ranges};
 use serin_abi::record::{
     ARGUMENT_UNREADABLE, Argument, HOOK, HOOK_FAILED_CLOSED, HOOK_UNENFORCED, Header, Hit, MAX_RECORD,
@@ -19,7 +20,7 @@ use serin_abi::{HookCounters, MAX_ARGUMENTS, MAX_STRING, Mark, Member, Range, Te
 use crate::arguments::{self, Registers};
 use crate::maps::{MARKS, PROCESSES};
 use crate::scratch::{self, Scratch, Slot, Work};
-use crate::{ancestry, counters, output, task};
+use crate::{ancestry, counters, output, rate, task};
 
 /// What this instance does; set by the agent.
 #[unsafe(no_mangle)]
@@ -66,7 +67,7 @@ pub fn run(registers: &impl Registers) -> Outcome {
     if let Some(selected) = select(&HOOK_CONFIG, &mut call) {
         count(|counters| &raw mut counters.hits);
         let enforced = act(&selected, &mut outcome);
-        if selected.actions & ACTION_POST != 0 {
+        if selected.actions & ACTION_POST != 0 && call.within_rate(&selected) {
             call.report(&selected, enforced);
         } else {
             count(|counters| &raw mut counters.unposted);
@@ -125,6 +126,31 @@ impl<R: Registers> Call<'_, R> {
             self.loaded |= 1 << index;
         }
         Some(slot)
+    }
+
+    /// Whether the selector's `rateLimit` lets this event pass.
+    #[inline(always)]
+    fn within_rate(&mut self, selected: &Selected) -> bool {
+        if selected.rate_scope == RATE_UNLIMITED {
+            return true;
+        }
+        // SAFETY: pointers to map values; texts lie within their slots' buffers.
+        let digest = unsafe {
+            let digest = &raw mut (*self.scratch.work).digest;
+            digest.write(Digest::new(constant(&HOOK_CONFIG.seed)));
+            let mut index = 0;
+            while index < MAX_ARGUMENTS as u32 && index < constant(&HOOK_CONFIG.argument_count) {
+                let Some(slot) = self.slot(index) else { break };
+                rate::add(digest, slot);
+                index += 1;
+            }
+            (&raw const (*digest).value).read_volatile()
+        };
+        let allowed = rate::allows(selected, digest);
+        if !allowed {
+            count(|counters| &raw mut counters.limited);
+        }
+        allowed
     }
 
     /// Writes the record.

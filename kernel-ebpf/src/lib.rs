@@ -19,6 +19,7 @@ pub mod maps;
 pub mod memory;
 pub mod output;
 pub mod process;
+pub mod rate;
 pub mod scratch;
 pub mod task;
 

@@ -5,6 +5,7 @@
 //! hooks, the same) program on this CPU. So each CPU has a few levels, and a
 //! program takes the first that is free.
 
+use serin_abi::digest::Digest;
 use serin_abi::path::Walk;
 use serin_abi::ranges::Bisection;
 use serin_abi::record::MAX_RECORD;
@@ -30,6 +31,8 @@ pub struct Work {
     pub ancestry: Ancestry,
     /// The binary filters that hold for a process.
     pub binaries: BinarySets,
+    /// What the arguments are known by, if equal events are held back.
+    pub digest: Digest,
     /// Key for looking up a binary.
     pub key: [u64; BINARY_KEY / 8],
     /// The record.

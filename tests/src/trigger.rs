@@ -35,6 +35,11 @@ pub(crate) fn symlink_by(programs: &[&str], target: &str) -> Result<Ended> {
     finish(&mut command_by(programs, &["symlink", target, ""])?)
 }
 
+/// Makes failing links, `count` each in two threads of one process.
+pub(crate) fn symlink_in_threads(target: &str, count: u32) -> Result<Ended> {
+    run(&["symlink-in-threads", target, &count.to_string()])
+}
+
 /// Makes the symbolic link with a target that lies in a page the process has never touched.
 pub(crate) fn symlink_from_untouched_page(target: &str, link: &str) -> Result<Ended> {
     run(&["symlink-untouched", target, link])
@@ -216,6 +221,17 @@ fn act(words: &[&str]) -> Result<u8> {
             ensure!(status.success(), "{program} ended with {status}");
         }
         ["symlink", target, link] => say(symlinkat(target, link)?)?,
+        ["symlink-in-threads", target, count] => {
+            let count: u32 = count.parse()?;
+            let links = || (0..count).try_for_each(|_| symlinkat(target, "").map(|_| ()));
+            std::thread::scope(|scope| {
+                let threads = [scope.spawn(links), scope.spawn(links)];
+                threads.into_iter().try_for_each(|thread| match thread.join() {
+                    Ok(result) => result,
+                    Err(_) => bail!("a thread panicked"),
+                })
+            })?;
+        }
         ["symlink-untouched", target, link] => say(symlinkat_from_untouched_page(target, link)?)?,
         ["open", path] => say(std::fs::File::open(path).err().map_or(0, errno))?,
         ["append", way, path] => {

@@ -35,8 +35,10 @@ pub struct HookCount {
     pub unreadable: u64,
     /// Enforcement that could not be carried out.
     pub unenforced: u64,
-    /// Hits that the policy does not want to be reported.
+    /// Hits that the policy does not want to be reported, those in `limited` included.
     pub unposted: u64,
+    /// Hits held back by `rateLimit`.
+    pub limited: u64,
 }
 
 /// The map `CPU_COUNTERS`, which the reader reads as well.
@@ -71,6 +73,7 @@ pub(crate) fn of_hook(map: &PerCpuArray<&MapData, Wire<HookCounters>>) -> Result
         unreadable: sum.unreadable + cpu.unreadable,
         unenforced: sum.unenforced + cpu.unenforced,
         unposted: sum.unposted + cpu.unposted,
+        limited: sum.limited + cpu.limited,
     };
     Ok(values.iter().fold(HookCount::default(), add))
 }

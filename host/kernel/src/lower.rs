@@ -1,10 +1,11 @@
 //! Turns a hook plan into the read-only data and map contents of a hook program.
 
+use std::hash::{BuildHasher, RandomState};
 use std::ops::RangeInclusive;
 
 use serin_abi::config::{
     ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, ACTION_SIGNAL, ArgumentConfig, BINARY_OWN, BINARY_PARENT, FUNCTION, Filter,
-    HookConfig, PID_ANCESTORS, PID_NAMESPACE, READ_DENTRY, READ_DESCRIPTOR, READ_FILENAME, READ_VALUE,
+    HookConfig, PID_ANCESTORS, PID_NAMESPACE, RATE_GLOBAL, RATE_PROCESS, RATE_THREAD, RATE_UNLIMITED, READ_DENTRY, READ_DESCRIPTOR, READ_FILENAME, READ_VALUE,
     SYSCALL, Selector, TEST_BINARY_IN, TEST_BINARY_NOT_IN, TEST_INTEGER_IN, TEST_INTEGER_MASK,
     TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL, TEST_TEXT_POSTFIX,
     TEST_TEXT_PREFIX, TEST_TEXT_SUBSTRING,
@@ -16,7 +17,7 @@ use serin_abi::record::{
 use serin_abi::text::{FALLBACKS, fallbacks};
 use serin_abi::{MAX_ARGUMENTS, MAX_FILTERS, MAX_SELECTORS, MAX_STRING, MAX_SUBSTRING, Member, Range, Text};
 use serin_policy::{
-    ActionPlan, ArgumentFilter, ArgumentKind, HookPlan, Membership, SelectorPlan, Target, Test,
+    ActionPlan, ArgumentFilter, ArgumentKind, HookPlan, Membership, RateScope, SelectorPlan, Target, Test,
 };
 
 use crate::binaries::Binaries;
@@ -39,6 +40,7 @@ pub(crate) fn lower(plan: &HookPlan, hook: u32, binaries: &Binaries) -> Result<L
     let mut lowered =
         Lowered { config: zeroed(), members: Vec::new(), ranges: Vec::new(), texts: Vec::new() };
     lowered.config.hook = hook;
+    lowered.config.seed = RandomState::new().hash_one(hook);
     lowered.config.source = match plan.target {
         Target::Function(_) => FUNCTION,
         Target::Syscall { .. } => SYSCALL,
@@ -56,7 +58,8 @@ pub(crate) fn lower(plan: &HookPlan, hook: u32, binaries: &Binaries) -> Result<L
             actions: actions(&selector.actions),
             error: selector.actions.iter().find_map(override_error).unwrap_or(0),
             signal: selector.actions.iter().find_map(signal).unwrap_or(0),
-            reserved: 0,
+            rate_scope: selector.rate_limit.map_or(RATE_UNLIMITED, |limit| scope(limit.scope)),
+            rate_period: selector.rate_limit.map_or(0, |limit| limit.period),
         };
     }
     limit("filters", filters.len(), MAX_FILTERS)?;
@@ -64,7 +67,16 @@ pub(crate) fn lower(plan: &HookPlan, hook: u32, binaries: &Binaries) -> Result<L
     Ok(lowered)
 }
 
+/// Equal events that a hook with a `rateLimit` remembers.
+const RATES: usize = 32_768;
+
 impl Lowered {
+    /// Entries of the map of equal events.
+    pub(crate) fn rates(&self) -> usize {
+        let limited = self.config.selectors.iter().any(|selector| selector.rate_scope != RATE_UNLIMITED);
+        if limited { RATES } else { 0 }
+    }
+
     fn arguments(&mut self, plan: &HookPlan) -> Result<(), String> {
         limit("arguments", plan.arguments.len(), MAX_ARGUMENTS)?;
         self.config.argument_count = plan.arguments.len() as u32;
@@ -170,6 +182,14 @@ pub(crate) fn text(value: &[u8]) -> Text {
         });
     }
     text
+}
+
+fn scope(scope: RateScope) -> u32 {
+    match scope {
+        RateScope::Thread => RATE_THREAD,
+        RateScope::Process => RATE_PROCESS,
+        RateScope::Global => RATE_GLOBAL,
+    }
 }
 
 /// Whether any selector overrides.

@@ -189,6 +189,7 @@ impl Kernel {
             .entries("MEMBERS", lowered.members.len())
             .entries("TEXTS", lowered.texts.len())
             .entries("RANGES", lowered.ranges.len())
+            .entries("RATES", lowered.rates())
             .load(Object::Hook)?;
         fill(&mut ebpf, lowered)?;
         attach::attach(&mut ebpf, attempt.backend, &function, &btf)?;

@@ -7,7 +7,8 @@ use crate::fields::{Field, Fields, is_default};
 use crate::hook::Context;
 use crate::report::Report;
 use crate::schema::{ACTIONS, ActionName, MATCH_ACTIONS};
-use crate::{ActionPlan, MAX_URL, Target};
+use crate::rate;
+use crate::{ActionPlan, MAX_URL, RateLimit, Target};
 
 /// The errors a function can be made to return: the kernel's `MAX_ERRNO`.
 const ERRORS: std::ops::RangeInclusive<i32> = -4095..=-1;
@@ -17,18 +18,26 @@ const MAX_DOMAIN: usize = 253;
 const MAX_LABEL: usize = 63;
 
 /// Parameters of actions, and the action each belongs to.
-const PARAMETERS: [(&str, ActionName); 4] = [
+const PARAMETERS: [(&str, ActionName); 6] = [
     ("argError", ActionName::Override),
     ("argFqdn", ActionName::DnsLookup),
     ("argSig", ActionName::Signal),
     ("argUrl", ActionName::GetUrl),
+    ("rateLimit", ActionName::Post),
+    ("rateLimitScope", ActionName::Post),
 ];
 
 /// Signals have numbers up to `_NSIG`.
 const SIGNALS: std::ops::RangeInclusive<u32> = 1..=64;
 
+/// An action, and what it says of how events are posted.
+pub(crate) struct Action {
+    pub(crate) plan: ActionPlan,
+    pub(crate) rate_limit: Option<RateLimit>,
+}
+
 /// Reads one action.
-pub(crate) fn read(item: Field<'_>, context: &Context, report: &mut Report<'_>) -> Option<ActionPlan> {
+pub(crate) fn read(item: Field<'_>, context: &Context, report: &mut Report<'_>) -> Option<Action> {
     let later = item.node.field("action").filter(|node| ACTIONS.later.iter().any(|word| node.is_text(word)));
     if let Some(node) = later {
         // The parameters of an action that is not supported are not supported either: one error is enough.
@@ -39,6 +48,18 @@ pub(crate) fn read(item: Field<'_>, context: &Context, report: &mut Report<'_>) 
     let field = fields.require("action", report)?;
     let action = field.word(&ACTIONS, report)?;
     refuse_foreign_parameters(&fields, action, report);
+    let rate_limit = if action == ActionName::Post { rate::read(&fields, report) } else { Some(None) };
+    let plan = read_plan(field, action, &fields, context, report);
+    Some(Action { plan: plan?, rate_limit: rate_limit? })
+}
+
+fn read_plan(
+    field: Field<'_>,
+    action: ActionName,
+    fields: &Fields<'_>,
+    context: &Context,
+    report: &mut Report<'_>,
+) -> Option<ActionPlan> {
     match action {
         ActionName::Post => Some(ActionPlan::Post),
         ActionName::NoPost => Some(ActionPlan::NoPost),
@@ -60,15 +81,20 @@ pub(crate) fn read(item: Field<'_>, context: &Context, report: &mut Report<'_>) 
 }
 
 /// Refuses actions that cannot be taken together.
-pub(crate) fn check_all(list: Field<'_>, actions: &[ActionPlan], report: &mut Report<'_>) -> bool {
-    let no_post = actions.contains(&ActionPlan::NoPost);
+pub(crate) fn check_all(list: Field<'_>, actions: &[Action], report: &mut Report<'_>) -> bool {
+    if actions.iter().filter(|action| action.rate_limit.is_some()).count() > 1 {
+        report.error_with_help(list.span(), "a selector can have one `rateLimit`", "keep one of them");
+        return false;
+    }
+    let actions = actions.iter().map(|action| &action.plan);
+    let no_post = actions.clone().any(|action| *action == ActionPlan::NoPost);
     let canary = |action: &ActionPlan| matches!(action, ActionPlan::GetUrl(_) | ActionPlan::DnsLookup(_));
-    if no_post && actions.iter().any(canary) {
+    if no_post && actions.clone().any(canary) {
         let message = "`GetUrl` and `DnsLookup` are fired by the event, which `NoPost` suppresses";
         report.error_with_help(list.span(), message, "leave `NoPost` out, or drop the event in the pipeline");
         return false;
     }
-    if actions.iter().filter(|action| matches!(action, ActionPlan::Signal(_))).count() > 1 {
+    if actions.filter(|action| matches!(action, ActionPlan::Signal(_))).count() > 1 {
         report.error_with_help(list.span(), "a selector can send one `Signal`", "keep one of them");
         return false;
     }

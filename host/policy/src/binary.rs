@@ -33,12 +33,16 @@ fn read_value(
 ) -> Option<String> {
     let path = item.string(report)?;
     if path.contains('\0') || comparison != BinaryComparison::Postfix && !path.starts_with('/') {
-        let message = format!("{} is not an absolute path", quote(path));
-        let help = match comparison {
-            BinaryComparison::Prefix => "write how paths start, such as `/usr/bin/`",
-            _ => "write the path of the executable, such as `/usr/bin/ln`",
+        let (what, help) = match comparison {
+            BinaryComparison::Equal => {
+                ("is not an absolute path", "write the path of the executable, such as `/usr/bin/ln`")
+            }
+            BinaryComparison::Prefix => {
+                ("is not how absolute paths start", "write it with a slash first, such as `/usr/bin/`")
+            }
+            BinaryComparison::Postfix => ("is not how paths end", "write it without NUL, such as `/ln`"),
         };
-        report.error_with_help(item.span(), message, help);
+        report.error_with_help(item.span(), format!("{} {what}", quote(path)), help);
         return None;
     }
     if path.len() > MAX_VALUE {

@@ -15,6 +15,7 @@ mod integer;
 mod load;
 mod plan;
 mod policy;
+mod rate;
 mod report;
 mod scalar;
 mod schema;
@@ -29,7 +30,7 @@ pub use error::{Error, Errors};
 pub use load::load;
 pub use plan::{
     ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter,
-    HookPlan, Membership, PidFilter, PolicyPlan, SelectorPlan, Target, Test,
+    HookPlan, Membership, PidFilter, PolicyPlan, RateLimit, RateScope, SelectorPlan, Target, Test,
 };
 pub use policy::Policy;
 

@@ -116,6 +116,28 @@ pub struct SelectorPlan {
     pub arguments: Vec<ArgumentFilter>,
     /// What to do, in the policy's order. Never empty.
     pub actions: Vec<ActionPlan>,
+    /// How often equal events are posted.
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// `rateLimit`: of events with equal arguments, one in a period is posted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// The period, in nanoseconds.
+    pub period: u64,
+    /// Whose events are held against each other.
+    pub scope: RateScope,
+}
+
+/// `rateLimitScope`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RateScope {
+    /// Those of a thread: the default.
+    Thread,
+    /// Those of a process.
+    Process,
+    /// Those of all processes.
+    Global,
 }
 
 /// Whether a value must be in a set, or must not.

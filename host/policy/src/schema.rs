@@ -6,7 +6,7 @@
 //! [types]: https://github.com/cilium/tetragon/blob/main/pkg/k8s/apis/cilium.io/v1alpha1/types.go
 
 use crate::fields::{Shape, Vocabulary};
-use crate::{ArgumentKind, BinaryComparison, Membership};
+use crate::{ArgumentKind, BinaryComparison, Membership, RateScope};
 
 pub(crate) const POLICY: Shape =
     Shape { path: "", in_list: false, supported: &["apiVersion", "kind", "metadata", "spec"], later: &[] };
@@ -281,7 +281,7 @@ pub(crate) const ARGUMENT_OPERATORS: Vocabulary<Comparison> = Vocabulary {
 pub(crate) const MATCH_ACTIONS: Shape = Shape {
     path: "spec.kprobes.selectors.matchActions",
     in_list: true,
-    supported: &["action", "argError", "argFqdn", "argSig", "argUrl"],
+    supported: &["action", "argError", "argFqdn", "argSig", "argUrl", "rateLimit", "rateLimitScope"],
     later: &[
         "argSock",
         "argIndex",
@@ -292,12 +292,20 @@ pub(crate) const MATCH_ACTIONS: Shape = Shape {
         "argNewOffset",
         "argFd",
         "argName",
-        "rateLimit",
-        "rateLimitScope",
         "kernelStackTrace",
         "userStackTrace",
         "imaHash",
     ],
+};
+
+pub(crate) const RATE_SCOPES: Vocabulary<RateScope> = Vocabulary {
+    what: "a scope of rateLimit",
+    supported: &[
+        ("thread", RateScope::Thread),
+        ("process", RateScope::Process),
+        ("global", RateScope::Global),
+    ],
+    later: &[],
 };
 
 /// What a selector can do.

@@ -39,12 +39,14 @@ fn read(item: Field<'_>, context: &Context, report: &mut Report<'_>) -> Option<S
         read_filters(&fields, "matchArgs", report, |item, report| read_argument(item, context, report));
     let actions =
         read_filters(&fields, "matchActions", report, |item, report| action::read(item, context, report));
-    let mut actions = actions?;
+    let actions = actions?;
     if let Some(list) = fields.get("matchActions")
         && !action::check_all(list, &actions, report)
     {
         return None;
     }
+    let rate_limit = actions.iter().find_map(|action| action.rate_limit);
+    let mut actions: Vec<_> = actions.into_iter().map(|action| action.plan).collect();
     if actions.is_empty() {
         actions.push(ActionPlan::Post);
     }
@@ -54,6 +56,7 @@ fn read(item: Field<'_>, context: &Context, report: &mut Report<'_>) -> Option<S
         parent_binaries: parent_binaries?,
         arguments: arguments?,
         actions,
+        rate_limit,
     })
 }
 

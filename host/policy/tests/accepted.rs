@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serin_policy::{
     ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter,
-    HookPlan, Membership, PidFilter, Policy, PolicyPlan, SelectorPlan, Target, Test,
+    HookPlan, Membership, PidFilter, Policy, PolicyPlan, RateLimit, RateScope, SelectorPlan, Target, Test,
 };
 
 fn plans(text: &str) -> Vec<PolicyPlan> {
@@ -65,7 +65,7 @@ spec:
       - {action: Sigkill}
       - {action: DnsLookup, argFqdn: abc.def.o3n.io}
       - {action: GetUrl, argUrl: "https://example.org/token"}
-      - {action: Post, argUrl: "", argError: 0, rateLimit: ""}
+      - {action: Post, argUrl: "", argError: 0, rateLimit: 5m, rateLimitScope: global}
     - {}
 "#;
     let argument = |index, kind, label: &str| ArgumentPlan { index, kind, label: label.into() };
@@ -104,6 +104,7 @@ spec:
             ActionPlan::GetUrl("https://example.org/token".into()),
             ActionPlan::Post,
         ],
+        rate_limit: Some(RateLimit { period: 300_000_000_000, scope: RateScope::Global }),
     };
     let hook = HookPlan {
         target: Target::Syscall { name: "symlinkat".into(), number: 266 },

@@ -22,6 +22,7 @@ pub(crate) fn print(kernel: &KernelSummary, reader: &ReaderCounters, worker: &Wo
         unreadable: sum.unreadable + hook.unreadable,
         unenforced: sum.unenforced + hook.unenforced,
         unposted: sum.unposted + hook.unposted,
+        limited: sum.limited + hook.limited,
     });
     let mut lines = Lines::default();
     lines.add(
@@ -34,6 +35,7 @@ pub(crate) fn print(kernel: &KernelSummary, reader: &ReaderCounters, worker: &Wo
             ("filters that could not read", hook.unreadable),
             ("not enforced", hook.unenforced),
             ("not to be reported", hook.unposted),
+            ("of those over rateLimit", hook.limited),
         ],
     );
     let processes = reader.processes;

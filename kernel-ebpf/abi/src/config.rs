@@ -19,6 +19,8 @@ pub struct HookConfig {
     pub override_by: u32,
     /// [`OVERRIDE_MARK`]: the LSM hooks that refuse.
     pub points: u64,
+    /// What digests of arguments start from: not for processes to know, lest they find equal ones.
+    pub seed: u64,
     /// Used entries of `arguments`.
     pub argument_count: u32,
     /// Used entries of `selectors`.
@@ -78,9 +80,20 @@ pub struct Selector {
     pub error: i32,
     /// What `Signal` sends.
     pub signal: u32,
-    /// Keeps the size a multiple of eight.
-    pub reserved: u32,
+    /// Whose equal events are posted at most once in a period: one of the `RATE_*` numbers.
+    pub rate_scope: u32,
+    /// The period, in nanoseconds.
+    pub rate_period: u64,
 }
+
+/// Every event is posted.
+pub const RATE_UNLIMITED: u32 = 0;
+/// Those of a thread.
+pub const RATE_THREAD: u32 = 1;
+/// Those of a process.
+pub const RATE_PROCESS: u32 = 2;
+/// Those of all processes.
+pub const RATE_GLOBAL: u32 = 3;
 
 /// Send the event.
 pub const ACTION_POST: u32 = 1;

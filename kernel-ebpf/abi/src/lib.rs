@@ -23,6 +23,7 @@ macro_rules! keep_apart {
 
 pub mod binaries;
 pub mod config;
+pub mod digest;
 mod offsets;
 pub mod path;
 pub mod ranges;
@@ -81,6 +82,18 @@ pub struct Member {
     pub set: u32,
     /// Keeps the size a multiple of eight; must be 0.
     pub reserved: u32,
+}
+
+/// Events that are equal as far as `rateLimit` goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct RateKey {
+    /// The arguments' [`digest`].
+    pub digest: u64,
+    /// The thread's or process's id; 0 for all.
+    pub who: u32,
+    /// Index of the selector.
+    pub selector: u32,
 }
 
 /// A range of integers in a hook's list, both ends included. A list is in ascending order, without overlaps.
@@ -145,6 +158,8 @@ pub struct HookCounters {
     pub unreadable: u64,
     /// Enforcement that could not be carried out: no room for a mark, or the signal was refused.
     pub unenforced: u64,
-    /// Hits that the policy does not want to be reported.
+    /// Hits that the policy does not want to be reported, those in `limited` included.
     pub unposted: u64,
+    /// Hits held back by `rateLimit`.
+    pub limited: u64,
 }

@@ -65,6 +65,10 @@ pub struct Selected {
     pub error: i32,
     /// What its `Signal` sends.
     pub signal: u32,
+    /// Its [`Selector::rate_scope`].
+    pub rate_scope: u32,
+    /// Its [`Selector::rate_period`].
+    pub rate_period: u64,
     /// It matched because a filter could not read its argument.
     pub failed_closed: bool,
 }
@@ -82,9 +86,15 @@ pub fn select(config: &HookConfig, facts: &mut impl Facts) -> Option<Selected> {
         let selector = entry(&config.selectors, index);
         let actions = constant(&selector.actions);
         if let Some(failed_closed) = holds(config, selector, actions, facts) {
-            let error = constant(&selector.error);
-            let signal = constant(&selector.signal);
-            return Some(Selected { index, actions, error, signal, failed_closed });
+            return Some(Selected {
+                index,
+                actions,
+                error: constant(&selector.error),
+                signal: constant(&selector.signal),
+                rate_scope: constant(&selector.rate_scope),
+                rate_period: constant(&selector.rate_period),
+                failed_closed,
+            });
         }
         index += 1;
     }
@@ -212,7 +222,8 @@ mod tests {
                 actions: *actions,
                 error: -1,
                 signal: 0,
-                reserved: 0,
+                rate_scope: 0,
+                rate_period: 0,
             };
             filters.extend_from_slice(tests);
         }

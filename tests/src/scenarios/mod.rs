@@ -11,6 +11,7 @@ mod losses;
 mod plugins;
 mod processes;
 mod sinks;
+mod rates;
 mod writes;
 
 use anyhow::Result;
@@ -47,6 +48,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         writes::scenarios(),
         filters::scenarios(),
         binaries::scenarios(),
+        rates::scenarios(),
         canaries::scenarios(),
         plugins::scenarios(),
         losses::scenarios(),
