@@ -1,7 +1,7 @@
 //! Reading a hook's arguments into slots, each at most once and only when asked for.
 
 use serin_abi::MAX_STRING;
-use serin_abi::config::{HookConfig, READ_FILENAME, SYSCALL};
+use serin_abi::config::{HookConfig, READ_DESCRIPTOR, READ_FILENAME, SYSCALL};
 use serin_abi::record::{
     ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, Argument, KIND_BINPRM, KIND_FILE, KIND_INT, KIND_INT8,
     KIND_INT16, KIND_LONG, KIND_PATH, KIND_SIZE, KIND_STRING, KIND_UINT, KIND_UINT8, KIND_UINT16,
@@ -10,7 +10,7 @@ use serin_abi::selector::{constant, entry};
 
 use crate::memory::{pointer, string};
 use crate::scratch::Slot;
-use crate::{files, offset};
+use crate::{files, follow, offset};
 
 /// Where a program finds the arguments of the function it is attached to.
 pub trait Registers {
@@ -26,7 +26,7 @@ pub trait Registers {
 
 /// The value of the function's or system call's parameter `index`.
 #[inline(always)]
-fn raw(config: &HookConfig, registers: &impl Registers, index: u32) -> u64 {
+pub fn raw(config: &HookConfig, registers: &impl Registers, index: u32) -> u64 {
     if constant(&config.source) != SYSCALL {
         return registers.argument(index);
     }
@@ -46,6 +46,9 @@ pub fn load(config: &HookConfig, registers: &impl Registers, slot: u32, to: *mut
     let loaded = match kind {
         KIND_STRING if read == READ_FILENAME => load_string(to, pointer(value + offset!(filename_name))),
         KIND_STRING => load_string(to, value),
+        KIND_FILE if read == READ_DESCRIPTOR && constant(&config.follows) != 0 => {
+            follow::load(to, value as u32) || files::load(to, kind, read, value)
+        }
         KIND_FILE | KIND_PATH | KIND_BINPRM => files::load(to, kind, read, value),
         _ => load_integer(to, kind, value),
     };

@@ -19,7 +19,7 @@ pub fn load(to: *mut Slot, kind: u32, read: u32, value: u64) -> bool {
     let path = match (kind, read) {
         (KIND_PATH, _) => value,
         (KIND_BINPRM, _) => pointer(value + offset!(binprm_file)) + offset!(file_f_path),
-        (_, READ_DESCRIPTOR) => open_file(value as u32) + offset!(file_f_path),
+        (_, READ_DESCRIPTOR) => open_file(task::current(), value as u32) + offset!(file_f_path),
         _ => value + offset!(file_f_path),
     };
     let dentry = pointer(path + offset!(path_dentry));
@@ -53,10 +53,10 @@ fn describe(to: *mut Slot, dentry: u64, incomplete: u8) {
     }
 }
 
-/// Address of the current process's open file with this number; 0 if there is none.
+/// Address of a process's open file with this number; 0 if there is none.
 #[inline(always)]
-fn open_file(descriptor: u32) -> u64 {
-    let table = pointer(pointer(task::current() + offset!(task_files)) + offset!(files_fdt));
+pub fn open_file(task: u64, descriptor: u32) -> u64 {
+    let table = pointer(pointer(task + offset!(task_files)) + offset!(files_fdt));
     let entry = pointer(table + offset!(fdtable_fd)) + 8 * u64::from(descriptor);
     let there = descriptor < number(table + offset!(fdtable_max_fds));
     pointer(entry) * u64::from(there)

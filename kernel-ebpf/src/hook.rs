@@ -5,22 +5,23 @@ use aya_ebpf::helpers::generated::bpf_send_signal;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
 use serin_abi::config::{
-    ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, ACTION_SIGNAL, BINARY_PARENT, Filter, HookConfig, OVERRIDE_MARK,
-    OVERRIDE_RESULT, OVERRIDE_RETURN, RATE_UNLIMITED, TEST_NOT,
+    ACTION_COPY, ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, ACTION_SIGNAL, ACTION_UNFOLLOW,
+    ACTIONS_FOLLOWING, BINARY_PARENT, Filter, HookConfig, OVERRIDE_MARK,
+    OVERRIDE_RESULT, OVERRIDE_RETURN, RATE_UNLIMITED, READ_VALUE, TEST_NOT,
 };
 use serin_abi::digest::Digest;
 use serin_abi::ranges::{self, Ranges};
 use serin_abi::record::{
-    ARGUMENT_UNREADABLE, Argument, HOOK, HOOK_FAILED_CLOSED, HOOK_UNENFORCED, Header, Hit, MAX_RECORD,
+    ARGUMENT_UNREADABLE, Argument, HOOK, HOOK_FAILED_CLOSED, HOOK_UNENFORCED, Header, Hit, KIND_FILE, MAX_RECORD,
 };
-use serin_abi::selector::{Facts, Selected, Verdict, constant, select};
+use serin_abi::selector::{Facts, Selected, Verdict, constant, entry, select};
 use serin_abi::text::{Values, search};
 use serin_abi::{HookCounters, MAX_ARGUMENTS, MAX_STRING, Mark, Member, Range, Text};
 
 use crate::arguments::{self, Registers};
 use crate::maps::{MARKS, PROCESSES};
 use crate::scratch::{self, Scratch, Slot, Work};
-use crate::{ancestry, counters, output, rate, task};
+use crate::{ancestry, counters, follow, output, rate, task};
 
 /// What this instance does; set by the agent.
 #[unsafe(no_mangle)]
@@ -71,6 +72,10 @@ pub fn run(registers: &impl Registers) -> Outcome {
             call.report(&selected, enforced);
         } else {
             count(|counters| &raw mut counters.unposted);
+        }
+        // Last, as the event still has the name of a descriptor that is no longer followed after it.
+        if selected.actions & ACTIONS_FOLLOWING != 0 {
+            call.follow(&selected);
         }
     }
     scratch.release();
@@ -126,6 +131,29 @@ impl<R: Registers> Call<'_, R> {
             self.loaded |= 1 << index;
         }
         Some(slot)
+    }
+
+    /// Takes the selector's action on the names of descriptors.
+    #[inline(always)]
+    fn follow(&mut self, selected: &Selected) {
+        let descriptor = self.raw(selected.descriptor) as u32;
+        if selected.actions & ACTION_UNFOLLOW != 0 {
+            follow::unfollow(descriptor);
+        } else if selected.actions & ACTION_COPY != 0 {
+            follow::copy_name(descriptor, self.raw(selected.name) as u32);
+        } else if let Some(name) = self.slot(selected.name) {
+            let argument = entry(&HOOK_CONFIG.arguments, selected.name);
+            let is_file = constant(&argument.kind) == KIND_FILE && constant(&argument.read) == READ_VALUE;
+            let file = if is_file { self.raw(selected.name) } else { 0 };
+            follow::follow(descriptor, name, file);
+        }
+    }
+
+    /// An argument as the calling convention passes it.
+    #[inline(always)]
+    fn raw(&self, slot: u32) -> u64 {
+        let index = constant(&entry(&HOOK_CONFIG.arguments, slot).index);
+        arguments::raw(&HOOK_CONFIG, self.registers, index)
     }
 
     /// Whether the selector's `rateLimit` lets this event pass.

@@ -14,6 +14,7 @@ pub mod atomic;
 pub mod binaries;
 pub mod counters;
 pub mod files;
+pub mod follow;
 pub mod hook;
 pub mod maps;
 pub mod memory;

@@ -3,8 +3,9 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, ProgramArray, RingBuf};
 use serin_abi::binaries::{BinarySets, BinaryTable, Pattern};
-use serin_abi::{BINARY_KEY, BINARY_PATHS, CpuCounters, MAX_ARGUMENTS, Mark, Process};
+use serin_abi::{BINARY_KEY, BINARY_PATHS, CpuCounters, Descriptor, MAX_ARGUMENTS, Mark, Process};
 
+use crate::follow::Followed;
 use crate::scratch::{LEVELS, Slot, Work};
 
 /// Records for the agent. The agent sets the size.
@@ -30,6 +31,10 @@ pub static BINARY_PATTERNS: Array<Pattern> = Array::pinned(1, 0);
 /// What to know of the filters on binaries; one entry, which the agent fills.
 #[map]
 pub static BINARY_TABLE: Array<BinaryTable> = Array::pinned(1, 0);
+
+/// Descriptors that are followed. The agent sets the size.
+#[map]
+pub static FOLLOWED: HashMap<Descriptor, Followed> = HashMap::pinned(1, 0);
 
 /// Tasks (`pid_tgid`) in a system call that the LSM hooks on its way must refuse.
 #[map]

@@ -10,7 +10,7 @@ use serin_abi::{BinarySets, MAX_STRING, NO_FIELD, Process};
 use crate::maps::PROCESSES;
 use crate::memory::{PathBuffer, copy, copy_user, number, pointer};
 use crate::scratch::{self, Scratch, Slot, Work};
-use crate::{binaries, counters, offset, output, task};
+use crate::{binaries, counters, follow, offset, output, task};
 
 const HEADER: usize = size_of::<Header>();
 
@@ -153,7 +153,11 @@ pub fn fork(caller: u64, child: u64) {
     if child_key.pid != child_key.tid {
         return;
     }
-    remember_fork(&child_key, number(caller + offset!(task_tgid)), parent_pid(child));
+    let caller_pid = number(caller + offset!(task_tgid));
+    remember_fork(&child_key, caller_pid, parent_pid(child));
+    if follows(caller_pid) {
+        follow::inherit(caller, caller_pid, child_key.pid);
+    }
     let Some(scratch) = scratch::acquire() else {
         return output::lost_for_want_of_scratch();
     };
@@ -178,6 +182,9 @@ pub fn exit(task: u64) {
     let live = number(pointer(task + offset!(task_signal)) + offset!(signal_live));
     if live != 0 {
         return;
+    }
+    if follows(task::current_pid()) {
+        follow::forget(task, task::current_pid());
     }
     let Some(scratch) = scratch::acquire() else {
         if PROCESSES.remove(task::current_pid()).is_ok() {
@@ -214,8 +221,9 @@ fn parent_pid(task: u64) -> u32 {
 
 #[inline(always)]
 fn remember_exec(task: u64, binaries: BinarySets) {
-    let parent_binaries = binaries::of(parent_pid(task));
-    remember(task::current_pid(), Process { start_time: task::start_time(task), binaries, parent_binaries });
+    let (pid, parent_binaries) = (task::current_pid(), binaries::of(parent_pid(task)));
+    let (start_time, follows) = (task::start_time(task), u64::from(follows(pid)));
+    remember(pid, Process { start_time, binaries, parent_binaries, follows });
 }
 
 /// The child still runs what the caller of fork does. Of a caller that the agent has yet to find in /proc
@@ -224,7 +232,15 @@ fn remember_exec(task: u64, binaries: BinarySets) {
 fn remember_fork(child: &TaskKey, caller: u32, parent: u32) {
     let start_time = if PROCESSES.get_ptr(caller).is_some() { child.start_time } else { 0 };
     let (binaries, parent_binaries) = (binaries::of(caller), binaries::of(parent));
-    remember(child.pid, Process { start_time, binaries, parent_binaries });
+    let follows = u64::from(follows(caller));
+    remember(child.pid, Process { start_time, binaries, parent_binaries, follows });
+}
+
+/// Whether a process may have descriptors that are followed.
+#[inline(always)]
+fn follows(pid: u32) -> bool {
+    // SAFETY: entries are only replaced as a whole.
+    unsafe { PROCESSES.get(pid) }.is_some_and(|process| process.follows != 0)
 }
 
 #[inline(always)]

@@ -39,25 +39,27 @@ pub struct Work {
     pub record: [u8; MAX_RECORD],
 }
 
-/// An argument that has been read.
+/// An argument that has been read. The first fields are those of [`Followed`](crate::follow::Followed).
 #[repr(C)]
 pub struct Slot {
+    /// The file that a descriptor to be followed stands for, and its inode.
+    pub file: [u64; 2],
     /// What the record will say of it.
     pub header: serin_abi::record::Argument,
-    /// An integer's value, sign-extended.
-    pub integer: u64,
     /// Where in `buffer` a text starts.
     pub start: u32,
     /// Keeps the size a multiple of eight.
     pub reserved: u32,
+    /// A text.
+    pub buffer: [u8; BUFFER],
+    /// An integer's value, sign-extended.
+    pub integer: u64,
     /// How an integer is found among ranges.
     pub bisection: Bisection,
     /// How a path is read.
     pub walk: Walk,
     /// How a text is compared.
     pub search: Search,
-    /// A text.
-    pub buffer: [u8; BUFFER],
 }
 
 /// One level of this CPU's scratch memory, taken.

@@ -60,6 +60,12 @@ pub(crate) fn write_by(way: &str, path: &str) -> Result<Ended> {
     run(&["append", way, path])
 }
 
+/// Opens a file, renames it, and writes to it: by the descriptor, by a copy of it, by a new one, and by the one that
+/// a child got as its standard input.
+pub(crate) fn write_renamed(path: &str, renamed: &str) -> Result<Ended> {
+    run(&["write-renamed", path, renamed])
+}
+
 /// Writes to a number that is no open file's.
 pub(crate) fn write_closed() -> Result<Ended> {
     run(&["write-closed"])
@@ -240,6 +246,10 @@ fn act(words: &[&str]) -> Result<u8> {
             say(result)?;
         }
         ["write-removed", path] => say(append(path, "write", || std::fs::remove_file(path))?)?,
+        ["write-renamed", path, renamed] => write_under_another_name(path, renamed)?,
+        ["write-to-input"] => {
+            rustix::io::write(std::io::stdin(), b"child")?;
+        }
         ["write-closed"] => say(write_to_closed())?,
         ["seek", offset] => say(call(libc::SYS_lseek, [-1, offset.parse()?, 0]))?,
         ["chmod", mode] => say(call(libc::SYS_chmod, [0, mode.parse()?, 0]))?,
@@ -288,6 +298,21 @@ fn append(path: &str, way: &str, between: impl FnOnce() -> std::io::Result<()>) 
         _ => bail!("unknown way of writing {way:?}"),
     };
     Ok(result.err().map_or(0, errno))
+}
+
+fn write_under_another_name(path: &str, renamed: &str) -> Result<()> {
+    let open = |path: &str| std::fs::OpenOptions::new().append(true).open(path);
+    let mut file = open(path)?;
+    std::fs::rename(path, renamed)?;
+    file.write_all(b"descriptor")?;
+    let mut copy = std::os::fd::OwnedFd::from(std::fs::File::open("/dev/null")?);
+    rustix::io::dup2(&file, &mut copy)?;
+    rustix::io::write(&copy, b"copy")?;
+    drop(copy);
+    open(renamed)?.write_all(b"opened by its new name")?;
+    let child = command(&["write-to-input"])?.stdin(Stdio::from(file)).status()?;
+    ensure!(child.success(), "the child ended with {child}");
+    Ok(())
 }
 
 /// The error number of a write to no file.

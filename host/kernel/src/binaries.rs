@@ -38,8 +38,7 @@ pub struct ExistingProcess<'p> {
 }
 
 /// How many values of the policies' filters on binaries are compared one by one when a process executes a program.
-#[must_use]
-pub fn binary_patterns(policies: &[PolicyPlan]) -> usize {
+pub(crate) fn binary_patterns(policies: &[PolicyPlan]) -> usize {
     Binaries::of(policies).map_or(0, |binaries| binaries.patterns.len())
 }
 

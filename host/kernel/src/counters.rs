@@ -20,6 +20,8 @@ pub struct KernelCount {
     pub lost_busy: u64,
     /// Processes that found the process table full.
     pub processes_full: u64,
+    /// Descriptors that found the table of followed ones full.
+    pub followed_full: u64,
 }
 
 /// What one hook counted, over all CPUs.
@@ -58,6 +60,7 @@ impl CpuCounterMap {
             lost_full: sum.lost_full + cpu.lost_full,
             lost_busy: sum.lost_busy + cpu.lost_busy,
             processes_full: sum.processes_full + cpu.processes_full,
+            followed_full: sum.followed_full + cpu.followed_full,
         };
         Ok(self.read()?.iter().fold(KernelCount::default(), add))
     }

@@ -10,11 +10,12 @@ use serin_abi::binaries::{BinaryTable, Pattern};
 use serin_abi::{BINARY_KEY, BinarySets, Offsets, Process};
 use serin_policy::PolicyPlan;
 
-use crate::binaries::{Binaries, ExistingProcess};
+use crate::binaries::{Binaries, ExistingProcess, binary_patterns};
 use crate::bpffs::PinDirectory;
 use crate::counters::{CpuCounterMap, KernelCount};
 use crate::deny::{Deniers, POINT_BITS};
 use crate::dispatch::Dispatcher;
+use crate::lower::follows;
 use crate::policies::Attached;
 use crate::programs::{Loader, Object, Sizes, map_error, program, program_error, take_map};
 use crate::wire::Wire;
@@ -31,9 +32,25 @@ pub struct KernelConfig {
     pub ring_size: u32,
     /// Processes that can be followed at once.
     pub processes: u32,
-    /// Room for values of filters on binaries that are compared one by one: at least what
-    /// [`binary_patterns`](crate::binary_patterns) says of the policies. Each takes 4 KiB.
+    /// Room for values of filters on binaries that are compared one by one. Each takes 4 KiB.
     pub binary_patterns: u32,
+    /// Descriptors that can be followed at once; 0 if no policy follows any. Each takes 4 KiB.
+    pub followed: u32,
+}
+
+impl KernelConfig {
+    /// The same, with room for what these policies need.
+    #[must_use]
+    pub fn with_room_for(&self, policies: &[PolicyPlan]) -> Self {
+        /// 16 MiB, and for the descriptors of some hundred processes.
+        const FOLLOWED: u32 = 4096;
+        let patterns = u32::try_from(binary_patterns(policies)).unwrap_or(u32::MAX);
+        Self {
+            binary_patterns: self.binary_patterns.max(patterns),
+            followed: if follows(policies) { self.followed.max(FOLLOWED) } else { self.followed },
+            ..self.clone()
+        }
+    }
 }
 
 impl Default for KernelConfig {
@@ -44,6 +61,7 @@ impl Default for KernelConfig {
             ring_size: 8 << 20,
             processes: 32_768,
             binary_patterns: 64,
+            followed: 0,
         }
     }
 }
@@ -91,6 +109,7 @@ impl Kernel {
             ring: config.ring_size,
             processes: config.processes,
             binary_patterns: config.binary_patterns,
+            followed: config.followed,
         };
         let mut loader = Loader::new(&btf, pins.path(), sizes, &offsets);
         let mut base = loader.load(Object::Base)?;
@@ -202,7 +221,7 @@ impl Kernel {
         /// `BPF_NOEXIST`
         const NO_EXIST: u64 = 1;
         for (pid, binaries, parent_binaries) in self.binaries.classify(processes) {
-            let process = Wire(Process { start_time: 0, binaries, parent_binaries });
+            let process = Wire(Process { start_time: 0, binaries, parent_binaries, follows: 0 });
             let inserted = match self.processes.insert(pid, process, NO_EXIST) {
                 Err(error) if exists(&error) => {
                     // Forked by a process that had not been added yet, it knows no more than that it is there.

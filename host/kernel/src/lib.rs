@@ -34,7 +34,7 @@ mod reader;
 mod wire;
 
 pub use backend::{Backend, Enforcement};
-pub use binaries::{ExistingProcess, binary_patterns};
+pub use binaries::ExistingProcess;
 pub use counters::{HookCount, KernelCount};
 pub use error::{AttemptError, KernelError};
 pub use kernel::{Kernel, KernelConfig};

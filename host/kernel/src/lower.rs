@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::ops::RangeInclusive;
 
 use serin_abi::config::{
-    ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, ACTION_SIGNAL, ArgumentConfig, BINARY_OWN, BINARY_PARENT, FUNCTION, Filter,
+    ACTION_COPY, ACTION_FOLLOW, ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, ACTION_SIGNAL, ACTION_UNFOLLOW, ArgumentConfig, BINARY_OWN, BINARY_PARENT, FUNCTION, Filter,
     HookConfig, PID_ANCESTORS, PID_NAMESPACE, RATE_GLOBAL, RATE_PROCESS, RATE_THREAD, RATE_UNLIMITED, READ_DENTRY, READ_DESCRIPTOR, READ_FILENAME, READ_VALUE,
     SYSCALL, Selector, TEST_BINARY_IN, TEST_BINARY_NOT_IN, TEST_INTEGER_IN, TEST_INTEGER_MASK,
     TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL, TEST_TEXT_POSTFIX,
@@ -17,7 +17,7 @@ use serin_abi::record::{
 use serin_abi::text::{FALLBACKS, fallbacks};
 use serin_abi::{MAX_ARGUMENTS, MAX_FILTERS, MAX_SELECTORS, MAX_STRING, MAX_SUBSTRING, Member, Range, Text};
 use serin_policy::{
-    ActionPlan, ArgumentFilter, ArgumentKind, HookPlan, Membership, RateScope, SelectorPlan, Target, Test,
+    ActionPlan, ArgumentFilter, ArgumentKind, HookPlan, Membership, PolicyPlan, RateScope, SelectorPlan, Target, Test,
 };
 
 use crate::binaries::Binaries;
@@ -58,6 +58,8 @@ pub(crate) fn lower(plan: &HookPlan, hook: u32, binaries: &Binaries) -> Result<L
             actions: actions(&selector.actions),
             error: selector.actions.iter().find_map(override_error).unwrap_or(0),
             signal: selector.actions.iter().find_map(signal).unwrap_or(0),
+            descriptor: descriptors(&selector.actions).0,
+            name: descriptors(&selector.actions).1,
             rate_scope: selector.rate_limit.map_or(RATE_UNLIMITED, |limit| scope(limit.scope)),
             rate_period: selector.rate_limit.map_or(0, |limit| limit.period),
         };
@@ -237,17 +239,37 @@ fn reading(kind: ArgumentKind) -> (u32, u32) {
 
 /// Every selector posts, as the canaries ride on the event, unless an action is `NoPost`.
 fn actions(actions: &[ActionPlan]) -> u32 {
-    let bits = actions.iter().map(action).fold(ACTION_POST, |all, bit| all | bit);
+    let bits = actions.iter().map(action_bit).fold(ACTION_POST, |all, bit| all | bit);
     if actions.contains(&ActionPlan::NoPost) { bits & !ACTION_POST } else { bits }
 }
 
-fn action(action: &ActionPlan) -> u32 {
+fn action_bit(action: &ActionPlan) -> u32 {
     match action {
         ActionPlan::Post | ActionPlan::NoPost | ActionPlan::GetUrl(_) | ActionPlan::DnsLookup(_) => 0,
         ActionPlan::Signal(_) => ACTION_SIGNAL,
         ActionPlan::Sigkill => ACTION_SIGKILL,
         ActionPlan::Override(_) => ACTION_OVERRIDE,
+        ActionPlan::FollowDescriptor { .. } => ACTION_FOLLOW,
+        ActionPlan::UnfollowDescriptor { .. } => ACTION_UNFOLLOW,
+        ActionPlan::CopyDescriptor { .. } => ACTION_COPY,
     }
+}
+
+/// The arguments that an action on the names of descriptors takes.
+fn descriptors(actions: &[ActionPlan]) -> (u32, u32) {
+    let taken = |action: &ActionPlan| match *action {
+        ActionPlan::FollowDescriptor { descriptor, name } => Some((descriptor, name)),
+        ActionPlan::CopyDescriptor { from, to } => Some((from, to)),
+        ActionPlan::UnfollowDescriptor { descriptor } => Some((descriptor, 0)),
+        _ => None,
+    };
+    actions.iter().find_map(taken).map_or((0, 0), |(first, second)| (first as u32, second as u32))
+}
+
+/// Whether a policy has descriptors followed, so that the others may meet their names.
+pub(crate) fn follows(policies: &[PolicyPlan]) -> bool {
+    let selectors = policies.iter().flat_map(|policy| &policy.hooks).flat_map(|hook| &hook.selectors);
+    selectors.flat_map(|selector| &selector.actions).any(|action| action_bit(action) == ACTION_FOLLOW)
 }
 
 fn signal(action: &ActionPlan) -> Option<u32> {
@@ -268,7 +290,7 @@ fn override_error(action: &ActionPlan) -> Option<i32> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use serin_policy::{ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter, PidFilter, PolicyPlan};
+    use serin_policy::{ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter, PidFilter};
 
     use super::*;
 

@@ -211,6 +211,7 @@ impl Kernel {
             limit,
         };
         let mut config = hook.lowered.config;
+        config.follows = u32::from(self.sizes.followed > 0);
         let overriding = attempt.overriding(&mut self.deniers.points);
         (config.override_by, config.points) =
             overriding.ok_or_else(|| limit("more than 64 LSM hooks are held by policies".into()))?;

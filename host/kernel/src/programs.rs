@@ -49,6 +49,8 @@ pub(crate) struct Sizes {
     pub(crate) processes: u32,
     /// Values of filters on binaries.
     pub(crate) binary_patterns: u32,
+    /// Descriptors that can be followed at once.
+    pub(crate) followed: u32,
 }
 
 impl<'a> Loader<'a> {
@@ -60,6 +62,7 @@ impl<'a> Loader<'a> {
             .map_max_entries("EVENTS", sizes.ring)
             .map_max_entries("PROCESSES", sizes.processes)
             .map_max_entries("BINARY_PATTERNS", sizes.binary_patterns.max(1))
+            .map_max_entries("FOLLOWED", sizes.followed.max(1))
             .override_global("OFFSETS", offsets, false);
         Loader(loader)
     }

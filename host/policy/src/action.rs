@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use crate::descriptor;
 use crate::diagnostic::quote;
 use crate::fields::{Field, Fields, is_default};
 use crate::hook::Context;
@@ -17,14 +18,16 @@ const ERRORS: std::ops::RangeInclusive<i32> = -4095..=-1;
 const MAX_DOMAIN: usize = 253;
 const MAX_LABEL: usize = 63;
 
-/// Parameters of actions, and the action each belongs to.
-const PARAMETERS: [(&str, ActionName); 6] = [
-    ("argError", ActionName::Override),
-    ("argFqdn", ActionName::DnsLookup),
-    ("argSig", ActionName::Signal),
-    ("argUrl", ActionName::GetUrl),
-    ("rateLimit", ActionName::Post),
-    ("rateLimitScope", ActionName::Post),
+/// Parameters of actions, and the actions each belongs to.
+const PARAMETERS: [(&str, &[ActionName]); 8] = [
+    ("argError", &[ActionName::Override]),
+    ("argFd", &[ActionName::FollowFD, ActionName::UnfollowFD, ActionName::CopyFD]),
+    ("argFqdn", &[ActionName::DnsLookup]),
+    ("argName", &[ActionName::FollowFD, ActionName::CopyFD]),
+    ("argSig", &[ActionName::Signal]),
+    ("argUrl", &[ActionName::GetUrl]),
+    ("rateLimit", &[ActionName::Post]),
+    ("rateLimitScope", &[ActionName::Post]),
 ];
 
 /// Signals have numbers up to `_NSIG`.
@@ -75,6 +78,9 @@ fn read_plan(
                 .integer("a negated error number", ERRORS, report)
                 .map(ActionPlan::Override)
         }
+        ActionName::FollowFD | ActionName::UnfollowFD | ActionName::CopyFD => {
+            descriptor::read(action, fields, context, report)
+        }
         ActionName::DnsLookup => read_domain(fields.require("argFqdn", report)?, report),
         ActionName::GetUrl => read_url(fields.require("argUrl", report)?, report),
     }
@@ -94,6 +100,11 @@ pub(crate) fn check_all(list: Field<'_>, actions: &[Action], report: &mut Report
         report.error_with_help(list.span(), message, "leave `NoPost` out, or drop the event in the pipeline");
         return false;
     }
+    if actions.clone().filter(|action| descriptor::is_about(action)).count() > 1 {
+        let message = "a selector can have one of `FollowFD`, `UnfollowFD` and `CopyFD`";
+        report.error_with_help(list.span(), message, "keep one of them");
+        return false;
+    }
     if actions.filter(|action| matches!(action, ActionPlan::Signal(_))).count() > 1 {
         report.error_with_help(list.span(), "a selector can send one `Signal`", "keep one of them");
         return false;
@@ -102,10 +113,12 @@ pub(crate) fn check_all(list: Field<'_>, actions: &[Action], report: &mut Report
 }
 
 fn refuse_foreign_parameters(fields: &Fields<'_>, action: ActionName, report: &mut Report<'_>) {
-    for (name, owner) in PARAMETERS.into_iter().filter(|&(_, owner)| owner != action) {
+    for (name, owners) in PARAMETERS.into_iter().filter(|(_, owners)| !owners.contains(&action)) {
         let Some(field) = fields.get(name).filter(|field| !is_default(field.node)) else { continue };
+        let owners: Vec<_> = owners.iter().map(|owner| format!("`{owner:?}`")).collect();
+        let (actions, owners) = (if owners.len() > 1 { "actions" } else { "action" }, owners.join(", "));
         report
-            .error(field.span(), format!("`{name}` belongs to the action `{owner:?}`, not to `{action:?}`"));
+            .error(field.span(), format!("`{name}` belongs to the {actions} {owners}, not to `{action:?}`"));
     }
 }
 

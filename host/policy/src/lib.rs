@@ -7,6 +7,7 @@
 mod action;
 mod binary;
 mod check;
+mod descriptor;
 mod diagnostic;
 mod error;
 mod fields;

@@ -237,6 +237,25 @@ pub enum ActionPlan {
     Sigkill,
     /// `Override`: return this value (a negative errno) instead of running the function.
     Override(i32),
+    /// `FollowFD`: remember the name of a descriptor. Both are positions in [`HookPlan::arguments`].
+    FollowDescriptor {
+        /// The descriptor: an integer or [`ArgumentKind::Descriptor`].
+        descriptor: usize,
+        /// The name: a text.
+        name: usize,
+    },
+    /// `UnfollowFD`: forget it.
+    UnfollowDescriptor {
+        /// The descriptor.
+        descriptor: usize,
+    },
+    /// `CopyFD`: give a descriptor the name that another has.
+    CopyDescriptor {
+        /// The descriptor that has it.
+        from: usize,
+        /// The other.
+        to: usize,
+    },
     /// `GetUrl`
     GetUrl(String),
     /// `DnsLookup`

@@ -281,7 +281,7 @@ pub(crate) const ARGUMENT_OPERATORS: Vocabulary<Comparison> = Vocabulary {
 pub(crate) const MATCH_ACTIONS: Shape = Shape {
     path: "spec.kprobes.selectors.matchActions",
     in_list: true,
-    supported: &["action", "argError", "argFqdn", "argSig", "argUrl", "rateLimit", "rateLimitScope"],
+    supported: &["action", "argError", "argFd", "argFqdn", "argName", "argSig", "argUrl", "rateLimit", "rateLimitScope"],
     later: &[
         "argSock",
         "argIndex",
@@ -290,8 +290,6 @@ pub(crate) const MATCH_ACTIONS: Shape = Shape {
         "argNewSymbol",
         "argNewAddr",
         "argNewOffset",
-        "argFd",
-        "argName",
         "kernelStackTrace",
         "userStackTrace",
         "imaHash",
@@ -318,6 +316,9 @@ pub(crate) enum ActionName {
     Override,
     DnsLookup,
     GetUrl,
+    FollowFD,
+    UnfollowFD,
+    CopyFD,
 }
 
 pub(crate) const ACTIONS: Vocabulary<ActionName> = Vocabulary {
@@ -330,6 +331,9 @@ pub(crate) const ACTIONS: Vocabulary<ActionName> = Vocabulary {
         ("Override", ActionName::Override),
         ("DnsLookup", ActionName::DnsLookup),
         ("GetUrl", ActionName::GetUrl),
+        ("FollowFD", ActionName::FollowFD),
+        ("UnfollowFD", ActionName::UnfollowFD),
+        ("CopyFD", ActionName::CopyFD),
     ],
     later: &[
         "TrackSock",
@@ -337,9 +341,6 @@ pub(crate) const ACTIONS: Vocabulary<ActionName> = Vocabulary {
         "NotifyEnforcer",
         "CleanupEnforcerNotification",
         "Set",
-        "FollowFD",
-        "UnfollowFD",
-        "CopyFD",
     ],
 };
 

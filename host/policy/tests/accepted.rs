@@ -160,6 +160,19 @@ fn operators_and_actions() {
 }
 
 #[test]
+fn descriptors_and_names_are_found_among_the_arguments() {
+    let actions = |action: &str| {
+        let arguments = "[{index: 1, type: file}, {index: 0, type: int}, {index: 2, type: fd}]";
+        let yaml = format!("  - call: odd\n    syscall: false\n    args: {arguments}\n    selectors:\n    - matchActions: [{action}]\n");
+        hook(&yaml).selectors.into_iter().next().unwrap().actions
+    };
+    let follow = ActionPlan::FollowDescriptor { descriptor: 1, name: 0 };
+    assert_eq!(actions("{action: FollowFD, argFd: 0, argName: 1}"), [follow]);
+    assert_eq!(actions("{action: UnfollowFD, argFd: 2, argName: 0}"), [ActionPlan::UnfollowDescriptor { descriptor: 2 }]);
+    assert_eq!(actions("{action: CopyFD, argName: 2}"), [ActionPlan::CopyDescriptor { from: 1, to: 2 }]);
+}
+
+#[test]
 fn types_and_their_values() {
     for (name, kind, value, expected) in [
         ("int", ArgumentKind::Int, "-2147483648", i64::from(i32::MIN)),

@@ -29,6 +29,9 @@ fn names(actions: &[ActionPlan]) -> Arc<[&'static str]> {
         ActionPlan::Override(_) => "KPROBE_ACTION_OVERRIDE",
         ActionPlan::GetUrl(_) => "KPROBE_ACTION_GETURL",
         ActionPlan::DnsLookup(_) => "KPROBE_ACTION_DNSLOOKUP",
+        ActionPlan::FollowDescriptor { .. } => "KPROBE_ACTION_FOLLOWFD",
+        ActionPlan::UnfollowDescriptor { .. } => "KPROBE_ACTION_UNFOLLOWFD",
+        ActionPlan::CopyDescriptor { .. } => "KPROBE_ACTION_COPYFD",
     };
     actions.iter().map(name).collect()
 }
@@ -88,7 +91,10 @@ fn outward(action: &ActionPlan) -> Option<Action> {
         | ActionPlan::NoPost
         | ActionPlan::Signal(_)
         | ActionPlan::Sigkill
-        | ActionPlan::Override(_) => None,
+        | ActionPlan::Override(_)
+        | ActionPlan::FollowDescriptor { .. }
+        | ActionPlan::UnfollowDescriptor { .. }
+        | ActionPlan::CopyDescriptor { .. } => None,
     }
 }
 

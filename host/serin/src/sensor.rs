@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use serin_kernel::{ExistingProcess, Kernel, KernelConfig, LoadedPolicy, Reader, binary_patterns};
+use serin_kernel::{ExistingProcess, Kernel, KernelConfig, LoadedPolicy, Reader};
 use serin_policy::{Policy, PolicyPlan};
 use serin_process::{Clock, Config, Hooks, ProcessCache};
 
@@ -31,10 +31,7 @@ impl Sensor {
     /// If the kernel refuses anything. Nothing stays attached then.
     pub(crate) fn start(config: &KernelConfig, node_name: &str, policies: &[Policy]) -> Result<Self> {
         let plans = policies::plans(policies);
-        let patterns = u32::try_from(binary_patterns(&plans)).unwrap_or(u32::MAX);
-        let config =
-            KernelConfig { binary_patterns: patterns.max(config.binary_patterns), ..config.clone() };
-        let mut kernel = Kernel::open(&config)?;
+        let mut kernel = Kernel::open(&config.with_room_for(&plans))?;
         let reader = kernel.take_reader().context("the reader was taken before")?;
         kernel.name_binaries(&plans)?;
         kernel.attach_processes()?;

@@ -21,6 +21,10 @@ pub struct HookConfig {
     pub points: u64,
     /// What digests of arguments start from: not for processes to know, lest they find equal ones.
     pub seed: u64,
+    /// 1 if a policy follows descriptors, so that they may have names that were remembered.
+    pub follows: u32,
+    /// Keeps the size a multiple of eight.
+    pub reserved: u32,
     /// Used entries of `arguments`.
     pub argument_count: u32,
     /// Used entries of `selectors`.
@@ -84,6 +88,10 @@ pub struct Selector {
     pub rate_scope: u32,
     /// The period, in nanoseconds.
     pub rate_period: u64,
+    /// `FollowFD`, `UnfollowFD`, `CopyFD`: position in [`HookConfig::arguments`] of the descriptor.
+    pub descriptor: u32,
+    /// `FollowFD`: position of the name. `CopyFD`: of the other descriptor.
+    pub name: u32,
 }
 
 /// Every event is posted.
@@ -103,6 +111,14 @@ pub const ACTION_SIGKILL: u32 = 1 << 1;
 pub const ACTION_OVERRIDE: u32 = 1 << 2;
 /// Send the process a signal.
 pub const ACTION_SIGNAL: u32 = 1 << 3;
+/// Remember a descriptor's name.
+pub const ACTION_FOLLOW: u32 = 1 << 4;
+/// Forget a descriptor's name.
+pub const ACTION_UNFOLLOW: u32 = 1 << 5;
+/// Give a descriptor the name that another has.
+pub const ACTION_COPY: u32 = 1 << 6;
+/// Those that are about the names of descriptors; a selector has at most one of them.
+pub const ACTIONS_FOLLOWING: u32 = ACTION_FOLLOW | ACTION_UNFOLLOW | ACTION_COPY;
 /// Any of these makes a selector fail closed when it cannot read an argument.
 pub const ACTIONS_ENFORCING: u32 = ACTION_SIGKILL | ACTION_OVERRIDE | ACTION_SIGNAL;
 

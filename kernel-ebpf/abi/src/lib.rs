@@ -70,6 +70,8 @@ pub struct Process {
     pub binaries: BinarySets,
     /// Those that held for its parent when it was forked or last executed a program.
     pub parent_binaries: BinarySets,
+    /// 1 if it may have descriptors that are followed.
+    pub follows: u64,
 }
 
 /// A value in a set of a hook: a process id or an integer argument.
@@ -94,6 +96,16 @@ pub struct RateKey {
     pub who: u32,
     /// Index of the selector.
     pub selector: u32,
+}
+
+/// A descriptor of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Descriptor {
+    /// The process's id.
+    pub pid: u32,
+    /// The descriptor.
+    pub number: u32,
 }
 
 /// A range of integers in a hook's list, both ends included. A list is in ascending order, without overlaps.
@@ -142,6 +154,8 @@ pub struct CpuCounters {
     pub lost_busy: u64,
     /// Processes that found the process table full: their exits are not reported.
     pub processes_full: u64,
+    /// Descriptors that found the table of followed ones full: they are not followed.
+    pub followed_full: u64,
 }
 
 /// What a CPU counted for one hook.

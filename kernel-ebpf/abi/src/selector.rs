@@ -69,6 +69,10 @@ pub struct Selected {
     pub rate_scope: u32,
     /// Its [`Selector::rate_period`].
     pub rate_period: u64,
+    /// Its [`Selector::descriptor`].
+    pub descriptor: u32,
+    /// Its [`Selector::name`].
+    pub name: u32,
     /// It matched because a filter could not read its argument.
     pub failed_closed: bool,
 }
@@ -93,6 +97,8 @@ pub fn select(config: &HookConfig, facts: &mut impl Facts) -> Option<Selected> {
                 signal: constant(&selector.signal),
                 rate_scope: constant(&selector.rate_scope),
                 rate_period: constant(&selector.rate_period),
+                descriptor: constant(&selector.descriptor),
+                name: constant(&selector.name),
                 failed_closed,
             });
         }
@@ -224,6 +230,8 @@ mod tests {
                 signal: 0,
                 rate_scope: 0,
                 rate_period: 0,
+                descriptor: 0,
+                name: 0,
             };
             filters.extend_from_slice(tests);
         }

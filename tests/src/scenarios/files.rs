@@ -11,6 +11,7 @@ use crate::trigger::{self, Ended};
 pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("files::a_descriptor_is_known_by_its_path", descriptor),
+        scenario("files::a_descriptor_is_followed", followed).needs(Kernel::function_hooks),
         scenario("files::a_removed_file_is_marked", removed),
         scenario("files::a_path", path).needs(Kernel::function_hooks),
         scenario("files::a_directory_entry", dentry).needs(Kernel::function_hooks),
@@ -87,6 +88,30 @@ fn descriptor(_: &Kernel) -> Result<()> {
         first_not_second(&policy, || trigger::write(&files.wanted), || trigger::write(&files.other))?;
     let expected = serde_json::json!({ "path": files.wanted, "permission": "-rw-r--r--" });
     ensure!(argument["file_arg"] == expected, "argument: {argument}");
+    Ok(())
+}
+
+/// The shipped policy, for another file: a descriptor keeps its name, and gives it to copies and children.
+fn followed(_: &Kernel) -> Result<()> {
+    let files = Files::new()?;
+    let shipped = std::fs::read_to_string(crate::root().join("policies/functions/fd-follow-passwd.yaml"))?;
+    let policy = shipped.replace("/etc/passwd", &files.wanted);
+    let mut agent = Setup::new()?.policy(&policy)?.start()?;
+    let ended = trigger::write_renamed(&files.wanted, &files.other)?;
+    ensure!(ended.status.success(), "the trigger failed: {ended:?}");
+    agent.settle()?;
+    let writes = |key: &str| -> Vec<u64> {
+        let hits = agent.events.iter().map(|event| &event["process_kprobe"]);
+        hits.filter(|hit| hit["function_name"] == "__x64_sys_write" && hit[key]["pid"] == ended.pid)
+            .filter_map(|hit| hit["args"][1]["size_arg"].as_str()?.parse().ok())
+            .collect()
+    };
+    ensure!(writes("process") == ["descriptor".len() as u64, "copy".len() as u64], "{:?}", writes("process"));
+    ensure!(writes("parent") == ["child".len() as u64], "by the child: {:?}", writes("parent"));
+    let closes = agent.hits_of(ended.pid).into_iter().filter(|hit| hit["action"] == "KPROBE_ACTION_UNFOLLOWFD");
+    let names: Vec<_> = closes.map(|hit| &hit["args"][0]["file_arg"]["path"]).collect();
+    ensure!(!names.is_empty() && names.iter().all(|name| **name == files.wanted.as_str()), "closed: {names:?}");
+    agent.stop()?;
     Ok(())
 }
 
