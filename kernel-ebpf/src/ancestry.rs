@@ -74,6 +74,13 @@ extern "C" fn step(index: u32, walk: &mut *mut Ancestry) -> i64 {
     CONTINUE
 }
 
+/// Address of the `struct pid_namespace` that a process is in.
+#[inline(always)]
+pub fn pid_namespace(task: u64) -> u64 {
+    let ids = ids(task);
+    pointer(entry(ids, number(ids + offset!(pid_level))) + offset!(upid_ns))
+}
+
 /// Address of a process's `struct pid`.
 #[inline(always)]
 fn ids(task: u64) -> u64 {

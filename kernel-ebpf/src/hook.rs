@@ -5,14 +5,15 @@ use aya_ebpf::helpers::generated::bpf_send_signal;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
 use serin_abi::config::{
-    ACTION_COPY, ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, ACTION_SIGNAL, ACTION_UNFOLLOW,
-    ACTIONS_FOLLOWING, BINARY_PARENT, Filter, HookConfig, OVERRIDE_MARK,
-    OVERRIDE_RESULT, OVERRIDE_RETURN, RATE_UNLIMITED, READ_VALUE, TEST_NOT,
+    ACTION_COPY, ACTION_OVERRIDE, ACTION_POST, ACTION_REMEMBER, ACTION_SIGKILL, ACTION_SIGNAL,
+    ACTION_UNFOLLOW, ACTIONS_FOLLOWING, BINARY_PARENT, Filter, HookConfig, OVERRIDE_MARK, OVERRIDE_RESULT,
+    OVERRIDE_RETURN, RATE_UNLIMITED, READ_VALUE, TEST_NOT,
 };
 use serin_abi::digest::Digest;
 use serin_abi::ranges::{self, Ranges};
 use serin_abi::record::{
-    ARGUMENT_UNREADABLE, Argument, HOOK, HOOK_FAILED_CLOSED, HOOK_UNENFORCED, Header, Hit, KIND_FILE, MAX_RECORD,
+    ARGUMENT_UNREADABLE, Argument, HOOK, HOOK_FAILED_CLOSED, HOOK_UNENFORCED, Header, Hit, KIND_FILE,
+    MAX_RECORD,
 };
 use serin_abi::selector::{Facts, Selected, Verdict, constant, entry, select};
 use serin_abi::text::{Values, search};
@@ -21,7 +22,7 @@ use serin_abi::{HookCounters, MAX_ARGUMENTS, MAX_STRING, Mark, Member, Range, Te
 use crate::arguments::{self, Registers};
 use crate::maps::{MARKS, PROCESSES};
 use crate::scratch::{self, Scratch, Slot, Work};
-use crate::{ancestry, counters, follow, output, rate, task};
+use crate::{ancestry, counters, follow, identity, output, rate, task};
 
 /// What this instance does; set by the agent.
 #[unsafe(no_mangle)]
@@ -76,6 +77,9 @@ pub fn run(registers: &impl Registers) -> Outcome {
         // Last, as the event still has the name of a descriptor that is no longer followed after it.
         if selected.actions & ACTIONS_FOLLOWING != 0 {
             call.follow(&selected);
+        }
+        if selected.actions & ACTION_REMEMBER != 0 {
+            identity::remember(task::current_pid(), task::current());
         }
     }
     scratch.release();
@@ -251,6 +255,31 @@ impl<R: Registers> Facts for Call<'_, R> {
     }
 
     #[inline(always)]
+    fn namespace(&mut self, kind: u32) -> u64 {
+        identity::namespace(task::current(), kind).into()
+    }
+
+    #[inline(always)]
+    fn changed_namespaces(&mut self, mask: u32) -> u32 {
+        identity::changed_namespaces(mask)
+    }
+
+    #[inline(always)]
+    fn capabilities(&mut self, set: u32) -> u64 {
+        identity::capabilities(task::current(), set)
+    }
+
+    #[inline(always)]
+    fn changed_capabilities(&mut self, set: u32) -> u64 {
+        identity::changed_capabilities(set)
+    }
+
+    #[inline(always)]
+    fn user(&mut self, which: u32) -> u64 {
+        identity::user(task::current(), which).into()
+    }
+
+    #[inline(always)]
     fn integer(&mut self, slot: u32) -> Option<u64> {
         let slot = self.slot(slot)?;
         // SAFETY: a pointer to a map value.
@@ -264,10 +293,9 @@ impl<R: Registers> Facts for Call<'_, R> {
 
     #[inline(always)]
     fn in_ranges(&mut self, filter: &Filter, value: u64) -> bool {
-        let Some(slot) = self.slot(constant(&filter.slot)) else { return false };
         let values = (constant(&filter.values), constant(&filter.count));
         // SAFETY: a pointer to a map value.
-        unsafe { ranges::contains::<RangeTable>(&raw mut (*slot).bisection, value, values) }
+        unsafe { ranges::contains::<RangeTable>(&raw mut (*self.scratch.work).bisection, value, values) }
     }
 
     #[inline(always)]

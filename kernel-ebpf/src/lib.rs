@@ -16,6 +16,7 @@ pub mod counters;
 pub mod files;
 pub mod follow;
 pub mod hook;
+pub mod identity;
 pub mod maps;
 pub mod memory;
 pub mod output;

@@ -3,6 +3,7 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, ProgramArray, RingBuf};
 use serin_abi::binaries::{BinarySets, BinaryTable, Pattern};
+use serin_abi::identity::Origin;
 use serin_abi::{BINARY_KEY, BINARY_PATHS, CpuCounters, Descriptor, MAX_ARGUMENTS, Mark, Process};
 
 use crate::follow::Followed;
@@ -31,6 +32,10 @@ pub static BINARY_PATTERNS: Array<Pattern> = Array::pinned(1, 0);
 /// What to know of the filters on binaries; one entry, which the agent fills.
 #[map]
 pub static BINARY_TABLE: Array<BinaryTable> = Array::pinned(1, 0);
+
+/// What processes were when they were forked or executed their programs. The agent sets the size.
+#[map]
+pub static ORIGINS: HashMap<u32, Origin> = HashMap::pinned(1, 0);
 
 /// Descriptors that are followed. The agent sets the size.
 #[map]

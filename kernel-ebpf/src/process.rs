@@ -10,7 +10,7 @@ use serin_abi::{BinarySets, MAX_STRING, NO_FIELD, Process};
 use crate::maps::PROCESSES;
 use crate::memory::{PathBuffer, copy, copy_user, number, pointer};
 use crate::scratch::{self, Scratch, Slot, Work};
-use crate::{binaries, counters, follow, offset, output, task};
+use crate::{binaries, counters, follow, identity, offset, output, task};
 
 const HEADER: usize = size_of::<Header>();
 
@@ -153,6 +153,7 @@ pub fn fork(caller: u64, child: u64) {
     if child_key.pid != child_key.tid {
         return;
     }
+    identity::keep_origin(child_key.pid, child);
     let caller_pid = number(caller + offset!(task_tgid));
     remember_fork(&child_key, caller_pid, parent_pid(child));
     if follows(caller_pid) {
@@ -183,6 +184,7 @@ pub fn exit(task: u64) {
     if live != 0 {
         return;
     }
+    identity::forget(task::current_pid());
     if follows(task::current_pid()) {
         follow::forget(task, task::current_pid());
     }
@@ -223,6 +225,7 @@ fn parent_pid(task: u64) -> u32 {
 fn remember_exec(task: u64, binaries: BinarySets) {
     let (pid, parent_binaries) = (task::current_pid(), binaries::of(parent_pid(task)));
     let (start_time, follows) = (task::start_time(task), u64::from(follows(pid)));
+    identity::keep_origin(pid, task);
     remember(pid, Process { start_time, binaries, parent_binaries, follows });
 }
 

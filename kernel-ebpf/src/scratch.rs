@@ -31,6 +31,8 @@ pub struct Work {
     pub ancestry: Ancestry,
     /// The binary filters that hold for a process.
     pub binaries: BinarySets,
+    /// How a number is found among ranges.
+    pub bisection: Bisection,
     /// What the arguments are known by, if equal events are held back.
     pub digest: Digest,
     /// Key for looking up a binary.
@@ -54,8 +56,6 @@ pub struct Slot {
     pub buffer: [u8; BUFFER],
     /// An integer's value, sign-extended.
     pub integer: u64,
-    /// How an integer is found among ranges.
-    pub bisection: Bisection,
     /// How a path is read.
     pub walk: Walk,
     /// How a text is compared.

@@ -40,6 +40,25 @@ pub(crate) fn symlink_in_threads(target: &str, count: u32) -> Result<Ended> {
     run(&["symlink-in-threads", target, &count.to_string()])
 }
 
+/// Makes a failing link as a process with this real and effective user id.
+pub(crate) fn symlink_as(real: u32, effective: u32) -> Result<Ended> {
+    run(&["symlink-as", &real.to_string(), &effective.to_string()])
+}
+
+/// Makes a failing link as a process without one capability.
+pub(crate) fn symlink_without(capability: &'static [u32]) -> Result<Ended> {
+    let mut command = command(&["symlink", "/etc/hostname", ""])?;
+    without_capabilities(&mut command, capability);
+    finish(&mut command)
+}
+
+/// Makes a failing link in new namespaces, by unshare(1) with these options.
+pub(crate) fn symlink_unshared(options: &[&str]) -> Result<Ended> {
+    let mut command = Command::new("unshare");
+    command.args(options).args([&program()?, "trigger", "symlink", "/etc/hostname", ""]);
+    finish(command.stdout(Stdio::piped()))
+}
+
 /// Makes the symbolic link with a target that lies in a page the process has never touched.
 pub(crate) fn symlink_from_untouched_page(target: &str, link: &str) -> Result<Ended> {
     run(&["symlink-untouched", target, link])
@@ -164,6 +183,12 @@ impl Waiting {
         Self::start(command_by(programs, &["symlink-later", target, ""])?)
     }
 
+    /// Starts a process that, when told to go, moves to a new UTS namespace and makes two failing links, then
+    /// gives up `CAP_NET_RAW` and makes two more.
+    pub(crate) fn changing() -> Result<Self> {
+        Self::start(command(&["change-later"])?)
+    }
+
     /// Starts a process that moves to a cgroup, becomes a trigger there, and does nothing.
     pub(crate) fn in_cgroup(cgroup: &Path) -> Result<Self> {
         let mut command = Command::new("sh");
@@ -266,7 +291,23 @@ fn act(words: &[&str]) -> Result<u8> {
             say(0)?;
             wait_for_end()?;
         }
-        ["symlink-later", ..] | ["flood", ..] => {}
+        ["change-later"] if told_to_go()? => {
+            ensure!(call(libc::SYS_unshare, [libc::CLONE_NEWUTS.into(), 0, 0]) == 0, "no new UTS namespace");
+            (symlinkat("/namespace", "")?, symlinkat("/namespace", "")?);
+            let mut sets = rustix::thread::capabilities(None)?;
+            sets.effective.remove(rustix::thread::CapabilitySet::NET_RAW);
+            rustix::thread::set_capabilities(None, sets)?;
+            (symlinkat("/capability", "")?, symlinkat("/capability", "")?);
+            say(0)?;
+            wait_for_end()?;
+        }
+        ["symlink-as", real, effective] => {
+            let effective = effective.parse()?;
+            let result = call(libc::SYS_setresuid, [real.parse()?, effective, effective]);
+            ensure!(result == 0, "setresuid: error {result}");
+            symlinkat("/etc/hostname", "")?;
+        }
+        ["symlink-later", ..] | ["flood", ..] | ["change-later"] => {}
         _ => bail!("unknown trigger {words:?}"),
     }
     Ok(0)

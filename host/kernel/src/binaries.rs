@@ -173,7 +173,8 @@ mod tests {
 
     fn policy(conditions: &[BinaryCondition]) -> PolicyPlan {
         let binaries = |negated| {
-            let filter = move |condition: &BinaryCondition| BinaryFilter { negated, condition: condition.clone() };
+            let filter =
+                move |condition: &BinaryCondition| BinaryFilter { negated, condition: condition.clone() };
             conditions.iter().map(filter).collect()
         };
         let selector = SelectorPlan {
@@ -221,8 +222,15 @@ mod tests {
         ];
         let binaries = Binaries::of(&[policy(&conditions)]).unwrap();
         // 7 and 8 are each other's parents, as in two looks at /proc between which ids were given anew.
-        let processes = [(4, 3, "/bin/cat"), (3, 2, "/bin/vi"), (2, 1, "/bin/sh"), (1, 0, "/init"), (7, 8, ""), (8, 7, "")]
-            .map(|(pid, parent, binary)| ExistingProcess { pid, parent, binary });
+        let processes = [
+            (4, 3, "/bin/cat"),
+            (3, 2, "/bin/vi"),
+            (2, 1, "/bin/sh"),
+            (1, 0, "/init"),
+            (7, 8, ""),
+            (8, 7, ""),
+        ]
+        .map(|(pid, parent, binary)| ExistingProcess { pid, parent, binary });
         let found: Vec<_> = binaries
             .classify(&processes)
             .into_iter()

@@ -7,6 +7,7 @@ use aya::maps::{Array, HashMap, MapData, MapError, RingBuf};
 use aya::programs::{BtfTracePoint, RawTracePoint};
 use aya::{Btf, Ebpf, Endianness};
 use serin_abi::binaries::{BinaryTable, Pattern};
+use serin_abi::identity::Origin;
 use serin_abi::{BINARY_KEY, BinarySets, Offsets, Process};
 use serin_policy::PolicyPlan;
 
@@ -15,6 +16,7 @@ use crate::bpffs::PinDirectory;
 use crate::counters::{CpuCounterMap, KernelCount};
 use crate::deny::{Deniers, POINT_BITS};
 use crate::dispatch::Dispatcher;
+use crate::identity::{asks_for_changes, origin};
 use crate::lower::follows;
 use crate::policies::Attached;
 use crate::programs::{Loader, Object, Sizes, map_error, program, program_error, take_map};
@@ -36,6 +38,8 @@ pub struct KernelConfig {
     pub binary_patterns: u32,
     /// Descriptors that can be followed at once; 0 if no policy follows any. Each takes 4 KiB.
     pub followed: u32,
+    /// Keep what processes came from, for filters that ask what has changed.
+    pub keep_origins: bool,
 }
 
 impl KernelConfig {
@@ -48,6 +52,7 @@ impl KernelConfig {
         Self {
             binary_patterns: self.binary_patterns.max(patterns),
             followed: if follows(policies) { self.followed.max(FOLLOWED) } else { self.followed },
+            keep_origins: self.keep_origins || asks_for_changes(policies),
             ..self.clone()
         }
     }
@@ -62,6 +67,7 @@ impl Default for KernelConfig {
             processes: 32_768,
             binary_patterns: 64,
             followed: 0,
+            keep_origins: false,
         }
     }
 }
@@ -80,6 +86,7 @@ pub struct Kernel {
     base: Ebpf,
     binary_maps: BinaryMaps,
     processes: HashMap<MapData, u32, Wire<Process>>,
+    origins: HashMap<MapData, u32, Wire<Origin>>,
     counters: CpuCounterMap,
     ring: Option<RingBuf<MapData>>,
     // Last: the pins go when nothing uses them any more.
@@ -110,9 +117,11 @@ impl Kernel {
             processes: config.processes,
             binary_patterns: config.binary_patterns,
             followed: config.followed,
+            origins: if config.keep_origins { config.processes } else { 0 },
         };
+        let keep_origins = Wire(u32::from(config.keep_origins));
         let mut loader = Loader::new(&btf, pins.path(), sizes, &offsets);
-        let mut base = loader.load(Object::Base)?;
+        let mut base = loader.global("KEEP_ORIGINS", &keep_origins).load(Object::Base)?;
         loader.global("POINT", &POINT_BITS[0]);
         let probe = Probe::run(&mut loader, &btf, POINT_BITS[0]);
         drop(loader);
@@ -123,6 +132,7 @@ impl Kernel {
                 table: take_map(&mut base, "BINARY_TABLE")?,
             },
             processes: take_map(&mut base, "PROCESSES")?,
+            origins: take_map(&mut base, "ORIGINS")?,
             counters: CpuCounterMap(Arc::new(take_map(&mut base, "CPU_COUNTERS")?)),
             ring: Some(take_map(&mut base, "EVENTS")?),
             dispatcher: Dispatcher::new(take_map(&mut base, "SYSCALLS")?),
@@ -231,8 +241,19 @@ impl Kernel {
                 inserted => inserted,
             };
             inserted.map_err(|error| map_error("PROCESSES", error))?;
+            if self.sizes.origins > 0 {
+                self.add_origin(pid, NO_EXIST)?;
+            }
         }
         Ok(())
+    }
+
+    fn add_origin(&mut self, pid: u32, flags: u64) -> Result<(), KernelError> {
+        let Some(origin) = origin(pid) else { return Ok(()) };
+        match self.origins.insert(pid, Wire(origin), flags) {
+            Err(error) if !exists(&error) => Err(map_error("ORIGINS", error)),
+            _ => Ok(()),
+        }
     }
 
     /// The reader of the records; it can be taken once.

@@ -23,6 +23,7 @@ mod decode;
 mod deny;
 mod dispatch;
 mod error;
+mod identity;
 mod kernel;
 mod loss;
 mod lower;

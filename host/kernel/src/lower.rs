@@ -4,11 +4,12 @@ use std::hash::{BuildHasher, RandomState};
 use std::ops::RangeInclusive;
 
 use serin_abi::config::{
-    ACTION_COPY, ACTION_FOLLOW, ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, ACTION_SIGNAL, ACTION_UNFOLLOW, ArgumentConfig, BINARY_OWN, BINARY_PARENT, FUNCTION, Filter,
-    HookConfig, PID_ANCESTORS, PID_NAMESPACE, RATE_GLOBAL, RATE_PROCESS, RATE_THREAD, RATE_UNLIMITED, READ_DENTRY, READ_DESCRIPTOR, READ_FILENAME, READ_VALUE,
-    SYSCALL, Selector, TEST_BINARY_IN, TEST_BINARY_NOT_IN, TEST_INTEGER_IN, TEST_INTEGER_MASK,
-    TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL, TEST_TEXT_POSTFIX,
-    TEST_TEXT_PREFIX, TEST_TEXT_SUBSTRING,
+    ACTION_COPY, ACTION_FOLLOW, ACTION_OVERRIDE, ACTION_POST, ACTION_REMEMBER, ACTION_SIGKILL, ACTION_SIGNAL,
+    ACTION_UNFOLLOW, ArgumentConfig, BINARY_OWN, BINARY_PARENT, FUNCTION, Filter, HookConfig, PID_ANCESTORS,
+    PID_NAMESPACE, RATE_GLOBAL, RATE_PROCESS, RATE_THREAD, RATE_UNLIMITED, READ_DENTRY, READ_DESCRIPTOR,
+    READ_FILENAME, READ_VALUE, SYSCALL, Selector, TEST_BINARY_IN, TEST_BINARY_NOT_IN, TEST_INTEGER_IN,
+    TEST_INTEGER_MASK, TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL,
+    TEST_TEXT_POSTFIX, TEST_TEXT_PREFIX, TEST_TEXT_SUBSTRING,
 };
 use serin_abi::record::{
     KIND_BINPRM, KIND_FILE, KIND_INT, KIND_INT8, KIND_INT16, KIND_LONG, KIND_PATH, KIND_SIZE, KIND_STRING,
@@ -17,10 +18,12 @@ use serin_abi::record::{
 use serin_abi::text::{FALLBACKS, fallbacks};
 use serin_abi::{MAX_ARGUMENTS, MAX_FILTERS, MAX_SELECTORS, MAX_STRING, MAX_SUBSTRING, Member, Range, Text};
 use serin_policy::{
-    ActionPlan, ArgumentFilter, ArgumentKind, HookPlan, Membership, PolicyPlan, RateScope, SelectorPlan, Target, Test,
+    ActionPlan, ArgumentFilter, ArgumentKind, HookPlan, IdentityCondition, IdentityFilter, Membership,
+    PolicyPlan, RateScope, SelectorPlan, Target, Test,
 };
 
 use crate::binaries::Binaries;
+use crate::identity;
 use crate::wire::zeroed;
 
 /// What one instance of the hook program is given.
@@ -55,7 +58,7 @@ pub(crate) fn lower(plan: &HookPlan, hook: u32, binaries: &Binaries) -> Result<L
         lowered.config.selectors[index] = Selector {
             first_filter,
             filter_count: filters.len() as u32 - first_filter,
-            actions: actions(&selector.actions),
+            actions: actions(&selector.actions) | ACTION_REMEMBER * u32::from(identity::changes(selector)),
             error: selector.actions.iter().find_map(override_error).unwrap_or(0),
             signal: selector.actions.iter().find_map(signal).unwrap_or(0),
             descriptor: descriptors(&selector.actions).0,
@@ -108,8 +111,13 @@ impl Lowered {
         let parents = selector.parent_binaries.iter().map(|filter| (filter, BINARY_PARENT));
         for (filter, whose) in own.chain(parents) {
             let test = if filter.negated { TEST_BINARY_NOT_IN } else { TEST_BINARY_IN };
-            let set = binaries.set(&filter.condition).ok_or("a filter on binaries that was not named before")?;
+            let set =
+                binaries.set(&filter.condition).ok_or("a filter on binaries that was not named before")?;
             filters.push(Filter { test, slot: whose, values: set, count: 0 });
+        }
+        for filter in &selector.identity {
+            let lowered = self.identity(filter)?;
+            filters.push(lowered);
         }
         let mut arguments: Vec<&ArgumentFilter> = selector.arguments.iter().collect();
         arguments.sort_by_key(|filter| self.cost(filter));
@@ -118,6 +126,21 @@ impl Lowered {
             filters.push(filter);
         }
         Ok(())
+    }
+
+    fn identity(&mut self, filter: &IdentityFilter) -> Result<Filter, String> {
+        let mut lowered = identity::filter(&filter.condition);
+        match &filter.condition {
+            IdentityCondition::Namespace(kind, values) => {
+                lowered = self.set(lowered.test, lowered.slot, identity::inodes(*kind, values)?.into_iter());
+            }
+            IdentityCondition::User(_, ranges) => {
+                lowered = Filter { test: lowered.test, ..self.ranges(lowered.slot, ranges) };
+            }
+            _ => {}
+        }
+        lowered.test |= TEST_NOT * u32::from(filter.negated);
+        Ok(lowered)
     }
 
     fn cost(&self, filter: &ArgumentFilter) -> u32 {

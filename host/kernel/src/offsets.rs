@@ -1,6 +1,7 @@
 //! Resolves the offsets that the kernel programs need.
 
 use serin_abi::Offsets;
+use serin_abi::identity::NAMESPACES;
 use serin_btf::{Btf, BtfError};
 
 /// Looks up every field of [`Offsets`].
@@ -62,11 +63,38 @@ pub(crate) fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         cred_gid: at("cred", "gid")?,
         cred_euid: at("cred", "euid")?,
         cred_egid: at("cred", "egid")?,
+        cred_user_ns: at("cred", "user_ns")?,
+        cred_capabilities: [
+            at("cred", "cap_permitted")?,
+            at("cred", "cap_effective")?,
+            at("cred", "cap_inheritable")?,
+        ],
+        task_nsproxy: at("task_struct", "nsproxy")?,
+        nsproxy: NAMESPACE_FIELDS.map(|(pointer, _)| optional(btf, "nsproxy", pointer)),
+        inum: NAMESPACE_FIELDS.map(|(_, structure)| optional(btf, structure, "ns.inum")),
         syscall_argument,
     })
 }
 
 /// Kernels without CONFIG_AUDIT have no login uids.
 fn login_uid(btf: &Btf) -> u32 {
-    btf.field("task_struct", "loginuid").map_or(serin_abi::NO_FIELD, |field| field.offset)
+    optional(btf, "task_struct", "loginuid")
+}
+
+/// For each kind of namespace its pointer in `nsproxy` and its structure. Pid and User are found otherwise.
+const NAMESPACE_FIELDS: [(&str, &str); NAMESPACES] = [
+    ("uts_ns", "uts_namespace"),
+    ("ipc_ns", "ipc_namespace"),
+    ("mnt_ns", "mnt_namespace"),
+    ("", "pid_namespace"),
+    ("pid_ns_for_children", "pid_namespace"),
+    ("net_ns", "net"),
+    ("time_ns", "time_namespace"),
+    ("time_ns_for_children", "time_namespace"),
+    ("cgroup_ns", "cgroup_namespace"),
+    ("", "user_namespace"),
+];
+
+fn optional(btf: &Btf, structure: &str, path: &str) -> u32 {
+    btf.field(structure, path).map_or(serin_abi::NO_FIELD, |field| field.offset)
 }

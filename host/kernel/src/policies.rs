@@ -7,12 +7,13 @@ use aya::Ebpf;
 use aya::maps::{Array, HashMap, PerCpuArray};
 use aya::programs::BtfTracePoint;
 use serin_abi::config::HookConfig;
-use serin_abi::{Member, Range, Text};
+use serin_abi::{Member, NO_FIELD, Range, Text};
 use serin_policy::{HookPlan, PolicyPlan, Target};
 
 use crate::attach::{self, Attempt};
 use crate::counters::{self, HookCount};
 use crate::error::chain;
+use crate::identity;
 use crate::lower::{Lowered, lower, overrides, text};
 use crate::programs::{Loader, Object, map, map_error, program, program_error};
 use crate::wire::Wire;
@@ -105,6 +106,7 @@ impl Kernel {
         plan: &'p HookPlan,
         id: u32,
     ) -> Result<Prepared<'p>, KernelError> {
+        self.check_namespaces(policy, plan)?;
         let lowered = lower(plan, id, &self.binaries).map_err(|limit| KernelError::Limit {
             policy: policy.into(),
             hook: attach::function(&plan.target),
@@ -113,6 +115,14 @@ impl Kernel {
         let attempts = attach::plan(plan, &self.probe, |lsm| self.lsm_hook_matches(lsm));
         let tries = attempts.tries.into_iter().map(|attempt| (attempt, OnceCell::new())).collect();
         Ok(Prepared { policy, index, plan, lowered, tries, ruled_out: attempts.ruled_out })
+    }
+
+    fn check_namespaces(&self, policy: &str, plan: &HookPlan) -> Result<(), KernelError> {
+        let mut kinds = plan.selectors.iter().flat_map(identity::kinds);
+        let missing = kinds.find(|&kind| self.offsets.0.inum[kind as usize] == NO_FIELD);
+        let Some(kind) = missing else { return Ok(()) };
+        let limit = format!("this kernel has no namespaces of the kind `{kind:?}`");
+        Err(KernelError::Limit { policy: policy.into(), hook: attach::function(&plan.target), limit })
     }
 
     /// Whether `bpf_lsm_X` takes what `security_X` takes, so that a policy's argument numbers mean the same.

@@ -3,6 +3,7 @@
 
 use serin_abi::binaries::{BinaryTable, Pattern};
 use serin_abi::config::HookConfig;
+use serin_abi::identity::Origin;
 use serin_abi::record::{Argument, Exec, Exit, Fork, Header, Hit};
 use serin_abi::{BinarySets, CpuCounters, HookCounters, Mark, Member, Offsets, Process, Range, Text};
 
@@ -27,7 +28,7 @@ macro_rules! plain {
 }
 
 plain!(HookConfig, Offsets, Process, Member, Range, Text, Mark, CpuCounters, HookCounters);
-plain!(BinarySets, BinaryTable, Pattern);
+plain!(u32, Origin, BinarySets, BinaryTable, Pattern);
 plain!(Header, Exec, Fork, Exit, Hit, Argument);
 
 // SAFETY: `Wire` is transparent, and `Plain` asks for what `Pod` asks for.

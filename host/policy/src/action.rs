@@ -6,9 +6,9 @@ use crate::descriptor;
 use crate::diagnostic::quote;
 use crate::fields::{Field, Fields, is_default};
 use crate::hook::Context;
+use crate::rate;
 use crate::report::Report;
 use crate::schema::{ACTIONS, ActionName, MATCH_ACTIONS};
-use crate::rate;
 use crate::{ActionPlan, MAX_URL, RateLimit, Target};
 
 /// The errors a function can be made to return: the kernel's `MAX_ERRNO`.

@@ -8,29 +8,19 @@ use crate::selector::read_each;
 use crate::{BinaryComparison, BinaryCondition, BinaryFilter, MAX_VALUE};
 
 /// Reads one filter.
-pub(crate) fn read(
-    item: Field<'_>,
-    shape: &'static Shape,
-    report: &mut Report<'_>,
-) -> Option<BinaryFilter> {
+pub(crate) fn read(item: Field<'_>, shape: &'static Shape, report: &mut Report<'_>) -> Option<BinaryFilter> {
     let fields = Fields::read(item.node, shape, report)?;
-    let operator =
-        fields.require("operator", report).and_then(|field| field.word(&BINARY_OPERATORS, report));
+    let operator = fields.require("operator", report).and_then(|field| field.word(&BINARY_OPERATORS, report));
     let follow_children = fields.get("followChildren").map_or(Some(false), |field| field.boolean(report));
     let values = fields.require("values", report)?;
     // Without a known operator the values are read as paths: they most probably are.
     let comparison = operator.map_or(BinaryComparison::Equal, |(_, comparison)| comparison);
     let values = read_each(values, report, |item, report| read_value(item, comparison, report));
-    let condition =
-        BinaryCondition { comparison, values: values?, follow_children: follow_children? };
+    let condition = BinaryCondition { comparison, values: values?, follow_children: follow_children? };
     Some(BinaryFilter { negated: operator?.0, condition })
 }
 
-fn read_value(
-    item: Field<'_>,
-    comparison: BinaryComparison,
-    report: &mut Report<'_>,
-) -> Option<String> {
+fn read_value(item: Field<'_>, comparison: BinaryComparison, report: &mut Report<'_>) -> Option<String> {
     let path = item.string(report)?;
     if path.contains('\0') || comparison != BinaryComparison::Postfix && !path.starts_with('/') {
         let (what, help) = match comparison {

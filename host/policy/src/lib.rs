@@ -6,12 +6,14 @@
 
 mod action;
 mod binary;
+mod capability;
 mod check;
 mod descriptor;
 mod diagnostic;
 mod error;
 mod fields;
 mod hook;
+mod identity;
 mod integer;
 mod load;
 mod plan;
@@ -31,7 +33,8 @@ pub use error::{Error, Errors};
 pub use load::load;
 pub use plan::{
     ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter,
-    HookPlan, Membership, PidFilter, PolicyPlan, RateLimit, RateScope, SelectorPlan, Target, Test,
+    CapabilitySet, HookPlan, IdentityCondition, IdentityFilter, Membership, Namespace, NamespaceValue,
+    PidFilter, PolicyPlan, RateLimit, RateScope, SelectorPlan, Target, Test, UserId,
 };
 pub use policy::Policy;
 

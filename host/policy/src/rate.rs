@@ -22,7 +22,11 @@ pub(crate) fn read(post: &Fields<'_>, report: &mut Report<'_>) -> Option<Option<
             Some(Some(RateLimit { period: period?, scope: words? }))
         }
         (None, Some(scope)) => {
-            report.error_with_help(scope.span(), "`rateLimitScope` without `rateLimit`", "add `rateLimit: 1m`");
+            report.error_with_help(
+                scope.span(),
+                "`rateLimitScope` without `rateLimit`",
+                "add `rateLimit: 1m`",
+            );
             None
         }
         (None, None) => Some(None),
@@ -58,10 +62,14 @@ mod tests {
 
     #[test]
     fn periods_are_numbers_with_units() {
-        for (text, seconds) in [("1", 1), ("5s", 5), ("30m", 1800), ("2h", 7200), ("18446744073", 18_446_744_073)] {
+        for (text, seconds) in
+            [("1", 1), ("5s", 5), ("30m", 1800), ("2h", 7200), ("18446744073", 18_446_744_073)]
+        {
             assert_eq!(parse(text), Some(seconds * SECOND), "{text}");
         }
-        for text in ["", "0", "0s", "s", "-1", "+1", "1.5s", "1 s", "1ms", "1d", "5S", "18446744074", "99999999999h"] {
+        for text in
+            ["", "0", "0s", "s", "-1", "+1", "1.5s", "1 s", "1ms", "1d", "5S", "18446744074", "99999999999h"]
+        {
             assert_eq!(parse(text), None, "{text}");
         }
     }

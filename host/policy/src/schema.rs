@@ -6,7 +6,7 @@
 //! [types]: https://github.com/cilium/tetragon/blob/main/pkg/k8s/apis/cilium.io/v1alpha1/types.go
 
 use crate::fields::{Shape, Vocabulary};
-use crate::{ArgumentKind, BinaryComparison, Membership, RateScope};
+use crate::{ArgumentKind, BinaryComparison, CapabilitySet, Membership, Namespace, RateScope};
 
 pub(crate) const POLICY: Shape =
     Shape { path: "", in_list: false, supported: &["apiVersion", "kind", "metadata", "spec"], later: &[] };
@@ -145,20 +145,19 @@ pub(crate) const TYPES: Vocabulary<Option<ArgumentKind>> = Vocabulary {
 pub(crate) const SELECTOR: Shape = Shape {
     path: "spec.kprobes.selectors",
     in_list: true,
-    supported: &["matchPIDs", "matchBinaries", "matchParentBinaries", "matchArgs", "matchActions"],
-    later: &[
-        "label",
-        "matchData",
-        "matchReturnArgs",
-        "matchReturnActions",
+    supported: &[
+        "matchPIDs",
+        "matchBinaries",
+        "matchParentBinaries",
         "matchNamespaces",
         "matchNamespaceChanges",
         "matchCapabilities",
         "matchCapabilityChanges",
-        "matchWorkloads",
         "matchCurrentCred",
-        "macros",
+        "matchArgs",
+        "matchActions",
     ],
+    later: &["label", "matchData", "matchReturnArgs", "matchReturnActions", "matchWorkloads", "macros"],
 };
 
 pub(crate) const MATCH_PIDS: Shape = Shape {
@@ -194,6 +193,89 @@ pub(crate) const BINARY_OPERATORS: Vocabulary<(bool, BinaryComparison)> = Vocabu
         ("NotPrefix", (true, BinaryComparison::Prefix)),
         ("Postfix", (false, BinaryComparison::Postfix)),
         ("NotPostfix", (true, BinaryComparison::Postfix)),
+    ],
+    later: &[],
+};
+
+pub(crate) const MATCH_NAMESPACES: Shape = Shape {
+    path: "spec.kprobes.selectors.matchNamespaces",
+    in_list: true,
+    supported: &["namespace", "operator", "values"],
+    later: &[],
+};
+
+pub(crate) const MATCH_NAMESPACE_CHANGES: Shape = Shape {
+    path: "spec.kprobes.selectors.matchNamespaceChanges",
+    in_list: true,
+    supported: &["operator", "values"],
+    later: &[],
+};
+
+pub(crate) const MATCH_CAPABILITIES: Shape = Shape {
+    path: "spec.kprobes.selectors.matchCapabilities",
+    in_list: true,
+    supported: &["type", "operator", "isNamespaceCapability", "values"],
+    later: &[],
+};
+
+pub(crate) const MATCH_CAPABILITY_CHANGES: Shape =
+    Shape { path: "spec.kprobes.selectors.matchCapabilityChanges", ..MATCH_CAPABILITIES };
+
+/// Of older releases of Tetragon.
+pub(crate) const MATCH_CURRENT_CRED: Shape = Shape {
+    path: "spec.kprobes.selectors.matchCurrentCred",
+    in_list: true,
+    supported: &["uid", "euid"],
+    later: &[],
+};
+
+pub(crate) const USER_IDS: Shape = Shape {
+    path: "spec.kprobes.selectors.matchCurrentCred.uid",
+    in_list: true,
+    supported: &["operator", "values"],
+    later: &[],
+};
+
+pub(crate) const EFFECTIVE_USER_IDS: Shape =
+    Shape { path: "spec.kprobes.selectors.matchCurrentCred.euid", ..USER_IDS };
+
+/// Whether the operator is negated.
+pub(crate) const MEMBERSHIP: Vocabulary<bool> = Vocabulary {
+    what: "an operator of namespaces and capabilities",
+    supported: &[("In", false), ("NotIn", true)],
+    later: &[],
+};
+
+/// Whether the operator is negated.
+pub(crate) const USER_OPERATORS: Vocabulary<bool> = Vocabulary {
+    what: "an operator of matchCurrentCred",
+    supported: &[("Equal", false), ("NotEqual", true)],
+    later: &[],
+};
+
+pub(crate) const NAMESPACES: Vocabulary<Namespace> = Vocabulary {
+    what: "a kind of namespace",
+    supported: &[
+        ("Uts", Namespace::Uts),
+        ("Ipc", Namespace::Ipc),
+        ("Mnt", Namespace::Mnt),
+        ("Pid", Namespace::Pid),
+        ("PidForChildren", Namespace::PidForChildren),
+        ("Net", Namespace::Net),
+        ("Time", Namespace::Time),
+        ("TimeForChildren", Namespace::TimeForChildren),
+        ("Cgroup", Namespace::Cgroup),
+        ("User", Namespace::User),
+    ],
+    later: &[],
+};
+
+pub(crate) const CAPABILITY_SETS: Vocabulary<CapabilitySet> = Vocabulary {
+    what: "a set of capabilities",
+    supported: &[
+        ("Effective", CapabilitySet::Effective),
+        ("Inheritable", CapabilitySet::Inheritable),
+        ("Permitted", CapabilitySet::Permitted),
     ],
     later: &[],
 };
@@ -281,7 +363,17 @@ pub(crate) const ARGUMENT_OPERATORS: Vocabulary<Comparison> = Vocabulary {
 pub(crate) const MATCH_ACTIONS: Shape = Shape {
     path: "spec.kprobes.selectors.matchActions",
     in_list: true,
-    supported: &["action", "argError", "argFd", "argFqdn", "argName", "argSig", "argUrl", "rateLimit", "rateLimitScope"],
+    supported: &[
+        "action",
+        "argError",
+        "argFd",
+        "argFqdn",
+        "argName",
+        "argSig",
+        "argUrl",
+        "rateLimit",
+        "rateLimitScope",
+    ],
     later: &[
         "argSock",
         "argIndex",
@@ -335,13 +427,7 @@ pub(crate) const ACTIONS: Vocabulary<ActionName> = Vocabulary {
         ("UnfollowFD", ActionName::UnfollowFD),
         ("CopyFD", ActionName::CopyFD),
     ],
-    later: &[
-        "TrackSock",
-        "UntrackSock",
-        "NotifyEnforcer",
-        "CleanupEnforcerNotification",
-        "Set",
-    ],
+    later: &["TrackSock", "UntrackSock", "NotifyEnforcer", "CleanupEnforcerNotification", "Set"],
 };
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use crate::action;
 use crate::binary;
 use crate::fields::{Field, Fields, is_default};
 use crate::hook::Context;
+use crate::identity;
 use crate::integer;
 use crate::report::Report;
 use crate::schema::{
@@ -35,6 +36,7 @@ fn read(item: Field<'_>, context: &Context, report: &mut Report<'_>) -> Option<S
     let parent_binaries = read_filters(&fields, "matchParentBinaries", report, |item, report| {
         binary::read(item, &MATCH_PARENT_BINARIES, report)
     });
+    let identity = identity::read(&fields, report);
     let arguments =
         read_filters(&fields, "matchArgs", report, |item, report| read_argument(item, context, report));
     let actions =
@@ -54,6 +56,7 @@ fn read(item: Field<'_>, context: &Context, report: &mut Report<'_>) -> Option<S
         pids: pids?,
         binaries: binaries?,
         parent_binaries: parent_binaries?,
+        identity: identity?,
         arguments: arguments?,
         actions,
         rate_limit,

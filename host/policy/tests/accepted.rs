@@ -6,7 +6,8 @@ use std::path::Path;
 
 use serin_policy::{
     ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter,
-    HookPlan, Membership, PidFilter, Policy, PolicyPlan, RateLimit, RateScope, SelectorPlan, Target, Test,
+    CapabilitySet, HookPlan, IdentityCondition, IdentityFilter, Membership, Namespace, NamespaceValue,
+    PidFilter, Policy, PolicyPlan, RateLimit, RateScope, SelectorPlan, Target, Test, UserId,
 };
 
 fn plans(text: &str) -> Vec<PolicyPlan> {
@@ -56,6 +57,17 @@ spec:
       - {operator: In, values: [/usr/bin/ln, /bin/busybox]}
       matchParentBinaries:
       - {operator: NotPostfix, values: [bash], followChildren: true}
+      matchNamespaces:
+      - {namespace: Mnt, operator: NotIn, values: [host_ns, 7]}
+      matchNamespaceChanges:
+      - {operator: NotIn, values: [Net, User]}
+      matchCapabilities:
+      - {type: Permitted, operator: In, isNamespaceCapability: true, values: [CAP_CHOWN, CAP_CHECKPOINT_RESTORE]}
+      matchCapabilityChanges:
+      - {operator: NotIn, values: [CAP_SYS_ADMIN]}
+      matchCurrentCred:
+      - uid: [{operator: Equal, values: ["5:9", 0]}]
+        euid: [{operator: NotEqual, values: [7, "3"]}]
       matchArgs:
       - {operator: Postfix, values: ["passwd\0", shadow]}
       - {index: 1, operator: Equal, values: ["-100", 0x10, "017"]}
@@ -69,6 +81,8 @@ spec:
     - {}
 "#;
     let argument = |index, kind, label: &str| ArgumentPlan { index, kind, label: label.into() };
+    let is = |condition| IdentityFilter { negated: false, condition };
+    let not = |condition| IdentityFilter { negated: true, condition };
     let selector = SelectorPlan {
         pids: vec![PidFilter {
             membership: Membership::NotIn,
@@ -92,6 +106,19 @@ spec:
                 follow_children: true,
             },
         }],
+        identity: vec![
+            not(IdentityCondition::Namespace(
+                Namespace::Mnt,
+                vec![NamespaceValue::Host, NamespaceValue::Inode(7)],
+            )),
+            is(IdentityCondition::NamespaceChanged(0x3ff & !(1 << 5 | 1 << 9))),
+            is(IdentityCondition::Capability(CapabilitySet::Permitted, 1 << 40 | 1)),
+            not(IdentityCondition::Namespace(Namespace::User, vec![NamespaceValue::Host])),
+            not(IdentityCondition::CapabilityChanged(CapabilitySet::Effective, 1 << 21)),
+            is(IdentityCondition::CapabilityChanged(CapabilitySet::Effective, !(1 << 21))),
+            is(IdentityCondition::User(UserId::Real, vec![0..=0, 5..=9])),
+            not(IdentityCondition::User(UserId::Effective, vec![3..=3, 7..=7])),
+        ],
         arguments: vec![
             ArgumentFilter { slot: 0, negated: false, test: Test::Postfix(texts(&["passwd", "shadow"])) },
             ArgumentFilter { slot: 2, negated: false, test: Test::IntEqual(vec![-100, 16, 15]) },
@@ -163,12 +190,17 @@ fn operators_and_actions() {
 fn descriptors_and_names_are_found_among_the_arguments() {
     let actions = |action: &str| {
         let arguments = "[{index: 1, type: file}, {index: 0, type: int}, {index: 2, type: fd}]";
-        let yaml = format!("  - call: odd\n    syscall: false\n    args: {arguments}\n    selectors:\n    - matchActions: [{action}]\n");
+        let yaml = format!(
+            "  - call: odd\n    syscall: false\n    args: {arguments}\n    selectors:\n    - matchActions: [{action}]\n"
+        );
         hook(&yaml).selectors.into_iter().next().unwrap().actions
     };
     let follow = ActionPlan::FollowDescriptor { descriptor: 1, name: 0 };
     assert_eq!(actions("{action: FollowFD, argFd: 0, argName: 1}"), [follow]);
-    assert_eq!(actions("{action: UnfollowFD, argFd: 2, argName: 0}"), [ActionPlan::UnfollowDescriptor { descriptor: 2 }]);
+    assert_eq!(
+        actions("{action: UnfollowFD, argFd: 2, argName: 0}"),
+        [ActionPlan::UnfollowDescriptor { descriptor: 2 }]
+    );
     assert_eq!(actions("{action: CopyFD, argName: 2}"), [ActionPlan::CopyDescriptor { from: 1, to: 2 }]);
 }
 

@@ -152,8 +152,7 @@ mod tests {
     impl Patterns for Table {
         fn pattern(index: u32) -> Option<*const Pattern> {
             let (test, set, bytes) = *VALUES.get(index as usize)?;
-            let mut value =
-                Text { length: bytes.len() as u32, reserved: 0, bytes: [0; MAX_STRING + 8] };
+            let mut value = Text { length: bytes.len() as u32, reserved: 0, bytes: [0; MAX_STRING + 8] };
             value.bytes[..bytes.len()].copy_from_slice(bytes.as_bytes());
             Some(Box::into_raw(Box::new(Pattern { test, set, value })))
         }
@@ -174,7 +173,13 @@ mod tests {
             let count = VALUES.len() as u32;
             // SAFETY: everything outlives the call, and the path lies within the buffer.
             unsafe {
-                classify::<Table>(&raw mut search, &raw const *buffer, (100, path.len() as u32), count, &raw mut sets)
+                classify::<Table>(
+                    &raw mut search,
+                    &raw const *buffer,
+                    (100, path.len() as u32),
+                    count,
+                    &raw mut sets,
+                )
             };
             let found: Vec<u32> = (0..MAX_BINARY_SETS as u32).filter(|&set| sets.contains(set)).collect();
             assert_eq!(found, expected, "{path}");

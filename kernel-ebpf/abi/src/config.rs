@@ -119,6 +119,8 @@ pub const ACTION_UNFOLLOW: u32 = 1 << 5;
 pub const ACTION_COPY: u32 = 1 << 6;
 /// Those that are about the names of descriptors; a selector has at most one of them.
 pub const ACTIONS_FOLLOWING: u32 = ACTION_FOLLOW | ACTION_UNFOLLOW | ACTION_COPY;
+/// Take note of what the process is now, as a filter asked what has changed.
+pub const ACTION_REMEMBER: u32 = 1 << 7;
 /// Any of these makes a selector fail closed when it cannot read an argument.
 pub const ACTIONS_ENFORCING: u32 = ACTION_SIGKILL | ACTION_OVERRIDE | ACTION_SIGNAL;
 
@@ -162,6 +164,17 @@ pub const TEST_TEXT_SUBSTRING: u32 = 9;
 pub const TEST_INTEGER_RANGE: u32 = 10;
 /// The integer argument has a bit of the mask.
 pub const TEST_INTEGER_MASK: u32 = 11;
+
+/// The inode number of the namespace of kind `slot` is in the set.
+pub const TEST_NAMESPACE_IN: u32 = 32;
+/// A namespace of one of the kinds in the mask has changed.
+pub const TEST_NAMESPACE_CHANGED: u32 = 33;
+/// A capability of the mask is in set `slot`.
+pub const TEST_CAPABILITY: u32 = 34;
+/// A capability of the mask has come into, or gone from, set `slot`.
+pub const TEST_CAPABILITY_CHANGED: u32 = 35;
+/// User id `slot` is in one of the ranges.
+pub const TEST_USER: u32 = 36;
 
 /// [`TEST_BINARY_IN`]: the process's own binary.
 pub const BINARY_OWN: u32 = 0;

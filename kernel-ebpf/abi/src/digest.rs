@@ -92,7 +92,11 @@ mod tests {
             let bytes: Vec<u8> = (0..length).map(|at| (at % 251) as u8 + 1).collect();
             let value = digest(5, 0, &bytes, 0);
             if length < MAX_STRING {
-                assert_eq!(digest(5, 13.min(MAX_STRING - length), &bytes, 0xff), value, "{length} bytes elsewhere");
+                assert_eq!(
+                    digest(5, 13.min(MAX_STRING - length), &bytes, 0xff),
+                    value,
+                    "{length} bytes elsewhere"
+                );
             }
             assert_ne!(digest(6, 0, &bytes, 0), value, "{length} bytes with another secret");
             for at in [0, length / 2, length - 1] {

@@ -24,6 +24,7 @@ macro_rules! keep_apart {
 pub mod binaries;
 pub mod config;
 pub mod digest;
+pub mod identity;
 mod offsets;
 pub mod path;
 pub mod ranges;

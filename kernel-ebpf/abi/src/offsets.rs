@@ -1,5 +1,7 @@
 //! Where the kernel's fields lie.
 
+use crate::identity::{CAPABILITY_SETS, NAMESPACES};
+
 /// Stands for a field that this kernel does not have, where there is a way without.
 pub const NO_FIELD: u32 = u32::MAX;
 
@@ -103,6 +105,16 @@ pub struct Offsets {
     pub cred_euid: u32,
     /// `cred.egid`
     pub cred_egid: u32,
+    /// `cred.user_ns`
+    pub cred_user_ns: u32,
+    /// `cred.cap_permitted`, `cap_effective`, `cap_inheritable`: [`crate::identity`] numbers them.
+    pub cred_capabilities: [u32; CAPABILITY_SETS],
+    /// `task_struct.nsproxy`
+    pub task_nsproxy: u32,
+    /// The pointer in `nsproxy` to each kind of namespace; [`NO_FIELD`] for those that are found otherwise.
+    pub nsproxy: [u32; NAMESPACES],
+    /// Each kind's `ns.inum`; [`NO_FIELD`] for kinds that this kernel does not have.
+    pub inum: [u32; NAMESPACES],
     /// Offsets in `pt_regs` of the registers that hold a system call's arguments, in order.
     pub syscall_argument: [u32; 6],
 }

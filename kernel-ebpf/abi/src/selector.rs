@@ -1,8 +1,9 @@
 //! Which selector of a hook matches.
 
 use crate::config::{
-    ACTIONS_ENFORCING, Filter, HookConfig, Selector, TEST_BINARY_IN, TEST_INTEGER_IN, TEST_INTEGER_MASK,
-    TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_IN,
+    ACTIONS_ENFORCING, Filter, HookConfig, Selector, TEST_BINARY_IN, TEST_CAPABILITY,
+    TEST_CAPABILITY_CHANGED, TEST_INTEGER_IN, TEST_INTEGER_MASK, TEST_INTEGER_RANGE, TEST_NAMESPACE_CHANGED,
+    TEST_NAMESPACE_IN, TEST_NOT, TEST_PID_IN, TEST_USER,
 };
 use crate::{MAX_FILTERS, MAX_SELECTORS};
 
@@ -42,11 +43,21 @@ pub trait Facts {
     fn pid_is_member(&mut self, set: u32, flags: u32) -> bool;
     /// Whether a filter on binaries holds for the current process, or (`whose` is a `BINARY_*` number) its parent.
     fn binary_passes(&mut self, set: u32, whose: u32) -> bool;
+    /// The inode number of the current process's namespace of this kind.
+    fn namespace(&mut self, kind: u32) -> u64;
+    /// Which kinds of namespaces of a mask have changed.
+    fn changed_namespaces(&mut self, mask: u32) -> u32;
+    /// The current process's capabilities in this set.
+    fn capabilities(&mut self, set: u32) -> u64;
+    /// The capabilities that have come into, or gone from, this set.
+    fn changed_capabilities(&mut self, set: u32) -> u64;
+    /// The current process's user id, by `USER_*` number.
+    fn user(&mut self, which: u32) -> u64;
     /// The integer argument in this slot, at its width and sign.
     fn integer(&mut self, slot: u32) -> Option<u64>;
     /// Whether the value is in the set.
     fn is_member(&mut self, set: u32, value: u64) -> bool;
-    /// Whether the integer argument in `filter.slot` is in one of the filter's ranges.
+    /// Whether the number is in one of the filter's ranges.
     fn in_ranges(&mut self, filter: &Filter, value: u64) -> bool;
     /// Whether the text in `filter.slot` passes `filter.test`, but for [`TEST_NOT`], against any of the filter's values.
     fn text(&mut self, filter: &Filter) -> Verdict;
@@ -137,6 +148,7 @@ fn judge(filter: &Filter, facts: &mut impl Facts) -> Verdict {
     let verdict = match test & !TEST_NOT {
         TEST_PID_IN => facts.pid_is_member(constant(&filter.values), constant(&filter.slot)).into(),
         TEST_BINARY_IN => facts.binary_passes(constant(&filter.values), constant(&filter.slot)).into(),
+        TEST_NAMESPACE_IN..=TEST_USER => judge_identity(filter, facts).into(),
         TEST_INTEGER_IN | TEST_INTEGER_RANGE | TEST_INTEGER_MASK => {
             match facts.integer(constant(&filter.slot)) {
                 Some(value) => judge_integer(filter, value, facts).into(),
@@ -149,12 +161,36 @@ fn judge(filter: &Filter, facts: &mut impl Facts) -> Verdict {
 }
 
 #[inline(always)]
+fn judge_identity(filter: &Filter, facts: &mut impl Facts) -> bool {
+    let slot = constant(&filter.slot);
+    match constant(&filter.test) & !TEST_NOT {
+        TEST_NAMESPACE_IN => {
+            let namespace = facts.namespace(slot);
+            facts.is_member(constant(&filter.values), namespace)
+        }
+        TEST_NAMESPACE_CHANGED => facts.changed_namespaces(constant(&filter.values)) != 0,
+        TEST_CAPABILITY => facts.capabilities(slot) & mask(filter) != 0,
+        TEST_CAPABILITY_CHANGED => facts.changed_capabilities(slot) & mask(filter) != 0,
+        _ => {
+            let user = facts.user(slot);
+            facts.in_ranges(filter, user)
+        }
+    }
+}
+
+/// The mask in `values` and `count`.
+#[inline(always)]
+fn mask(filter: &Filter) -> u64 {
+    u64::from(constant(&filter.count)) << 32 | u64::from(constant(&filter.values))
+}
+
+#[inline(always)]
 fn judge_integer(filter: &Filter, value: u64, facts: &mut impl Facts) -> bool {
     let values = constant(&filter.values);
     match constant(&filter.test) & !TEST_NOT {
         TEST_INTEGER_IN => facts.is_member(values, value),
         TEST_INTEGER_RANGE => facts.in_ranges(filter, value),
-        _ => value & (u64::from(constant(&filter.count)) << 32 | u64::from(values)) != 0,
+        _ => value & mask(filter) != 0,
     }
 }
 
@@ -197,6 +233,23 @@ mod tests {
         }
         fn binary_passes(&mut self, set: u32, _: u32) -> bool {
             self.binary == set
+        }
+        /// Kind or set n has number n + 20.
+        fn namespace(&mut self, kind: u32) -> u64 {
+            u64::from(kind) + 20
+        }
+        /// Kind 1 has changed.
+        fn changed_namespaces(&mut self, mask: u32) -> u32 {
+            mask & 1 << 1
+        }
+        fn capabilities(&mut self, set: u32) -> u64 {
+            1 << (set + 32)
+        }
+        fn changed_capabilities(&mut self, set: u32) -> u64 {
+            1 << (set + 40)
+        }
+        fn user(&mut self, which: u32) -> u64 {
+            u64::from(which) + 100
         }
         fn integer(&mut self, _: u32) -> Option<u64> {
             self.integer
@@ -272,6 +325,30 @@ mod tests {
             let config = config(&[(ACTION_POST, &[(test, values)])]);
             let selected = select(&config, &mut Process { ..PROCESS });
             assert_eq!(selected.is_some(), expected, "test {test} against {values}");
+        }
+    }
+
+    #[test]
+    fn tests_of_identity_take_kinds_and_masks() {
+        let cases = [
+            (TEST_NAMESPACE_IN, 2, 22, 0, true),
+            (TEST_NAMESPACE_IN, 3, 22, 0, false),
+            (TEST_NAMESPACE_IN | TEST_NOT, 3, 22, 0, true),
+            (TEST_NAMESPACE_CHANGED, 0, 3, 0, true),
+            (TEST_NAMESPACE_CHANGED, 0, 1, 0, false),
+            (TEST_CAPABILITY, 1, 0, 2, true),
+            (TEST_CAPABILITY, 1, 2, 1, false),
+            (TEST_CAPABILITY | TEST_NOT, 1, 2, 1, true),
+            (TEST_CAPABILITY_CHANGED, 2, 0, 1 << 10, true),
+            (TEST_CAPABILITY_CHANGED, 2, u32::MAX, 1, false),
+            (TEST_USER, 0, 100, 0, true),
+            (TEST_USER, 0, 101, 0, false),
+        ];
+        for (test, slot, values, count, expected) in cases {
+            let mut config = config(&[(ACTION_POST, &[(test, values)])]);
+            config.filters[0] = Filter { test, slot, values, count };
+            let selected = select(&config, &mut Process { ..PROCESS });
+            assert_eq!(selected.is_some(), expected, "test {test} of {slot} against {values}, {count}");
         }
     }
 

@@ -79,7 +79,7 @@ fn compare(agent: &Agent, cases: &[Case<'_>]) -> Result<()> {
 fn operators(_: &Kernel) -> Result<()> {
     let programs = Programs::new()?;
     // Longer than what is found by one look-up.
-    let deep = format!("{}/alpha", "deep-folder/".repeat(25));
+    let deep = format!("{}alpha", "deep-folder/".repeat(25));
     let (alpha, beta, deep) = (programs.add("alpha")?, programs.add("beta")?, programs.add(&deep)?);
     ensure!(deep.len() > 300, "{deep} is not long");
     let folder = programs.path().display();

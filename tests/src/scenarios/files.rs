@@ -108,9 +108,13 @@ fn followed(_: &Kernel) -> Result<()> {
     };
     ensure!(writes("process") == ["descriptor".len() as u64, "copy".len() as u64], "{:?}", writes("process"));
     ensure!(writes("parent") == ["child".len() as u64], "by the child: {:?}", writes("parent"));
-    let closes = agent.hits_of(ended.pid).into_iter().filter(|hit| hit["action"] == "KPROBE_ACTION_UNFOLLOWFD");
+    let closes =
+        agent.hits_of(ended.pid).into_iter().filter(|hit| hit["action"] == "KPROBE_ACTION_UNFOLLOWFD");
     let names: Vec<_> = closes.map(|hit| &hit["args"][0]["file_arg"]["path"]).collect();
-    ensure!(!names.is_empty() && names.iter().all(|name| **name == files.wanted.as_str()), "closed: {names:?}");
+    ensure!(
+        !names.is_empty() && names.iter().all(|name| **name == files.wanted.as_str()),
+        "closed: {names:?}"
+    );
     agent.stop()?;
     Ok(())
 }

@@ -7,11 +7,12 @@ mod enforcement;
 mod files;
 mod filters;
 mod hooks;
+mod identity;
 mod losses;
 mod plugins;
 mod processes;
-mod sinks;
 mod rates;
+mod sinks;
 mod writes;
 
 use anyhow::Result;
@@ -48,6 +49,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         writes::scenarios(),
         filters::scenarios(),
         binaries::scenarios(),
+        identity::scenarios(),
         rates::scenarios(),
         canaries::scenarios(),
         plugins::scenarios(),
