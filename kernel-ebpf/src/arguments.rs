@@ -4,13 +4,14 @@ use serin_abi::MAX_STRING;
 use serin_abi::config::{HookConfig, READ_FILENAME, SYSCALL};
 use serin_abi::record::{
     ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, Argument, KIND_BINPRM, KIND_FILE, KIND_INT, KIND_INT8,
-    KIND_INT16, KIND_LONG, KIND_PATH, KIND_SIZE, KIND_STRING, KIND_UINT, KIND_UINT8, KIND_UINT16,
+    KIND_INT16, KIND_LONG, KIND_PATH, KIND_SIZE, KIND_SKB, KIND_SOCK, KIND_SOCKADDR, KIND_SOCKADDR_UN,
+    KIND_STRING, KIND_UINT, KIND_UINT8, KIND_UINT16,
 };
 use serin_abi::selector::{constant, entry};
 
 use crate::memory::{pointer, string};
 use crate::scratch::Slot;
-use crate::{files, offset};
+use crate::{files, network, offset};
 
 /// Where a program finds the arguments of the function it is attached to.
 pub trait Registers {
@@ -47,6 +48,10 @@ pub fn load(config: &HookConfig, registers: &impl Registers, slot: u32, to: *mut
         KIND_STRING if read == READ_FILENAME => load_string(to, pointer(value + offset!(filename_name))),
         KIND_STRING => load_string(to, value),
         KIND_FILE | KIND_PATH | KIND_BINPRM => files::load(to, kind, read, value),
+        KIND_SOCK => network::load_sock(to, read, value),
+        KIND_SKB => network::load_packet(to, value),
+        KIND_SOCKADDR => network::load_address(to, value),
+        KIND_SOCKADDR_UN => network::load_unix_address(to, value),
         _ => load_integer(to, kind, value),
     };
     if !loaded {

@@ -12,9 +12,9 @@ use serin_abi::ranges::{self, Ranges};
 use serin_abi::record::{
     ARGUMENT_UNREADABLE, Argument, HOOK, HOOK_FAILED_CLOSED, HOOK_UNENFORCED, Header, Hit, MAX_RECORD,
 };
-use serin_abi::selector::{Facts, Selected, Verdict, constant, select};
+use serin_abi::selector::{Facts, Selected, Verdict, constant, place, select};
 use serin_abi::text::{Values, search};
-use serin_abi::{HookCounters, MAX_ARGUMENTS, MAX_STRING, Mark, Member, Range, Text};
+use serin_abi::{HookCounters, MAX_ARGUMENTS, MAX_STRING, Mark, Member, Number, Range, Text};
 
 use crate::arguments::{self, Registers};
 use crate::maps::{MARKS, PROCESSES};
@@ -196,10 +196,18 @@ impl<R: Registers> Facts for Call<'_, R> {
     }
 
     #[inline(always)]
-    fn integer(&mut self, slot: u32) -> Option<u64> {
+    fn integer(&mut self, slot: u32, word: u32) -> Option<u64> {
         let slot = self.slot(slot)?;
-        // SAFETY: a pointer to a map value.
-        unsafe { if is_unreadable(slot) { None } else { Some((*slot).integer) } }
+        // SAFETY: a pointer to a map value; no structured argument has more words than the buffer.
+        unsafe {
+            if is_unreadable(slot) {
+                None
+            } else if word == 0 {
+                Some((*slot).integer)
+            } else {
+                Some((&raw const (*slot).buffer).cast::<u64>().add(word as usize - 1).read())
+            }
+        }
     }
 
     #[inline(always)]
@@ -208,8 +216,8 @@ impl<R: Registers> Facts for Call<'_, R> {
     }
 
     #[inline(always)]
-    fn in_ranges(&mut self, filter: &Filter, value: u64) -> bool {
-        let Some(slot) = self.slot(constant(&filter.slot)) else { return false };
+    fn in_ranges(&mut self, filter: &Filter, value: Number) -> bool {
+        let Some(slot) = self.slot(place(filter).0) else { return false };
         let values = (constant(&filter.values), constant(&filter.count));
         // SAFETY: a pointer to a map value.
         unsafe { ranges::contains::<RangeTable>(&raw mut (*slot).bisection, value, values) }

@@ -16,6 +16,7 @@ pub mod files;
 pub mod hook;
 pub mod maps;
 pub mod memory;
+pub mod network;
 pub mod output;
 pub mod process;
 pub mod scratch;

@@ -5,6 +5,7 @@
 //! hooks, the same) program on this CPU. So each CPU has a few levels, and a
 //! program takes the first that is free.
 
+use serin_abi::packet::Headers;
 use serin_abi::path::Walk;
 use serin_abi::ranges::Bisection;
 use serin_abi::record::MAX_RECORD;
@@ -49,9 +50,11 @@ pub struct Slot {
     pub bisection: Bisection,
     /// How a path is read.
     pub walk: Walk,
+    /// How a packet's headers are read.
+    pub headers: Headers,
     /// How a text is compared.
     pub search: Search,
-    /// A text.
+    /// A text, or the words of a structured argument.
     pub buffer: [u8; BUFFER],
 }
 

@@ -2,7 +2,10 @@
 
 use std::ffi::CString;
 use std::io::{BufRead, BufReader, IoSlice, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
@@ -78,6 +81,26 @@ pub(crate) fn chmod_nothing(mode: u32) -> Result<Ended> {
 /// Sets a clock that does not exist.
 pub(crate) fn set_clock(clock: i32) -> Result<Ended> {
     run(&["set-clock", &clock.to_string()])
+}
+
+/// Connects a TCP socket, and closes it.
+pub(crate) fn connect(to: SocketAddr) -> Result<Ended> {
+    run(&["connect", &to.to_string()])
+}
+
+/// Connects a UNIX socket to a path, or to an abstract name after an `@`.
+pub(crate) fn connect_unix(path: &str) -> Result<Ended> {
+    run(&["connect-unix", path])
+}
+
+/// Listens on a TCP socket, and closes it.
+pub(crate) fn listen(on: SocketAddr) -> Result<Ended> {
+    run(&["listen", &on.to_string()])
+}
+
+/// Sends one UDP datagram.
+pub(crate) fn send(to: SocketAddr) -> Result<Ended> {
+    run(&["send", &to.to_string()])
 }
 
 /// Exits with this status; the further arguments do nothing.
@@ -201,6 +224,10 @@ fn act(words: &[&str]) -> Result<u8> {
         ["write-closed"] => say(write_to_closed())?,
         ["seek", offset] => say(call(libc::SYS_lseek, [-1, offset.parse()?, 0]))?,
         ["chmod", mode] => say(call(libc::SYS_chmod, [0, mode.parse()?, 0]))?,
+        ["connect", to] => say(TcpStream::connect(*to).err().map_or(0, errno))?,
+        ["connect-unix", path] => say(connect_unix_socket(path)?.err().map_or(0, errno))?,
+        ["listen", on] => say(TcpListener::bind(*on).err().map_or(0, errno))?,
+        ["send", to] => say(send_datagram(to.parse()?).err().map_or(0, errno))?,
         ["set-clock", clock] => say(call(libc::SYS_clock_settime, [clock.parse()?, 0, 0]))?,
         ["symlink-later", target, link] if told_to_go()? => {
             say(symlinkat(target, link)?)?;
@@ -287,6 +314,19 @@ fn symlinkat_from_untouched_page(target: &str, link: &str) -> Result<i32> {
         libc::symlinkat(map.cast(), libc::AT_FDCWD, link.as_ptr())
     };
     Ok(if result == 0 { 0 } else { errno(std::io::Error::last_os_error()) })
+}
+
+fn connect_unix_socket(path: &str) -> Result<std::io::Result<UnixStream>> {
+    let address = match path.strip_prefix('@') {
+        Some(name) => std::os::unix::net::SocketAddr::from_abstract_name(name)?,
+        None => std::os::unix::net::SocketAddr::from_pathname(path)?,
+    };
+    Ok(UnixStream::connect_addr(&address))
+}
+
+fn send_datagram(to: SocketAddr) -> std::io::Result<()> {
+    let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    UdpSocket::bind((any, 0))?.send_to(b"hello", to).map(drop)
 }
 
 /// Makes a system call that fails; its error.

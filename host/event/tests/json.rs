@@ -6,7 +6,9 @@ use std::sync::Arc;
 use serde_json::Value;
 use serin_event::action::{Action, ActionRequest, ActionResult, Method, Outcome, Source};
 use serin_event::argument::{Argument, File, FileRole};
+use serin_event::network::{Address, Packet, Sock, Tuple, UnixAddress};
 use serin_event::process::Flags;
+use serin_event::structure::Structure;
 use serin_event::{Alert, Annotation, Event, EventKind, Hook, Process, Severity, json};
 
 const TIME: u64 = 1_696_629_837_700_326_678;
@@ -111,6 +113,54 @@ fn kprobe() {
     let hook = hook(arguments, &["KPROBE_ACTION_POST"]);
     let event = Event { tid: 52_701, ..event(EventKind::Kprobe(hook)) };
     assert_eq!(line(&event), golden(include_str!("golden/process_kprobe.json")));
+}
+
+#[test]
+fn structures_are_told_as_tetragon_tells_them() {
+    let tuple = Tuple {
+        family: 2,
+        protocol: 6,
+        saddr: "10.0.0.1".parse().ok(),
+        daddr: "10.0.0.2".parse().ok(),
+        sport: 4000,
+        dport: 80,
+    };
+    let unix = Tuple { family: 1, ..Tuple::default() };
+    let packet = Packet {
+        hash: 7,
+        len: 60,
+        mark: 8,
+        priority: 9,
+        sec_path_len: 1,
+        sec_path_olen: 2,
+        tuple: tuple.clone(),
+    };
+    for (structure, expected) in [
+        (
+            Structure::Sock(Sock { tuple, kind: 1, state: 1, mark: 3, priority: 4, cookie: u64::MAX }),
+            r#"{"sock_arg":{"family":"AF_INET","type":"SOCK_STREAM","protocol":"IPPROTO_TCP","mark":3,"priority":4,"saddr":"10.0.0.1","daddr":"10.0.0.2","sport":4000,"dport":80,"cookie":"18446744073709551615","state":"TCP_ESTABLISHED"}}"#,
+        ),
+        (
+            Structure::Sock(Sock { tuple: unix, kind: 2, state: 7, ..Sock::default() }),
+            r#"{"sock_arg":{"family":"AF_UNIX","type":"SOCK_DGRAM","protocol":"IPPROTO_IP","state":"TCP_CLOSE"}}"#,
+        ),
+        (
+            Structure::Packet(packet),
+            r#"{"skb_arg":{"hash":7,"len":60,"priority":9,"mark":8,"saddr":"10.0.0.1","daddr":"10.0.0.2","sport":4000,"dport":80,"proto":6,"sec_path_len":1,"sec_path_olen":2,"protocol":"IPPROTO_TCP","family":"AF_INET"}}"#,
+        ),
+        (
+            Structure::Address(Address { family: 10, addr: "::1".parse().ok(), port: 53 }),
+            r#"{"sockaddr_arg":{"family":"AF_INET6","addr":"::1","port":53}}"#,
+        ),
+        (
+            Structure::UnixAddress(UnixAddress { family: 1, path: "@name".into() }),
+            r#"{"sockaddrun_arg":{"family":"AF_UNIX","path":"@name"}}"#,
+        ),
+    ] {
+        let hook = hook(vec![(Argument::Structure(Box::new(structure)), "".into())], &["KPROBE_ACTION_POST"]);
+        let line = line(&event(EventKind::Kprobe(hook)));
+        assert!(line.contains(&format!(r#""args":[{expected}]"#)), "{expected}\n{line}");
+    }
 }
 
 #[test]

@@ -3,11 +3,15 @@
 use serin_abi::record::{
     self, ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, EXEC_ARGUMENTS_TRUNCATED, EXEC_BINARY_INCOMPLETE,
     EXEC_CWD_INCOMPLETE, HOOK_FAILED_CLOSED, HOOK_UNENFORCED, KIND_BINPRM, KIND_FILE, KIND_INT, KIND_INT8,
-    KIND_INT16, KIND_LONG, KIND_PATH, KIND_SIZE, KIND_STRING, KIND_UINT, KIND_UINT8, KIND_UINT16, TaskKey,
+    KIND_INT16, KIND_LONG, KIND_PATH, KIND_SIZE, KIND_SKB, KIND_SOCK, KIND_SOCKADDR, KIND_SOCKADDR_UN,
+    KIND_STRING, KIND_UINT, KIND_UINT8, KIND_UINT16, TaskKey,
 };
 use serin_event::argument::{Argument, File, FileRole};
+use serin_event::network::UnixAddress;
 use serin_event::record::{Credentials, Exec, Exit, Fork, Header, HookHit, Record, Task};
+use serin_event::structure::Structure;
 
+use crate::network;
 use crate::wire::read;
 
 /// What `error_arg` says of an argument that could not be read: Tetragon's words.
@@ -114,6 +118,16 @@ fn argument(header: &record::Argument, value: &[u8]) -> Option<Argument> {
         KIND_FILE => file(FileRole::Open, header, value),
         KIND_PATH => file(FileRole::Path, header, value),
         KIND_BINPRM => file(FileRole::Program, header, value),
+        kind => Argument::Structure(Box::new(structure(kind, header, value)?)),
+    })
+}
+
+fn structure(kind: u32, header: &record::Argument, value: &[u8]) -> Option<Structure> {
+    Some(match kind {
+        KIND_SOCK => Structure::Sock(network::sock(&read(value, 0)?)),
+        KIND_SKB => Structure::Packet(network::packet(&read(value, 0)?)),
+        KIND_SOCKADDR => Structure::Address(network::address(&read(value, 0)?)),
+        KIND_SOCKADDR_UN => Structure::UnixAddress(UnixAddress { family: header.mode, path: string(value) }),
         _ => return None,
     })
 }
@@ -204,7 +218,7 @@ mod tests {
         let bytes = Bytes::header(record::HOOK, HOOK_FAILED_CLOSED)
             .u32(3)
             .u32(1)
-            .u32(9)
+            .u32(10)
             .u32(0)
             .argument(KIND_INT, 0, 0, &(-2_i64).to_ne_bytes())
             .argument(KIND_UINT, 0, 0, &u64::from(u32::MAX).to_ne_bytes())
@@ -215,6 +229,7 @@ mod tests {
             .argument(KIND_STRING, ARGUMENT_UNREADABLE, 0, b"")
             .argument(KIND_PATH, 0, 0o040_755, b"/tmp")
             .argument(KIND_BINPRM, 0, 0o100_755, b"/bin/a (deleted)")
+            .argument(KIND_SOCKADDR_UN, 0, 1, b"@name")
             .finish();
         let expected = HookHit {
             header: HEADER,
@@ -243,11 +258,27 @@ mod tests {
                     &record::Argument { mode: 0o100_755, ..record::Argument::default() },
                     b"/bin/a (deleted)",
                 ),
+                Argument::Structure(Box::new(Structure::UnixAddress(UnixAddress {
+                    family: 1,
+                    path: "@name".into(),
+                }))),
             ],
             failed_closed: true,
             unenforced: false,
         };
         assert_eq!(decode(&bytes), Some(Record::Hook(expected)));
+    }
+
+    #[test]
+    fn a_structured_argument_that_is_too_short_is_no_record() {
+        for kind in [KIND_SOCK, KIND_SKB, KIND_SOCKADDR] {
+            let record = |length: usize| {
+                let bytes = Bytes::header(record::HOOK, 0).u32(0).u32(0).u32(1).u32(0);
+                decode(&bytes.argument(kind, 0, 0, &vec![0; length]).finish())
+            };
+            assert!(record(14 * 8).is_some() || record(15 * 8).is_some(), "kind {kind}");
+            assert_eq!(record(8 * 8), None, "kind {kind}");
+        }
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod error;
 mod kernel;
 mod loss;
 mod lower;
+mod network;
 mod offsets;
 mod policies;
 mod probe;

@@ -5,19 +5,22 @@ use std::ops::RangeInclusive;
 
 use serin_abi::config::{
     ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, ACTION_SIGNAL, ArgumentConfig, FUNCTION, Filter,
-    HookConfig, PID_ANCESTORS, PID_NAMESPACE, READ_DENTRY, READ_DESCRIPTOR, READ_FILENAME, READ_VALUE,
-    SYSCALL, Selector, TEST_BINARY_IN, TEST_BINARY_NOT_IN, TEST_INTEGER_IN, TEST_INTEGER_MASK,
-    TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL, TEST_TEXT_POSTFIX,
-    TEST_TEXT_PREFIX, TEST_TEXT_SUBSTRING,
+    HookConfig, PID_ANCESTORS, PID_NAMESPACE, READ_DENTRY, READ_DESCRIPTOR, READ_FILENAME, READ_SOCKET,
+    READ_VALUE, SYSCALL, Selector, TEST_ADDRESS_RANGE, TEST_BINARY_IN, TEST_BINARY_NOT_IN, TEST_INTEGER_IN,
+    TEST_INTEGER_MASK, TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL,
+    TEST_TEXT_POSTFIX, TEST_TEXT_PREFIX, TEST_TEXT_SUBSTRING, WORD_SHIFT,
 };
+use serin_abi::network;
 use serin_abi::record::{
-    KIND_BINPRM, KIND_FILE, KIND_INT, KIND_INT8, KIND_INT16, KIND_LONG, KIND_PATH, KIND_SIZE, KIND_STRING,
-    KIND_UINT, KIND_UINT8, KIND_UINT16,
+    KIND_BINPRM, KIND_FILE, KIND_INT, KIND_INT8, KIND_INT16, KIND_LONG, KIND_PATH, KIND_SIZE, KIND_SKB,
+    KIND_SOCK, KIND_SOCKADDR, KIND_SOCKADDR_UN, KIND_STRING, KIND_UINT, KIND_UINT8, KIND_UINT16,
 };
 use serin_abi::text::{FALLBACKS, fallbacks};
-use serin_abi::{MAX_ARGUMENTS, MAX_FILTERS, MAX_SELECTORS, MAX_STRING, MAX_SUBSTRING, Member, Range, Text};
+use serin_abi::{
+    MAX_ARGUMENTS, MAX_FILTERS, MAX_SELECTORS, MAX_STRING, MAX_SUBSTRING, Member, Number, Range, Text,
+};
 use serin_policy::{
-    ActionPlan, ArgumentFilter, ArgumentKind, HookPlan, Membership, SelectorPlan, Target, Test,
+    ActionPlan, ArgumentFilter, ArgumentKind, HookPlan, Membership, Part, SelectorPlan, Target, Test,
 };
 
 use crate::wire::zeroed;
@@ -101,6 +104,7 @@ impl Lowered {
         let mut arguments: Vec<&ArgumentFilter> = selector.arguments.iter().collect();
         arguments.sort_by_key(|filter| self.cost(filter));
         for filter in arguments {
+            filters.extend(only_ip(filter));
             let filter = self.argument(filter)?;
             filters.push(filter);
         }
@@ -109,19 +113,21 @@ impl Lowered {
 
     fn cost(&self, filter: &ArgumentFilter) -> u32 {
         self.config.arguments.get(filter.slot).map_or(0, |argument| match argument.kind {
-            KIND_STRING => 1,
-            KIND_FILE | KIND_PATH | KIND_BINPRM => 2,
+            KIND_SOCK | KIND_SKB | KIND_SOCKADDR => 1,
+            KIND_STRING | KIND_SOCKADDR_UN => 2,
+            KIND_FILE | KIND_PATH | KIND_BINPRM => 3,
             _ => 0,
         })
     }
 
     fn argument(&mut self, filter: &ArgumentFilter) -> Result<Filter, String> {
-        let slot = filter.slot as u32;
+        let slot = filter.slot as u32 | self.word(filter) << WORD_SHIFT;
         let mut lowered = match &filter.test {
             Test::IntEqual(values) => {
                 self.set(TEST_INTEGER_IN, slot, values.iter().map(|&value| value as u64))
             }
-            Test::IntRanges(ranges) => self.ranges(slot, ranges),
+            Test::IntRanges(ranges) => self.ranges(TEST_INTEGER_RANGE, slot, ranges),
+            Test::Addresses(ranges) => self.ranges(TEST_ADDRESS_RANGE, slot, ranges),
             Test::IntMask(mask) => {
                 let (values, count) = (*mask as u32, (*mask >> 32) as u32);
                 Filter { test: TEST_INTEGER_MASK, slot, values, count }
@@ -135,10 +141,34 @@ impl Lowered {
         Ok(lowered)
     }
 
-    fn ranges(&mut self, slot: u32, ranges: &[RangeInclusive<u64>]) -> Filter {
+    /// The word of an argument that holds the part to compare; 0 for its own value.
+    fn word(&self, filter: &ArgumentFilter) -> u32 {
+        let kind = self.config.arguments.get(filter.slot).map_or(0, |argument| argument.kind);
+        match filter.part {
+            Part::Value => 0,
+            Part::SAddr => network::SADDR,
+            Part::DAddr => network::DADDR,
+            Part::SPort => network::SPORT,
+            Part::DPort => network::DPORT,
+            Part::Protocol => network::PROTOCOL,
+            // Its words are its text.
+            Part::Family if kind == KIND_SOCKADDR_UN => 0,
+            Part::Family => network::FAMILY,
+            Part::State => network::STATE,
+        }
+    }
+
+    fn ranges<T: Copy + Into<Number>>(
+        &mut self,
+        test: u32,
+        slot: u32,
+        ranges: &[RangeInclusive<T>],
+    ) -> Filter {
         let first = self.ranges.len() as u32;
-        self.ranges.extend(ranges.iter().map(|range| Range { first: *range.start(), last: *range.end() }));
-        Filter { test: TEST_INTEGER_RANGE, slot, values: first, count: ranges.len() as u32 }
+        let range =
+            |range: &RangeInclusive<T>| Range { first: (*range.start()).into(), last: (*range.end()).into() };
+        self.ranges.extend(ranges.iter().map(range));
+        Filter { test, slot, values: first, count: ranges.len() as u32 }
     }
 
     fn set(&mut self, test: u32, slot: u32, values: impl Iterator<Item = u64>) -> Filter {
@@ -157,6 +187,13 @@ impl Lowered {
         }
         Ok(Filter { test, slot, values: first, count: values.len() as u32 })
     }
+}
+
+/// Addresses and ports match only where there are some, negated or not: the filter that sees to it.
+fn only_ip(filter: &ArgumentFilter) -> Option<Filter> {
+    let slot = filter.slot as u32 | network::HAS_IP << WORD_SHIFT;
+    let needed = matches!(filter.part, Part::SAddr | Part::DAddr | Part::SPort | Part::DPort);
+    needed.then_some(Filter { test: TEST_INTEGER_MASK, slot, values: network::IP as u32, count: 0 })
 }
 
 /// A text as the programs read it.
@@ -213,6 +250,11 @@ fn reading(kind: ArgumentKind) -> (u32, u32) {
         ArgumentKind::Path => (KIND_PATH, READ_VALUE),
         ArgumentKind::Dentry => (KIND_PATH, READ_DENTRY),
         ArgumentKind::Binprm => (KIND_BINPRM, READ_VALUE),
+        ArgumentKind::Sock => (KIND_SOCK, READ_VALUE),
+        ArgumentKind::Socket => (KIND_SOCK, READ_SOCKET),
+        ArgumentKind::Skb => (KIND_SKB, READ_VALUE),
+        ArgumentKind::Sockaddr => (KIND_SOCKADDR, READ_VALUE),
+        ArgumentKind::SockaddrUn => (KIND_SOCKADDR_UN, READ_VALUE),
     }
 }
 
@@ -285,12 +327,28 @@ mod tests {
             arguments: vec![
                 ArgumentFilter {
                     slot: 0,
+                    part: Part::Value,
                     negated: true,
                     test: Test::Postfix(vec![b"passwd".to_vec(), b"shadow".to_vec()]),
                 },
-                ArgumentFilter { slot: 1, negated: false, test: Test::IntEqual(vec![-100]) },
-                ArgumentFilter { slot: 1, negated: false, test: Test::IntRanges(vec![3..=4]) },
-                ArgumentFilter { slot: 1, negated: true, test: Test::IntMask(1 << 63 | 5) },
+                ArgumentFilter {
+                    slot: 1,
+                    part: Part::Value,
+                    negated: false,
+                    test: Test::IntEqual(vec![-100]),
+                },
+                ArgumentFilter {
+                    slot: 1,
+                    part: Part::Value,
+                    negated: false,
+                    test: Test::IntRanges(vec![3..=4]),
+                },
+                ArgumentFilter {
+                    slot: 1,
+                    part: Part::Value,
+                    negated: true,
+                    test: Test::IntMask(1 << 63 | 5),
+                },
             ],
             actions: vec![ActionPlan::Override(-13), ActionPlan::Sigkill],
         };
@@ -304,7 +362,7 @@ mod tests {
         assert_eq!(lowered.config.filters[0].slot, PID_ANCESTORS);
         let mask = lowered.config.filters[4];
         assert_eq!((mask.values, mask.count), (5, 1 << 31));
-        assert_eq!(lowered.ranges, [Range { first: 3, last: 4 }]);
+        assert_eq!(lowered.ranges, [Range { first: 3_u64.into(), last: 4_u64.into() }]);
         let members: Vec<(u32, u64)> =
             lowered.members.iter().map(|member| (member.set, member.value)).collect();
         assert_eq!(members, [(0, 0), (0, 1), (1, 4), (1, 0), (2, -100_i64 as u64)]);
@@ -312,6 +370,33 @@ mod tests {
         let selector = lowered.config.selectors[0];
         assert_eq!((selector.filter_count, selector.error), (6, -13));
         assert_eq!(selector.actions, ACTION_POST | ACTION_OVERRIDE | ACTION_SIGKILL);
+    }
+
+    #[test]
+    fn parts_of_sockets_are_words() {
+        let filter = |part, test| ArgumentFilter { slot: 1, part, negated: true, test };
+        let selector = SelectorPlan {
+            arguments: vec![
+                filter(Part::DAddr, Test::Addresses(vec![1 << 64..=1 << 64 | 5])),
+                filter(Part::State, Test::IntEqual(vec![10])),
+            ],
+            actions: vec![ActionPlan::Post],
+            ..SelectorPlan::default()
+        };
+        let plan = HookPlan {
+            arguments: vec![argument(1, ArgumentKind::Int), argument(0, ArgumentKind::Sock)],
+            ..plan(vec![selector])
+        };
+        let lowered = lower(&plan, 0, &BinaryIds::new()).unwrap();
+        let at = |word: u32| word << WORD_SHIFT | 1;
+        let expected = [
+            Filter { test: TEST_INTEGER_MASK, slot: at(network::HAS_IP), values: 1, count: 0 },
+            Filter { test: TEST_ADDRESS_RANGE | TEST_NOT, slot: at(network::DADDR), values: 0, count: 1 },
+            Filter { test: TEST_INTEGER_IN | TEST_NOT, slot: at(network::STATE), values: 0, count: 1 },
+        ];
+        assert_eq!(lowered.config.filters[..3], expected);
+        let range = Range { first: Number { high: 1, low: 0 }, last: Number { high: 1, low: 5 } };
+        assert_eq!(lowered.ranges, [range]);
     }
 
     #[test]
@@ -327,6 +412,7 @@ mod tests {
                 plan(vec![SelectorPlan {
                     arguments: vec![ArgumentFilter {
                         slot: 0,
+                        part: Part::Value,
                         negated: false,
                         test: Test::Equal(vec![vec![b'a'; MAX_STRING + 1]]),
                     }],

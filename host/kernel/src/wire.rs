@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "the one place that vouches for the layout of the shared structs")]
 
 use serin_abi::config::HookConfig;
+use serin_abi::network::{Packet, Sock, Tuple};
 use serin_abi::record::{Argument, Exec, Exit, Fork, Header, Hit};
 use serin_abi::{CpuCounters, HookCounters, Mark, Member, Offsets, Process, Range, Text};
 
@@ -27,6 +28,7 @@ macro_rules! plain {
 
 plain!(HookConfig, Offsets, Process, Member, Range, Text, Mark, CpuCounters, HookCounters);
 plain!(Header, Exec, Fork, Exit, Hit, Argument);
+plain!(Tuple, Sock, Packet);
 
 // SAFETY: `Wire` is transparent, and `Plain` asks for what `Pod` asks for.
 unsafe impl<T: Plain> aya::Pod for Wire<T> {}

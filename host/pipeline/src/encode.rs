@@ -216,6 +216,13 @@ fn argument(to: &mut ArgumentWriter<'_>, value: &Argument) {
             };
             to.type_code(code).text(&file.path).incomplete(file.incomplete.into()).mode(file.mode)
         }
+        Argument::Structure(structure) => {
+            let fields: Vec<_> = structure.fields();
+            let told: Vec<_> = fields.iter().filter(|(_, value)| !value.is_default()).collect();
+            to.type_code(10).text(structure.name()).fields(&told, |(key, value), to| {
+                to.key(key).value(&value.to_string());
+            })
+        }
         Argument::Unreadable(reason) => to.type_code(7).text(reason),
     };
 }

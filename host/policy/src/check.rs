@@ -111,7 +111,19 @@ const STRUCTURES: &[(&str, &[ArgumentKind], &str)] = &[
     ("struct dentry", &[ArgumentKind::Dentry], "write `dentry`"),
     ("struct linux_binprm", &[ArgumentKind::Binprm], "write `linux_binprm`"),
     ("struct filename", &[ArgumentKind::Filename], "write `filename`"),
+    ("struct sock", &[ArgumentKind::Sock], "write `sock`"),
+    ("struct socket", &[ArgumentKind::Socket], "write `socket`"),
+    ("struct sk_buff", &[ArgumentKind::Skb], "write `skb`"),
+    ("struct sockaddr", SOCKADDRS, "write `sockaddr` or `sockaddr_un`"),
+    ("struct sockaddr_unsized", SOCKADDRS, "write `sockaddr` or `sockaddr_un`"),
+    ("struct sockaddr_un", SOCKADDRS, "write `sockaddr_un`"),
+    ("struct sockaddr_in", &[ArgumentKind::Sockaddr], "write `sockaddr`"),
+    ("struct sockaddr_in6", &[ArgumentKind::Sockaddr], "write `sockaddr`"),
+    ("struct sockaddr_storage", SOCKADDRS, "write `sockaddr` or `sockaddr_un`"),
 ];
+
+/// Types that read an address of a socket.
+const SOCKADDRS: &[ArgumentKind] = &[ArgumentKind::Sockaddr, ArgumentKind::SockaddrUn];
 
 /// What to write instead if an argument's type contradicts the parameter's.
 fn mismatch(kind: ArgumentKind, actual: &TypeKind) -> Option<&'static str> {

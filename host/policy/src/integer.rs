@@ -105,9 +105,20 @@ fn as_bits(ranges: &[Range]) -> Vec<RangeInclusive<u64>> {
             bits.push((first.max(0) as u64, last as u64));
         }
     }
-    bits.sort_unstable();
-    let mut merged: Vec<(u64, u64)> = vec![];
-    for (first, last) in bits {
+    merge_bits(bits)
+}
+
+/// [`merge`] of numbers of 64 bits.
+pub(crate) fn merge_bits(ranges: Vec<(u64, u64)>) -> Vec<RangeInclusive<u64>> {
+    let ranges = ranges.into_iter().map(|(first, last)| (first.into(), last.into())).collect();
+    merge(ranges).into_iter().map(|range| *range.start() as u64..=*range.end() as u64).collect()
+}
+
+/// Ranges in ascending order, those that touch made one.
+pub(crate) fn merge(mut ranges: Vec<(u128, u128)>) -> Vec<RangeInclusive<u128>> {
+    ranges.sort_unstable();
+    let mut merged: Vec<(u128, u128)> = vec![];
+    for (first, last) in ranges {
         match merged.last_mut() {
             Some((_, end)) if first <= end.saturating_add(1) => *end = last.max(*end),
             _ => merged.push((first, last)),

@@ -12,6 +12,7 @@ mod fields;
 mod hook;
 mod integer;
 mod load;
+mod network;
 mod plan;
 mod policy;
 mod report;
@@ -27,8 +28,8 @@ pub use diagnostic::Diagnostic;
 pub use error::{Error, Errors};
 pub use load::load;
 pub use plan::{
-    ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryFilter, HookPlan, Membership, PidFilter,
-    PolicyPlan, SelectorPlan, Target, Test,
+    ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryFilter, HookPlan, Membership, Part,
+    PidFilter, PolicyPlan, SelectorPlan, Target, Test,
 };
 pub use policy::Policy;
 

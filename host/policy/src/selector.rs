@@ -5,13 +5,14 @@ use crate::diagnostic::quote;
 use crate::fields::{Field, Fields, is_default};
 use crate::hook::Context;
 use crate::integer;
+use crate::network;
 use crate::report::Report;
 use crate::schema::{
     ARGUMENT_OPERATORS, BINARY_OPERATORS, MATCH_ARGS, MATCH_BINARIES, MATCH_PIDS, PID_OPERATORS, Relation,
     SELECTOR,
 };
 use crate::{
-    ActionPlan, ArgumentFilter, ArgumentKind, BinaryFilter, MAX_BINARY_PATH, MAX_SUBSTRING, MAX_VALUE,
+    ActionPlan, ArgumentFilter, ArgumentKind, BinaryFilter, MAX_BINARY_PATH, MAX_SUBSTRING, MAX_VALUE, Part,
     PidFilter, SelectorPlan, Test,
 };
 
@@ -118,14 +119,31 @@ fn read_argument(item: Field<'_>, context: &Context, report: &mut Report<'_>) ->
     let argument = find_argument(&fields, context, report);
     let operator = fields.require("operator", report);
     let comparison = operator.and_then(|operator| operator.word(&ARGUMENT_OPERATORS, report));
-    let values = fields.require("values", report)?;
-    let ((slot, kind), comparison) = (argument?, comparison?);
+    let values = read_values(&fields, comparison.map(|comparison| comparison.relation), report);
+    let ((slot, kind), comparison, values) = (argument?, comparison?, values?);
     check_operator(operator?, comparison.relation, kind, report)?;
-    let test = match kind {
-        _ if kind.is_text() => read_texts(values, comparison.relation, report)?,
-        _ => integer::read(values, comparison.relation, kind, report)?,
+    let (part, test) = match (comparison.relation, values) {
+        (Relation::Part(part), Some(values)) => (part, network::read(values, part, report)?),
+        (Relation::Privileged(part), _) => (part, network::privileged()),
+        (relation, Some(values)) if kind.is_text() => (Part::Value, read_texts(values, relation, report)?),
+        (relation, Some(values)) => (Part::Value, integer::read(values, relation, kind, report)?),
+        (_, None) => return None,
     };
-    Some(ArgumentFilter { slot, negated: comparison.negated, test })
+    Some(ArgumentFilter { slot, part, negated: comparison.negated, test })
+}
+
+/// The values of a filter; `Some(None)` for operators that have none.
+fn read_values<'n>(
+    fields: &Fields<'n>,
+    relation: Option<Relation>,
+    report: &mut Report<'_>,
+) -> Option<Option<Field<'n>>> {
+    let Some(Relation::Privileged(_)) = relation else { return fields.require("values", report).map(Some) };
+    if let Some(values) = fields.get("values").filter(|values| !is_default(values.node)) {
+        report.error_with_help(values.span(), "this operator takes no values", "leave `values` out");
+        return None;
+    }
+    Some(None)
 }
 
 /// Refuses operators that make no sense for the argument's type.
@@ -135,16 +153,31 @@ fn check_operator(
     kind: ArgumentKind,
     report: &mut Report<'_>,
 ) -> Option<()> {
-    let is_text = kind.is_text();
     let compares_texts = matches!(relation, Relation::Prefix | Relation::Postfix | Relation::SubString);
-    let (message, help) = if compares_texts && !is_text {
-        let message = "`Prefix`, `Postfix` and `SubString` compare strings and paths; this argument is read as an integer";
-        (message, "write `Equal`, `InRange` or another operator of integers")
-    } else if is_text && !compares_texts && relation != Relation::Equal {
-        let message = "this operator compares integers; this argument is read as a string or path";
-        (message, "write `Equal`, `Prefix`, `Postfix`, `SubString` or one of their negations")
-    } else {
-        return Some(());
+    let (message, help) = match relation {
+        Relation::Part(part) | Relation::Privileged(part) if kind.parts().contains(&part) => return Some(()),
+        Relation::Part(_) | Relation::Privileged(_) if kind.parts().is_empty() => (
+            "this operator compares sockets, packets and addresses; this argument is read as something else",
+            "read the argument as `sock`, `socket`, `skb` or `sockaddr`",
+        ),
+        Relation::Part(_) | Relation::Privileged(_) => {
+            ("arguments of this type have nothing that this operator compares", network::operators(kind))
+        }
+        Relation::Equal if kind.is_text() => return Some(()),
+        _ if kind.is_text() && compares_texts => return Some(()),
+        _ if kind.is_text() => (
+            "this operator compares integers; this argument is read as a string or path",
+            "write `Equal`, `Prefix`, `Postfix`, `SubString` or one of their negations",
+        ),
+        _ if !kind.parts().is_empty() => (
+            "this operator compares integers, strings and paths; this argument is read as more than one value",
+            network::operators(kind),
+        ),
+        _ if compares_texts => (
+            "`Prefix`, `Postfix` and `SubString` compare strings and paths; this argument is read as an integer",
+            "write `Equal`, `InRange` or another operator of integers",
+        ),
+        _ => return Some(()),
     };
     report.error_with_help(operator.span(), message, help);
     None

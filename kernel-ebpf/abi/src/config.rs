@@ -63,6 +63,8 @@ pub const READ_DESCRIPTOR: u32 = 1;
 pub const READ_DENTRY: u32 = 2;
 /// A `struct filename *`: [`KIND_STRING`](crate::record::KIND_STRING).
 pub const READ_FILENAME: u32 = 3;
+/// A `struct socket *`: [`KIND_SOCK`](crate::record::KIND_SOCK).
+pub const READ_SOCKET: u32 = 4;
 
 /// One selector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,13 +101,18 @@ pub const ACTIONS_ENFORCING: u32 = ACTION_SIGKILL | ACTION_OVERRIDE | ACTION_SIG
 pub struct Filter {
     /// One of the `TEST_*` numbers, perhaps with [`TEST_NOT`].
     pub test: u32,
-    /// Tests of arguments: position in [`HookConfig::arguments`]. Process ids: `PID_*` bits.
+    /// Tests of arguments: position in [`HookConfig::arguments`], and from [`WORD_SHIFT`] on which of its
+    /// words is compared. Process ids: `PID_*` bits.
     pub slot: u32,
     /// Sets: the set's number. Texts and ranges: the first value in the hook's list. Masks: the lower half.
     pub values: u32,
     /// Texts and ranges: how many values. Masks: the upper half.
     pub count: u32,
 }
+
+/// [`Filter::slot`]: above this bit stands the word of a structured argument, counted from 1; 0 for the argument's
+/// own integer.
+pub const WORD_SHIFT: u32 = 8;
 
 /// The filter holds if its test does not.
 pub const TEST_NOT: u32 = 1 << 8;
@@ -132,6 +139,8 @@ pub const TEST_TEXT_SUBSTRING: u32 = 9;
 pub const TEST_INTEGER_RANGE: u32 = 10;
 /// The integer argument has a bit of the mask.
 pub const TEST_INTEGER_MASK: u32 = 11;
+/// The IP address, two words, is in one of the ranges.
+pub const TEST_ADDRESS_RANGE: u32 = 12;
 
 /// [`TEST_PID_IN`]: an ancestor's id counts as well.
 pub const PID_ANCESTORS: u32 = 1;

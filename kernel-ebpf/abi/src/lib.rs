@@ -22,7 +22,9 @@ macro_rules! keep_apart {
 }
 
 pub mod config;
+pub mod network;
 mod offsets;
+pub mod packet;
 pub mod path;
 pub mod ranges;
 pub mod record;
@@ -78,14 +80,38 @@ pub struct Member {
     pub reserved: u32,
 }
 
-/// A range of integers in a hook's list, both ends included. A list is in ascending order, without overlaps.
+/// An unsigned number of 128 bits: an integer's bits, or an IP address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(C)]
+pub struct Number {
+    /// Upper half; 0 for integers.
+    pub high: u64,
+    /// Lower half.
+    pub low: u64,
+}
+
+/// A range of numbers in a hook's list, both ends included. A list is in ascending order, without overlaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Range {
-    /// The least, as its bits.
-    pub first: u64,
-    /// The greatest, as its bits.
-    pub last: u64,
+    /// The least.
+    pub first: Number,
+    /// The greatest.
+    pub last: Number,
+}
+
+impl From<u64> for Number {
+    #[inline(always)]
+    fn from(low: u64) -> Self {
+        Number { high: 0, low }
+    }
+}
+
+impl From<u128> for Number {
+    #[inline(always)]
+    fn from(number: u128) -> Self {
+        Number { high: (number >> 64) as u64, low: number as u64 }
+    }
 }
 
 /// A string in a hook's list of values.

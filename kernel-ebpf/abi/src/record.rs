@@ -128,7 +128,7 @@ pub struct Argument {
     pub kind: u8,
     /// [`ARGUMENT_UNREADABLE`], [`ARGUMENT_INCOMPLETE`].
     pub flags: u8,
-    /// Files: `i_mode`.
+    /// Files: `i_mode`. Addresses of UNIX sockets: `sa_family`.
     pub mode: u16,
 }
 
@@ -153,6 +153,15 @@ pub const KIND_FILE: u32 = 6;
 pub const KIND_PATH: u32 = 20;
 /// The path of a `struct linux_binprm`'s file.
 pub const KIND_BINPRM: u32 = 21;
+
+/// A socket: [`network::Sock`](crate::network::Sock).
+pub const KIND_SOCK: u32 = 30;
+/// A packet: [`network::Packet`](crate::network::Packet).
+pub const KIND_SKB: u32 = 31;
+/// An address of a socket: [`network::Tuple`](crate::network::Tuple), of which the source is the address.
+pub const KIND_SOCKADDR: u32 = 32;
+/// The path of a UNIX socket's address, or its abstract name after an `@`; the family is in [`Argument::mode`].
+pub const KIND_SOCKADDR_UN: u32 = 33;
 
 /// A signed 8-bit integer; eight bytes, sign-extended.
 pub const KIND_INT8: u32 = 60;

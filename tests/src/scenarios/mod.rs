@@ -7,6 +7,7 @@ mod files;
 mod filters;
 mod hooks;
 mod losses;
+mod network;
 mod plugins;
 mod processes;
 mod sinks;
@@ -45,6 +46,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         files::scenarios(),
         writes::scenarios(),
         filters::scenarios(),
+        network::scenarios(),
         canaries::scenarios(),
         plugins::scenarios(),
         losses::scenarios(),

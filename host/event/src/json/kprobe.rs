@@ -3,6 +3,7 @@
 use super::encode::{Object, string};
 use crate::argument::{Argument, File, FileRole};
 use crate::event::Hook;
+use crate::structure::{Fields, Structure, Value};
 
 /// Appends the fields of a hook to an object that has its process already.
 pub(super) fn hook(hook: &Hook, object: &mut Object<'_>) {
@@ -24,6 +25,7 @@ fn argument(argument: &Argument, label: &str, out: &mut Vec<u8>) {
         Argument::Size(value) => object.long("size_arg", *value),
         Argument::String(value) => object.string("string_arg", value),
         Argument::File(value) => file(value, &mut object),
+        Argument::Structure(value) => structure(value, object.key(value.name())),
         Argument::Unreadable(reason) => {
             let mut error = Object::open(object.key("error_arg"));
             error.text("Message", reason);
@@ -46,4 +48,22 @@ fn file(file: &File, argument: &mut Object<'_>) {
     }
     object.text("permission", &file.permission());
     object.close();
+}
+
+fn structure(structure: &Structure, out: &mut Vec<u8>) {
+    let mut object = Object::open(out);
+    fields(structure.fields(), &mut object);
+    object.close();
+}
+
+/// Like a protobuf message: what is zero or empty is left out.
+fn fields(fields: Fields<'_>, object: &mut Object<'_>) {
+    for (key, value) in fields {
+        match value {
+            Value::Text(text) => object.text(key, &text),
+            Value::Number(0) | Value::Long(0) => {}
+            Value::Number(number) => object.number(key, number),
+            Value::Long(number) => object.long(key, number),
+        }
+    }
 }
