@@ -20,6 +20,7 @@ pub mod network;
 pub mod output;
 pub mod process;
 pub mod scratch;
+pub mod structure;
 pub mod task;
 
 use serin_abi::Offsets;

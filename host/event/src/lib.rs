@@ -10,6 +10,7 @@ pub mod action;
 pub mod argument;
 mod event;
 pub mod json;
+pub mod kernel_object;
 pub mod network;
 pub mod process;
 pub mod record;

@@ -128,7 +128,7 @@ impl Address {
 
 impl UnixAddress {
     pub(crate) fn fields(&self) -> Fields<'_> {
-        vec![("family", named(FAMILIES, self.family)), ("path", Value::Text(self.path.as_str().into()))]
+        vec![("family", named(FAMILIES, self.family)), ("path", Value::text(&self.path))]
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use serin_event::action::{Action, ActionRequest, ActionResult, Method, Outcome, Source};
 use serin_event::argument::{Argument, File, FileRole};
+use serin_event::kernel_object::{BpfMap, BpfProgram, Credentials, Module, PerfEvent, UserNamespace};
 use serin_event::network::{Address, Packet, Sock, Tuple, UnixAddress};
 use serin_event::process::Flags;
 use serin_event::structure::Structure;
@@ -107,6 +108,7 @@ fn kprobe() {
         (Argument::Size(u64::MAX), "".into()),
         (Argument::File(file), "".into()),
         (Argument::File(File::default()), "".into()),
+        (Argument::Word("bpf_cmd_arg", "BPF_PROG_LOAD".into()), "".into()),
         (Argument::Unreadable("Bad address for basic type"), "target".into()),
         (Argument::String(String::new()), "".into()),
     ];
@@ -156,6 +158,62 @@ fn structures_are_told_as_tetragon_tells_them() {
             Structure::UnixAddress(UnixAddress { family: 1, path: "@name".into() }),
             r#"{"sockaddrun_arg":{"family":"AF_UNIX","path":"@name"}}"#,
         ),
+        (
+            Structure::Credentials(Box::new(Credentials {
+                real: (1, 2),
+                effective: (0, 4),
+                saved: (5, 6),
+                filesystem: (7, 8),
+                securebits: 3,
+                permitted: 1,
+                capable: 1 << 39,
+                inheritable: 0,
+                user_ns: UserNamespace { level: 0, uid: 0, gid: 0, inum: 4_026_531_837 },
+            })),
+            r#"{"process_credentials_arg":{"uid":1,"gid":2,"euid":0,"egid":4,"suid":5,"sgid":6,"fsuid":7,"fsgid":8,"securebits":["SecBitNoRoot","SecBitNoRootLocked"],"caps":{"permitted":["CAP_CHOWN"],"effective":["CAP_BPF"]},"user_ns":{"level":0,"uid":0,"gid":0,"ns":{"inum":4026531837,"is_host":true}}}}"#,
+        ),
+        (
+            Structure::UserNamespace(UserNamespace { level: 1, uid: 1000, gid: 0, inum: 7 }),
+            r#"{"user_ns_arg":{"level":1,"uid":1000,"gid":0,"ns":{"inum":7}}}"#,
+        ),
+        (Structure::Capability(0), r#"{"capability_arg":{"value":0,"name":"CAP_CHOWN"}}"#),
+        (Structure::Capability(-1), r#"{"capability_arg":{"value":-1}}"#),
+        (
+            Structure::Module(Module { name: "m".into(), taints: 1 << 12, signature_ok: Some(false) }),
+            r#"{"module_arg":{"name":"m","signature_ok":false,"tainted":["TAINT_OUT_OF_TREE_MODULE"]}}"#,
+        ),
+        (
+            Structure::Module(Module { name: "m".into(), taints: 0, signature_ok: None }),
+            r#"{"module_arg":{"name":"m"}}"#,
+        ),
+        (
+            Structure::BpfProgram(BpfProgram {
+                is_request: true,
+                kind: 2,
+                instructions: 3,
+                name: "p".into(),
+            }),
+            r#"{"bpf_attr_arg":{"ProgType":"BPF_PROG_TYPE_KPROBE","InsnCnt":3,"ProgName":"p"}}"#,
+        ),
+        (
+            Structure::BpfProgram(BpfProgram::default()),
+            r#"{"bpf_prog_arg":{"ProgType":"BPF_PROG_TYPE_UNSPEC"}}"#,
+        ),
+        (
+            Structure::BpfMap(BpfMap {
+                kind: 1,
+                key_size: 4,
+                value_size: 8,
+                max_entries: 9,
+                name: "m".into(),
+            }),
+            r#"{"bpf_map_arg":{"MapType":"BPF_MAP_TYPE_HASH","KeySize":4,"ValueSize":8,"MaxEntries":9,"MapName":"m"}}"#,
+        ),
+        (
+            Structure::PerfEvent(PerfEvent { function: "f".into(), kind: 8, config: 1, offset: 2 }),
+            r#"{"perf_event_arg":{"KprobeFunc":"f","Type":"8","Config":"1","ProbeOffset":"2"}}"#,
+        ),
+        (Structure::NetDevice("lo".into()), r#"{"net_dev_arg":{"name":"lo"}}"#),
     ] {
         let hook = hook(vec![(Argument::Structure(Box::new(structure)), "".into())], &["KPROBE_ACTION_POST"]);
         let line = line(&event(EventKind::Kprobe(hook)));

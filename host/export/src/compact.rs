@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serin_event::action::{Action, ActionResult, Outcome};
 use serin_event::argument::Argument;
+use serin_event::kernel_object::{self, BpfMap, BpfProgram, CAPABILITIES, Module, PerfEvent};
 use serin_event::network::{Address, FAMILIES, PROTOCOLS, Tuple, name};
 use serin_event::structure::Structure;
 use serin_event::{Event, EventKind, Hook, Process, signal};
@@ -65,6 +66,7 @@ impl Line<'_> {
                 Argument::Size(value) => value.fmt(f)?,
                 Argument::String(value) => Text(value).fmt(f)?,
                 Argument::File(file) => Text(&file.path).fmt(f)?,
+                Argument::Word(_, word) => f.write_str(word)?,
                 Argument::Structure(value) => structure(value, f)?,
                 Argument::Unreadable(_) => f.write_str("?")?,
             }
@@ -87,6 +89,17 @@ fn structure(structure: &Structure, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Structure::Address(Address { addr: Some(addr), port, .. }) => side(*addr, *port, f),
         Structure::Address(address) => f.write_str(&name(FAMILIES, address.family)),
         Structure::UnixAddress(address) => Text(&address.path).fmt(f),
+        Structure::Module(Module { name, .. })
+        | Structure::BpfProgram(BpfProgram { name, .. })
+        | Structure::BpfMap(BpfMap { name, .. })
+        | Structure::PerfEvent(PerfEvent { function: name, .. })
+        | Structure::NetDevice(name) => Text(name).fmt(f),
+        Structure::Credentials(credentials) => write!(f, "euid={}", credentials.effective.0),
+        Structure::UserNamespace(namespace) => write!(f, "user:[{}]", namespace.inum),
+        Structure::Capability(number) => match u32::try_from(*number) {
+            Ok(number) => f.write_str(&kernel_object::name(CAPABILITIES, number)),
+            Err(_) => number.fmt(f),
+        },
     }
 }
 
@@ -221,6 +234,10 @@ mod tests {
             ),
             (Structure::Address(Address { family: 16, ..Address::default() }), "AF_NETLINK"),
             (Structure::UnixAddress(UnixAddress { family: 1, path: "@a b".into() }), "\"@a b\""),
+            (Structure::NetDevice("lo".into()), "lo"),
+            (Structure::Credentials(Box::default()), "euid=0"),
+            (Structure::Capability(21), "CAP_SYS_ADMIN"),
+            (Structure::Capability(-1), "-1"),
         ] {
             let arguments = vec![(Argument::Structure(Box::new(structure)), "".into())];
             let event = event(EventKind::Kprobe(Hook { arguments, ..hook() }));

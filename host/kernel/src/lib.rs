@@ -31,6 +31,7 @@ mod policies;
 mod probe;
 mod programs;
 mod reader;
+mod structures;
 mod wire;
 
 pub use backend::{Backend, Enforcement};

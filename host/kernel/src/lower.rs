@@ -5,24 +5,31 @@ use std::ops::RangeInclusive;
 
 use serin_abi::config::{
     ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, ACTION_SIGNAL, ArgumentConfig, FUNCTION, Filter,
-    HookConfig, PID_ANCESTORS, PID_NAMESPACE, READ_DENTRY, READ_DESCRIPTOR, READ_FILENAME, READ_SOCKET,
-    READ_VALUE, SYSCALL, Selector, TEST_ADDRESS_RANGE, TEST_BINARY_IN, TEST_BINARY_NOT_IN, TEST_INTEGER_IN,
-    TEST_INTEGER_MASK, TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL,
-    TEST_TEXT_POSTFIX, TEST_TEXT_PREFIX, TEST_TEXT_SUBSTRING, WORD_SHIFT,
+    HookConfig, PID_ANCESTORS, PID_NAMESPACE, READ_DENTRY, READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME,
+    READ_POINTED, READ_SOCKET, READ_VALUE, SYSCALL, Selector, TEST_ADDRESS_RANGE, TEST_BINARY_IN,
+    TEST_BINARY_NOT_IN, TEST_BITS_GAINED, TEST_INTEGER_IN, TEST_INTEGER_MASK, TEST_INTEGER_RANGE, TEST_NOT,
+    TEST_PID_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL, TEST_TEXT_POSTFIX, TEST_TEXT_PREFIX, TEST_TEXT_SUBSTRING,
+    WORD_SHIFT,
 };
 use serin_abi::network;
 use serin_abi::record::{
-    KIND_BINPRM, KIND_FILE, KIND_INT, KIND_INT8, KIND_INT16, KIND_LONG, KIND_PATH, KIND_SIZE, KIND_SKB,
-    KIND_SOCK, KIND_SOCKADDR, KIND_SOCKADDR_UN, KIND_STRING, KIND_UINT, KIND_UINT8, KIND_UINT16,
+    KIND_BINPRM, KIND_BPF_ATTR, KIND_BPF_CMD, KIND_BPF_MAP, KIND_BPF_PROG, KIND_CAP_EFFECTIVE,
+    KIND_CAP_INHERITABLE, KIND_CAP_PERMITTED, KIND_CAPABILITY, KIND_CRED, KIND_FILE, KIND_INT, KIND_INT8,
+    KIND_INT16, KIND_KERNEL_CAP, KIND_LOAD_INFO, KIND_LONG, KIND_MODULE, KIND_NET_DEVICE, KIND_PATH,
+    KIND_PERF_EVENT, KIND_SIZE, KIND_SKB, KIND_SOCK, KIND_SOCKADDR, KIND_SOCKADDR_UN, KIND_STRING, KIND_UINT,
+    KIND_UINT8, KIND_UINT16, KIND_USER_NAMESPACE,
 };
 use serin_abi::text::{FALLBACKS, fallbacks};
 use serin_abi::{
-    MAX_ARGUMENTS, MAX_FILTERS, MAX_SELECTORS, MAX_STRING, MAX_SUBSTRING, Member, Number, Range, Text,
+    MAX_ARGUMENTS, MAX_FIELDS, MAX_FILTERS, MAX_SELECTORS, MAX_STRING, MAX_SUBSTRING, Member, Number, Range,
+    Text,
 };
+use serin_btf::{BtfError, Field};
 use serin_policy::{
     ActionPlan, ArgumentFilter, ArgumentKind, HookPlan, Membership, Part, SelectorPlan, Target, Test,
 };
 
+use crate::structures;
 use crate::wire::zeroed;
 
 /// Ids of the binaries that policies name, by path; from 1.
@@ -37,11 +44,16 @@ pub(crate) struct Lowered {
     pub(crate) texts: Vec<Vec<u8>>,
 }
 
-/// Lowers a hook; the way of overriding and its place on the dispatcher are set later.
+/// Lowers a hook, with what finds a structure's field in this kernel; the way of overriding and its place on the dispatcher are set later.
 ///
 /// # Errors
 /// Says which limit of the hook program the plan exceeds.
-pub(crate) fn lower(plan: &HookPlan, hook: u32, binaries: &BinaryIds) -> Result<Lowered, String> {
+pub(crate) fn lower(
+    plan: &HookPlan,
+    hook: u32,
+    binaries: &BinaryIds,
+    find: &impl Fn(&str, &str) -> Result<Field, BtfError>,
+) -> Result<Lowered, String> {
     let mut lowered =
         Lowered { config: zeroed(), members: Vec::new(), ranges: Vec::new(), texts: Vec::new() };
     lowered.config.hook = hook;
@@ -49,7 +61,7 @@ pub(crate) fn lower(plan: &HookPlan, hook: u32, binaries: &BinaryIds) -> Result<
         Target::Function(_) => FUNCTION,
         Target::Syscall { .. } => SYSCALL,
     };
-    lowered.arguments(plan)?;
+    lowered.arguments(plan, find)?;
     limit("selectors", plan.selectors.len(), MAX_SELECTORS)?;
     lowered.config.selector_count = plan.selectors.len() as u32;
     let mut filters = Vec::new();
@@ -71,14 +83,24 @@ pub(crate) fn lower(plan: &HookPlan, hook: u32, binaries: &BinaryIds) -> Result<
 }
 
 impl Lowered {
-    fn arguments(&mut self, plan: &HookPlan) -> Result<(), String> {
+    fn arguments(
+        &mut self,
+        plan: &HookPlan,
+        find: &impl Fn(&str, &str) -> Result<Field, BtfError>,
+    ) -> Result<(), String> {
         limit("arguments", plan.arguments.len(), MAX_ARGUMENTS)?;
         self.config.argument_count = plan.arguments.len() as u32;
+        let mut fields = Vec::new();
         for (config, argument) in self.config.arguments.iter_mut().zip(&plan.arguments) {
             limit("argument index", argument.index.into(), MAX_ARGUMENTS - 1)?;
             let (kind, read) = reading(argument.kind);
-            *config = ArgumentConfig { index: argument.index.into(), kind, read };
+            let first_field = fields.len() as u32;
+            fields.extend(structures::fields(argument.kind, find).map_err(|error| error.to_string())?);
+            let field_count = fields.len() as u32 - first_field;
+            *config = ArgumentConfig { index: argument.index.into(), kind, read, first_field, field_count };
         }
+        limit("fields of structures", fields.len(), MAX_FIELDS)?;
+        self.config.fields[..fields.len()].copy_from_slice(&fields);
         Ok(())
     }
 
@@ -114,7 +136,7 @@ impl Lowered {
     fn cost(&self, filter: &ArgumentFilter) -> u32 {
         self.config.arguments.get(filter.slot).map_or(0, |argument| match argument.kind {
             KIND_SOCK | KIND_SKB | KIND_SOCKADDR => 1,
-            KIND_STRING | KIND_SOCKADDR_UN => 2,
+            KIND_STRING | KIND_SOCKADDR_UN | KIND_NET_DEVICE => 2,
             KIND_FILE | KIND_PATH | KIND_BINPRM => 3,
             _ => 0,
         })
@@ -126,6 +148,7 @@ impl Lowered {
             Test::IntEqual(values) => {
                 self.set(TEST_INTEGER_IN, slot, values.iter().map(|&value| value as u64))
             }
+            Test::Gained(after) => Filter { test: TEST_BITS_GAINED, slot, values: *after as u32, count: 0 },
             Test::IntRanges(ranges) => self.ranges(TEST_INTEGER_RANGE, slot, ranges),
             Test::Addresses(ranges) => self.ranges(TEST_ADDRESS_RANGE, slot, ranges),
             Test::IntMask(mask) => {
@@ -255,6 +278,21 @@ fn reading(kind: ArgumentKind) -> (u32, u32) {
         ArgumentKind::Skb => (KIND_SKB, READ_VALUE),
         ArgumentKind::Sockaddr => (KIND_SOCKADDR, READ_VALUE),
         ArgumentKind::SockaddrUn => (KIND_SOCKADDR_UN, READ_VALUE),
+        ArgumentKind::Cred => (KIND_CRED, READ_FIELDS),
+        ArgumentKind::UserNamespace => (KIND_USER_NAMESPACE, READ_FIELDS),
+        ArgumentKind::Capability => (KIND_CAPABILITY, READ_VALUE),
+        ArgumentKind::KernelCap => (KIND_KERNEL_CAP, READ_POINTED),
+        ArgumentKind::CapInheritable => (KIND_CAP_INHERITABLE, READ_POINTED),
+        ArgumentKind::CapPermitted => (KIND_CAP_PERMITTED, READ_POINTED),
+        ArgumentKind::CapEffective => (KIND_CAP_EFFECTIVE, READ_POINTED),
+        ArgumentKind::Module => (KIND_MODULE, READ_FIELDS),
+        ArgumentKind::LoadInfo => (KIND_LOAD_INFO, READ_FIELDS),
+        ArgumentKind::BpfAttr => (KIND_BPF_ATTR, READ_FIELDS),
+        ArgumentKind::BpfProg => (KIND_BPF_PROG, READ_FIELDS),
+        ArgumentKind::BpfMap => (KIND_BPF_MAP, READ_FIELDS),
+        ArgumentKind::PerfEvent => (KIND_PERF_EVENT, READ_FIELDS),
+        ArgumentKind::BpfCmd => (KIND_BPF_CMD, READ_VALUE),
+        ArgumentKind::NetDevice => (KIND_NET_DEVICE, READ_FIELDS),
     }
 }
 
@@ -291,9 +329,15 @@ fn override_error(action: &ActionPlan) -> Option<i32> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use serin_abi::config::{FIELD_TEXT, FieldConfig};
     use serin_policy::{ArgumentPlan, BinaryFilter, PidFilter};
 
     use super::*;
+
+    /// A kernel in which every field has eight bytes, and lies somewhere.
+    fn find(structure: &str, path: &str) -> Result<Field, BtfError> {
+        Ok(Field { offset: (structure.len() + path.len()) as u32, size: 8 })
+    }
 
     fn argument(index: u8, kind: ArgumentKind) -> ArgumentPlan {
         ArgumentPlan { index, kind, label: String::new() }
@@ -353,7 +397,7 @@ mod tests {
             actions: vec![ActionPlan::Override(-13), ActionPlan::Sigkill],
         };
         let binaries = BinaryIds::from([("/bin/a".to_string(), 4)]);
-        let lowered = lower(&plan(vec![selector]), 9, &binaries).unwrap();
+        let lowered = lower(&plan(vec![selector]), 9, &binaries, &find).unwrap();
         let tests: Vec<u32> = lowered.config.filters[..6].iter().map(|filter| filter.test).collect();
         let integers = [TEST_INTEGER_IN, TEST_INTEGER_RANGE, TEST_INTEGER_MASK | TEST_NOT];
         let [equal, range, mask] = integers;
@@ -387,7 +431,7 @@ mod tests {
             arguments: vec![argument(1, ArgumentKind::Int), argument(0, ArgumentKind::Sock)],
             ..plan(vec![selector])
         };
-        let lowered = lower(&plan, 0, &BinaryIds::new()).unwrap();
+        let lowered = lower(&plan, 0, &BinaryIds::new(), &find).unwrap();
         let at = |word: u32| word << WORD_SHIFT | 1;
         let expected = [
             Filter { test: TEST_INTEGER_MASK, slot: at(network::HAS_IP), values: 1, count: 0 },
@@ -397,6 +441,22 @@ mod tests {
         assert_eq!(lowered.config.filters[..3], expected);
         let range = Range { first: Number { high: 1, low: 0 }, last: Number { high: 1, low: 5 } };
         assert_eq!(lowered.ranges, [range]);
+    }
+
+    #[test]
+    fn structures_are_lists_of_fields() {
+        let arguments = [ArgumentKind::BpfMap, ArgumentKind::KernelCap, ArgumentKind::NetDevice];
+        let arguments = (0..).zip(arguments).map(|(index, kind)| argument(index, kind)).collect();
+        let post = SelectorPlan { actions: vec![ActionPlan::Post], ..SelectorPlan::default() };
+        let plan = HookPlan { arguments, ..plan(vec![post]) };
+        let config = lower(&plan, 0, &BinaryIds::new(), &find).unwrap().config;
+        let places: Vec<_> = config.arguments[..3]
+            .iter()
+            .map(|argument| (argument.first_field, argument.field_count))
+            .collect();
+        assert_eq!(places, [(0, 5), (5, 0), (5, 1)]);
+        assert_eq!(config.fields[0], FieldConfig { offset: 15, size: 8 });
+        assert_eq!(config.fields[4].size, FIELD_TEXT);
     }
 
     #[test]
@@ -422,7 +482,7 @@ mod tests {
             ),
         ];
         for (plan, message) in cases {
-            let error = lower(&plan, 0, &BinaryIds::new()).err();
+            let error = lower(&plan, 0, &BinaryIds::new(), &find).err();
             assert_eq!(error.as_deref(), Some(message));
         }
     }

@@ -105,7 +105,8 @@ impl Kernel {
         plan: &'p HookPlan,
         id: u32,
     ) -> Result<Prepared<'p>, KernelError> {
-        let lowered = lower(plan, id, &self.binaries).map_err(|limit| KernelError::Limit {
+        let find = |structure: &str, path: &str| self.types.field(structure, path);
+        let lowered = lower(plan, id, &self.binaries, &find).map_err(|limit| KernelError::Limit {
             policy: policy.into(),
             hook: attach::function(&plan.target),
             limit,

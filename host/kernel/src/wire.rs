@@ -11,7 +11,7 @@ use serin_abi::{CpuCounters, HookCounters, Mark, Member, Offsets, Process, Range
 #[repr(transparent)]
 pub(crate) struct Wire<T>(pub(crate) T);
 
-/// Structs of `serin-abi`: `repr(C)`, integers only, no padding.
+/// Structs of `serin-abi`, `repr(C)`, integers only, no padding; and integers.
 ///
 /// # Safety
 /// Any bytes must be a valid value, and every byte of a value initialised.
@@ -28,7 +28,7 @@ macro_rules! plain {
 
 plain!(HookConfig, Offsets, Process, Member, Range, Text, Mark, CpuCounters, HookCounters);
 plain!(Header, Exec, Fork, Exit, Hit, Argument);
-plain!(Tuple, Sock, Packet);
+plain!(Tuple, Sock, Packet, u64);
 
 // SAFETY: `Wire` is transparent, and `Plain` asks for what `Pod` asks for.
 unsafe impl<T: Plain> aya::Pod for Wire<T> {}

@@ -208,6 +208,7 @@ fn argument(to: &mut ArgumentWriter<'_>, value: &Argument) {
         Argument::Long(value) => to.type_code(3).integer(*value as u64),
         Argument::Size(value) => to.type_code(4).integer(*value),
         Argument::String(text) => to.type_code(5).text(text),
+        Argument::Word(_, word) => to.type_code(5).text(word),
         Argument::File(file) => {
             let code = match file.role {
                 FileRole::Open => 6,
@@ -217,10 +218,8 @@ fn argument(to: &mut ArgumentWriter<'_>, value: &Argument) {
             to.type_code(code).text(&file.path).incomplete(file.incomplete.into()).mode(file.mode)
         }
         Argument::Structure(structure) => {
-            let fields: Vec<_> = structure.fields();
-            let told: Vec<_> = fields.iter().filter(|(_, value)| !value.is_default()).collect();
-            to.type_code(10).text(structure.name()).fields(&told, |(key, value), to| {
-                to.key(key).value(&value.to_string());
+            to.type_code(10).text(structure.name()).fields(&structure.texts(), |(key, value), to| {
+                to.key(key).value(value);
             })
         }
         Argument::Unreadable(reason) => to.type_code(7).text(reason),

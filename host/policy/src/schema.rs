@@ -113,33 +113,24 @@ pub(crate) const TYPES: Vocabulary<Option<ArgumentKind>> = Vocabulary {
         ("skb", Some(ArgumentKind::Skb)),
         ("sockaddr", Some(ArgumentKind::Sockaddr)),
         ("sockaddr_un", Some(ArgumentKind::SockaddrUn)),
+        ("cred", Some(ArgumentKind::Cred)),
+        ("user_namespace", Some(ArgumentKind::UserNamespace)),
+        ("capability", Some(ArgumentKind::Capability)),
+        ("kernel_cap_t", Some(ArgumentKind::KernelCap)),
+        ("cap_inheritable", Some(ArgumentKind::CapInheritable)),
+        ("cap_permitted", Some(ArgumentKind::CapPermitted)),
+        ("cap_effective", Some(ArgumentKind::CapEffective)),
+        ("module", Some(ArgumentKind::Module)),
+        ("load_info", Some(ArgumentKind::LoadInfo)),
+        ("bpf_attr", Some(ArgumentKind::BpfAttr)),
+        ("bpf_prog", Some(ArgumentKind::BpfProg)),
+        ("bpf_map", Some(ArgumentKind::BpfMap)),
+        ("bpf_cmd", Some(ArgumentKind::BpfCmd)),
+        ("perf_event", Some(ArgumentKind::PerfEvent)),
+        ("net_device", Some(ArgumentKind::NetDevice)),
         ("nop", None),
     ],
-    later: &[
-        "auto",
-        "char_buf",
-        "char_iovec",
-        "bpf_attr",
-        "bpf_map",
-        "bpf_prog",
-        "bpf_cmd",
-        "perf_event",
-        "user_namespace",
-        "capability",
-        "kiocb",
-        "iov_iter",
-        "cred",
-        "const_buf",
-        "load_info",
-        "module",
-        "syscall64",
-        "kernel_cap_t",
-        "cap_inheritable",
-        "cap_permitted",
-        "cap_effective",
-        "data_loc",
-        "net_device",
-    ],
+    later: &["auto", "char_buf", "char_iovec", "kiocb", "iov_iter", "const_buf", "syscall64", "data_loc"],
 };
 
 pub(crate) const SELECTOR: Shape = Shape {
@@ -218,6 +209,8 @@ pub(crate) enum Relation {
     Part(Part),
     /// A port is below 1024; such operators have no values.
     Privileged(Part),
+    /// A second argument has a bit that the first lacks; it has no values either.
+    Gained,
 }
 
 const fn is(relation: Relation) -> Comparison {
@@ -264,8 +257,9 @@ pub(crate) const ARGUMENT_OPERATORS: Vocabulary<Comparison> = Vocabulary {
         ("Protocol", is(Relation::Part(Part::Protocol))),
         ("Family", is(Relation::Part(Part::Family))),
         ("State", is(Relation::Part(Part::State))),
+        ("CapabilitiesGained", is(Relation::Gained)),
     ],
-    later: &["CapabilitiesGained", "SubStringIgnCase", "CelExpr", "FileType", "NotFileType"],
+    later: &["SubStringIgnCase", "CelExpr", "FileType", "NotFileType"],
 };
 
 pub(crate) const MATCH_ACTIONS: Shape = Shape {

@@ -191,6 +191,30 @@ fn parts_of_sockets_are_compared() {
 }
 
 #[test]
+fn capabilities_and_commands_have_names() {
+    for (kind, filter, slot, test) in [
+        ("capability", "Equal, values: [CAP_SYS_ADMIN, 0]", 1, Test::IntEqual(vec![21, 0])),
+        (
+            "cap_effective",
+            "Mask, values: ['CAP_CHOWN,cap_dac_override', CAP_BPF]",
+            1,
+            Test::IntMask(1 << 39 | 3),
+        ),
+        ("kernel_cap_t", "Equal, values: [0x1ff]", 1, Test::IntEqual(vec![0x1ff])),
+        ("bpf_cmd", "InMap, values: [BPF_PROG_LOAD, 0]", 1, Test::IntEqual(vec![5, 0])),
+        ("cap_permitted", "CapabilitiesGained, args: [0, 3]", 0, Test::Gained(1)),
+    ] {
+        let index = if filter.contains("args") { "" } else { "index: 3, " };
+        let hook = hook(&format!(
+            "  - {{call: f, syscall: false, args: [{{index: 0, type: cap_inheritable}}, {{index: 3, type: {kind}}}], \
+             selectors: [matchArgs: [{{{index}operator: {filter}}}]]}}\n"
+        ));
+        let expected = ArgumentFilter { slot, part: Part::Value, negated: false, test };
+        assert_eq!(hook.selectors[0].arguments, [expected], "{filter}");
+    }
+}
+
+#[test]
 fn types_and_their_values() {
     for (name, kind, value, expected) in [
         ("int", ArgumentKind::Int, "-2147483648", i64::from(i32::MIN)),

@@ -56,6 +56,12 @@ pub const MAX_SELECTORS: usize = 32;
 /// Filters of one hook, over all its selectors.
 pub const MAX_FILTERS: usize = 128;
 
+/// Steps of reading structures, over all arguments of one hook.
+pub const MAX_FIELDS: usize = 96;
+
+/// Longest text that is read of a structure: a function's name, `KSYM_NAME_LEN` without its NUL.
+pub const MAX_FIELD_TEXT: usize = 511;
+
 /// A process, as the kernel programs remember it: from its exec or fork to its exit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]

@@ -1,8 +1,8 @@
 //! Which selector of a hook matches.
 
 use crate::config::{
-    ACTIONS_ENFORCING, Filter, HookConfig, Selector, TEST_ADDRESS_RANGE, TEST_BINARY_IN, TEST_INTEGER_IN,
-    TEST_INTEGER_MASK, TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_IN, WORD_SHIFT,
+    ACTIONS_ENFORCING, Filter, HookConfig, Selector, TEST_ADDRESS_RANGE, TEST_BINARY_IN, TEST_BITS_GAINED,
+    TEST_INTEGER_IN, TEST_INTEGER_MASK, TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_IN, WORD_SHIFT,
 };
 use crate::{MAX_FILTERS, MAX_SELECTORS, Number};
 
@@ -138,6 +138,12 @@ fn judge(filter: &Filter, facts: &mut impl Facts) -> Verdict {
                 _ => Verdict::Unreadable,
             }
         }
+        TEST_BITS_GAINED => {
+            match (facts.integer(constant(&filter.slot), 0), facts.integer(constant(&filter.values), 0)) {
+                (Some(before), Some(after)) => (after & !before != 0).into(),
+                _ => Verdict::Unreadable,
+            }
+        }
         _ => facts.text(filter),
     };
     if test & TEST_NOT != 0 { verdict.negated() } else { verdict }
@@ -199,9 +205,9 @@ mod tests {
         fn binary(&mut self) -> u64 {
             self.binary
         }
-        /// Each word is greater by one than the one before.
-        fn integer(&mut self, _: u32, word: u32) -> Option<u64> {
-            self.integer.map(|integer| integer + u64::from(word))
+        /// Each slot and each word is greater by one than the one before.
+        fn integer(&mut self, slot: u32, word: u32) -> Option<u64> {
+            self.integer.map(|integer| integer + u64::from(slot) + u64::from(word))
         }
         /// Set n holds the number n.
         fn is_member(&mut self, set: u32, value: u64) -> bool {
@@ -290,6 +296,19 @@ mod tests {
             config.filters[0].slot = word << WORD_SHIFT;
             let selected = select(&config, &mut Process { ..PROCESS });
             assert_eq!(selected.is_some(), expected, "test {test} of word {word} against {values}");
+        }
+    }
+
+    #[test]
+    fn bits_are_gained_from_one_argument_to_another() {
+        // Slot 0 holds 5, slot 1 holds 6, slot 3 holds 8.
+        for (before, after, expected) in
+            [(0, 1, true), (1, 0, true), (0, 0, false), (2, 1, false), (2, 3, true)]
+        {
+            let mut config = config(&[(ACTION_POST, &[(TEST_BITS_GAINED, after)])]);
+            config.filters[0].slot = before;
+            let selected = select(&config, &mut Process { ..PROCESS });
+            assert_eq!(selected.is_some(), expected, "from slot {before} to {after}");
         }
     }
 

@@ -134,7 +134,7 @@ structure! {
         16 text: text
         /// The policy's label for this argument; empty if none.
         24 label: text
-        /// The fields of a structure, named as in JSON; those that are 0 or empty are left out. Since schema 2.
+        /// The fields of a structure, named as in JSON, `a.b` for one in another; those left out there are missing. Since schema 2.
         32 fields: [FieldView, FieldWriter]
     }
 }

@@ -11,6 +11,7 @@ mod network;
 mod plugins;
 mod processes;
 mod sinks;
+mod structures;
 mod writes;
 
 use anyhow::Result;
@@ -47,6 +48,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         writes::scenarios(),
         filters::scenarios(),
         network::scenarios(),
+        structures::scenarios(),
         canaries::scenarios(),
         plugins::scenarios(),
         losses::scenarios(),

@@ -188,6 +188,7 @@ fn assert_same_kind(view: &EventView<'_>, kind: &EventKind) {
                     Argument::Long(value) => Value::Long(*value),
                     Argument::Size(value) => Value::Size(*value),
                     Argument::String(text) => Value::String(text),
+                    Argument::Word(_, word) => Value::String(word),
                     Argument::File(File { role, path, incomplete, mode }) => {
                         let role = match role {
                             FileRole::Open => serin_frame::FileRole::Open,
@@ -204,12 +205,11 @@ fn assert_same_kind(view: &EventView<'_>, kind: &EventKind) {
             assert_eq!(values, expected.collect::<Vec<_>>());
             for (view, (argument, _)) in view.arguments().zip(&hook.arguments) {
                 let fields = match argument {
-                    Argument::Structure(structure) => structure.fields(),
+                    Argument::Structure(structure) => structure.texts(),
                     _ => Vec::new(),
                 };
                 for (key, value) in &fields {
-                    let expected = Some(value.to_string()).filter(|_| !value.is_default());
-                    assert_eq!(view.field(key).map(str::to_owned), expected, "{key}");
+                    assert_eq!(view.field(key), Some(value.as_str()), "{key}");
                 }
                 assert_eq!(view.field("nothing"), None);
             }
