@@ -1,16 +1,17 @@
 //! Reading a hook's arguments into slots, each at most once and only when asked for.
 
 use serin_abi::MAX_STRING;
-use serin_abi::config::{HookConfig, READ_DESCRIPTOR, READ_FILENAME, SYSCALL};
+use serin_abi::config::{HookConfig, READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME, READ_POINTED, SYSCALL};
 use serin_abi::record::{
-    ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, Argument, KIND_BINPRM, KIND_FILE, KIND_INT, KIND_INT8,
-    KIND_INT16, KIND_LONG, KIND_PATH, KIND_SIZE, KIND_STRING, KIND_UINT, KIND_UINT8, KIND_UINT16,
+    ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, Argument, KIND_BINPRM, KIND_BPF_CMD, KIND_CAPABILITY,
+    KIND_FILE, KIND_INT, KIND_INT8, KIND_INT16, KIND_LONG, KIND_PATH, KIND_SIZE, KIND_SKB, KIND_SOCK,
+    KIND_SOCKADDR, KIND_SOCKADDR_UN, KIND_STRING, KIND_UINT, KIND_UINT8, KIND_UINT16,
 };
 use serin_abi::selector::{constant, entry};
 
 use crate::memory::{pointer, string};
 use crate::scratch::Slot;
-use crate::{files, follow, offset};
+use crate::{files, follow, network, offset, structure};
 
 /// Where a program finds the arguments of the function it is attached to.
 pub trait Registers {
@@ -44,12 +45,18 @@ pub fn load(config: &HookConfig, registers: &impl Registers, slot: u32, to: *mut
     let value = raw(config, registers, constant(&argument.index));
     let read = constant(&argument.read);
     let loaded = match kind {
+        _ if read == READ_FIELDS => structure::load(config, argument, to, value),
+        _ if read == READ_POINTED => load_pointed(to, value),
         KIND_STRING if read == READ_FILENAME => load_string(to, pointer(value + offset!(filename_name))),
         KIND_STRING => load_string(to, value),
         KIND_FILE if read == READ_DESCRIPTOR && constant(&config.follows) != 0 => {
             follow::load(to, value as u32) || files::load(to, kind, read, value)
         }
         KIND_FILE | KIND_PATH | KIND_BINPRM => files::load(to, kind, read, value),
+        KIND_SOCK => network::load_sock(to, read, value),
+        KIND_SKB => network::load_packet(to, value),
+        KIND_SOCKADDR => network::load_address(to, value),
+        KIND_SOCKADDR_UN => network::load_unix_address(to, value),
         _ => load_integer(to, kind, value),
     };
     if !loaded {
@@ -64,7 +71,7 @@ pub fn load(config: &HookConfig, registers: &impl Registers, slot: u32, to: *mut
 #[inline(always)]
 fn load_integer(to: *mut Slot, kind: u32, value: u64) -> bool {
     let value = match kind {
-        KIND_INT => i64::from(value as i32) as u64,
+        KIND_INT | KIND_CAPABILITY | KIND_BPF_CMD => i64::from(value as i32) as u64,
         KIND_UINT => u64::from(value as u32),
         KIND_INT8 => i64::from(value as i8) as u64,
         KIND_INT16 => i64::from(value as i16) as u64,
@@ -73,6 +80,19 @@ fn load_integer(to: *mut Slot, kind: u32, value: u64) -> bool {
         KIND_LONG | KIND_SIZE => value,
         _ => return false,
     };
+    put_integer(to, value);
+    true
+}
+
+/// Reads an integer of 64 bits that a pointer leads to.
+#[inline(always)]
+fn load_pointed(to: *mut Slot, from: u64) -> bool {
+    put_integer(to, pointer(from));
+    from != 0
+}
+
+#[inline(always)]
+fn put_integer(to: *mut Slot, value: u64) {
     // SAFETY: a pointer to a map value; the buffer is aligned to eight and longer.
     unsafe {
         (*to).integer = value;
@@ -80,7 +100,6 @@ fn load_integer(to: *mut Slot, kind: u32, value: u64) -> bool {
         (&raw mut (*to).buffer).cast::<u64>().write(value);
         (*to).header.length = 8;
     }
-    true
 }
 
 #[inline(always)]

@@ -17,7 +17,7 @@ use serin_abi::record::{
 };
 use serin_abi::selector::{Facts, Selected, Verdict, constant, entry, select};
 use serin_abi::text::{Values, search};
-use serin_abi::{HookCounters, MAX_ARGUMENTS, MAX_STRING, Mark, Member, Range, Text};
+use serin_abi::{HookCounters, MAX_ARGUMENTS, MAX_STRING, Mark, Member, Number, Range, Text};
 
 use crate::arguments::{self, Registers};
 use crate::maps::{MARKS, PROCESSES};
@@ -280,10 +280,18 @@ impl<R: Registers> Facts for Call<'_, R> {
     }
 
     #[inline(always)]
-    fn integer(&mut self, slot: u32) -> Option<u64> {
+    fn integer(&mut self, slot: u32, word: u32) -> Option<u64> {
         let slot = self.slot(slot)?;
-        // SAFETY: a pointer to a map value.
-        unsafe { if is_unreadable(slot) { None } else { Some((*slot).integer) } }
+        // SAFETY: a pointer to a map value; no structured argument has more words than the buffer.
+        unsafe {
+            if is_unreadable(slot) {
+                None
+            } else if word == 0 {
+                Some((*slot).integer)
+            } else {
+                Some((&raw const (*slot).buffer).cast::<u64>().add(word as usize - 1).read())
+            }
+        }
     }
 
     #[inline(always)]
@@ -292,7 +300,7 @@ impl<R: Registers> Facts for Call<'_, R> {
     }
 
     #[inline(always)]
-    fn in_ranges(&mut self, filter: &Filter, value: u64) -> bool {
+    fn in_ranges(&mut self, filter: &Filter, value: Number) -> bool {
         let values = (constant(&filter.values), constant(&filter.count));
         // SAFETY: a pointer to a map value.
         unsafe { ranges::contains::<RangeTable>(&raw mut (*self.scratch.work).bisection, value, values) }

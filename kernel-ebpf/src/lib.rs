@@ -19,10 +19,12 @@ pub mod hook;
 pub mod identity;
 pub mod maps;
 pub mod memory;
+pub mod network;
 pub mod output;
 pub mod process;
 pub mod rate;
 pub mod scratch;
+pub mod structure;
 pub mod task;
 
 use serin_abi::Offsets;

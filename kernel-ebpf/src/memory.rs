@@ -51,6 +51,18 @@ pub fn short(address: u64) -> u16 {
     read(address)
 }
 
+/// Reads a byte of the kernel's; 0 if the address is bad.
+#[inline(always)]
+pub fn byte(address: u64) -> u8 {
+    read(address)
+}
+
+/// Reads 16 bytes of the kernel's; zeros if the address is bad.
+#[inline(always)]
+pub fn pair(address: u64) -> [u64; 2] {
+    read(address)
+}
+
 /// Reads a NUL-terminated string of the kernel's or the user's; its length with the NUL.
 #[inline(always)]
 pub fn string(to: *mut [u8; BUFFER], from: u64) -> Option<u32> {
@@ -65,6 +77,23 @@ pub fn string(to: *mut [u8; BUFFER], from: u64) -> Option<u32> {
         }
     };
     if result > 0 { Some(result as u32) } else { None }
+}
+
+/// Reads at most `SIZE - 1` bytes up to a NUL, and puts a NUL behind them; how many, 0 if they cannot be read.
+///
+/// # Safety
+/// `to` must have room for `SIZE` bytes.
+#[inline(always)]
+pub unsafe fn short_string<const SIZE: u32>(to: *mut u8, from: u64) -> u32 {
+    // SAFETY: the caller vouches for the destination; the helpers check the source.
+    let result = unsafe {
+        if (from as i64) < 0 {
+            bpf_probe_read_kernel_str(to.cast(), SIZE, from as *const _)
+        } else {
+            bpf_probe_read_user_str(to.cast(), SIZE, from as *const _)
+        }
+    };
+    if result > 0 { result as u32 - 1 } else { 0 }
 }
 
 /// Copies kernel memory; false if it cannot be read.

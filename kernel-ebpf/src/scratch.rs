@@ -6,6 +6,7 @@
 //! program takes the first that is free.
 
 use serin_abi::digest::Digest;
+use serin_abi::packet::Headers;
 use serin_abi::path::Walk;
 use serin_abi::ranges::Bisection;
 use serin_abi::record::MAX_RECORD;
@@ -58,6 +59,8 @@ pub struct Slot {
     pub integer: u64,
     /// How a path is read.
     pub walk: Walk,
+    /// How a packet's headers are read.
+    pub headers: Headers,
     /// How a text is compared.
     pub search: Search,
 }

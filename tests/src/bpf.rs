@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::ffi::CStr;
+use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
+const MAP_CREATE: libc::c_int = 0;
 const PROG_LOAD: libc::c_int = 5;
 const PROG_GET_NEXT_ID: libc::c_int = 11;
 const RAW_TRACEPOINT_OPEN: libc::c_int = 17;
+const LINK_CREATE: libc::c_int = 28;
 const LINK_GET_NEXT_ID: libc::c_int = 31;
 
 /// A program type with its attach type.
@@ -16,11 +19,19 @@ pub(crate) const FENTRY: Kind = (26, 24);
 /// `BPF_PROG_TYPE_LSM`, `BPF_LSM_MAC`
 pub(crate) const LSM: Kind = (29, 27);
 
+/// `BPF_PROG_TYPE_SOCKET_FILTER`, which has no attach type
+const SOCKET_FILTER: Kind = (1, 0);
+
+/// `BPF_PROG_TYPE_CGROUP_SKB`, `BPF_CGROUP_INET_EGRESS`
+const CGROUP_EGRESS: Kind = (8, 1);
+
 /// `BPF_PROG_TYPE_RAW_TRACEPOINT`, which has no attach type
 const RAW_TRACEPOINT: Kind = (17, 0);
 
 /// `r0 = 0; exit`
 const RETURN_ZERO: [u64; 2] = [0xb7, 0x95];
+/// `r0 = 1; exit`
+const RETURN_ONE: [u64; 2] = [1 << 32 | 0xb7, 0x95];
 
 /// Whether the kernel loads a program of this kind for the function with this BTF id.
 pub(crate) fn loads(kind: Kind, function: u32) -> bool {
@@ -44,6 +55,17 @@ impl EmptyProgram {
         Self::open(load_empty(RAW_TRACEPOINT, 0)?, name.as_ptr())
     }
 
+    /// On the packets that the processes of a cgroup send, which it lets pass.
+    pub(crate) fn on_packets_of(cgroup: &File) -> Option<Self> {
+        let program = load(&RETURN_ONE, CGROUP_EGRESS, 0, c"")?;
+        let mut attributes = [0_u8; 16];
+        attributes[..4].copy_from_slice(&program.as_raw_fd().to_ne_bytes()); // prog_fd
+        attributes[4..8].copy_from_slice(&cgroup.as_raw_fd().to_ne_bytes()); // target_fd
+        attributes[8..12].copy_from_slice(&CGROUP_EGRESS.1.to_ne_bytes()); // attach_type
+        let link = owned(bpf(LINK_CREATE, &mut attributes)?);
+        Some(Self { _program: program, _link: link })
+    }
+
     fn open(program: OwnedFd, name: *const libc::c_char) -> Option<Self> {
         let mut attributes = [0_u8; 16];
         attributes[..8].copy_from_slice(&(name as u64).to_ne_bytes()); // name
@@ -54,13 +76,34 @@ impl EmptyProgram {
 }
 
 fn load_empty(kind: Kind, function: u32) -> Option<OwnedFd> {
+    load(&RETURN_ZERO, kind, function, c"")
+}
+
+/// Whether the kernel loads a program that does nothing under this name.
+pub(crate) fn load_named(name: &CStr) -> bool {
+    load(&RETURN_ZERO, SOCKET_FILTER, 0, name).is_some()
+}
+
+/// Whether the kernel makes a map under this name: an array of three entries of eight bytes.
+pub(crate) fn make_map(name: &CStr) -> bool {
+    let mut attributes = [0_u8; 48];
+    for (index, number) in [2_u32, 4, 8, 3].into_iter().enumerate() {
+        // map_type, key_size, value_size, max_entries
+        attributes[4 * index..4 * index + 4].copy_from_slice(&number.to_ne_bytes());
+    }
+    attributes[28..28 + name.count_bytes()].copy_from_slice(name.to_bytes()); // map_name
+    bpf(MAP_CREATE, &mut attributes).map(owned).is_some()
+}
+
+fn load(instructions: &[u64; 2], kind: Kind, function: u32, name: &CStr) -> Option<OwnedFd> {
     let license = c"GPL";
     let mut attributes = [0_u8; 128];
     let mut put = |at: usize, value: &[u8]| attributes[at..at + value.len()].copy_from_slice(value);
     put(0, &kind.0.to_ne_bytes()); // prog_type
     put(4, &2_u32.to_ne_bytes()); // insn_cnt
-    put(8, &(RETURN_ZERO.as_ptr() as u64).to_ne_bytes()); // insns
+    put(8, &(instructions.as_ptr() as u64).to_ne_bytes()); // insns
     put(16, &(license.as_ptr() as u64).to_ne_bytes()); // license
+    put(48, name.to_bytes()); // prog_name
     put(68, &kind.1.to_ne_bytes()); // expected_attach_type
     put(108, &function.to_ne_bytes()); // attach_btf_id
     bpf(PROG_LOAD, &mut attributes).map(owned)

@@ -2,12 +2,18 @@
 
 use std::ffi::CString;
 use std::io::{BufRead, BufReader, IoSlice, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
+
+use crate::bpf;
 
 /// How a trigger ended.
 #[derive(Debug)]
@@ -113,6 +119,56 @@ pub(crate) fn chmod_nothing(mode: u32) -> Result<Ended> {
 /// Sets a clock that does not exist.
 pub(crate) fn set_clock(clock: i32) -> Result<Ended> {
     run(&["set-clock", &clock.to_string()])
+}
+
+/// Connects a TCP socket, and closes it.
+pub(crate) fn connect(to: SocketAddr) -> Result<Ended> {
+    run(&["connect", &to.to_string()])
+}
+
+/// Connects a UNIX socket to a path, or to an abstract name after an `@`.
+pub(crate) fn connect_unix(path: &str) -> Result<Ended> {
+    run(&["connect-unix", path])
+}
+
+/// Listens on a TCP socket, and closes it.
+pub(crate) fn listen(on: SocketAddr) -> Result<Ended> {
+    run(&["listen", &on.to_string()])
+}
+
+/// Sends one UDP datagram.
+pub(crate) fn send(to: SocketAddr) -> Result<Ended> {
+    run(&["send", &to.to_string()])
+}
+
+/// Loads a BPF program.
+pub(crate) fn load_bpf_program() -> Result<Ended> {
+    run(&["bpf-program"])
+}
+
+/// Makes a BPF map.
+pub(crate) fn make_bpf_map() -> Result<Ended> {
+    run(&["bpf-map"])
+}
+
+/// Opens a perf event of its own.
+pub(crate) fn open_perf_event() -> Result<Ended> {
+    run(&["perf-event"])
+}
+
+/// Becomes another group and user.
+pub(crate) fn set_ids(gid: u32, uid: u32) -> Result<Ended> {
+    run(&["set-ids", &gid.to_string(), &uid.to_string()])
+}
+
+/// Sets its effective and permitted capabilities, bits of the first 32.
+pub(crate) fn set_capabilities(effective: u32, permitted: u32) -> Result<Ended> {
+    run(&["capabilities", &effective.to_string(), &permitted.to_string()])
+}
+
+/// Asks for the flags of a network device.
+pub(crate) fn device_flags(name: &str) -> Result<Ended> {
+    run(&["device-flags", name])
 }
 
 /// Exits with this status; the further arguments do nothing.
@@ -278,6 +334,20 @@ fn act(words: &[&str]) -> Result<u8> {
         ["write-closed"] => say(write_to_closed())?,
         ["seek", offset] => say(call(libc::SYS_lseek, [-1, offset.parse()?, 0]))?,
         ["chmod", mode] => say(call(libc::SYS_chmod, [0, mode.parse()?, 0]))?,
+        ["connect", to] => say(TcpStream::connect(*to).err().map_or(0, errno))?,
+        ["connect-unix", path] => say(connect_unix_socket(path)?.err().map_or(0, errno))?,
+        ["listen", on] => say(TcpListener::bind(*on).err().map_or(0, errno))?,
+        ["send", to] => say(send_datagram(to.parse()?).err().map_or(0, errno))?,
+        ["bpf-program"] => say(i32::from(!bpf::load_named(c"serin_test")))?,
+        ["bpf-map"] => say(i32::from(!bpf::make_map(c"serin_map")))?,
+        ["perf-event"] => say(open_dummy_event())?,
+        ["set-ids", gid, uid] => {
+            say(call(libc::SYS_setgid, [gid.parse()?, 0, 0]) | call(libc::SYS_setuid, [uid.parse()?, 0, 0]))?;
+        }
+        ["capabilities", effective, permitted] => {
+            say(capset(effective.parse()?, permitted.parse()?))?;
+        }
+        ["device-flags", name] => say(device_flags_of(name))?,
         ["set-clock", clock] => say(call(libc::SYS_clock_settime, [clock.parse()?, 0, 0]))?,
         ["symlink-later", target, link] if told_to_go()? => {
             say(symlinkat(target, link)?)?;
@@ -395,6 +465,52 @@ fn symlinkat_from_untouched_page(target: &str, link: &str) -> Result<i32> {
         libc::symlinkat(map.cast(), libc::AT_FDCWD, link.as_ptr())
     };
     Ok(if result == 0 { 0 } else { errno(std::io::Error::last_os_error()) })
+}
+
+fn connect_unix_socket(path: &str) -> Result<std::io::Result<UnixStream>> {
+    let address = match path.strip_prefix('@') {
+        Some(name) => std::os::unix::net::SocketAddr::from_abstract_name(name)?,
+        None => std::os::unix::net::SocketAddr::from_pathname(path)?,
+    };
+    Ok(UnixStream::connect_addr(&address))
+}
+
+fn send_datagram(to: SocketAddr) -> std::io::Result<()> {
+    let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    UdpSocket::bind((any, 0))?.send_to(b"hello", to).map(drop)
+}
+
+/// Opens a `PERF_TYPE_SOFTWARE` event that counts nothing, `PERF_COUNT_SW_DUMMY`.
+fn open_dummy_event() -> i32 {
+    let mut attributes = [0_u8; 64]; // PERF_ATTR_SIZE_VER0
+    attributes[..4].copy_from_slice(&1_u32.to_ne_bytes()); // type
+    attributes[4..8].copy_from_slice(&64_u32.to_ne_bytes()); // size
+    attributes[8..16].copy_from_slice(&9_u64.to_ne_bytes()); // config
+    // SAFETY: the attributes are as long as they say.
+    #[allow(unsafe_code, reason = "there is no safe wrapper for perf_event_open(2)")]
+    let result = unsafe { libc::syscall(libc::SYS_perf_event_open, attributes.as_ptr(), 0, -1, -1, 0) };
+    if result < 0 { errno(std::io::Error::last_os_error()) } else { 0 }
+}
+
+/// Sets this process's capabilities: <https://man7.org/linux/man-pages/man2/capset.2.html>.
+fn capset(effective: u32, permitted: u32) -> i32 {
+    let header = [0x2008_0522_u32, 0]; // _LINUX_CAPABILITY_VERSION_3, this process
+    let data = [effective, permitted, 0, 0, 0, 0];
+    // SAFETY: header and data are as long as this version has them.
+    #[allow(unsafe_code, reason = "rustix has no capset with numbers")]
+    let result = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), data.as_ptr()) };
+    if result < 0 { errno(std::io::Error::last_os_error()) } else { 0 }
+}
+
+/// `SIOCGIFFLAGS`
+fn device_flags_of(name: &str) -> i32 {
+    let mut request = [0_u8; 40]; // sizeof(struct ifreq)
+    request[..name.len().min(15)].copy_from_slice(&name.as_bytes()[..name.len().min(15)]);
+    let Ok(socket) = UdpSocket::bind("127.0.0.1:0") else { return -1 };
+    // SAFETY: the request is as long as the kernel's.
+    #[allow(unsafe_code, reason = "there is no safe wrapper for this ioctl(2)")]
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS as _, request.as_mut_ptr()) };
+    if result < 0 { errno(std::io::Error::last_os_error()) } else { 0 }
 }
 
 /// Makes a system call that fails; its error.

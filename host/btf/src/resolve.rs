@@ -62,6 +62,27 @@ impl Btf {
             .ok_or_else(|| BtfError::NoField { structure: structure.into(), path: path.into() })
     }
 
+    /// The value of an enum's word, e.g. of `SKB_EXT_SEC_PATH` in `enum skb_ext_id`; `None` if it has no such word.
+    #[must_use]
+    pub fn enumerator(&self, enumeration: &str, word: &str) -> Option<i64> {
+        let is_wanted = |found: &Type<'_>| {
+            matches!(found.kind, Kind::Enum | Kind::Enum64) && self.is_named(found.name, enumeration)
+        };
+        let (_, found) = self.types().find(|(_, found)| is_wanted(found))?;
+        let size = found.trailing.len().checked_div(found.count)?;
+        let at = (0..found.count)
+            .map(|index| index * size)
+            .find(|&at| read_u32(found.trailing, at).is_some_and(|name| self.is_named(name, word)))?;
+        let low = read_u32(found.trailing, at + 4)?;
+        match found.kind {
+            Kind::Enum64 => {
+                Some((u64::from(read_u32(found.trailing, at + 8)?) << 32 | u64::from(low)) as i64)
+            }
+            _ if found.kind_flag => Some((low as i32).into()),
+            _ => Some(low.into()),
+        }
+    }
+
     /// The id of a kernel function's type, by which programs are attached to it, if BTF knows the function.
     #[must_use]
     pub fn function_id(&self, name: &str) -> Option<u32> {
@@ -316,6 +337,8 @@ mod tests {
         assert_eq!(btf.field("task_struct", "tgid").unwrap().size, 4);
         assert_eq!(btf.field("file", "f_path.dentry").unwrap().size, 8);
         assert_eq!(btf.field("dentry", "d_name.name").unwrap().size, 8);
+        assert_eq!(btf.enumerator("bpf_cmd", "BPF_PROG_LOAD"), Some(5));
+        assert_eq!(btf.enumerator("bpf_cmd", "BPF_NOTHING"), None);
         let fd_install = btf.function("fd_install").unwrap();
         assert_eq!(fd_install.parameters[1].kind, TypeKind::Pointer { target: "struct file".into() });
     }

@@ -1,5 +1,9 @@
 //! Values of hooked functions' arguments.
 
+use std::borrow::Cow;
+
+use crate::structure::Structure;
+
 /// One argument of a hook, by the type the policy gave it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Argument {
@@ -15,6 +19,10 @@ pub enum Argument {
     String(String),
     /// A file: `file_arg`, `path_arg` or `linux_binprm_arg`, as [`File::role`] says.
     File(File),
+    /// A number that is told in words, with its key in the event: `bpf_cmd_arg`, `kernel_cap_t_arg` and others.
+    Word(&'static str, Cow<'static, str>),
+    /// A structure of the kernel's: `sock_arg`, `skb_arg` and others.
+    Structure(Box<Structure>),
     /// The value could not be read: `error_arg`.
     Unreadable(&'static str),
 }

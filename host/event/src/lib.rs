@@ -10,9 +10,12 @@ pub mod action;
 pub mod argument;
 mod event;
 pub mod json;
+pub mod kernel_object;
+pub mod network;
 pub mod process;
 pub mod record;
 pub mod signal;
+pub mod structure;
 
 pub use event::{Alert, Annotation, Event, EventKind, Hook, Severity};
 pub use process::Process;

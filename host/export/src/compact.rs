@@ -2,9 +2,13 @@
 
 use std::fmt::{self, Display};
 use std::io::Write as _;
+use std::net::{IpAddr, SocketAddr};
 
 use serin_event::action::{Action, ActionResult, Outcome};
 use serin_event::argument::Argument;
+use serin_event::kernel_object::{self, BpfMap, BpfProgram, CAPABILITIES, Module, PerfEvent};
+use serin_event::network::{Address, FAMILIES, PROTOCOLS, Tuple, name};
+use serin_event::structure::Structure;
 use serin_event::{Event, EventKind, Hook, Process, signal};
 
 /// Appends an event and a newline.
@@ -62,6 +66,8 @@ impl Line<'_> {
                 Argument::Size(value) => value.fmt(f)?,
                 Argument::String(value) => Text(value).fmt(f)?,
                 Argument::File(file) => Text(&file.path).fmt(f)?,
+                Argument::Word(_, word) => f.write_str(word)?,
+                Argument::Structure(value) => structure(value, f)?,
                 Argument::Unreadable(_) => f.write_str("?")?,
             }
         }
@@ -74,6 +80,43 @@ impl Line<'_> {
         }
         Ok(())
     }
+}
+
+fn structure(structure: &Structure, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match structure {
+        Structure::Sock(sock) => sides(&sock.tuple, f),
+        Structure::Packet(packet) => sides(&packet.tuple, f),
+        Structure::Address(Address { addr: Some(addr), port, .. }) => side(*addr, *port, f),
+        Structure::Address(address) => f.write_str(&name(FAMILIES, address.family)),
+        Structure::UnixAddress(address) => Text(&address.path).fmt(f),
+        Structure::Module(Module { name, .. })
+        | Structure::BpfProgram(BpfProgram { name, .. })
+        | Structure::BpfMap(BpfMap { name, .. })
+        | Structure::PerfEvent(PerfEvent { function: name, .. })
+        | Structure::NetDevice(name) => Text(name).fmt(f),
+        Structure::Credentials(credentials) => write!(f, "euid={}", credentials.effective.0),
+        Structure::UserNamespace(namespace) => write!(f, "user:[{}]", namespace.inum),
+        Structure::Capability(number) => match u32::try_from(*number) {
+            Ok(number) => f.write_str(&kernel_object::name(CAPABILITIES, number)),
+            Err(_) => number.fmt(f),
+        },
+    }
+}
+
+/// `TCP 10.0.0.1:80→10.0.0.2:1234`, or only the family if there are no addresses.
+fn sides(tuple: &Tuple, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (Some(from), Some(to)) = (tuple.saddr, tuple.daddr) else {
+        return f.write_str(&name(FAMILIES, tuple.family));
+    };
+    let protocol = name(PROTOCOLS, tuple.protocol);
+    write!(f, "{} ", protocol.strip_prefix("IPPROTO_").unwrap_or(&protocol))?;
+    side(from, tuple.sport, f)?;
+    f.write_str("→")?;
+    side(to, tuple.dport, f)
+}
+
+fn side(address: IpAddr, port: u16, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    SocketAddr::new(address, port).fmt(f)
 }
 
 fn arguments(process: Option<&Process>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -120,6 +163,7 @@ mod tests {
 
     use serin_event::action::{ActionRequest, Source};
     use serin_event::argument::File;
+    use serin_event::network::{Packet, Sock, UnixAddress};
     use serin_event::{Alert, Severity};
 
     use super::*;
@@ -168,6 +212,38 @@ mod tests {
         let action = Action::Dns { name: "abc.o3n.io".into() };
         let request = ActionRequest { source: Source::Plugin("bait".into()), action, exec_id: String::new() };
         EventKind::ActionResult(ActionResult { request, outcome, duration: 0 })
+    }
+
+    #[test]
+    fn structures_are_short() {
+        let tuple = Tuple {
+            family: 10,
+            protocol: 6,
+            saddr: "::1".parse().ok(),
+            daddr: "fe80::1".parse().ok(),
+            sport: 4000,
+            dport: 80,
+        };
+        let unix = Tuple { family: 1, ..Tuple::default() };
+        for (structure, expected) in [
+            (Structure::Sock(Sock { tuple, ..Sock::default() }), "TCP [::1]:4000→[fe80::1]:80"),
+            (Structure::Packet(Packet { tuple: unix, ..Packet::default() }), "AF_UNIX"),
+            (
+                Structure::Address(Address { family: 2, addr: "10.0.0.1".parse().ok(), port: 53 }),
+                "10.0.0.1:53",
+            ),
+            (Structure::Address(Address { family: 16, ..Address::default() }), "AF_NETLINK"),
+            (Structure::UnixAddress(UnixAddress { family: 1, path: "@a b".into() }), "\"@a b\""),
+            (Structure::NetDevice("lo".into()), "lo"),
+            (Structure::Credentials(Box::default()), "euid=0"),
+            (Structure::Capability(21), "CAP_SYS_ADMIN"),
+            (Structure::Capability(-1), "-1"),
+        ] {
+            let arguments = vec![(Argument::Structure(Box::new(structure)), "".into())];
+            let event = event(EventKind::Kprobe(Hook { arguments, ..hook() }));
+            let line = Line(&event).to_string();
+            assert!(line.contains(&format!("symlinkat {expected} [symlink]")), "{line}");
+        }
     }
 
     #[test]

@@ -1,14 +1,22 @@
 //! Decodes the bytes of a record.
 
+use std::borrow::Cow;
+
 use serin_abi::record::{
     self, ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, EXEC_ARGUMENTS_TRUNCATED, EXEC_BINARY_INCOMPLETE,
-    EXEC_CWD_INCOMPLETE, HOOK_FAILED_CLOSED, HOOK_UNENFORCED, KIND_BINPRM, KIND_FILE, KIND_INT, KIND_INT8,
-    KIND_INT16, KIND_LONG, KIND_PATH, KIND_SIZE, KIND_STRING, KIND_UINT, KIND_UINT8, KIND_UINT16, TaskKey,
+    EXEC_CWD_INCOMPLETE, HOOK_FAILED_CLOSED, HOOK_UNENFORCED, KIND_BINPRM, KIND_BPF_CMD, KIND_CAP_EFFECTIVE,
+    KIND_CAP_INHERITABLE, KIND_CAP_PERMITTED, KIND_CAPABILITY, KIND_FILE, KIND_INT, KIND_INT8, KIND_INT16,
+    KIND_KERNEL_CAP, KIND_LONG, KIND_PATH, KIND_SIZE, KIND_SKB, KIND_SOCK, KIND_SOCKADDR, KIND_SOCKADDR_UN,
+    KIND_STRING, KIND_UINT, KIND_UINT8, KIND_UINT16, TaskKey,
 };
 use serin_event::argument::{Argument, File, FileRole};
+use serin_event::kernel_object::{self, BPF_COMMANDS};
+use serin_event::network::UnixAddress;
 use serin_event::record::{Credentials, Exec, Exit, Fork, Header, HookHit, Record, Task};
+use serin_event::structure::Structure;
 
 use crate::wire::read;
+use crate::{network, structures};
 
 /// What `error_arg` says of an argument that could not be read: Tetragon's words.
 const UNREADABLE: &str = "Bad address for basic type";
@@ -114,8 +122,28 @@ fn argument(header: &record::Argument, value: &[u8]) -> Option<Argument> {
         KIND_FILE => file(FileRole::Open, header, value),
         KIND_PATH => file(FileRole::Path, header, value),
         KIND_BINPRM => file(FileRole::Program, header, value),
-        _ => return None,
+        KIND_CAPABILITY => Argument::Structure(Box::new(Structure::Capability(number()? as i32))),
+        KIND_BPF_CMD => Argument::Word("bpf_cmd_arg", kernel_object::name(BPF_COMMANDS, number()? as u32)),
+        KIND_KERNEL_CAP => Argument::Word("kernel_cap_t_arg", hexadecimal(number()?)),
+        KIND_CAP_INHERITABLE => Argument::Word("cap_inheritable_arg", hexadecimal(number()?)),
+        KIND_CAP_PERMITTED => Argument::Word("cap_permitted_arg", hexadecimal(number()?)),
+        KIND_CAP_EFFECTIVE => Argument::Word("cap_effective_arg", hexadecimal(number()?)),
+        kind => Argument::Structure(Box::new(structure(kind, header, value)?)),
     })
+}
+
+fn structure(kind: u32, header: &record::Argument, value: &[u8]) -> Option<Structure> {
+    Some(match kind {
+        KIND_SOCK => Structure::Sock(network::sock(&read(value, 0)?)),
+        KIND_SKB => Structure::Packet(network::packet(&read(value, 0)?)),
+        KIND_SOCKADDR => Structure::Address(network::address(&read(value, 0)?)),
+        KIND_SOCKADDR_UN => Structure::UnixAddress(UnixAddress { family: header.mode, path: string(value) }),
+        _ => structures::decode(kind, value)?,
+    })
+}
+
+fn hexadecimal(set: i64) -> Cow<'static, str> {
+    format!("{set:016x}").into()
 }
 
 fn file(role: FileRole, header: &record::Argument, path: &[u8]) -> Argument {
@@ -204,7 +232,7 @@ mod tests {
         let bytes = Bytes::header(record::HOOK, HOOK_FAILED_CLOSED)
             .u32(3)
             .u32(1)
-            .u32(9)
+            .u32(13)
             .u32(0)
             .argument(KIND_INT, 0, 0, &(-2_i64).to_ne_bytes())
             .argument(KIND_UINT, 0, 0, &u64::from(u32::MAX).to_ne_bytes())
@@ -215,6 +243,10 @@ mod tests {
             .argument(KIND_STRING, ARGUMENT_UNREADABLE, 0, b"")
             .argument(KIND_PATH, 0, 0o040_755, b"/tmp")
             .argument(KIND_BINPRM, 0, 0o100_755, b"/bin/a (deleted)")
+            .argument(KIND_SOCKADDR_UN, 0, 1, b"@name")
+            .argument(KIND_BPF_CMD, 0, 0, &5_i64.to_ne_bytes())
+            .argument(KIND_CAP_EFFECTIVE, 0, 0, &0x1ff_i64.to_ne_bytes())
+            .argument(KIND_CAPABILITY, 0, 0, &21_i64.to_ne_bytes())
             .finish();
         let expected = HookHit {
             header: HEADER,
@@ -243,11 +275,30 @@ mod tests {
                     &record::Argument { mode: 0o100_755, ..record::Argument::default() },
                     b"/bin/a (deleted)",
                 ),
+                Argument::Structure(Box::new(Structure::UnixAddress(UnixAddress {
+                    family: 1,
+                    path: "@name".into(),
+                }))),
+                Argument::Word("bpf_cmd_arg", "BPF_PROG_LOAD".into()),
+                Argument::Word("cap_effective_arg", "00000000000001ff".into()),
+                Argument::Structure(Box::new(Structure::Capability(21))),
             ],
             failed_closed: true,
             unenforced: false,
         };
         assert_eq!(decode(&bytes), Some(Record::Hook(expected)));
+    }
+
+    #[test]
+    fn a_structured_argument_that_is_too_short_is_no_record() {
+        for kind in [KIND_SOCK, KIND_SKB, KIND_SOCKADDR] {
+            let record = |length: usize| {
+                let bytes = Bytes::header(record::HOOK, 0).u32(0).u32(0).u32(1).u32(0);
+                decode(&bytes.argument(kind, 0, 0, &vec![0; length]).finish())
+            };
+            assert!(record(14 * 8).is_some() || record(15 * 8).is_some(), "kind {kind}");
+            assert_eq!(record(8 * 8), None, "kind {kind}");
+        }
     }
 
     #[test]

@@ -27,11 +27,13 @@ mod identity;
 mod kernel;
 mod loss;
 mod lower;
+mod network;
 mod offsets;
 mod policies;
 mod probe;
 mod programs;
 mod reader;
+mod structures;
 mod wire;
 
 pub use backend::{Backend, Enforcement};

@@ -7,23 +7,33 @@ use serin_abi::config::{
     ACTION_COPY, ACTION_FOLLOW, ACTION_OVERRIDE, ACTION_POST, ACTION_REMEMBER, ACTION_SIGKILL, ACTION_SIGNAL,
     ACTION_UNFOLLOW, ArgumentConfig, BINARY_OWN, BINARY_PARENT, FUNCTION, Filter, HookConfig, PID_ANCESTORS,
     PID_NAMESPACE, RATE_GLOBAL, RATE_PROCESS, RATE_THREAD, RATE_UNLIMITED, READ_DENTRY, READ_DESCRIPTOR,
-    READ_FILENAME, READ_VALUE, SYSCALL, Selector, TEST_BINARY_IN, TEST_BINARY_NOT_IN, TEST_INTEGER_IN,
-    TEST_INTEGER_MASK, TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL,
-    TEST_TEXT_POSTFIX, TEST_TEXT_PREFIX, TEST_TEXT_SUBSTRING,
+    READ_FIELDS, READ_FILENAME, READ_POINTED, READ_SOCKET, READ_VALUE, SYSCALL, Selector, TEST_ADDRESS_RANGE,
+    TEST_BINARY_IN, TEST_BINARY_NOT_IN, TEST_BITS_GAINED, TEST_INTEGER_IN, TEST_INTEGER_MASK,
+    TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL, TEST_TEXT_POSTFIX,
+    TEST_TEXT_PREFIX, TEST_TEXT_SUBSTRING, WORD_SHIFT,
 };
+use serin_abi::network;
 use serin_abi::record::{
-    KIND_BINPRM, KIND_FILE, KIND_INT, KIND_INT8, KIND_INT16, KIND_LONG, KIND_PATH, KIND_SIZE, KIND_STRING,
-    KIND_UINT, KIND_UINT8, KIND_UINT16,
+    KIND_BINPRM, KIND_BPF_ATTR, KIND_BPF_CMD, KIND_BPF_MAP, KIND_BPF_PROG, KIND_CAP_EFFECTIVE,
+    KIND_CAP_INHERITABLE, KIND_CAP_PERMITTED, KIND_CAPABILITY, KIND_CRED, KIND_FILE, KIND_INT, KIND_INT8,
+    KIND_INT16, KIND_KERNEL_CAP, KIND_LOAD_INFO, KIND_LONG, KIND_MODULE, KIND_NET_DEVICE, KIND_PATH,
+    KIND_PERF_EVENT, KIND_SIZE, KIND_SKB, KIND_SOCK, KIND_SOCKADDR, KIND_SOCKADDR_UN, KIND_STRING, KIND_UINT,
+    KIND_UINT8, KIND_UINT16, KIND_USER_NAMESPACE,
 };
 use serin_abi::text::{FALLBACKS, fallbacks};
-use serin_abi::{MAX_ARGUMENTS, MAX_FILTERS, MAX_SELECTORS, MAX_STRING, MAX_SUBSTRING, Member, Range, Text};
+use serin_abi::{
+    MAX_ARGUMENTS, MAX_FIELDS, MAX_FILTERS, MAX_SELECTORS, MAX_STRING, MAX_SUBSTRING, Member, Number, Range,
+    Text,
+};
+use serin_btf::{BtfError, Field};
 use serin_policy::{
-    ActionPlan, ArgumentFilter, ArgumentKind, HookPlan, IdentityCondition, IdentityFilter, Membership,
+    ActionPlan, ArgumentFilter, ArgumentKind, HookPlan, IdentityCondition, IdentityFilter, Membership, Part,
     PolicyPlan, RateScope, SelectorPlan, Target, Test,
 };
 
 use crate::binaries::Binaries;
 use crate::identity;
+use crate::structures;
 use crate::wire::zeroed;
 
 /// What one instance of the hook program is given.
@@ -35,11 +45,16 @@ pub(crate) struct Lowered {
     pub(crate) texts: Vec<Vec<u8>>,
 }
 
-/// Lowers a hook; the way of overriding and its place on the dispatcher are set later.
+/// Lowers a hook, with what finds a structure's field in this kernel; the way of overriding and its place on the dispatcher are set later.
 ///
 /// # Errors
 /// Says which limit of the hook program the plan exceeds.
-pub(crate) fn lower(plan: &HookPlan, hook: u32, binaries: &Binaries) -> Result<Lowered, String> {
+pub(crate) fn lower(
+    plan: &HookPlan,
+    hook: u32,
+    binaries: &Binaries,
+    find: &impl Fn(&str, &str) -> Result<Field, BtfError>,
+) -> Result<Lowered, String> {
     let mut lowered =
         Lowered { config: zeroed(), members: Vec::new(), ranges: Vec::new(), texts: Vec::new() };
     lowered.config.hook = hook;
@@ -48,7 +63,7 @@ pub(crate) fn lower(plan: &HookPlan, hook: u32, binaries: &Binaries) -> Result<L
         Target::Function(_) => FUNCTION,
         Target::Syscall { .. } => SYSCALL,
     };
-    lowered.arguments(plan)?;
+    lowered.arguments(plan, find)?;
     limit("selectors", plan.selectors.len(), MAX_SELECTORS)?;
     lowered.config.selector_count = plan.selectors.len() as u32;
     let mut filters = Vec::new();
@@ -82,14 +97,24 @@ impl Lowered {
         if limited { RATES } else { 0 }
     }
 
-    fn arguments(&mut self, plan: &HookPlan) -> Result<(), String> {
+    fn arguments(
+        &mut self,
+        plan: &HookPlan,
+        find: &impl Fn(&str, &str) -> Result<Field, BtfError>,
+    ) -> Result<(), String> {
         limit("arguments", plan.arguments.len(), MAX_ARGUMENTS)?;
         self.config.argument_count = plan.arguments.len() as u32;
+        let mut fields = Vec::new();
         for (config, argument) in self.config.arguments.iter_mut().zip(&plan.arguments) {
             limit("argument index", argument.index.into(), MAX_ARGUMENTS - 1)?;
             let (kind, read) = reading(argument.kind);
-            *config = ArgumentConfig { index: argument.index.into(), kind, read };
+            let first_field = fields.len() as u32;
+            fields.extend(structures::fields(argument.kind, find).map_err(|error| error.to_string())?);
+            let field_count = fields.len() as u32 - first_field;
+            *config = ArgumentConfig { index: argument.index.into(), kind, read, first_field, field_count };
         }
+        limit("fields of structures", fields.len(), MAX_FIELDS)?;
+        self.config.fields[..fields.len()].copy_from_slice(&fields);
         Ok(())
     }
 
@@ -122,6 +147,7 @@ impl Lowered {
         let mut arguments: Vec<&ArgumentFilter> = selector.arguments.iter().collect();
         arguments.sort_by_key(|filter| self.cost(filter));
         for filter in arguments {
+            filters.extend(only_ip(filter));
             let filter = self.argument(filter)?;
             filters.push(filter);
         }
@@ -135,7 +161,7 @@ impl Lowered {
                 lowered = self.set(lowered.test, lowered.slot, identity::inodes(*kind, values)?.into_iter());
             }
             IdentityCondition::User(_, ranges) => {
-                lowered = Filter { test: lowered.test, ..self.ranges(lowered.slot, ranges) };
+                lowered = self.ranges(lowered.test, lowered.slot, ranges);
             }
             _ => {}
         }
@@ -145,19 +171,22 @@ impl Lowered {
 
     fn cost(&self, filter: &ArgumentFilter) -> u32 {
         self.config.arguments.get(filter.slot).map_or(0, |argument| match argument.kind {
-            KIND_STRING => 1,
-            KIND_FILE | KIND_PATH | KIND_BINPRM => 2,
+            KIND_SOCK | KIND_SKB | KIND_SOCKADDR => 1,
+            KIND_STRING | KIND_SOCKADDR_UN | KIND_NET_DEVICE => 2,
+            KIND_FILE | KIND_PATH | KIND_BINPRM => 3,
             _ => 0,
         })
     }
 
     fn argument(&mut self, filter: &ArgumentFilter) -> Result<Filter, String> {
-        let slot = filter.slot as u32;
+        let slot = filter.slot as u32 | self.word(filter) << WORD_SHIFT;
         let mut lowered = match &filter.test {
             Test::IntEqual(values) => {
                 self.set(TEST_INTEGER_IN, slot, values.iter().map(|&value| value as u64))
             }
-            Test::IntRanges(ranges) => self.ranges(slot, ranges),
+            Test::Gained(after) => Filter { test: TEST_BITS_GAINED, slot, values: *after as u32, count: 0 },
+            Test::IntRanges(ranges) => self.ranges(TEST_INTEGER_RANGE, slot, ranges),
+            Test::Addresses(ranges) => self.ranges(TEST_ADDRESS_RANGE, slot, ranges),
             Test::IntMask(mask) => {
                 let (values, count) = (*mask as u32, (*mask >> 32) as u32);
                 Filter { test: TEST_INTEGER_MASK, slot, values, count }
@@ -171,10 +200,34 @@ impl Lowered {
         Ok(lowered)
     }
 
-    fn ranges(&mut self, slot: u32, ranges: &[RangeInclusive<u64>]) -> Filter {
+    /// The word of an argument that holds the part to compare; 0 for its own value.
+    fn word(&self, filter: &ArgumentFilter) -> u32 {
+        let kind = self.config.arguments.get(filter.slot).map_or(0, |argument| argument.kind);
+        match filter.part {
+            Part::Value => 0,
+            Part::SAddr => network::SADDR,
+            Part::DAddr => network::DADDR,
+            Part::SPort => network::SPORT,
+            Part::DPort => network::DPORT,
+            Part::Protocol => network::PROTOCOL,
+            // Its words are its text.
+            Part::Family if kind == KIND_SOCKADDR_UN => 0,
+            Part::Family => network::FAMILY,
+            Part::State => network::STATE,
+        }
+    }
+
+    fn ranges<T: Copy + Into<Number>>(
+        &mut self,
+        test: u32,
+        slot: u32,
+        ranges: &[RangeInclusive<T>],
+    ) -> Filter {
         let first = self.ranges.len() as u32;
-        self.ranges.extend(ranges.iter().map(|range| Range { first: *range.start(), last: *range.end() }));
-        Filter { test: TEST_INTEGER_RANGE, slot, values: first, count: ranges.len() as u32 }
+        let range =
+            |range: &RangeInclusive<T>| Range { first: (*range.start()).into(), last: (*range.end()).into() };
+        self.ranges.extend(ranges.iter().map(range));
+        Filter { test, slot, values: first, count: ranges.len() as u32 }
     }
 
     fn set(&mut self, test: u32, slot: u32, values: impl Iterator<Item = u64>) -> Filter {
@@ -193,6 +246,13 @@ impl Lowered {
         }
         Ok(Filter { test, slot, values: first, count: values.len() as u32 })
     }
+}
+
+/// Addresses and ports match only where there are some, negated or not: the filter that sees to it.
+fn only_ip(filter: &ArgumentFilter) -> Option<Filter> {
+    let slot = filter.slot as u32 | network::HAS_IP << WORD_SHIFT;
+    let needed = matches!(filter.part, Part::SAddr | Part::DAddr | Part::SPort | Part::DPort);
+    needed.then_some(Filter { test: TEST_INTEGER_MASK, slot, values: network::IP as u32, count: 0 })
 }
 
 /// A text as the programs read it.
@@ -257,6 +317,26 @@ fn reading(kind: ArgumentKind) -> (u32, u32) {
         ArgumentKind::Path => (KIND_PATH, READ_VALUE),
         ArgumentKind::Dentry => (KIND_PATH, READ_DENTRY),
         ArgumentKind::Binprm => (KIND_BINPRM, READ_VALUE),
+        ArgumentKind::Sock => (KIND_SOCK, READ_VALUE),
+        ArgumentKind::Socket => (KIND_SOCK, READ_SOCKET),
+        ArgumentKind::Skb => (KIND_SKB, READ_VALUE),
+        ArgumentKind::Sockaddr => (KIND_SOCKADDR, READ_VALUE),
+        ArgumentKind::SockaddrUn => (KIND_SOCKADDR_UN, READ_VALUE),
+        ArgumentKind::Cred => (KIND_CRED, READ_FIELDS),
+        ArgumentKind::UserNamespace => (KIND_USER_NAMESPACE, READ_FIELDS),
+        ArgumentKind::Capability => (KIND_CAPABILITY, READ_VALUE),
+        ArgumentKind::KernelCap => (KIND_KERNEL_CAP, READ_POINTED),
+        ArgumentKind::CapInheritable => (KIND_CAP_INHERITABLE, READ_POINTED),
+        ArgumentKind::CapPermitted => (KIND_CAP_PERMITTED, READ_POINTED),
+        ArgumentKind::CapEffective => (KIND_CAP_EFFECTIVE, READ_POINTED),
+        ArgumentKind::Module => (KIND_MODULE, READ_FIELDS),
+        ArgumentKind::LoadInfo => (KIND_LOAD_INFO, READ_FIELDS),
+        ArgumentKind::BpfAttr => (KIND_BPF_ATTR, READ_FIELDS),
+        ArgumentKind::BpfProg => (KIND_BPF_PROG, READ_FIELDS),
+        ArgumentKind::BpfMap => (KIND_BPF_MAP, READ_FIELDS),
+        ArgumentKind::PerfEvent => (KIND_PERF_EVENT, READ_FIELDS),
+        ArgumentKind::BpfCmd => (KIND_BPF_CMD, READ_VALUE),
+        ArgumentKind::NetDevice => (KIND_NET_DEVICE, READ_FIELDS),
     }
 }
 
@@ -313,9 +393,15 @@ fn override_error(action: &ActionPlan) -> Option<i32> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use serin_abi::config::{FIELD_TEXT, FieldConfig};
     use serin_policy::{ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter, PidFilter};
 
     use super::*;
+
+    /// A kernel in which every field has eight bytes, and lies somewhere.
+    fn find(structure: &str, path: &str) -> Result<Field, BtfError> {
+        Ok(Field { offset: (structure.len() + path.len()) as u32, size: 8 })
+    }
 
     fn argument(index: u8, kind: ArgumentKind) -> ArgumentPlan {
         ArgumentPlan { index, kind, label: String::new() }
@@ -354,18 +440,34 @@ mod tests {
             arguments: vec![
                 ArgumentFilter {
                     slot: 0,
+                    part: Part::Value,
                     negated: true,
                     test: Test::Postfix(vec![b"passwd".to_vec(), b"shadow".to_vec()]),
                 },
-                ArgumentFilter { slot: 1, negated: false, test: Test::IntEqual(vec![-100]) },
-                ArgumentFilter { slot: 1, negated: false, test: Test::IntRanges(vec![3..=4]) },
-                ArgumentFilter { slot: 1, negated: true, test: Test::IntMask(1 << 63 | 5) },
+                ArgumentFilter {
+                    slot: 1,
+                    part: Part::Value,
+                    negated: false,
+                    test: Test::IntEqual(vec![-100]),
+                },
+                ArgumentFilter {
+                    slot: 1,
+                    part: Part::Value,
+                    negated: false,
+                    test: Test::IntRanges(vec![3..=4]),
+                },
+                ArgumentFilter {
+                    slot: 1,
+                    part: Part::Value,
+                    negated: true,
+                    test: Test::IntMask(1 << 63 | 5),
+                },
             ],
             actions: vec![ActionPlan::Override(-13), ActionPlan::Sigkill],
         };
         let plan = plan(vec![selector]);
         let binaries = Binaries::of(&[PolicyPlan { name: "p".into(), hooks: vec![plan.clone()] }]).unwrap();
-        let lowered = lower(&plan, 9, &binaries).unwrap();
+        let lowered = lower(&plan, 9, &binaries, &find).unwrap();
         let tests: Vec<u32> = lowered.config.filters[..6].iter().map(|filter| filter.test).collect();
         let integers = [TEST_INTEGER_IN, TEST_INTEGER_RANGE, TEST_INTEGER_MASK | TEST_NOT];
         let [equal, range, mask] = integers;
@@ -375,7 +477,7 @@ mod tests {
         assert_eq!(lowered.config.filters[1].slot, BINARY_PARENT);
         let mask = lowered.config.filters[4];
         assert_eq!((mask.values, mask.count), (5, 1 << 31));
-        assert_eq!(lowered.ranges, [Range { first: 3, last: 4 }]);
+        assert_eq!(lowered.ranges, [Range { first: 3_u64.into(), last: 4_u64.into() }]);
         let members: Vec<(u32, u64)> =
             lowered.members.iter().map(|member| (member.set, member.value)).collect();
         assert_eq!(members, [(0, 0), (0, 1), (1, -100_i64 as u64)]);
@@ -383,6 +485,49 @@ mod tests {
         let selector = lowered.config.selectors[0];
         assert_eq!((selector.filter_count, selector.error), (6, -13));
         assert_eq!(selector.actions, ACTION_POST | ACTION_OVERRIDE | ACTION_SIGKILL);
+    }
+
+    #[test]
+    fn parts_of_sockets_are_words() {
+        let filter = |part, test| ArgumentFilter { slot: 1, part, negated: true, test };
+        let selector = SelectorPlan {
+            arguments: vec![
+                filter(Part::DAddr, Test::Addresses(vec![1 << 64..=1 << 64 | 5])),
+                filter(Part::State, Test::IntEqual(vec![10])),
+            ],
+            actions: vec![ActionPlan::Post],
+            ..SelectorPlan::default()
+        };
+        let plan = HookPlan {
+            arguments: vec![argument(1, ArgumentKind::Int), argument(0, ArgumentKind::Sock)],
+            ..plan(vec![selector])
+        };
+        let lowered = lower(&plan, 0, &Binaries::default(), &find).unwrap();
+        let at = |word: u32| word << WORD_SHIFT | 1;
+        let expected = [
+            Filter { test: TEST_INTEGER_MASK, slot: at(network::HAS_IP), values: 1, count: 0 },
+            Filter { test: TEST_ADDRESS_RANGE | TEST_NOT, slot: at(network::DADDR), values: 0, count: 1 },
+            Filter { test: TEST_INTEGER_IN | TEST_NOT, slot: at(network::STATE), values: 0, count: 1 },
+        ];
+        assert_eq!(lowered.config.filters[..3], expected);
+        let range = Range { first: Number { high: 1, low: 0 }, last: Number { high: 1, low: 5 } };
+        assert_eq!(lowered.ranges, [range]);
+    }
+
+    #[test]
+    fn structures_are_lists_of_fields() {
+        let arguments = [ArgumentKind::BpfMap, ArgumentKind::KernelCap, ArgumentKind::NetDevice];
+        let arguments = (0..).zip(arguments).map(|(index, kind)| argument(index, kind)).collect();
+        let post = SelectorPlan { actions: vec![ActionPlan::Post], ..SelectorPlan::default() };
+        let plan = HookPlan { arguments, ..plan(vec![post]) };
+        let config = lower(&plan, 0, &Binaries::default(), &find).unwrap().config;
+        let places: Vec<_> = config.arguments[..3]
+            .iter()
+            .map(|argument| (argument.first_field, argument.field_count))
+            .collect();
+        assert_eq!(places, [(0, 5), (5, 0), (5, 1)]);
+        assert_eq!(config.fields[0], FieldConfig { offset: 15, size: 8 });
+        assert_eq!(config.fields[4].size, FIELD_TEXT);
     }
 
     #[test]
@@ -398,6 +543,7 @@ mod tests {
                 plan(vec![SelectorPlan {
                     arguments: vec![ArgumentFilter {
                         slot: 0,
+                        part: Part::Value,
                         negated: false,
                         test: Test::Equal(vec![vec![b'a'; MAX_STRING + 1]]),
                     }],
@@ -407,7 +553,7 @@ mod tests {
             ),
         ];
         for (plan, message) in cases {
-            let error = lower(&plan, 0, &Binaries::default()).err();
+            let error = lower(&plan, 0, &Binaries::default(), &find).err();
             assert_eq!(error.as_deref(), Some(message));
         }
     }

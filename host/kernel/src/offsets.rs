@@ -1,7 +1,7 @@
 //! Resolves the offsets that the kernel programs need.
 
-use serin_abi::Offsets;
 use serin_abi::identity::NAMESPACES;
+use serin_abi::{NO_FIELD, Offsets};
 use serin_btf::{Btf, BtfError};
 
 /// Looks up every field of [`Offsets`].
@@ -10,6 +10,7 @@ use serin_btf::{Btf, BtfError};
 /// Names the field that this kernel lacks.
 pub(crate) fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
     let at = |structure: &str, path: &str| btf.field(structure, path).map(|field| field.offset);
+    let sec_path = sec_path(btf);
     // entry_64.S puts the arguments of a system call into these.
     let mut syscall_argument = [0; 6];
     for (offset, register) in syscall_argument.iter_mut().zip(["di", "si", "dx", "r10", "r8", "r9"]) {
@@ -25,7 +26,7 @@ pub(crate) fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         task_fs: at("task_struct", "fs")?,
         task_files: at("task_struct", "files")?,
         task_cred: at("task_struct", "cred")?,
-        task_loginuid: login_uid(btf),
+        task_loginuid: optional(btf, "task_struct", "loginuid"),
         task_exit_code: at("task_struct", "exit_code")?,
         task_thread_info_status: at("task_struct", "thread_info.status")?,
         task_signal: at("task_struct", "signal")?,
@@ -72,13 +73,33 @@ pub(crate) fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         task_nsproxy: at("task_struct", "nsproxy")?,
         nsproxy: NAMESPACE_FIELDS.map(|(pointer, _)| optional(btf, "nsproxy", pointer)),
         inum: NAMESPACE_FIELDS.map(|(_, structure)| optional(btf, structure, "ns.inum")),
+        sock_family: at("sock", "__sk_common.skc_family")?,
+        sock_state: at("sock", "__sk_common.skc_state")?,
+        sock_rcv_saddr: at("sock", "__sk_common.skc_rcv_saddr")?,
+        sock_daddr: at("sock", "__sk_common.skc_daddr")?,
+        sock_v6_rcv_saddr: optional(btf, "sock", "__sk_common.skc_v6_rcv_saddr"),
+        sock_v6_daddr: optional(btf, "sock", "__sk_common.skc_v6_daddr"),
+        sock_num: at("sock", "__sk_common.skc_num")?,
+        sock_dport: at("sock", "__sk_common.skc_dport")?,
+        sock_type: at("sock", "sk_type")?,
+        sock_protocol: at("sock", "sk_protocol")?,
+        sock_mark: at("sock", "sk_mark")?,
+        sock_priority: at("sock", "sk_priority")?,
+        socket_sk: at("socket", "sk")?,
+        skb_head: at("sk_buff", "head")?,
+        skb_network_header: at("sk_buff", "network_header")?,
+        skb_hash: at("sk_buff", "hash")?,
+        skb_len: at("sk_buff", "len")?,
+        skb_mark: at("sk_buff", "mark")?,
+        skb_priority: at("sk_buff", "priority")?,
+        skb_extensions: sec_path.extensions,
+        skb_ext_sec_path: sec_path.place,
+        skb_active_extensions: sec_path.active,
+        skb_sec_path_bit: sec_path.bit,
+        sec_path_len: sec_path.len,
+        sec_path_olen: sec_path.olen,
         syscall_argument,
     })
-}
-
-/// Kernels without CONFIG_AUDIT have no login uids.
-fn login_uid(btf: &Btf) -> u32 {
-    optional(btf, "task_struct", "loginuid")
 }
 
 /// For each kind of namespace its pointer in `nsproxy` and its structure. Pid and User are found otherwise.
@@ -95,6 +116,34 @@ const NAMESPACE_FIELDS: [(&str, &str); NAMESPACES] = [
     ("", "user_namespace"),
 ];
 
+/// Where a packet's `sec_path` lies.
+struct SecPath {
+    extensions: u32,
+    place: u32,
+    active: u32,
+    bit: u32,
+    len: u32,
+    olen: u32,
+}
+
+/// Kernels without CONFIG_XFRM keep none.
+fn sec_path(btf: &Btf) -> SecPath {
+    let find = || {
+        let at = |structure: &str, path: &str| Some(btf.field(structure, path).ok()?.offset);
+        let bit = u32::try_from(btf.enumerator("skb_ext_id", "SKB_EXT_SEC_PATH")?).ok()?;
+        Some(SecPath {
+            extensions: at("sk_buff", "extensions")?,
+            place: at("skb_ext", "offset")? + bit,
+            active: at("sk_buff", "active_extensions")?,
+            bit,
+            len: at("sec_path", "len")?,
+            olen: at("sec_path", "olen")?,
+        })
+    };
+    find().unwrap_or(SecPath { extensions: NO_FIELD, place: 0, active: 0, bit: 0, len: 0, olen: 0 })
+}
+
+/// A field that some kernels are built without.
 fn optional(btf: &Btf, structure: &str, path: &str) -> u32 {
-    btf.field(structure, path).map_or(serin_abi::NO_FIELD, |field| field.offset)
+    btf.field(structure, path).map_or(NO_FIELD, |field| field.offset)
 }

@@ -107,7 +107,8 @@ impl Kernel {
         id: u32,
     ) -> Result<Prepared<'p>, KernelError> {
         self.check_namespaces(policy, plan)?;
-        let lowered = lower(plan, id, &self.binaries).map_err(|limit| KernelError::Limit {
+        let find = |structure: &str, path: &str| self.types.field(structure, path);
+        let lowered = lower(plan, id, &self.binaries, &find).map_err(|limit| KernelError::Limit {
             policy: policy.into(),
             hook: attach::function(&plan.target),
             limit,

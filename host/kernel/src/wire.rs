@@ -4,6 +4,7 @@
 use serin_abi::binaries::{BinaryTable, Pattern};
 use serin_abi::config::HookConfig;
 use serin_abi::identity::Origin;
+use serin_abi::network::{Packet, Sock, Tuple};
 use serin_abi::record::{Argument, Exec, Exit, Fork, Header, Hit};
 use serin_abi::{BinarySets, CpuCounters, HookCounters, Mark, Member, Offsets, Process, Range, Text};
 
@@ -12,7 +13,7 @@ use serin_abi::{BinarySets, CpuCounters, HookCounters, Mark, Member, Offsets, Pr
 #[repr(transparent)]
 pub(crate) struct Wire<T>(pub(crate) T);
 
-/// Structs of `serin-abi`: `repr(C)`, integers only, no padding.
+/// Structs of `serin-abi`, `repr(C)`, integers only, no padding; and integers.
 ///
 /// # Safety
 /// Any bytes must be a valid value, and every byte of a value initialised.
@@ -30,6 +31,7 @@ macro_rules! plain {
 plain!(HookConfig, Offsets, Process, Member, Range, Text, Mark, CpuCounters, HookCounters);
 plain!(u32, Origin, BinarySets, BinaryTable, Pattern);
 plain!(Header, Exec, Fork, Exit, Hit, Argument);
+plain!(Tuple, Sock, Packet, u64);
 
 // SAFETY: `Wire` is transparent, and `Plain` asks for what `Pod` asks for.
 unsafe impl<T: Plain> aya::Pod for Wire<T> {}

@@ -208,6 +208,7 @@ fn argument(to: &mut ArgumentWriter<'_>, value: &Argument) {
         Argument::Long(value) => to.type_code(3).integer(*value as u64),
         Argument::Size(value) => to.type_code(4).integer(*value),
         Argument::String(text) => to.type_code(5).text(text),
+        Argument::Word(_, word) => to.type_code(5).text(word),
         Argument::File(file) => {
             let code = match file.role {
                 FileRole::Open => 6,
@@ -215,6 +216,11 @@ fn argument(to: &mut ArgumentWriter<'_>, value: &Argument) {
                 FileRole::Program => 9,
             };
             to.type_code(code).text(&file.path).incomplete(file.incomplete.into()).mode(file.mode)
+        }
+        Argument::Structure(structure) => {
+            to.type_code(10).text(structure.name()).fields(&structure.texts(), |(key, value), to| {
+                to.key(key).value(value);
+            })
         }
         Argument::Unreadable(reason) => to.type_code(7).text(reason),
     };

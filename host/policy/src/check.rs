@@ -111,14 +111,48 @@ const STRUCTURES: &[(&str, &[ArgumentKind], &str)] = &[
     ("struct dentry", &[ArgumentKind::Dentry], "write `dentry`"),
     ("struct linux_binprm", &[ArgumentKind::Binprm], "write `linux_binprm`"),
     ("struct filename", &[ArgumentKind::Filename], "write `filename`"),
+    ("struct sock", &[ArgumentKind::Sock], "write `sock`"),
+    ("struct socket", &[ArgumentKind::Socket], "write `socket`"),
+    ("struct sk_buff", &[ArgumentKind::Skb], "write `skb`"),
+    ("struct sockaddr", SOCKADDRS, "write `sockaddr` or `sockaddr_un`"),
+    ("struct sockaddr_unsized", SOCKADDRS, "write `sockaddr` or `sockaddr_un`"),
+    ("struct sockaddr_un", SOCKADDRS, "write `sockaddr_un`"),
+    ("struct sockaddr_in", &[ArgumentKind::Sockaddr], "write `sockaddr`"),
+    ("struct sockaddr_in6", &[ArgumentKind::Sockaddr], "write `sockaddr`"),
+    ("struct sockaddr_storage", SOCKADDRS, "write `sockaddr` or `sockaddr_un`"),
+    ("struct cred", &[ArgumentKind::Cred], "write `cred`"),
+    ("struct user_namespace", &[ArgumentKind::UserNamespace], "write `user_namespace`"),
+    ("struct module", &[ArgumentKind::Module], "write `module`"),
+    ("struct load_info", &[ArgumentKind::LoadInfo], "write `load_info`"),
+    ("union bpf_attr", &[ArgumentKind::BpfAttr], "write `bpf_attr`"),
+    ("struct bpf_prog", &[ArgumentKind::BpfProg], "write `bpf_prog`"),
+    ("struct bpf_map", &[ArgumentKind::BpfMap], "write `bpf_map`"),
+    ("struct perf_event", &[ArgumentKind::PerfEvent], "write `perf_event`"),
+    ("struct net_device", &[ArgumentKind::NetDevice], "write `net_device`"),
+    // Before Linux 6.3, and since then, when the type behind `kernel_cap_t` has no name.
+    ("struct kernel_cap_struct", CAPABILITY_SETS, "write `kernel_cap_t`"),
+    ("struct …", CAPABILITY_SETS, "write `kernel_cap_t`"),
 ];
+
+/// Types that read a set of capabilities.
+const CAPABILITY_SETS: &[ArgumentKind] = &[
+    ArgumentKind::KernelCap,
+    ArgumentKind::CapInheritable,
+    ArgumentKind::CapPermitted,
+    ArgumentKind::CapEffective,
+];
+
+/// Types that read an address of a socket.
+const SOCKADDRS: &[ArgumentKind] = &[ArgumentKind::Sockaddr, ArgumentKind::SockaddrUn];
 
 /// What to write instead if an argument's type contradicts the parameter's.
 fn mismatch(kind: ArgumentKind, actual: &TypeKind) -> Option<&'static str> {
-    use ArgumentKind::{Descriptor, Int, Int8, Int16, Long, Size, String, Uint, Uint8, Uint16};
+    use ArgumentKind::{
+        BpfCmd, Capability, Descriptor, Int, Int8, Int16, Long, Size, String, Uint, Uint8, Uint16,
+    };
     match (kind, actual) {
         // Registers hold narrow integers extended to 32 bits; signedness only changes how they print.
-        (Int | Uint, TypeKind::Int { size: ..=4, .. })
+        (Int | Uint | Capability | BpfCmd, TypeKind::Int { size: ..=4, .. })
         | (Int8 | Uint8, TypeKind::Int { size: 1, .. })
         | (Int16 | Uint16, TypeKind::Int { size: 2, .. })
         | (Long | Size, TypeKind::Int { size: 8, .. }) => None,

@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use serin_event::kernel_object::{BPF_COMMANDS, CAPABILITIES, Words};
+
 use crate::diagnostic::quote;
 use crate::fields::Field;
 use crate::report::Report;
@@ -24,14 +26,16 @@ pub(crate) fn read(
     let ranges = read_each(values, report, |item, report| {
         let text = item.text(report)?;
         let (first, last) = match text.split_once(':').filter(|_| may_be_ranges) {
-            Some((first, last)) => (number(item, first, &all, report)?, number(item, last, &all, report)?),
+            Some((first, last)) => {
+                (number(item, first, kind, &all, report)?, number(item, last, kind, &all, report)?)
+            }
             None if relation == Relation::InRange => {
                 let message = format!("{} is not a range", quote(text));
                 report.error_with_help(item.span(), message, "write it as `min:max`");
                 return None;
             }
             None => {
-                let number = number(item, text, &all, report)?;
+                let number = number(item, text, kind, &all, report)?;
                 (number, number)
             }
         };
@@ -74,7 +78,7 @@ fn domain(kind: ArgumentKind) -> Range {
     match kind {
         ArgumentKind::Int8 => signed(8),
         ArgumentKind::Int16 => signed(16),
-        ArgumentKind::Int => signed(32),
+        ArgumentKind::Int | ArgumentKind::Capability | ArgumentKind::BpfCmd => signed(32),
         ArgumentKind::Long => signed(64),
         ArgumentKind::Uint8 => unsigned(8),
         ArgumentKind::Uint16 => unsigned(16),
@@ -83,13 +87,46 @@ fn domain(kind: ArgumentKind) -> Range {
     }
 }
 
-fn number(item: Field<'_>, text: &str, all: &Range, report: &mut Report<'_>) -> Option<i128> {
-    let number = parse_integer(text.trim()).filter(|number| all.contains(number));
+fn number(
+    item: Field<'_>,
+    text: &str,
+    kind: ArgumentKind,
+    all: &Range,
+    report: &mut Report<'_>,
+) -> Option<i128> {
+    let number =
+        parse_integer(text.trim()).or_else(|| named(text, kind)).filter(|number| all.contains(number));
     if number.is_none() {
         let message = format!("{} is not a whole number from {} to {}", quote(text), all.start(), all.end());
-        report.error_with_help(item.span(), message, "that is the range of the argument's type");
+        let help = match kind {
+            ArgumentKind::Capability => "or write the name of a capability, such as `CAP_SYS_ADMIN`",
+            ArgumentKind::BpfCmd => "or write the name of a command, such as `BPF_PROG_LOAD`",
+            _ if kind.is_capability_set() => {
+                "or write the names of capabilities with commas, such as `CAP_BPF,CAP_SYS_ADMIN`"
+            }
+            _ => "that is the range of the argument's type",
+        };
+        report.error_with_help(item.span(), message, help);
     }
     number
+}
+
+/// The number that a name stands for; that of a set of capabilities for names with commas.
+fn named(text: &str, kind: ArgumentKind) -> Option<i128> {
+    let position = |words: Words, text: &str| words.iter().position(|&word| word == text);
+    // Tetragon calls one of them without CAP_.
+    let capability = |text: &str| {
+        let text = text.trim().to_ascii_uppercase();
+        position(CAPABILITIES, if text == "CAP_DAC_OVERRIDE" { "DAC_OVERRIDE" } else { &text })
+    };
+    match kind {
+        ArgumentKind::Capability => capability(text).map(|number| number as i128),
+        ArgumentKind::BpfCmd => position(BPF_COMMANDS, text).map(|number| number as i128),
+        _ if kind.is_capability_set() => {
+            text.split(',').try_fold(0, |set, name| Some(set | 1 << capability(name)?))
+        }
+        _ => None,
+    }
 }
 
 /// The ranges of 64-bit patterns, sign-extended, that stand for ranges of numbers: ascending and disjoint.
@@ -105,9 +142,20 @@ fn as_bits(ranges: &[Range]) -> Vec<RangeInclusive<u64>> {
             bits.push((first.max(0) as u64, last as u64));
         }
     }
-    bits.sort_unstable();
-    let mut merged: Vec<(u64, u64)> = vec![];
-    for (first, last) in bits {
+    merge_bits(bits)
+}
+
+/// [`merge`] of numbers of 64 bits.
+pub(crate) fn merge_bits(ranges: Vec<(u64, u64)>) -> Vec<RangeInclusive<u64>> {
+    let ranges = ranges.into_iter().map(|(first, last)| (first.into(), last.into())).collect();
+    merge(ranges).into_iter().map(|range| *range.start() as u64..=*range.end() as u64).collect()
+}
+
+/// Ranges in ascending order, those that touch made one.
+pub(crate) fn merge(mut ranges: Vec<(u128, u128)>) -> Vec<RangeInclusive<u128>> {
+    ranges.sort_unstable();
+    let mut merged: Vec<(u128, u128)> = vec![];
+    for (first, last) in ranges {
         match merged.last_mut() {
             Some((_, end)) if first <= end.saturating_add(1) => *end = last.max(*end),
             _ => merged.push((first, last)),

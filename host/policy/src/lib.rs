@@ -16,6 +16,7 @@ mod hook;
 mod identity;
 mod integer;
 mod load;
+mod network;
 mod plan;
 mod policy;
 mod rate;
@@ -33,7 +34,7 @@ pub use error::{Error, Errors};
 pub use load::load;
 pub use plan::{
     ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter,
-    CapabilitySet, HookPlan, IdentityCondition, IdentityFilter, Membership, Namespace, NamespaceValue,
+    CapabilitySet, HookPlan, IdentityCondition, IdentityFilter, Membership, Namespace, NamespaceValue, Part,
     PidFilter, PolicyPlan, RateLimit, RateScope, SelectorPlan, Target, Test, UserId,
 };
 pub use policy::Policy;

@@ -92,14 +92,87 @@ pub enum ArgumentKind {
     Binprm,
     /// A `struct filename *`: a path as the program wrote it, in the kernel's own copy.
     Filename,
+    /// A `struct sock *`.
+    Sock,
+    /// A `struct socket *`.
+    Socket,
+    /// A `struct sk_buff *`.
+    Skb,
+    /// A `struct sockaddr *`, in kernel or user memory.
+    Sockaddr,
+    /// A `struct sockaddr_un *`: a path, or an abstract name after an `@`.
+    SockaddrUn,
+    /// A `struct cred *`.
+    Cred,
+    /// A `struct user_namespace *`.
+    UserNamespace,
+    /// The number of a capability.
+    Capability,
+    /// A `kernel_cap_t *`: a set of capabilities, a bit each.
+    KernelCap,
+    /// The same, of inheritable ones.
+    CapInheritable,
+    /// The same, of permitted ones.
+    CapPermitted,
+    /// The same, of effective ones.
+    CapEffective,
+    /// A `struct module *`.
+    Module,
+    /// A `struct load_info *`: a module that is being loaded.
+    LoadInfo,
+    /// A `union bpf_attr *` of BPF_PROG_LOAD.
+    BpfAttr,
+    /// A `struct bpf_prog *`.
+    BpfProg,
+    /// A `struct bpf_map *`.
+    BpfMap,
+    /// A `struct perf_event *`.
+    PerfEvent,
+    /// A command of bpf(2).
+    BpfCmd,
+    /// A `struct net_device *`, compared by its name.
+    NetDevice,
 }
 
 impl ArgumentKind {
     /// Whether it is compared as text: a string or a path.
     #[must_use]
     pub fn is_text(self) -> bool {
-        use ArgumentKind::{Binprm, Dentry, Descriptor, File, Filename, Path, String};
-        matches!(self, String | Filename | File | Descriptor | Path | Dentry | Binprm)
+        use ArgumentKind::{Binprm, Dentry, Descriptor, File, Filename, NetDevice, Path, SockaddrUn, String};
+        matches!(
+            self,
+            String | Filename | File | Descriptor | Path | Dentry | Binprm | SockaddrUn | NetDevice
+        )
+    }
+
+    /// Whether it is compared as an integer.
+    #[must_use]
+    pub fn is_integer(self) -> bool {
+        use ArgumentKind::{BpfCmd, Capability, Int, Int8, Int16, Long, Size, Uint, Uint8, Uint16};
+        let is_number = matches!(self, Int8 | Int16 | Int | Long | Uint8 | Uint16 | Uint | Size);
+        is_number || matches!(self, Capability | BpfCmd) || self.is_capability_set()
+    }
+
+    /// Whether it is a set of capabilities.
+    #[must_use]
+    pub fn is_capability_set(self) -> bool {
+        use ArgumentKind::{CapEffective, CapInheritable, CapPermitted, KernelCap};
+        matches!(self, KernelCap | CapInheritable | CapPermitted | CapEffective)
+    }
+
+    /// What filters can compare of it besides its value.
+    #[must_use]
+    pub fn parts(self) -> &'static [Part] {
+        use Part::{DAddr, DPort, Family, Protocol, SAddr, SPort, State};
+        match self {
+            ArgumentKind::Sock | ArgumentKind::Socket => {
+                &[SAddr, DAddr, SPort, DPort, Protocol, Family, State]
+            }
+            ArgumentKind::Skb => &[SAddr, DAddr, SPort, DPort, Protocol, Family],
+            ArgumentKind::Sockaddr => &[SAddr, SPort, Family],
+            ArgumentKind::SockaddrUn => &[Family],
+            _ => &[],
+        }
     }
 }
 
@@ -282,11 +355,34 @@ pub enum BinaryComparison {
     Postfix,
 }
 
+/// What of an argument a filter compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// Its value: an integer, or a text.
+    Value,
+    /// The address that it comes from; a socket's own. Neither it nor its negation matches what is not IP.
+    SAddr,
+    /// The address that it goes to, likewise.
+    DAddr,
+    /// The port that it comes from, likewise.
+    SPort,
+    /// The port that it goes to, likewise.
+    DPort,
+    /// `IPPROTO_*`
+    Protocol,
+    /// `AF_*`
+    Family,
+    /// `TCP_*`
+    State,
+}
+
 /// One `matchArgs` entry: the argument must match any of the values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArgumentFilter {
     /// Position in [`HookPlan::arguments`] (not the function's parameter number).
     pub slot: usize,
+    /// What of the argument is compared.
+    pub part: Part,
     /// The argument must not match, for the operators `Not…`.
     pub negated: bool,
     /// The operator and its values.
@@ -303,6 +399,10 @@ pub enum Test {
     IntRanges(Vec<RangeInclusive<u64>>),
     /// `Mask`: any of these bits is set.
     IntMask(u64),
+    /// `CapabilitiesGained`: the argument in this slot has a bit that this one lacks.
+    Gained(usize),
+    /// Ranges of IP addresses, ends included; those of IPv4 lie within `::ffff:0:0/96`. Ascending and disjoint.
+    Addresses(Vec<RangeInclusive<u128>>),
     /// `Equal` on a string or path; bytes without the terminating NUL.
     Equal(Vec<Vec<u8>>),
     /// `Prefix` on a string or path.

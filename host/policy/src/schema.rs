@@ -6,7 +6,7 @@
 //! [types]: https://github.com/cilium/tetragon/blob/main/pkg/k8s/apis/cilium.io/v1alpha1/types.go
 
 use crate::fields::{Shape, Vocabulary};
-use crate::{ArgumentKind, BinaryComparison, CapabilitySet, Membership, Namespace, RateScope};
+use crate::{ArgumentKind, BinaryComparison, CapabilitySet, Membership, Namespace, Part, RateScope};
 
 pub(crate) const POLICY: Shape =
     Shape { path: "", in_list: false, supported: &["apiVersion", "kind", "metadata", "spec"], later: &[] };
@@ -108,38 +108,29 @@ pub(crate) const TYPES: Vocabulary<Option<ArgumentKind>> = Vocabulary {
         ("dentry", Some(ArgumentKind::Dentry)),
         ("linux_binprm", Some(ArgumentKind::Binprm)),
         ("filename", Some(ArgumentKind::Filename)),
+        ("sock", Some(ArgumentKind::Sock)),
+        ("socket", Some(ArgumentKind::Socket)),
+        ("skb", Some(ArgumentKind::Skb)),
+        ("sockaddr", Some(ArgumentKind::Sockaddr)),
+        ("sockaddr_un", Some(ArgumentKind::SockaddrUn)),
+        ("cred", Some(ArgumentKind::Cred)),
+        ("user_namespace", Some(ArgumentKind::UserNamespace)),
+        ("capability", Some(ArgumentKind::Capability)),
+        ("kernel_cap_t", Some(ArgumentKind::KernelCap)),
+        ("cap_inheritable", Some(ArgumentKind::CapInheritable)),
+        ("cap_permitted", Some(ArgumentKind::CapPermitted)),
+        ("cap_effective", Some(ArgumentKind::CapEffective)),
+        ("module", Some(ArgumentKind::Module)),
+        ("load_info", Some(ArgumentKind::LoadInfo)),
+        ("bpf_attr", Some(ArgumentKind::BpfAttr)),
+        ("bpf_prog", Some(ArgumentKind::BpfProg)),
+        ("bpf_map", Some(ArgumentKind::BpfMap)),
+        ("bpf_cmd", Some(ArgumentKind::BpfCmd)),
+        ("perf_event", Some(ArgumentKind::PerfEvent)),
+        ("net_device", Some(ArgumentKind::NetDevice)),
         ("nop", None),
     ],
-    later: &[
-        "auto",
-        "char_buf",
-        "char_iovec",
-        "skb",
-        "sock",
-        "sockaddr",
-        "sockaddr_un",
-        "socket",
-        "bpf_attr",
-        "bpf_map",
-        "bpf_prog",
-        "bpf_cmd",
-        "perf_event",
-        "user_namespace",
-        "capability",
-        "kiocb",
-        "iov_iter",
-        "cred",
-        "const_buf",
-        "load_info",
-        "module",
-        "syscall64",
-        "kernel_cap_t",
-        "cap_inheritable",
-        "cap_permitted",
-        "cap_effective",
-        "data_loc",
-        "net_device",
-    ],
+    later: &["auto", "char_buf", "char_iovec", "kiocb", "iov_iter", "const_buf", "syscall64", "data_loc"],
 };
 
 pub(crate) const SELECTOR: Shape = Shape {
@@ -306,6 +297,12 @@ pub(crate) enum Relation {
     Prefix,
     Postfix,
     SubString,
+    /// A part of the argument equals a value or is in a range of values.
+    Part(Part),
+    /// A port is below 1024; such operators have no values.
+    Privileged(Part),
+    /// A second argument has a bit that the first lacks; it has no values either.
+    Gained,
 }
 
 const fn is(relation: Relation) -> Comparison {
@@ -335,29 +332,26 @@ pub(crate) const ARGUMENT_OPERATORS: Vocabulary<Comparison> = Vocabulary {
         ("Postfix", is(Relation::Postfix)),
         ("NotPostfix", is_not(Relation::Postfix)),
         ("SubString", is(Relation::SubString)),
+        ("SAddr", is(Relation::Part(Part::SAddr))),
+        ("NotSAddr", is_not(Relation::Part(Part::SAddr))),
+        ("DAddr", is(Relation::Part(Part::DAddr))),
+        ("NotDAddr", is_not(Relation::Part(Part::DAddr))),
+        ("SPort", is(Relation::Part(Part::SPort))),
+        ("NotSPort", is_not(Relation::Part(Part::SPort))),
+        ("DPort", is(Relation::Part(Part::DPort))),
+        ("NotDPort", is_not(Relation::Part(Part::DPort))),
+        ("SPortPriv", is(Relation::Privileged(Part::SPort))),
+        // Tetragon's schema writes one of them with a small p.
+        ("NotSportPriv", is_not(Relation::Privileged(Part::SPort))),
+        ("NotSPortPriv", is_not(Relation::Privileged(Part::SPort))),
+        ("DPortPriv", is(Relation::Privileged(Part::DPort))),
+        ("NotDPortPriv", is_not(Relation::Privileged(Part::DPort))),
+        ("Protocol", is(Relation::Part(Part::Protocol))),
+        ("Family", is(Relation::Part(Part::Family))),
+        ("State", is(Relation::Part(Part::State))),
+        ("CapabilitiesGained", is(Relation::Gained)),
     ],
-    later: &[
-        "SPort",
-        "NotSPort",
-        "SPortPriv",
-        "NotSportPriv",
-        "DPort",
-        "NotDPort",
-        "DPortPriv",
-        "NotDPortPriv",
-        "SAddr",
-        "NotSAddr",
-        "DAddr",
-        "NotDAddr",
-        "Protocol",
-        "Family",
-        "State",
-        "CapabilitiesGained",
-        "SubStringIgnCase",
-        "CelExpr",
-        "FileType",
-        "NotFileType",
-    ],
+    later: &["SubStringIgnCase", "CelExpr", "FileType", "NotFileType"],
 };
 
 pub(crate) const MATCH_ACTIONS: Shape = Shape {

@@ -6,13 +6,15 @@ use crate::fields::{Field, Fields, is_default};
 use crate::hook::Context;
 use crate::identity;
 use crate::integer;
+use crate::network;
 use crate::report::Report;
 use crate::schema::{
-    ARGUMENT_OPERATORS, MATCH_ARGS, MATCH_BINARIES, MATCH_PARENT_BINARIES, MATCH_PIDS, PID_OPERATORS,
-    Relation, SELECTOR,
+    ARGUMENT_OPERATORS, Comparison, MATCH_ARGS, MATCH_BINARIES, MATCH_PARENT_BINARIES, MATCH_PIDS,
+    PID_OPERATORS, Relation, SELECTOR,
 };
+use crate::source::Span;
 use crate::{
-    ActionPlan, ArgumentFilter, ArgumentKind, MAX_SUBSTRING, MAX_VALUE, PidFilter, SelectorPlan, Test,
+    ActionPlan, ArgumentFilter, ArgumentKind, MAX_SUBSTRING, MAX_VALUE, Part, PidFilter, SelectorPlan, Test,
 };
 
 /// Reads a hook's selectors. Without any, the hook matches always and posts.
@@ -100,17 +102,78 @@ fn read_pids(item: Field<'_>, report: &mut Report<'_>) -> Option<PidFilter> {
 
 fn read_argument(item: Field<'_>, context: &Context, report: &mut Report<'_>) -> Option<ArgumentFilter> {
     let fields = Fields::read(item.node, &MATCH_ARGS, report)?;
-    let argument = find_argument(&fields, context, report);
     let operator = fields.require("operator", report);
     let comparison = operator.and_then(|operator| operator.word(&ARGUMENT_OPERATORS, report));
-    let values = fields.require("values", report)?;
-    let ((slot, kind), comparison) = (argument?, comparison?);
+    if let (Some(operator), Some(Comparison { relation: Relation::Gained, .. })) = (operator, comparison) {
+        return read_gained(&fields, operator, context, report);
+    }
+    let argument = find_argument(&fields, context, report);
+    let values = read_values(&fields, comparison.map(|comparison| comparison.relation), report);
+    let ((slot, kind), comparison, values) = (argument?, comparison?, values?);
     check_operator(operator?, comparison.relation, kind, report)?;
-    let test = match kind {
-        _ if kind.is_text() => read_texts(values, comparison.relation, report)?,
-        _ => integer::read(values, comparison.relation, kind, report)?,
+    let (part, test) = match (comparison.relation, values) {
+        (Relation::Part(part), Some(values)) => (part, network::read(values, part, report)?),
+        (Relation::Privileged(part), _) => (part, network::privileged()),
+        (relation, Some(values)) if kind.is_text() => (Part::Value, read_texts(values, relation, report)?),
+        (relation, Some(values)) => (Part::Value, integer::read(values, relation, kind, report)?),
+        (_, None) => return None,
     };
-    Some(ArgumentFilter { slot, negated: comparison.negated, test })
+    Some(ArgumentFilter { slot, part, negated: comparison.negated, test })
+}
+
+/// Reads `CapabilitiesGained`, which compares two arguments.
+fn read_gained(
+    fields: &Fields<'_>,
+    operator: Field<'_>,
+    context: &Context,
+    report: &mut Report<'_>,
+) -> Option<ArgumentFilter> {
+    read_values(fields, Some(Relation::Gained), report)?;
+    let items: Vec<_> = match fields.get("args") {
+        Some(args) => args.items(report)?.collect(),
+        None => vec![],
+    };
+    let [before, after] = items.as_slice() else {
+        let message = "this operator compares two arguments";
+        report.error_with_help(
+            operator.span(),
+            message,
+            "write the one before, then the one after: `args: [0, 1]`",
+        );
+        return None;
+    };
+    let mut sets = [before, after].map(|item| {
+        let (slot, kind) = slot_of(Some(*item), item.span(), context, report)?;
+        if !kind.is_capability_set() {
+            let message =
+                "this operator compares sets of capabilities; this argument is read as something else";
+            report.error_with_help(
+                item.span(),
+                message,
+                "read it as `kernel_cap_t`, `cap_effective` or another set",
+            );
+            return None;
+        }
+        Some(slot)
+    });
+    let (slot, after) = (sets[0].take()?, sets[1].take()?);
+    Some(ArgumentFilter { slot, part: Part::Value, negated: false, test: Test::Gained(after) })
+}
+
+/// The values of a filter; `Some(None)` for operators that have none.
+fn read_values<'n>(
+    fields: &Fields<'n>,
+    relation: Option<Relation>,
+    report: &mut Report<'_>,
+) -> Option<Option<Field<'n>>> {
+    let Some(Relation::Privileged(_) | Relation::Gained) = relation else {
+        return fields.require("values", report).map(Some);
+    };
+    if let Some(values) = fields.get("values").filter(|values| !is_default(values.node)) {
+        report.error_with_help(values.span(), "this operator takes no values", "leave `values` out");
+        return None;
+    }
+    Some(None)
 }
 
 /// Refuses operators that make no sense for the argument's type.
@@ -120,16 +183,34 @@ fn check_operator(
     kind: ArgumentKind,
     report: &mut Report<'_>,
 ) -> Option<()> {
-    let is_text = kind.is_text();
     let compares_texts = matches!(relation, Relation::Prefix | Relation::Postfix | Relation::SubString);
-    let (message, help) = if compares_texts && !is_text {
-        let message = "`Prefix`, `Postfix` and `SubString` compare strings and paths; this argument is read as an integer";
-        (message, "write `Equal`, `InRange` or another operator of integers")
-    } else if is_text && !compares_texts && relation != Relation::Equal {
-        let message = "this operator compares integers; this argument is read as a string or path";
-        (message, "write `Equal`, `Prefix`, `Postfix`, `SubString` or one of their negations")
-    } else {
-        return Some(());
+    let (message, help) = match relation {
+        Relation::Part(part) | Relation::Privileged(part) if kind.parts().contains(&part) => return Some(()),
+        Relation::Part(_) | Relation::Privileged(_) if kind.parts().is_empty() => (
+            "this operator compares sockets, packets and addresses; this argument is read as something else",
+            "read the argument as `sock`, `socket`, `skb` or `sockaddr`",
+        ),
+        Relation::Part(_) | Relation::Privileged(_) | Relation::Gained => {
+            ("arguments of this type have nothing that this operator compares", network::operators(kind))
+        }
+        Relation::Equal if kind.is_text() => return Some(()),
+        _ if kind.is_text() && compares_texts => return Some(()),
+        _ if kind.is_text() => (
+            "this operator compares integers; this argument is read as a string or path",
+            "write `Equal`, `Prefix`, `Postfix`, `SubString` or one of their negations",
+        ),
+        _ if !kind.parts().is_empty() => (
+            "this operator compares integers, strings and paths; this argument is read as more than one value",
+            network::operators(kind),
+        ),
+        _ if !kind.is_integer() => {
+            ("arguments of this type are reported, but cannot be compared", "leave this filter out")
+        }
+        _ if compares_texts => (
+            "`Prefix`, `Postfix` and `SubString` compare strings and paths; this argument is read as an integer",
+            "write `Equal`, `InRange` or another operator of integers",
+        ),
+        _ => return Some(()),
     };
     report.error_with_help(operator.span(), message, help);
     None
@@ -145,11 +226,20 @@ fn find_argument(
         (index, Some(args)) => Some(only_argument(index, args, report)?),
         (index, None) => index,
     };
+    slot_of(field, field.map_or(fields.span(), |field| field.span()), context, report)
+}
+
+/// The slot and type of the argument with a number, 0 if it is left out.
+fn slot_of(
+    field: Option<Field<'_>>,
+    span: Span,
+    context: &Context,
+    report: &mut Report<'_>,
+) -> Option<(usize, ArgumentKind)> {
     let index = field.map_or(Some(0), |index| index.integer("a whole number", 0..=u32::MAX, report))?;
     let arguments = context.arguments.as_ref()?;
     let slot = arguments.iter().position(|&(parameter, _)| u32::from(parameter) == index);
     if slot.is_none() {
-        let span = field.map_or(fields.span(), |field| field.span());
         let message = format!("no entry of `args` reads parameter {index}");
         report.error_with_help(span, message, format!("add `- index: {index}` with its type to `args`"));
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serin_policy::{
     ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter,
-    CapabilitySet, HookPlan, IdentityCondition, IdentityFilter, Membership, Namespace, NamespaceValue,
+    CapabilitySet, HookPlan, IdentityCondition, IdentityFilter, Membership, Namespace, NamespaceValue, Part,
     PidFilter, Policy, PolicyPlan, RateLimit, RateScope, SelectorPlan, Target, Test, UserId,
 };
 
@@ -120,9 +120,24 @@ spec:
             not(IdentityCondition::User(UserId::Effective, vec![3..=3, 7..=7])),
         ],
         arguments: vec![
-            ArgumentFilter { slot: 0, negated: false, test: Test::Postfix(texts(&["passwd", "shadow"])) },
-            ArgumentFilter { slot: 2, negated: false, test: Test::IntEqual(vec![-100, 16, 15]) },
-            ArgumentFilter { slot: 1, negated: false, test: Test::Prefix(texts(&["/tmp", "12"])) },
+            ArgumentFilter {
+                slot: 0,
+                part: Part::Value,
+                negated: false,
+                test: Test::Postfix(texts(&["passwd", "shadow"])),
+            },
+            ArgumentFilter {
+                slot: 2,
+                part: Part::Value,
+                negated: false,
+                test: Test::IntEqual(vec![-100, 16, 15]),
+            },
+            ArgumentFilter {
+                slot: 1,
+                part: Part::Value,
+                negated: false,
+                test: Test::Prefix(texts(&["/tmp", "12"])),
+            },
         ],
         actions: vec![
             ActionPlan::Override(-1),
@@ -180,7 +195,7 @@ fn operators_and_actions() {
         ("{index: 1, operator: NotInRange, values: ['1:3']}", 1, true, Test::IntRanges(vec![1..=3])),
     ] {
         let filters = selector(&format!("matchArgs: [{yaml}]")).arguments;
-        assert_eq!(filters, [ArgumentFilter { slot, negated, test }], "{yaml}");
+        assert_eq!(filters, [ArgumentFilter { slot, part: Part::Value, negated, test }], "{yaml}");
     }
     let actions = selector("matchActions: [{action: Signal, argSig: 15}, {action: NoPost}]").actions;
     assert_eq!(actions, [ActionPlan::Signal(15), ActionPlan::NoPost]);
@@ -202,6 +217,61 @@ fn descriptors_and_names_are_found_among_the_arguments() {
         [ActionPlan::UnfollowDescriptor { descriptor: 2 }]
     );
     assert_eq!(actions("{action: CopyFD, argName: 2}"), [ActionPlan::CopyDescriptor { from: 1, to: 2 }]);
+}
+
+#[test]
+fn parts_of_sockets_are_compared() {
+    const MAPPED: u128 = 0xffff << 32;
+    let priv_ports = || Test::IntRanges(vec![0..=1023]);
+    for (filter, part, negated, test) in [
+        ("SAddr, values: [0.0.0.1]", Part::SAddr, false, Test::Addresses(vec![MAPPED | 1..=MAPPED | 1])),
+        (
+            "NotDAddr, values: ['::2/127', 0.0.0.8/29, 0.0.0.1/29]",
+            Part::DAddr,
+            true,
+            Test::Addresses(vec![2..=3, MAPPED..=MAPPED | 15]),
+        ),
+        ("SPort, values: [80, 443]", Part::SPort, false, Test::IntEqual(vec![80, 443])),
+        ("NotDPort, values: ['1:3', 4]", Part::DPort, true, Test::IntRanges(vec![1..=4])),
+        ("SPortPriv", Part::SPort, false, priv_ports()),
+        ("NotSportPriv, values: []", Part::SPort, true, priv_ports()),
+        ("DPortPriv", Part::DPort, false, priv_ports()),
+        ("NotDPortPriv", Part::DPort, true, priv_ports()),
+        ("Protocol, values: [IPPROTO_UDP, 6]", Part::Protocol, false, Test::IntEqual(vec![17, 6])),
+        ("Family, values: [AF_INET6]", Part::Family, false, Test::IntEqual(vec![10])),
+        ("State, values: [TCP_LISTEN]", Part::State, false, Test::IntEqual(vec![10])),
+    ] {
+        let hook = hook(&format!(
+            "  - {{call: tcp_connect, syscall: false, args: [{{index: 0, type: sock}}], \
+             selectors: [matchArgs: [{{operator: {filter}}}]]}}\n"
+        ));
+        let expected = ArgumentFilter { slot: 0, part, negated, test };
+        assert_eq!(hook.selectors[0].arguments, [expected], "{filter}");
+    }
+}
+
+#[test]
+fn capabilities_and_commands_have_names() {
+    for (kind, filter, slot, test) in [
+        ("capability", "Equal, values: [CAP_SYS_ADMIN, 0]", 1, Test::IntEqual(vec![21, 0])),
+        (
+            "cap_effective",
+            "Mask, values: ['CAP_CHOWN,cap_dac_override', CAP_BPF]",
+            1,
+            Test::IntMask(1 << 39 | 3),
+        ),
+        ("kernel_cap_t", "Equal, values: [0x1ff]", 1, Test::IntEqual(vec![0x1ff])),
+        ("bpf_cmd", "InMap, values: [BPF_PROG_LOAD, 0]", 1, Test::IntEqual(vec![5, 0])),
+        ("cap_permitted", "CapabilitiesGained, args: [0, 3]", 0, Test::Gained(1)),
+    ] {
+        let index = if filter.contains("args") { "" } else { "index: 3, " };
+        let hook = hook(&format!(
+            "  - {{call: f, syscall: false, args: [{{index: 0, type: cap_inheritable}}, {{index: 3, type: {kind}}}], \
+             selectors: [matchArgs: [{{{index}operator: {filter}}}]]}}\n"
+        ));
+        let expected = ArgumentFilter { slot, part: Part::Value, negated: false, test };
+        assert_eq!(hook.selectors[0].arguments, [expected], "{filter}");
+    }
 }
 
 #[test]
@@ -252,8 +322,14 @@ fn file_types_are_texts_and_nop_is_not_read() {
     ];
     assert_eq!(kinds, expected);
     let filters = &hook.selectors[0].arguments;
-    assert_eq!(filters[0], ArgumentFilter { slot: 4, negated: false, test: Test::Equal(texts(&["a"])) });
-    assert_eq!(filters[1], ArgumentFilter { slot: 0, negated: false, test: Test::Postfix(texts(&["a"])) });
+    assert_eq!(
+        filters[0],
+        ArgumentFilter { slot: 4, part: Part::Value, negated: false, test: Test::Equal(texts(&["a"])) }
+    );
+    assert_eq!(
+        filters[1],
+        ArgumentFilter { slot: 0, part: Part::Value, negated: false, test: Test::Postfix(texts(&["a"])) }
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! The program is one template. Loops run to counts given here, branches test
 //! numbers given here, so what a hook does not use is not in its machine code.
 
-use crate::{MAX_ARGUMENTS, MAX_FILTERS, MAX_SELECTORS};
+use crate::{MAX_ARGUMENTS, MAX_FIELDS, MAX_FILTERS, MAX_SELECTORS};
 
 /// One instance of the hook program.
 #[derive(Clone, Copy)]
@@ -35,6 +35,8 @@ pub struct HookConfig {
     pub selectors: [Selector; MAX_SELECTORS],
     /// The filters of all selectors, cheapest first within each.
     pub filters: [Filter; MAX_FILTERS],
+    /// What to read of arguments that are structures.
+    pub fields: [FieldConfig; MAX_FIELDS],
 }
 
 /// Arguments are the hooked function's own.
@@ -59,6 +61,10 @@ pub struct ArgumentConfig {
     pub kind: u32,
     /// One of the `READ_*` numbers.
     pub read: u32,
+    /// [`READ_FIELDS`]: the first in [`HookConfig::fields`].
+    pub first_field: u32,
+    /// [`READ_FIELDS`]: how many.
+    pub field_count: u32,
 }
 
 /// The value itself is the argument, or a pointer to it: as its kind says.
@@ -69,6 +75,28 @@ pub const READ_DESCRIPTOR: u32 = 1;
 pub const READ_DENTRY: u32 = 2;
 /// A `struct filename *`: [`KIND_STRING`](crate::record::KIND_STRING).
 pub const READ_FILENAME: u32 = 3;
+/// A `struct socket *`: [`KIND_SOCK`](crate::record::KIND_SOCK).
+pub const READ_SOCKET: u32 = 4;
+/// A pointer to a structure, of which [`HookConfig::fields`] says what to read: its words, then perhaps a text.
+pub const READ_FIELDS: u32 = 5;
+/// A pointer to an integer of 64 bits.
+pub const READ_POINTED: u32 = 6;
+
+/// One step of reading a structure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct FieldConfig {
+    /// Bytes from the structure's start.
+    pub offset: u32,
+    /// The field's size of at most eight bytes: it becomes the next word, and the next field is one of the argument
+    /// again. Or [`FIELD_POINTER`] or [`FIELD_TEXT`].
+    pub size: u32,
+}
+
+/// The field is a pointer to the structure that the next field is one of.
+pub const FIELD_POINTER: u32 = 16;
+/// A NUL-terminated string starts here. It stands behind the words; nothing comes after it.
+pub const FIELD_TEXT: u32 = 17;
 
 /// One selector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,14 +158,18 @@ pub const ACTIONS_ENFORCING: u32 = ACTION_SIGKILL | ACTION_OVERRIDE | ACTION_SIG
 pub struct Filter {
     /// One of the `TEST_*` numbers, perhaps with [`TEST_NOT`].
     pub test: u32,
-    /// Tests of arguments: position in [`HookConfig::arguments`]. Process ids: `PID_*` bits. Binaries: [`BINARY_OWN`] or
-    /// [`BINARY_PARENT`].
+    /// Tests of arguments: position in [`HookConfig::arguments`], and from [`WORD_SHIFT`] on which of its
+    /// words is compared. Process ids: `PID_*` bits. Binaries: [`BINARY_OWN`] or [`BINARY_PARENT`].
     pub slot: u32,
     /// Sets and binaries: the set's number. Texts and ranges: the first value in the hook's list. Masks: the lower half.
     pub values: u32,
     /// Texts and ranges: how many values. Masks: the upper half.
     pub count: u32,
 }
+
+/// [`Filter::slot`]: above this bit stands the word of a structured argument, counted from 1; 0 for the argument's
+/// own integer.
+pub const WORD_SHIFT: u32 = 8;
 
 /// The filter holds if its test does not.
 pub const TEST_NOT: u32 = 1 << 8;
@@ -164,6 +196,10 @@ pub const TEST_TEXT_SUBSTRING: u32 = 9;
 pub const TEST_INTEGER_RANGE: u32 = 10;
 /// The integer argument has a bit of the mask.
 pub const TEST_INTEGER_MASK: u32 = 11;
+/// The IP address, two words, is in one of the ranges.
+pub const TEST_ADDRESS_RANGE: u32 = 12;
+/// The integer argument in the slot that `values` names has a bit that the one in `slot` lacks.
+pub const TEST_BITS_GAINED: u32 = 13;
 
 /// The inode number of the namespace of kind `slot` is in the set.
 pub const TEST_NAMESPACE_IN: u32 = 32;

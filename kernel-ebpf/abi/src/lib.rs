@@ -25,7 +25,9 @@ pub mod binaries;
 pub mod config;
 pub mod digest;
 pub mod identity;
+pub mod network;
 mod offsets;
+pub mod packet;
 pub mod path;
 pub mod ranges;
 pub mod record;
@@ -60,6 +62,12 @@ pub const MAX_SELECTORS: usize = 32;
 
 /// Filters of one hook, over all its selectors.
 pub const MAX_FILTERS: usize = 128;
+
+/// Steps of reading structures, over all arguments of one hook.
+pub const MAX_FIELDS: usize = 96;
+
+/// Longest text that is read of a structure: a function's name, `KSYM_NAME_LEN` without its NUL.
+pub const MAX_FIELD_TEXT: usize = 511;
 
 /// A process, as the kernel programs remember it: from its exec or fork to its exit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,14 +117,38 @@ pub struct Descriptor {
     pub number: u32,
 }
 
-/// A range of integers in a hook's list, both ends included. A list is in ascending order, without overlaps.
+/// An unsigned number of 128 bits: an integer's bits, or an IP address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(C)]
+pub struct Number {
+    /// Upper half; 0 for integers.
+    pub high: u64,
+    /// Lower half.
+    pub low: u64,
+}
+
+/// A range of numbers in a hook's list, both ends included. A list is in ascending order, without overlaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Range {
-    /// The least, as its bits.
-    pub first: u64,
-    /// The greatest, as its bits.
-    pub last: u64,
+    /// The least.
+    pub first: Number,
+    /// The greatest.
+    pub last: Number,
+}
+
+impl From<u64> for Number {
+    #[inline(always)]
+    fn from(low: u64) -> Self {
+        Number { high: 0, low }
+    }
+}
+
+impl From<u128> for Number {
+    #[inline(always)]
+    fn from(number: u128) -> Self {
+        Number { high: (number >> 64) as u64, low: number as u64 }
+    }
 }
 
 /// A string in a hook's list of values.

@@ -115,6 +115,56 @@ pub struct Offsets {
     pub nsproxy: [u32; NAMESPACES],
     /// Each kind's `ns.inum`; [`NO_FIELD`] for kinds that this kernel does not have.
     pub inum: [u32; NAMESPACES],
+    /// `sock.__sk_common.skc_family`
+    pub sock_family: u32,
+    /// `sock.__sk_common.skc_state`
+    pub sock_state: u32,
+    /// `sock.__sk_common.skc_rcv_saddr`
+    pub sock_rcv_saddr: u32,
+    /// `sock.__sk_common.skc_daddr`
+    pub sock_daddr: u32,
+    /// `sock.__sk_common.skc_v6_rcv_saddr`; [`NO_FIELD`] on kernels without CONFIG_IPV6.
+    pub sock_v6_rcv_saddr: u32,
+    /// `sock.__sk_common.skc_v6_daddr`; [`NO_FIELD`] on kernels without CONFIG_IPV6.
+    pub sock_v6_daddr: u32,
+    /// `sock.__sk_common.skc_num`
+    pub sock_num: u32,
+    /// `sock.__sk_common.skc_dport`
+    pub sock_dport: u32,
+    /// `sock.sk_type`
+    pub sock_type: u32,
+    /// `sock.sk_protocol`
+    pub sock_protocol: u32,
+    /// `sock.sk_mark`
+    pub sock_mark: u32,
+    /// `sock.sk_priority`
+    pub sock_priority: u32,
+    /// `socket.sk`
+    pub socket_sk: u32,
+    /// `sk_buff.head`
+    pub skb_head: u32,
+    /// `sk_buff.network_header`
+    pub skb_network_header: u32,
+    /// `sk_buff.hash`
+    pub skb_hash: u32,
+    /// `sk_buff.len`
+    pub skb_len: u32,
+    /// `sk_buff.mark`
+    pub skb_mark: u32,
+    /// `sk_buff.priority`
+    pub skb_priority: u32,
+    /// `sk_buff.extensions`; [`NO_FIELD`] on kernels where packets carry no `sec_path`.
+    pub skb_extensions: u32,
+    /// Where `skb_ext.offset` has that of the `sec_path`, in units of eight bytes.
+    pub skb_ext_sec_path: u32,
+    /// `sk_buff.active_extensions`
+    pub skb_active_extensions: u32,
+    /// The bit of `active_extensions` that stands for the `sec_path`.
+    pub skb_sec_path_bit: u32,
+    /// `sec_path.len`
+    pub sec_path_len: u32,
+    /// `sec_path.olen`
+    pub sec_path_olen: u32,
     /// Offsets in `pt_regs` of the registers that hold a system call's arguments, in order.
     pub syscall_argument: [u32; 6],
 }

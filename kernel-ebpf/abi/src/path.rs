@@ -82,7 +82,8 @@ pub fn walk<M: Memory>(path: u64, root: u64, walk: &mut Walk, memory: M) {
 #[inline(always)]
 pub fn walk_dentry<M: Memory>(dentry: u64, walk: &mut Walk, memory: M) {
     let end = MAX_STRING as u32 - put_deleted(dentry, &memory);
-    *walk = Walk { start: end, end, dentry, ..Walk::default() };
+    // One by one: to set the rest, which is not used, the compiler would call memset.
+    (walk.start, walk.end, walk.dentry, walk.complete) = (end, end, dentry, 0);
     let mut step = Step { walk, memory };
     repeat(MAX_STEPS, &mut step, next_in_file_system::<M>);
     finish(&mut step);

@@ -1,6 +1,6 @@
 //! Finding a number among ranges in ascending order, by bisection.
 
-use crate::{CONTINUE, Range, STOP, repeat};
+use crate::{CONTINUE, Number, Range, STOP, repeat};
 
 /// The values of range filters.
 pub trait Ranges {
@@ -12,7 +12,7 @@ pub trait Ranges {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Bisection {
-    value: u64,
+    value: Number,
     /// The ranges that may hold the number: from `low` up to, without, `high`.
     low: u32,
     high: u32,
@@ -24,7 +24,7 @@ pub struct Bisection {
 /// # Safety
 /// `search` must be valid.
 #[inline(always)]
-pub unsafe fn contains<R: Ranges>(search: *mut Bisection, value: u64, (first, count): (u32, u32)) -> bool {
+pub unsafe fn contains<R: Ranges>(search: *mut Bisection, value: Number, (first, count): (u32, u32)) -> bool {
     let mut context = search;
     // SAFETY: the caller vouches for the pointer.
     unsafe {
@@ -45,9 +45,10 @@ extern "C" fn step<R: Ranges>(_: u32, search: &mut *mut Bisection) -> i64 {
         }
         let middle = low.wrapping_add(high.wrapping_sub(low) / 2);
         let Some(range) = R::range(middle) else { return STOP };
-        if (*search).value < (*range).first {
+        let value = (*search).value;
+        if is_less(value, (*range).first) {
             (*search).high = middle;
-        } else if (*search).value > (*range).last {
+        } else if is_less((*range).last, value) {
             (*search).low = middle.wrapping_add(1);
         } else {
             (*search).found = 1;
@@ -57,17 +58,26 @@ extern "C" fn step<R: Ranges>(_: u32, search: &mut *mut Bisection) -> i64 {
     CONTINUE
 }
 
+/// The derived order, without its three-way comparison.
+#[inline(always)]
+fn is_less(left: Number, right: Number) -> bool {
+    left.high < right.high || left.high == right.high && left.low < right.low
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Every tenth number and the next, from 10 on.
+    const ZERO: Number = Number { high: 0, low: 0 };
+
+    /// Every tenth number and the next, from 10 on: twenty in the lower half of all numbers, twenty in the upper.
     static TABLE: [Range; 40] = {
-        let mut table = [Range { first: 0, last: 0 }; 40];
+        let mut table = [Range { first: ZERO, last: ZERO }; 40];
         let mut index = 0;
         while index < 40 {
-            let first = (index as u64 + 1) * 10;
-            table[index] = Range { first, last: first + 1 };
+            let high = index as u64 / 20;
+            let low = (index as u64 + 1) * 10;
+            table[index] = Range { first: Number { high, low }, last: Number { high, low: low + 1 } };
             index += 1;
         }
         table
@@ -85,12 +95,12 @@ mod tests {
     fn finds_what_a_scan_finds() {
         for (first, count) in [(0, 0), (0, 1), (0, 2), (0, 3), (3, 7), (39, 1), (0, 40)] {
             let ranges = &TABLE[first as usize..(first + count) as usize];
-            for value in 0..450 {
+            for value in (0..900).map(|number| Number { high: number / 450, low: number % 450 }) {
                 let expected = ranges.iter().any(|range| (range.first..=range.last).contains(&value));
                 let mut search = Bisection::default();
                 // SAFETY: the search outlives the call.
                 let found = unsafe { contains::<Table>(&raw mut search, value, (first, count)) };
-                assert_eq!(found, expected, "{value} in {count} ranges from {first} on");
+                assert_eq!(found, expected, "{value:?} in {count} ranges from {first} on");
             }
         }
     }

@@ -128,7 +128,7 @@ pub struct Argument {
     pub kind: u8,
     /// [`ARGUMENT_UNREADABLE`], [`ARGUMENT_INCOMPLETE`].
     pub flags: u8,
-    /// Files: `i_mode`.
+    /// Files: `i_mode`. Addresses of UNIX sockets: `sa_family`.
     pub mode: u16,
 }
 
@@ -153,6 +153,47 @@ pub const KIND_FILE: u32 = 6;
 pub const KIND_PATH: u32 = 20;
 /// The path of a `struct linux_binprm`'s file.
 pub const KIND_BINPRM: u32 = 21;
+
+/// A socket: [`network::Sock`](crate::network::Sock).
+pub const KIND_SOCK: u32 = 30;
+/// A packet: [`network::Packet`](crate::network::Packet).
+pub const KIND_SKB: u32 = 31;
+/// An address of a socket: [`network::Tuple`](crate::network::Tuple), of which the source is the address.
+pub const KIND_SOCKADDR: u32 = 32;
+/// The path of a UNIX socket's address, or its abstract name after an `@`; the family is in [`Argument::mode`].
+pub const KIND_SOCKADDR_UN: u32 = 33;
+
+/// Of a `struct cred`: uid, gid, euid, egid, suid, sgid, fsuid, fsgid, securebits, permitted, effective and
+/// inheritable capabilities, then its user namespace as below.
+pub const KIND_CRED: u32 = 34;
+/// Of a `struct user_namespace`: level, owner, group, inode number.
+pub const KIND_USER_NAMESPACE: u32 = 35;
+/// Number of a capability; eight bytes, sign-extended.
+pub const KIND_CAPABILITY: u32 = 36;
+/// A set of capabilities, eight bytes.
+pub const KIND_KERNEL_CAP: u32 = 37;
+/// A set of inheritable capabilities, eight bytes.
+pub const KIND_CAP_INHERITABLE: u32 = 38;
+/// A set of permitted capabilities, eight bytes.
+pub const KIND_CAP_PERMITTED: u32 = 39;
+/// A set of effective capabilities, eight bytes.
+pub const KIND_CAP_EFFECTIVE: u32 = 40;
+/// Of a `struct module`: taints, then its name.
+pub const KIND_MODULE: u32 = 41;
+/// Of a `struct load_info`: taints, whether the signature is good, then the module's name.
+pub const KIND_LOAD_INFO: u32 = 42;
+/// Of a `union bpf_attr` of BPF_PROG_LOAD: type, instructions, then name.
+pub const KIND_BPF_ATTR: u32 = 43;
+/// Of a `struct bpf_prog`: likewise.
+pub const KIND_BPF_PROG: u32 = 44;
+/// Of a `struct bpf_map`: type, size of keys, size of values, entries, then name.
+pub const KIND_BPF_MAP: u32 = 45;
+/// Of a `struct perf_event`: type, config, offset, then the probed function.
+pub const KIND_PERF_EVENT: u32 = 46;
+/// Number of a command of bpf(2); eight bytes, sign-extended.
+pub const KIND_BPF_CMD: u32 = 47;
+/// The name of a `struct net_device`.
+pub const KIND_NET_DEVICE: u32 = 48;
 
 /// A signed 8-bit integer; eight bytes, sign-extended.
 pub const KIND_INT8: u32 = 60;

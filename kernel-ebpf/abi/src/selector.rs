@@ -1,11 +1,11 @@
 //! Which selector of a hook matches.
 
 use crate::config::{
-    ACTIONS_ENFORCING, Filter, HookConfig, Selector, TEST_BINARY_IN, TEST_CAPABILITY,
-    TEST_CAPABILITY_CHANGED, TEST_INTEGER_IN, TEST_INTEGER_MASK, TEST_INTEGER_RANGE, TEST_NAMESPACE_CHANGED,
-    TEST_NAMESPACE_IN, TEST_NOT, TEST_PID_IN, TEST_USER,
+    ACTIONS_ENFORCING, Filter, HookConfig, Selector, TEST_ADDRESS_RANGE, TEST_BINARY_IN, TEST_BITS_GAINED,
+    TEST_CAPABILITY, TEST_CAPABILITY_CHANGED, TEST_INTEGER_IN, TEST_INTEGER_MASK, TEST_INTEGER_RANGE,
+    TEST_NAMESPACE_CHANGED, TEST_NAMESPACE_IN, TEST_NOT, TEST_PID_IN, TEST_USER, WORD_SHIFT,
 };
-use crate::{MAX_FILTERS, MAX_SELECTORS};
+use crate::{MAX_FILTERS, MAX_SELECTORS, Number};
 
 /// Whether a filter holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,12 +53,12 @@ pub trait Facts {
     fn changed_capabilities(&mut self, set: u32) -> u64;
     /// The current process's user id, by `USER_*` number.
     fn user(&mut self, which: u32) -> u64;
-    /// The integer argument in this slot, at its width and sign.
-    fn integer(&mut self, slot: u32) -> Option<u64>;
+    /// The integer argument in this slot, at its width and sign; or, from 1 on, a word of a structured argument.
+    fn integer(&mut self, slot: u32, word: u32) -> Option<u64>;
     /// Whether the value is in the set.
     fn is_member(&mut self, set: u32, value: u64) -> bool;
-    /// Whether the number is in one of the filter's ranges.
-    fn in_ranges(&mut self, filter: &Filter, value: u64) -> bool;
+    /// Whether a number is in one of the filter's ranges.
+    fn in_ranges(&mut self, filter: &Filter, value: Number) -> bool;
     /// Whether the text in `filter.slot` passes `filter.test`, but for [`TEST_NOT`], against any of the filter's values.
     fn text(&mut self, filter: &Filter) -> Verdict;
     /// A filter could not read its argument.
@@ -150,14 +150,35 @@ fn judge(filter: &Filter, facts: &mut impl Facts) -> Verdict {
         TEST_BINARY_IN => facts.binary_passes(constant(&filter.values), constant(&filter.slot)).into(),
         TEST_NAMESPACE_IN..=TEST_USER => judge_identity(filter, facts).into(),
         TEST_INTEGER_IN | TEST_INTEGER_RANGE | TEST_INTEGER_MASK => {
-            match facts.integer(constant(&filter.slot)) {
+            let (slot, word) = place(filter);
+            match facts.integer(slot, word) {
                 Some(value) => judge_integer(filter, value, facts).into(),
                 None => Verdict::Unreadable,
+            }
+        }
+        TEST_ADDRESS_RANGE => {
+            let (slot, word) = place(filter);
+            match (facts.integer(slot, word), facts.integer(slot, word + 1)) {
+                (Some(high), Some(low)) => facts.in_ranges(filter, Number { high, low }).into(),
+                _ => Verdict::Unreadable,
+            }
+        }
+        TEST_BITS_GAINED => {
+            match (facts.integer(constant(&filter.slot), 0), facts.integer(constant(&filter.values), 0)) {
+                (Some(before), Some(after)) => (after & !before != 0).into(),
+                _ => Verdict::Unreadable,
             }
         }
         _ => facts.text(filter),
     };
     if test & TEST_NOT != 0 { verdict.negated() } else { verdict }
+}
+
+/// The slot of an argument's filter, and which of its words is compared.
+#[inline(always)]
+pub fn place(filter: &Filter) -> (u32, u32) {
+    let slot = constant(&filter.slot);
+    (slot & ((1 << WORD_SHIFT) - 1), slot >> WORD_SHIFT)
 }
 
 #[inline(always)]
@@ -173,7 +194,7 @@ fn judge_identity(filter: &Filter, facts: &mut impl Facts) -> bool {
         TEST_CAPABILITY_CHANGED => facts.changed_capabilities(slot) & mask(filter) != 0,
         _ => {
             let user = facts.user(slot);
-            facts.in_ranges(filter, user)
+            facts.in_ranges(filter, Number::from(user))
         }
     }
 }
@@ -189,7 +210,7 @@ fn judge_integer(filter: &Filter, value: u64, facts: &mut impl Facts) -> bool {
     let values = constant(&filter.values);
     match constant(&filter.test) & !TEST_NOT {
         TEST_INTEGER_IN => facts.is_member(values, value),
-        TEST_INTEGER_RANGE => facts.in_ranges(filter, value),
+        TEST_INTEGER_RANGE => facts.in_ranges(filter, Number::from(value)),
         _ => value & mask(filter) != 0,
     }
 }
@@ -251,16 +272,17 @@ mod tests {
         fn user(&mut self, which: u32) -> u64 {
             u64::from(which) + 100
         }
-        fn integer(&mut self, _: u32) -> Option<u64> {
-            self.integer
+        /// Each slot and each word is greater by one than the one before.
+        fn integer(&mut self, slot: u32, word: u32) -> Option<u64> {
+            self.integer.map(|integer| integer + u64::from(slot) + u64::from(word))
         }
         /// Set n holds the number n.
         fn is_member(&mut self, set: u32, value: u64) -> bool {
             u64::from(set) == value
         }
         /// There is one range, of the numbers from `filter.values` on.
-        fn in_ranges(&mut self, filter: &Filter, value: u64) -> bool {
-            value >= u64::from(filter.values)
+        fn in_ranges(&mut self, filter: &Filter, value: Number) -> bool {
+            value >= Number { high: value.high, low: filter.values.into() }
         }
         fn text(&mut self, _: &Filter) -> Verdict {
             self.text
@@ -349,6 +371,38 @@ mod tests {
             config.filters[0] = Filter { test, slot, values, count };
             let selected = select(&config, &mut Process { ..PROCESS });
             assert_eq!(selected.is_some(), expected, "test {test} of {slot} against {values}, {count}");
+        }
+    }
+
+    #[test]
+    fn words_of_an_argument_are_compared() {
+        let cases = [
+            (TEST_INTEGER_IN, 0, 5, true),
+            (TEST_INTEGER_IN, 3, 8, true),
+            (TEST_INTEGER_IN, 3, 5, false),
+            // The lower half of an address is the word after its upper one.
+            (TEST_ADDRESS_RANGE, 3, 9, true),
+            (TEST_ADDRESS_RANGE, 3, 10, false),
+            (TEST_ADDRESS_RANGE | TEST_NOT, 3, 10, true),
+        ];
+        for (test, word, values, expected) in cases {
+            let mut config = config(&[(ACTION_POST, &[(test, values)])]);
+            config.filters[0].slot = word << WORD_SHIFT;
+            let selected = select(&config, &mut Process { ..PROCESS });
+            assert_eq!(selected.is_some(), expected, "test {test} of word {word} against {values}");
+        }
+    }
+
+    #[test]
+    fn bits_are_gained_from_one_argument_to_another() {
+        // Slot 0 holds 5, slot 1 holds 6, slot 3 holds 8.
+        for (before, after, expected) in
+            [(0, 1, true), (1, 0, true), (0, 0, false), (2, 1, false), (2, 3, true)]
+        {
+            let mut config = config(&[(ACTION_POST, &[(TEST_BITS_GAINED, after)])]);
+            config.filters[0].slot = before;
+            let selected = select(&config, &mut Process { ..PROCESS });
+            assert_eq!(selected.is_some(), expected, "from slot {before} to {after}");
         }
     }
 

@@ -53,12 +53,16 @@ pub unsafe fn search<V: Values>(
     test: u32,
     (first, count): (u32, u32),
 ) -> bool {
-    let begin = Search { test, start, length, first, ..Search::default() };
     let mut comparison = Comparison { search, buffer, value: core::ptr::null() };
     // SAFETY: the caller vouches for `search`.
     unsafe {
-        search.write(begin);
-        if test == TEST_TEXT_SUBSTRING {
+        // One by one: to set the rest, which each comparison does itself, the compiler would call memset.
+        ((*search).test, (*search).start, (*search).length) = (test, start, length);
+        ((*search).first, (*search).found) = (first, 0);
+        if count == 1 && test != TEST_TEXT_SUBSTRING {
+            // Most filters have one value: spare them the loop.
+            try_value::<V>(0, &mut comparison);
+        } else if test == TEST_TEXT_SUBSTRING {
             repeat(count, &mut comparison, try_within::<V>);
             keep_apart!("1");
         } else {

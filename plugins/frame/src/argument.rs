@@ -27,6 +27,8 @@ pub enum ArgumentValue<'a> {
         /// `inode.i_mode`; 0 if unknown.
         mode: u16,
     },
+    /// A structure of the kernel's, named by its key in JSON, such as `sock_arg`; see [`ArgumentView::field`].
+    Structure(&'a str),
     /// The value could not be read; why.
     Unreadable(&'a str),
     /// A type that this schema does not know.
@@ -58,6 +60,7 @@ impl<'a> ArgumentView<'a> {
             7 => ArgumentValue::Unreadable(self.text()),
             8 => self.file(FileRole::Path),
             9 => self.file(FileRole::Program),
+            10 => ArgumentValue::Structure(self.text()),
             _ => ArgumentValue::Unknown,
         }
     }
@@ -65,6 +68,13 @@ impl<'a> ArgumentView<'a> {
     fn file(&self, role: FileRole) -> ArgumentValue<'a> {
         let (path, incomplete, mode) = (self.text(), self.incomplete() != 0, self.mode());
         ArgumentValue::File { role, path, incomplete, mode }
+    }
+
+    /// A field of a structure by its name in JSON, such as `daddr`; `None` if it has no such field, or that is 0
+    /// or empty.
+    #[inline]
+    pub fn field(&self, key: &str) -> Option<&'a str> {
+        self.fields().find(|field| field.key() == key).map(|field| field.value())
     }
 
     /// The string or the file's path, if it is one of the two.

@@ -9,10 +9,12 @@ mod filters;
 mod hooks;
 mod identity;
 mod losses;
+mod network;
 mod plugins;
 mod processes;
 mod rates;
 mod sinks;
+mod structures;
 mod writes;
 
 use anyhow::Result;
@@ -51,6 +53,8 @@ pub(crate) fn all() -> Vec<Scenario> {
         binaries::scenarios(),
         identity::scenarios(),
         rates::scenarios(),
+        network::scenarios(),
+        structures::scenarios(),
         canaries::scenarios(),
         plugins::scenarios(),
         losses::scenarios(),

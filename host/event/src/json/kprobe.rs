@@ -3,6 +3,7 @@
 use super::encode::{Object, string};
 use crate::argument::{Argument, File, FileRole};
 use crate::event::Hook;
+use crate::structure::{Fields, Value};
 
 /// Appends the fields of a hook to an object that has its process already.
 pub(super) fn hook(hook: &Hook, object: &mut Object<'_>) {
@@ -24,6 +25,8 @@ fn argument(argument: &Argument, label: &str, out: &mut Vec<u8>) {
         Argument::Size(value) => object.long("size_arg", *value),
         Argument::String(value) => object.string("string_arg", value),
         Argument::File(value) => file(value, &mut object),
+        Argument::Word(key, word) => object.string(key, word),
+        Argument::Structure(value) => fields(value.fields(), object.key(value.name())),
         Argument::Unreadable(reason) => {
             let mut error = Object::open(object.key("error_arg"));
             error.text("Message", reason);
@@ -45,5 +48,25 @@ fn file(file: &File, argument: &mut Object<'_>) {
         object.string("flags", "unresolvedPathComponents");
     }
     object.text("permission", &file.permission());
+    object.close();
+}
+
+/// Like a protobuf message: what is zero or empty is left out.
+fn fields(list: Fields<'_>, out: &mut Vec<u8>) {
+    let mut object = Object::open(out);
+    for (key, value) in list {
+        match value {
+            Value::Number(0) | Value::Long(0) | Value::Flag(false) => {}
+            Value::Text(text) => object.text(key, &text),
+            Value::Number(number) => object.number(key, number),
+            Value::Long(number) => object.long(key, number),
+            Value::Wrapped(number) => object.number(key, number),
+            Value::Flag(flag) | Value::WrappedFlag(flag) => {
+                object.key(key).extend_from_slice(if flag { b"true" } else { b"false" });
+            }
+            Value::Texts(texts) => object.array(key, texts, string),
+            Value::Fields(inner) => fields(inner, object.key(key)),
+        }
+    }
     object.close();
 }

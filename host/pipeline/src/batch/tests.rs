@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serin_event::action::{Action, ActionRequest, ActionResult, Method, Outcome, Source};
 use serin_event::argument::{Argument, File, FileRole};
+use serin_event::network::UnixAddress;
 use serin_event::process::Flags;
+use serin_event::structure::Structure;
 use serin_event::{Alert, Annotation, Event, EventKind, Hook, Process, Severity};
 use serin_frame::{EventView, Frame, Kind, ProcessView};
 
@@ -46,7 +48,7 @@ fn process(random: &mut Random) -> Arc<Process> {
 }
 
 fn argument(random: &mut Random) -> Argument {
-    match random.below(7) {
+    match random.below(8) {
         0 => Argument::Int(-1 - random.below(100) as i32),
         1 => Argument::Uint(random.below(100) as u32),
         2 => Argument::Long(-1 - random.below(100) as i64),
@@ -55,6 +57,10 @@ fn argument(random: &mut Random) -> Argument {
         5 => {
             let role = [FileRole::Open, FileRole::Path, FileRole::Program][random.below(3)];
             Argument::File(File { role, path: random.text(), incomplete: true, mode: 0o100_644 })
+        }
+        6 => {
+            let address = UnixAddress { family: 1, path: random.text() };
+            Argument::Structure(Box::new(Structure::UnixAddress(address)))
         }
         _ => Argument::Unreadable("faulted"),
     }
@@ -182,6 +188,7 @@ fn assert_same_kind(view: &EventView<'_>, kind: &EventKind) {
                     Argument::Long(value) => Value::Long(*value),
                     Argument::Size(value) => Value::Size(*value),
                     Argument::String(text) => Value::String(text),
+                    Argument::Word(_, word) => Value::String(word),
                     Argument::File(File { role, path, incomplete, mode }) => {
                         let role = match role {
                             FileRole::Open => serin_frame::FileRole::Open,
@@ -190,11 +197,22 @@ fn assert_same_kind(view: &EventView<'_>, kind: &EventKind) {
                         };
                         Value::File { role, path, incomplete: *incomplete, mode: *mode }
                     }
+                    Argument::Structure(structure) => Value::Structure(structure.name()),
                     Argument::Unreadable(reason) => Value::Unreadable(reason),
                 };
                 (value, &**label)
             });
             assert_eq!(values, expected.collect::<Vec<_>>());
+            for (view, (argument, _)) in view.arguments().zip(&hook.arguments) {
+                let fields = match argument {
+                    Argument::Structure(structure) => structure.texts(),
+                    _ => Vec::new(),
+                };
+                for (key, value) in &fields {
+                    assert_eq!(view.field(key), Some(value.as_str()), "{key}");
+                }
+                assert_eq!(view.field("nothing"), None);
+            }
         }
     }
 }
