@@ -6,6 +6,7 @@
 
 mod action;
 mod check;
+mod describe;
 mod diagnostic;
 mod error;
 mod fields;
@@ -23,7 +24,9 @@ mod source;
 mod suggest;
 mod syscall;
 mod tree;
+mod warn;
 
+pub use describe::{explain, json_schema};
 pub use diagnostic::Diagnostic;
 pub use error::{Error, Errors};
 pub use load::load;
