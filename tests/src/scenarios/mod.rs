@@ -8,6 +8,7 @@ mod filters;
 mod hooks;
 mod losses;
 mod network;
+mod operations;
 mod plugins;
 mod processes;
 mod sinks;
@@ -53,6 +54,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         plugins::scenarios(),
         losses::scenarios(),
         sinks::scenarios(),
+        operations::scenarios(),
         bad_input::scenarios(),
     ];
     subjects.into_iter().flatten().collect()
