@@ -1,7 +1,8 @@
 //! The agent under test.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -110,7 +111,7 @@ impl Setup {
         forward(child.stdout.take(), Line::Stdout, sender.clone());
         forward(child.stderr.take(), Line::Stderr, sender);
         let mut agent =
-            Agent { child, output, events: Vec::new(), log: Vec::new(), before, _folder: self.folder };
+            Agent { child, output, events: Vec::new(), log: Vec::new(), before, folder: self.folder };
         agent
             .wait_until(|agent| agent.log.last().is_some_and(|line| line.contains(READY)))
             .context("not ready")?;
@@ -155,12 +156,18 @@ impl Setup {
         command.current_dir(crate::root());
         command.arg("run").arg("--policies").arg(&self.policies);
         command.arg("--pipeline").arg(&self.pipeline);
+        command.arg("--metrics").arg(endpoint(self.folder.path()));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if !self.without_capabilities.is_empty() {
             trigger::without_capabilities(&mut command, self.without_capabilities);
         }
         command
     }
+}
+
+/// Where an agent shows its metrics.
+fn endpoint(folder: &Path) -> String {
+    format!("unix:{}", folder.join("metrics.sock").display())
 }
 
 /// The program in a mount namespace where an empty folder covers the kernel's BTF.
@@ -197,7 +204,7 @@ pub(crate) struct Agent {
     pub(crate) log: Vec<String>,
     before: Loaded,
     /// The files it was started with, which must outlive it.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Agent {
@@ -268,6 +275,31 @@ impl Agent {
         ensure!(status.success(), "the agent ended with {status}; it said:\n{}", self.log.join("\n"));
         nothing_left(&self.before)?;
         Ok((std::mem::take(&mut self.events), std::mem::take(&mut self.log)))
+    }
+
+    /// Asks for its metrics, health or status; the code and the text of the answer.
+    pub(crate) fn ask(&self, path: &str) -> Result<(u16, String)> {
+        let mut stream = self.connect()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: serin\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (head, body) = answer.split_once("\r\n\r\n").context("no answer")?;
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).context("no status")?;
+        Ok((status, body.to_owned()))
+    }
+
+    /// Connects to where it shows its metrics, and says nothing.
+    pub(crate) fn connect(&self) -> Result<UnixStream> {
+        UnixStream::connect(self.folder.path().join("metrics.sock")).context("no metrics are served")
+    }
+
+    /// Runs `serin status`; what it prints.
+    pub(crate) fn status(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(crate::root().join("target/release/serin"));
+        command.arg("status").arg("--metrics").arg(endpoint(self.folder.path())).args(arguments);
+        let output = command.output().context("cannot run serin status")?;
+        ensure!(output.status.success(), "status failed: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?)
     }
 
     /// Its process id.

@@ -34,6 +34,7 @@ mod probe;
 mod programs;
 mod reader;
 mod structures;
+mod ways;
 mod wire;
 
 pub use backend::{Backend, Enforcement};
@@ -44,3 +45,4 @@ pub use kernel::{Kernel, KernelConfig};
 pub use policies::{LoadedHook, LoadedPolicy};
 pub use probe::Probe;
 pub use reader::Reader;
+pub use ways::Way;

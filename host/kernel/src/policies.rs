@@ -127,7 +127,7 @@ impl Kernel {
     }
 
     /// Whether `bpf_lsm_X` takes what `security_X` takes, so that a policy's argument numbers mean the same.
-    fn lsm_hook_matches(&self, lsm: &str) -> bool {
+    pub(crate) fn lsm_hook_matches(&self, lsm: &str) -> bool {
         let parameters = |name: String| {
             let function = self.types.function(&name)?;
             Some(function.parameters.into_iter().map(|parameter| parameter.kind).collect::<Vec<_>>())

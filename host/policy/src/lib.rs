@@ -8,6 +8,7 @@ mod action;
 mod binary;
 mod capability;
 mod check;
+mod describe;
 mod descriptor;
 mod diagnostic;
 mod error;
@@ -28,7 +29,9 @@ mod source;
 mod suggest;
 mod syscall;
 mod tree;
+mod warn;
 
+pub use describe::{explain, json_schema};
 pub use diagnostic::Diagnostic;
 pub use error::{Error, Errors};
 pub use load::load;

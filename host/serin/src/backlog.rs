@@ -58,6 +58,11 @@ impl Backlog {
         }
     }
 
+    /// How many events there is room for, and how many wait.
+    pub(crate) fn fill(&self) -> (usize, usize) {
+        (self.capacity, self.lock().events.len())
+    }
+
     /// Says that nothing will come any more.
     pub(crate) fn close(&self) {
         self.lock().closed = true;

@@ -5,6 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use serin_kernel::KernelConfig;
 
+use crate::observe::Endpoint;
+
+/// Where an agent shows metrics, health and status, if it is not told otherwise.
+const DEFAULT_METRICS: &str = "unix:/run/serin/metrics.sock";
+
 /// Turns kernel activity into decisions.
 #[derive(Debug, Parser)]
 #[command(name = "serin", version, about, disable_help_subcommand = true)]
@@ -20,8 +25,19 @@ pub(crate) enum Command {
     /// Work with policy files
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Print what a running agent has loaded, and what it has done
+    Status(StatusArguments),
     /// Print what this kernel offers
     Probe(KernelArguments),
+    /// Print what this host lacks, and how to get it
+    Doctor(KernelArguments),
+    /// Print the completions of a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
     /// Print the version
     Version,
 }
@@ -38,7 +54,35 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "DIR", default_value = "/var/cache/serin")]
     pub cache: PathBuf,
     #[command(flatten)]
+    pub metrics: MetricsArguments,
+    #[command(flatten)]
     pub kernel: KernelArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MetricsArguments {
+    /// Where to serve metrics, health and status: unix:PATH, or a loopback address with its port
+    #[arg(long, value_name = "ENDPOINT", num_args = 1.., default_value = DEFAULT_METRICS)]
+    metrics: Vec<Endpoint>,
+    /// Serve no metrics
+    #[arg(long, conflicts_with = "metrics")]
+    no_metrics: bool,
+}
+
+impl MetricsArguments {
+    pub(crate) fn endpoints(&self) -> &[Endpoint] {
+        if self.no_metrics { &[] } else { &self.metrics }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    /// Where the agent serves metrics
+    #[arg(long, value_name = "ENDPOINT", default_value = DEFAULT_METRICS)]
+    pub metrics: Endpoint,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -52,6 +96,14 @@ pub(crate) enum PolicyCommand {
         #[arg(long, value_name = "FILE", default_value = "/sys/kernel/btf/vmlinux")]
         btf: PathBuf,
     },
+    /// Print the JSON Schema of policies, for editors
+    Schema,
+    /// Explain a field of policies
+    Explain {
+        /// The field, like spec.kprobes.call, or the end of its path; without it, where to begin
+        #[arg(value_name = "FIELD", default_value = "", hide_default_value = true)]
+        field: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -62,6 +114,13 @@ pub(crate) struct KernelArguments {
     /// A directory on a BPF file system for this agent alone; created, and removed at the end
     #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf/serin")]
     pub bpffs: PathBuf,
+}
+
+impl Default for KernelArguments {
+    fn default() -> Self {
+        let KernelConfig { btf, bpffs, .. } = KernelConfig::default();
+        Self { btf, bpffs }
+    }
 }
 
 impl KernelArguments {

@@ -10,6 +10,8 @@
 mod backlog;
 mod cli;
 mod hooks;
+mod inspect;
+mod observe;
 mod policies;
 mod reader;
 mod run;
@@ -17,15 +19,14 @@ mod sensor;
 mod summary;
 mod worker;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Parser;
-use serin_kernel::Kernel;
+use clap::{CommandFactory as _, Parser as _};
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Cli, Command, KernelArguments, PolicyCommand};
+use crate::cli::{Cli, Command, PolicyCommand};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -43,7 +44,23 @@ fn dispatch(command: &Command) -> Result<()> {
     match command {
         Command::Run(arguments) => run::run(arguments),
         Command::Policy(PolicyCommand::Check { policies, btf }) => policies::check(policies, btf),
-        Command::Probe(arguments) => probe(arguments),
+        Command::Policy(PolicyCommand::Schema) => print(&format!("{:#}\n", serin_policy::json_schema())),
+        Command::Policy(PolicyCommand::Explain { field }) => {
+            print(&format!("{}\n", serin_policy::explain(field).map_err(anyhow::Error::msg)?))
+        }
+        Command::Status(arguments) => observe::client::status(&arguments.metrics, arguments.json),
+        Command::Probe(arguments) => inspect::probe(arguments),
+        Command::Doctor(arguments) => inspect::doctor(arguments),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "serin", &mut text);
+            print(&String::from_utf8_lossy(&text))
+        }
+        Command::Man => {
+            let mut text = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut text)?;
+            print(&String::from_utf8_lossy(&text))
+        }
         Command::Version => {
             println!("serin {}, plugin interface {}", env!("CARGO_PKG_VERSION"), serin_pipeline::WIT_VERSION);
             Ok(())
@@ -63,8 +80,10 @@ fn log_to_stderr() {
         .init();
 }
 
-fn probe(arguments: &KernelArguments) -> Result<()> {
-    let kernel = Kernel::open(&arguments.config())?;
-    print!("{}", kernel.probe());
-    Ok(())
+/// Prints to standard output; its reader may go away before the end.
+fn print(text: &str) -> Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }

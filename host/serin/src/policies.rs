@@ -4,8 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Error, Result};
 use serin_btf::Btf;
-use serin_kernel::KernelError;
-use serin_policy::{Errors, Policy, PolicyPlan};
+use serin_kernel::{Kernel, KernelError, Way};
+use serin_policy::{Errors, HookPlan, Policy, PolicyPlan};
+
+use crate::cli::KernelArguments;
+use crate::inspect;
 
 /// Reads policies and holds them against a kernel's types.
 ///
@@ -19,16 +22,40 @@ pub(crate) fn load(paths: &[PathBuf], btf: &Path) -> Result<Vec<Policy>> {
     if wrong.is_empty() { Ok(policies) } else { Err(Errors(wrong).into()) }
 }
 
-/// `serin policy check`
+/// `serin policy check`: what is wrong, what is risky, and what the running kernel would make of each hook.
 pub(crate) fn check(paths: &[PathBuf], btf: &Path) -> Result<()> {
     let policies = load(paths, btf)?;
+    // Of other kernels nobody knows what they would do.
+    let here = btf == Path::new(serin_btf::KERNEL_BTF);
+    let kernel = here.then(|| inspect::open(&KernelArguments::default())).and_then(Result::ok);
     for policy in &policies {
-        let PolicyPlan { name, hooks } = policy.plan();
+        let PolicyPlan { name, hooks, .. } = policy.plan();
         println!("{name}: ok, {}", count(hooks.len(), "hook", "hooks"));
+        if let Some(kernel) = &kernel {
+            hooks.iter().for_each(|hook| println!("  {}", way(kernel, hook)));
+        }
+        policy.warnings().iter().for_each(|warning| println!("warning: {warning}"));
     }
     let total = count(policies.len(), "policy", "policies");
     println!("{total} checked against {}", btf.display());
+    if here && kernel.is_none() {
+        println!("run this as root to see how the hooks would be attached");
+    }
     Ok(())
+}
+
+/// How a hook would be attached here: `__x64_sys_symlinkat: by fentry`.
+fn way(kernel: &Kernel, hook: &HookPlan) -> String {
+    let target = Kernel::function_of(hook);
+    match kernel.way(hook) {
+        Ok(Way { backend, enforcement: None }) => format!("{target}: by {backend}"),
+        Ok(Way { backend, enforcement: Some(way) }) => format!("{target}: by {backend}, overridden by {way}"),
+        Err(reasons) => {
+            let reasons =
+                reasons.iter().map(|refused| format!("{}: {}", refused.backend, refused.reason.trim()));
+            format!("{target}: not possible on this kernel ({})", reasons.collect::<Vec<_>>().join("; "))
+        }
+    }
 }
 
 /// `1 policy`, `2 policies`

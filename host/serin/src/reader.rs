@@ -13,6 +13,7 @@ use serin_process::{Counters, Hooks, ProcessCache};
 
 use crate::backlog::Backlog;
 use crate::hooks::Canaries;
+use crate::observe::{Observed, snapshot};
 
 /// Records taken from the ring buffer before they are passed on.
 const MAX_RECORDS: usize = 1024;
@@ -28,6 +29,7 @@ pub(crate) struct ReaderThread {
     pub submitter: Submitter,
     pub backlog: Arc<Backlog>,
     pub stop: Arc<AtomicBool>,
+    pub observed: Arc<Observed>,
 }
 
 /// What the reader thread counted.
@@ -56,6 +58,7 @@ impl ReaderThread {
         while !self.stop.load(Ordering::Acquire) {
             self.reader.read(PATIENCE, MAX_RECORDS, &mut records)?;
             self.forward(&mut records, &mut events);
+            self.show();
         }
         loop {
             self.reader.read(Duration::ZERO, MAX_RECORDS, &mut records)?;
@@ -67,6 +70,19 @@ impl ReaderThread {
         self.reader.reconcile(&mut records)?;
         self.forward(&mut records, &mut events);
         Ok(())
+    }
+
+    /// Leaves the counters where they can be seen.
+    fn show(&self) {
+        let counters = self.processes.counters();
+        self.observed.reader(snapshot::Processes {
+            cached: self.processes.len() as u64,
+            looked_up: counters.misses,
+            unknown: counters.unknown,
+            evicted: counters.evicted_exited + counters.evicted_live,
+            unknown_hooks: counters.unknown_hooks,
+            undecodable_records: self.reader.undecodable(),
+        });
     }
 
     fn forward(&mut self, records: &mut Vec<Record>, events: &mut Vec<(u16, Event)>) {

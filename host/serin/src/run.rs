@@ -9,13 +9,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use serin_canary::{CanaryConfig, Engine};
 use serin_export::{Exporter, Monitor, SinkConfig};
-use serin_kernel::{Kernel, KernelError};
+use serin_kernel::{HookCount, Kernel, KernelError, LoadedPolicy};
 use serin_pipeline::{Cache, MAX_BATCH, Pipeline, PipelineFile};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
 use crate::backlog::Backlog;
 use crate::cli::RunArguments;
+use crate::observe::server::{self, Bound};
+use crate::observe::{Observed, snapshot};
 use crate::policies::{self, count};
 use crate::reader::{ReaderCounters, ReaderThread};
 use crate::sensor::Sensor;
@@ -37,7 +39,8 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut signals = Signals::new()?;
-        let agent = Agent::start(arguments, started)?;
+        let (refresh, mut asked_to_refresh) = tokio::sync::mpsc::unbounded_channel();
+        let agent = Agent::start(arguments, started, &refresh)?;
         let ended = loop {
             tokio::select! {
                 asked = signals.next() => match asked {
@@ -45,8 +48,14 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
                     Asked::Reopen => agent.sinks.reopen(),
                 },
                 () = agent.ended.notified() => break Err(()),
+                Some(done) = asked_to_refresh.recv() => {
+                    agent.refresh();
+                    // Whoever asked may have given up.
+                    let _ = std::sync::mpsc::Sender::send(&done, ());
+                }
             }
         };
+        drop(asked_to_refresh);
         agent.stop(&mut signals, ended.is_ok()).await
     })
 }
@@ -96,6 +105,9 @@ struct Agent {
     reader: JoinHandle<Result<ReaderCounters, KernelError>>,
     worker: JoinHandle<WorkerOutcome>,
     sinks: Monitor,
+    loaded: Vec<LoadedPolicy>,
+    observed: Arc<Observed>,
+    _endpoints: Vec<Bound>,
     stop: Arc<AtomicBool>,
     /// A thread has ended.
     ended: Arc<Notify>,
@@ -103,7 +115,7 @@ struct Agent {
 
 impl Agent {
     /// What needs no privileges comes first, and the kernel last: on any error, nothing stays attached.
-    fn start(arguments: &RunArguments, started: Instant) -> Result<Self> {
+    fn start(arguments: &RunArguments, started: Instant, refresh: &server::Refresh) -> Result<Self> {
         let file = PipelineFile::<SinkConfig, CanaryConfig>::read(&arguments.pipeline)?;
         let policies = policies::load(&arguments.policies, &arguments.kernel.btf)?;
         let pipeline = Pipeline::load(&file, cache(&arguments.cache).as_ref())?;
@@ -116,6 +128,8 @@ impl Agent {
         let node_name: Arc<str> = rustix::system::uname().nodename().to_string_lossy().into();
         let sensor = Sensor::start(&arguments.kernel.config(), &node_name, &policies)?;
 
+        let observed = Arc::new(Observed::new(&node_name, sinks.clone()));
+        let endpoints = server::serve(arguments.metrics.endpoints(), &observed, refresh)?;
         let (processes, hooks) = (sensor.processes.len(), sensor.hooks.len());
         let backlog = Arc::new(Backlog::new(BACKLOG, MAX_BATCH));
         let (stop, ended) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
@@ -127,8 +141,11 @@ impl Agent {
             submitter: engine.submitter().clone(),
             backlog: Arc::clone(&backlog),
             stop: Arc::clone(&stop),
+            observed: Arc::clone(&observed),
         };
-        let worker = WorkerThread { backlog, pipeline, exporter, engine, node_name };
+        let observed_by_worker = Arc::clone(&observed);
+        let worker =
+            WorkerThread { backlog, pipeline, exporter, engine, node_name, observed: observed_by_worker };
         let worker = spawn("serin-worker", &ended, move || worker.run())?;
         let reader = spawn("serin-reader", &ended, move || reader.run())?;
         tracing::info!(
@@ -138,11 +155,29 @@ impl Agent {
             count(hooks, "hook", "hooks"),
             count(processes, "process", "processes"),
         );
-        Ok(Self { kernel: sensor.kernel, reader, worker, sinks, stop, ended })
+        observed.set_ready(true);
+        let (kernel, loaded) = (sensor.kernel, sensor.loaded);
+        Ok(Self { kernel, reader, worker, sinks, loaded, observed, _endpoints: endpoints, stop, ended })
+    }
+
+    /// Brings up to date what can be seen of the kernel's counters.
+    fn refresh(&self) {
+        let KernelSummary { all, hooks } = summarize(&self.kernel);
+        let count =
+            |id| hooks.iter().find(|(other, _)| *other == id).map_or(HookCount::default(), |hook| hook.1);
+        let policy = |policy: &LoadedPolicy| {
+            let hook = |hook: &serin_kernel::LoadedHook| {
+                let enforcement = hook.enforcement.as_ref().map(ToString::to_string).unwrap_or_default();
+                snapshot::Hook::new(&hook.function, hook.backend.to_string(), enforcement, count(hook.id))
+            };
+            snapshot::Policy { name: policy.name.clone(), hooks: policy.hooks.iter().map(hook).collect() }
+        };
+        self.observed.kernel(all.into(), self.loaded.iter().map(policy).collect());
     }
 
     /// Detaches, lets the reader and then the worker finish what is there, and prints the counters.
     async fn stop(self, signals: &mut Signals, asked: bool) -> Result<()> {
+        self.observed.set_ready(false);
         let kernel = summarize(&self.kernel);
         drop(self.kernel);
         self.stop.store(true, Ordering::Release);

@@ -21,6 +21,7 @@ pub(crate) struct Sensor {
     pub processes: ProcessCache,
     pub hooks: Hooks,
     pub canaries: Canaries,
+    pub loaded: Vec<LoadedPolicy>,
 }
 
 impl Sensor {
@@ -39,7 +40,7 @@ impl Sensor {
         bootstrap(&mut kernel, &mut processes)?;
         let loaded = kernel.attach_policies(&plans).map_err(|error| policies::at_hook(error, policies))?;
         let (hooks, canaries) = index(&plans, &loaded);
-        Ok(Self { kernel, reader, processes, hooks, canaries })
+        Ok(Self { kernel, reader, processes, hooks, canaries, loaded })
     }
 }
 

@@ -10,6 +10,7 @@ use serin_export::{Closed, Exporter};
 use serin_pipeline::Pipeline;
 
 use crate::backlog::{Backlog, Popped};
+use crate::observe::{Observed, snapshot};
 
 /// How long to wait for events before looking after canaries and ticks.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -30,6 +31,7 @@ pub(crate) struct WorkerThread {
     pub exporter: Exporter,
     pub engine: Engine,
     pub node_name: Arc<str>,
+    pub observed: Arc<Observed>,
 }
 
 /// What the worker thread leaves behind.
@@ -71,11 +73,13 @@ impl WorkerThread {
             );
             let requests = self.pipeline.process(&mut events);
             self.submit(requests);
+            self.observed.events(&events);
             self.exporter.export(std::mem::take(&mut events))?;
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
                 let requests = self.pipeline.tick(now());
                 self.submit(requests);
+                self.show(*backlog_lost);
             }
             self.show_hits();
             if finished {
@@ -89,6 +93,15 @@ impl WorkerThread {
             // A rejected request has its result like any other.
             let _ = self.engine.submitter().submit(request);
         }
+    }
+
+    /// Leaves the counters where they can be seen.
+    fn show(&self, lost: u64) {
+        let (capacity, waiting) = self.backlog.fill();
+        let backlog = snapshot::Backlog { capacity: capacity as u64, waiting: waiting as u64, lost };
+        let plugin = |(name, counters): (&Arc<str>, &_)| snapshot::Plugin::new(name, counters);
+        let plugins = self.pipeline.counters().map(plugin).collect();
+        self.observed.worker(backlog, plugins, self.engine.counters().into());
     }
 
     fn show_hits(&self) {

@@ -10,6 +10,7 @@ mod hooks;
 mod identity;
 mod losses;
 mod network;
+mod operations;
 mod plugins;
 mod processes;
 mod rates;
@@ -59,6 +60,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         plugins::scenarios(),
         losses::scenarios(),
         sinks::scenarios(),
+        operations::scenarios(),
         bad_input::scenarios(),
     ];
     subjects.into_iter().flatten().collect()

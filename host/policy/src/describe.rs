@@ -1,0 +1,288 @@
+//! The policy schema for editors and people, from the same tables that the parser reads by.
+
+use serde_json::{Map, Value, json};
+
+use crate::fields::Shape;
+use crate::schema;
+use crate::suggest::nearest;
+
+/// Every kind of mapping in a policy. One that is missing here is not described further, and refused nowhere.
+const SHAPES: &[&Shape] = &[
+    &schema::POLICY,
+    &schema::METADATA,
+    &schema::SPEC,
+    &schema::KPROBE,
+    &schema::IGNORE,
+    &schema::ARGUMENT,
+    &schema::SELECTOR,
+    &schema::MATCH_PIDS,
+    &schema::MATCH_BINARIES,
+    &schema::MATCH_ARGS,
+    &schema::MATCH_ACTIONS,
+];
+
+/// Fields that are lists of single values.
+const LISTS: &[&str] = &["values", "tags", "args"];
+
+/// What fields mean. Those of sections beside `kprobes` mean the same there.
+const TEXTS: &[(&str, &str)] = &[
+    ("apiVersion", "Always cilium.io/v1alpha1."),
+    ("kind", "TracingPolicy, or TracingPolicyNamespaced, which means the same outside of Kubernetes."),
+    ("metadata", "Whose policy this is; only the name matters."),
+    ("metadata.name", "The policy's name, unique among those that are loaded: a DNS name in lower case."),
+    ("spec", "What to hook, and what to do then."),
+    ("spec.kprobes", "Hooks on kernel functions and system calls."),
+    (
+        "spec.kprobes.call",
+        "The function to hook: sys_symlinkat, fd_install. A system call unless `syscall: false`.",
+    ),
+    ("spec.kprobes.syscall", "Whether `call` is a system call. True by default."),
+    ("spec.kprobes.message", "A text that events of this hook carry, at most 256 bytes."),
+    ("spec.kprobes.tags", "Tags that events of this hook carry: at most 16, each of at most 128 bytes."),
+    ("spec.kprobes.args", "The parameters to read, in the order in which events show them."),
+    ("spec.kprobes.args.index", "The parameter's number, counted from 0."),
+    ("spec.kprobes.args.type", "How the parameter is read; checked against the kernel's types."),
+    ("spec.kprobes.args.label", "A name for the argument in events."),
+    ("spec.kprobes.ignore", "What to put up with when the policy is loaded."),
+    ("spec.kprobes.ignore.callNotFound", "Leave the hook out if this kernel has no such function."),
+    (
+        "spec.kprobes.selectors",
+        "Tried in order; the first that matches acts. Without any, every call is posted.",
+    ),
+    ("spec.kprobes.selectors.matchPIDs", "Which processes, by id. All entries must hold."),
+    (
+        "spec.kprobes.selectors.matchPIDs.operator",
+        "Whether the id must be one of the values, or none of them.",
+    ),
+    ("spec.kprobes.selectors.matchPIDs.values", "Process ids."),
+    (
+        "spec.kprobes.selectors.matchPIDs.isNamespacePID",
+        "Ids are as the process's own pid namespace numbers them.",
+    ),
+    ("spec.kprobes.selectors.matchPIDs.followForks", "Ids of the process's ancestors count as well."),
+    ("spec.kprobes.selectors.matchBinaries", "Which programs, by path. All entries must hold."),
+    ("spec.kprobes.selectors.matchBinaries.operator", "How the path is compared with the values."),
+    ("spec.kprobes.selectors.matchBinaries.values", "Absolute paths of at most 255 bytes."),
+    ("spec.kprobes.selectors.matchArgs", "What the arguments must be. All entries must hold."),
+    ("spec.kprobes.selectors.matchArgs.index", "The parameter's number, as in `args`; 0 if left out."),
+    (
+        "spec.kprobes.selectors.matchArgs.args",
+        "Another way to write the index: a list with that number alone.",
+    ),
+    ("spec.kprobes.selectors.matchArgs.operator", "How the argument is compared with the values."),
+    (
+        "spec.kprobes.selectors.matchArgs.values",
+        "What it is compared with; one must match, or none with Not…",
+    ),
+    (
+        "spec.kprobes.selectors.matchActions",
+        "What to do; all of it is done. Without any, the call is posted.",
+    ),
+    ("spec.kprobes.selectors.matchActions.action", "What to do."),
+    ("spec.kprobes.selectors.matchActions.argError", "For Override: the error to return, -4095 to -1."),
+    ("spec.kprobes.selectors.matchActions.argFqdn", "For DnsLookup: the name to look up."),
+    ("spec.kprobes.selectors.matchActions.argSig", "For Signal: the signal's number, 1 to 64."),
+    ("spec.kprobes.selectors.matchActions.argUrl", "For GetUrl: an absolute http or https URL."),
+];
+
+/// Words that a field can hold, supported ones and others.
+fn words(path: &str) -> Option<(Vec<&'static str>, &'static [&'static str])> {
+    fn of<T>(words: &crate::fields::Vocabulary<T>) -> (Vec<&'static str>, &'static [&'static str]) {
+        (words.supported.iter().map(|(word, _)| *word).collect(), words.later)
+    }
+    Some(match path {
+        "apiVersion" => of(&schema::API_VERSIONS),
+        "kind" => of(&schema::KINDS),
+        "spec.kprobes.args.type" => of(&schema::TYPES),
+        "spec.kprobes.selectors.matchPIDs.operator" => of(&schema::PID_OPERATORS),
+        "spec.kprobes.selectors.matchBinaries.operator" => of(&schema::BINARY_OPERATORS),
+        "spec.kprobes.selectors.matchArgs.operator" => of(&schema::ARGUMENT_OPERATORS),
+        "spec.kprobes.selectors.matchActions.action" => of(&schema::ACTIONS),
+        _ => return None,
+    })
+}
+
+fn shape(path: &str) -> Option<&'static Shape> {
+    SHAPES.iter().copied().find(|shape| shape.path == path)
+}
+
+fn text(path: &str) -> Option<&'static str> {
+    TEXTS.iter().find(|(known, _)| *known == path).map(|(_, text)| *text)
+}
+
+fn join(path: &str, field: &str) -> String {
+    if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") }
+}
+
+/// The JSON Schema of a policy, of draft 2020-12, with the fields and words that serin supports.
+///
+/// It accepts no field that the parser refuses as unknown or not supported yet; it says less about values, which
+/// `serin policy check` knows better.
+#[must_use]
+pub fn json_schema() -> Value {
+    let mut root = mapping(&schema::POLICY);
+    root["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    root["title"] = json!("TracingPolicy, as serin reads it");
+    root["required"] = json!(["apiVersion", "kind", "metadata", "spec"]);
+    root
+}
+
+fn mapping(shape: &Shape) -> Value {
+    let fields =
+        shape.supported.iter().map(|field| ((*field).to_owned(), property(&join(shape.path, field))));
+    json!({
+        "type": "object",
+        "properties": fields.collect::<Map<_, _>>(),
+        "additionalProperties": false,
+    })
+}
+
+fn property(path: &str) -> Value {
+    let name = path.rsplit('.').next().unwrap_or(path);
+    let mut property = match (shape(path), words(path)) {
+        (Some(shape), _) if shape.in_list => json!({ "type": "array", "items": mapping(shape) }),
+        (Some(shape), _) => mapping(shape),
+        (None, Some((words, _))) => json!({ "enum": words }),
+        (None, None) if LISTS.contains(&name) => {
+            json!({ "type": "array", "items": { "type": ["string", "number", "boolean"] } })
+        }
+        (None, None) => json!({}),
+    };
+    if let Some(text) = text(path) {
+        property["description"] = json!(text);
+    }
+    property
+}
+
+/// What a field means, what stands in it, and which words it can hold. `path` is like `spec.kprobes.call`, or the end of
+/// one: `matchArgs.operator`; an empty one is the policy itself.
+///
+/// # Errors
+/// There is no such field, or several; the message says which there are.
+pub fn explain(path: &str) -> Result<String, String> {
+    let all = paths();
+    let path = match all.iter().filter(|known| ends_with(known, path)).collect::<Vec<_>>().as_slice() {
+        _ if path.is_empty() || all.iter().any(|known| known == path) => path.to_owned(),
+        [one] => (*one).clone(),
+        [] => return Err(unknown(path, &all)),
+        several => {
+            let several: Vec<_> = several.iter().map(|path| format!("  {path}")).collect();
+            return Err(format!("several fields are called `{path}`:\n{}", several.join("\n")));
+        }
+    };
+    let mut lines = vec![if path.is_empty() { "a policy".to_owned() } else { path.clone() }];
+    lines.extend(text(&path).map(|text| format!("  {text}")));
+    if let Some(shape) = shape(&path) {
+        let kind = if shape.in_list { "a list of mappings" } else { "a mapping" };
+        lines.push(format!("\n{kind} with the fields"));
+        for field in shape.supported {
+            let text = text(&join(&path, field)).unwrap_or_default();
+            lines.push(format!("  {field:<16} {text}").trim_end().to_owned());
+        }
+        lines.extend(list("not supported yet", shape.later));
+    }
+    if let Some((supported, later)) = words(&path) {
+        lines.extend(list("one of", &supported));
+        lines.extend(list("not supported yet", later));
+    }
+    if unsupported(&path) {
+        lines.push("  Not supported yet: a policy may have it with its default only.".to_owned());
+    }
+    Ok(lines.join("\n"))
+}
+
+fn list(title: &str, words: &[&str]) -> Option<String> {
+    (!words.is_empty()).then(|| format!("\n{title}\n  {}", words.join(", ")))
+}
+
+/// All fields, supported or not.
+fn paths() -> Vec<String> {
+    let fields = |shape: &&'static Shape| {
+        let (path, names) = (shape.path, shape.supported.iter().chain(shape.later));
+        names.map(move |name| join(path, name)).collect::<Vec<_>>()
+    };
+    SHAPES.iter().flat_map(fields).collect()
+}
+
+fn unsupported(path: &str) -> bool {
+    let (parent, name) = path.rsplit_once('.').unwrap_or(("", path));
+    shape(parent).is_some_and(|shape| shape.later.contains(&name))
+}
+
+/// Whether a path ends in these keys.
+fn ends_with(path: &str, keys: &str) -> bool {
+    path.strip_suffix(keys).is_some_and(|rest| rest.ends_with('.'))
+}
+
+fn unknown(path: &str, all: &[String]) -> String {
+    let last = path.rsplit('.').next().unwrap_or(path);
+    let names = all.iter().map(|known| known.rsplit('.').next().unwrap_or(known));
+    let near = nearest(path, all.iter().map(String::as_str)).or_else(|| nearest(last, names));
+    let help = near.map_or_else(
+        || "`serin policy explain` without a field shows where to begin".to_owned(),
+        |near| format!("did you mean `{near}`?"),
+    );
+    format!("a policy has no field `{path}`; {help}")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn texts_are_of_fields_that_there_are() {
+        let all = paths();
+        for (path, _) in TEXTS {
+            assert!(all.iter().any(|known| known == path), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_schema_has_the_parsers_fields_and_words() {
+        let schema = json_schema();
+        let at = |pointer: &str| schema.pointer(pointer).unwrap_or_else(|| panic!("no {pointer}"));
+        let hook = "/properties/spec/properties/kprobes/items";
+        assert_eq!(at(hook)["additionalProperties"], false);
+        let fields: Vec<_> = at(hook)["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        let mut supported = schema::KPROBE.supported.to_vec();
+        supported.sort_unstable();
+        let mut sorted = fields.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, supported);
+        let types = at(&format!("{hook}/properties/args/items/properties/type/enum"));
+        assert!(types.as_array().unwrap().contains(&json!("linux_binprm")));
+        assert!(!types.as_array().unwrap().contains(&json!(schema::TYPES.later[0])));
+        let action =
+            format!("{hook}/properties/selectors/items/properties/matchActions/items/properties/action");
+        assert!(at(&action)["enum"].as_array().unwrap().contains(&json!("Sigkill")));
+    }
+
+    #[test]
+    fn explains_by_path_or_by_its_end() {
+        for (path, words) in [
+            ("", vec!["apiVersion", "spec"]),
+            ("spec.kprobes.call", vec!["spec.kprobes.call", "The function to hook"]),
+            ("call", vec!["spec.kprobes.call"]),
+            ("matchArgs.operator", vec!["Postfix", "SubString", "not supported yet"]),
+            ("spec.kprobes", vec!["a list of mappings", "selectors"]),
+            ("usdts", vec!["Not supported yet"]),
+        ] {
+            let text = explain(path).unwrap();
+            assert!(words.iter().all(|word| text.contains(word)), "{path}: {text}");
+        }
+        for (path, message) in [
+            ("spec.kprobe", "did you mean `spec.kprobes`?"),
+            ("matchArg", "did you mean `matchArgs`?"),
+            (
+                "operator",
+                "several fields are called `operator`:\n  spec.kprobes.selectors.matchPIDs.operator",
+            ),
+            ("zzzzzzzzzzzz", "without a field shows where to begin"),
+        ] {
+            let error = explain(path).unwrap_err();
+            assert!(error.contains(message), "{path}: {error}");
+        }
+    }
+}

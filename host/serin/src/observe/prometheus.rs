@@ -1,0 +1,304 @@
+//! The snapshot in Prometheus' text format:
+//! <https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>
+//!
+//! Names begin with `serin_`; where Tetragon has a metric of the same meaning, it is there by that name as well.
+
+use std::fmt::Write as _;
+
+use super::snapshot::{Hook, Plugin, Snapshot};
+
+/// Appends all metrics.
+pub(super) fn render(snapshot: &Snapshot) -> String {
+    let mut text = Text(String::new());
+    agent(snapshot, &mut text);
+    kernel(snapshot, &mut text);
+    policies(snapshot, &mut text);
+    processes(snapshot, &mut text);
+    plugins(snapshot, &mut text);
+    canaries(snapshot, &mut text);
+    sinks(snapshot, &mut text);
+    text.0
+}
+
+/// Labels of a sample, by name.
+type Labels<'a> = &'a [(&'a str, &'a str)];
+
+/// How the value of a metric moves.
+#[derive(Clone, Copy)]
+enum Kind {
+    Counter,
+    Gauge,
+}
+use Kind::{Counter, Gauge};
+
+struct Text(String);
+
+impl Text {
+    /// One metric without labels.
+    fn one(&mut self, name: &str, kind: Kind, help: &str, value: u64) {
+        self.head(name, kind, help);
+        self.sample(name, &[], value);
+    }
+
+    /// Writing to a string can't fail, here and below.
+    fn head(&mut self, name: &str, kind: Kind, help: &str) {
+        let kind = match kind {
+            Counter => "counter",
+            Gauge => "gauge",
+        };
+        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    }
+
+    fn sample(&mut self, name: &str, labels: Labels<'_>, value: u64) {
+        self.0.push_str(name);
+        for (index, (key, text)) in labels.iter().enumerate() {
+            let open = if index == 0 { '{' } else { ',' };
+            let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            let _ = write!(self.0, "{open}{key}=\"{escaped}\"");
+        }
+        let close = if labels.is_empty() { "" } else { "}" };
+        let _ = writeln!(self.0, "{close} {value}");
+    }
+}
+
+fn agent(snapshot: &Snapshot, text: &mut Text) {
+    text.head("serin_build_info", Gauge, "The agent's version.");
+    text.sample("serin_build_info", &[("version", &snapshot.version)], 1);
+    text.one("serin_uptime_seconds", Gauge, "Seconds since the start.", snapshot.uptime_seconds);
+    text.one("serin_ready", Gauge, "1 if everything is attached.", snapshot.ready.into());
+    let problems = snapshot.problems.len() as u64;
+    text.one("serin_problems", Gauge, "Things that do not work as they should; see /status.", problems);
+    let memory = snapshot.memory_bytes;
+    text.one("process_resident_memory_bytes", Gauge, "Resident memory of the agent in bytes.", memory);
+    text.head("serin_events_total", Counter, "Events handed to the sinks, by kind.");
+    for (kind, count) in &snapshot.events {
+        text.sample("serin_events_total", &[("kind", kind)], *count);
+    }
+    text.head("tetragon_events_total", Counter, "Events by Tetragon's name of the kind.");
+    for (kind, count) in snapshot.events.iter().filter(|(kind, _)| kind.starts_with("process_")) {
+        text.sample("tetragon_events_total", &[("type", &kind.to_uppercase())], *count);
+    }
+    let backlog = snapshot.backlog;
+    text.one("serin_backlog_capacity", Gauge, "Events that the backlog can hold.", backlog.capacity);
+    text.one("serin_backlog_events", Gauge, "Events that wait for plugins and sinks.", backlog.waiting);
+    text.one("serin_backlog_lost_total", Counter, "Events that found the backlog full.", backlog.lost);
+}
+
+fn kernel(snapshot: &Snapshot, text: &mut Text) {
+    let kernel = snapshot.kernel;
+    let help = "Records that kernel programs have written or lost.";
+    text.one("serin_kernel_records_total", Counter, help, kernel.records);
+    text.head("serin_kernel_lost_total", Counter, "Records lost in the kernel, by reason.");
+    for (reason, count) in [("ring_full", kernel.lost_ring_full), ("no_memory", kernel.lost_no_memory)] {
+        text.sample("serin_kernel_lost_total", &[("reason", reason)], count);
+    }
+    let lost = kernel.lost_ring_full + kernel.lost_no_memory;
+    let help = "Records lost between the kernel and the agent.";
+    text.one("tetragon_observer_ringbuf_events_lost_total", Counter, help, lost);
+    let help = "Processes that found the kernel's table of processes full.";
+    text.one("serin_kernel_process_table_full_total", Counter, help, kernel.processes_beyond_table);
+}
+
+fn policies(snapshot: &Snapshot, text: &mut Text) {
+    text.one("serin_policies", Gauge, "Policies that are loaded.", snapshot.policies.len() as u64);
+    text.head("serin_hook_info", Gauge, "How a hook is attached and how it overrides.");
+    each_hook(snapshot, |policy, hook| {
+        let (backend, enforcement) = (&*hook.backend, &*hook.enforcement);
+        let labels = [
+            ("policy", policy),
+            ("hook", &hook.function),
+            ("backend", backend),
+            ("enforcement", enforcement),
+        ];
+        text.sample("serin_hook_info", &labels, 1);
+    });
+    let counters: [(&str, &str, fn(&Hook) -> u64); 6] = [
+        ("serin_policy_hits_total", "Times a selector matched: posted + lost + unposted.", |hook| hook.hits),
+        ("serin_policy_posted_total", "Hits whose record was written.", |hook| hook.posted),
+        ("serin_policy_lost_total", "Hits whose record was lost.", |hook| hook.lost),
+        ("serin_policy_unposted_total", "Hits not to be reported.", |hook| hook.unposted),
+        ("serin_policy_unreadable_total", "Filters that could not read their argument.", |hook| {
+            hook.unreadable
+        }),
+        ("serin_policy_unenforced_total", "Enforcement that was not carried out.", |hook| hook.unenforced),
+    ];
+    for (name, help, value) in counters {
+        text.head(name, Counter, help);
+        each_hook(snapshot, |policy, hook| {
+            text.sample(name, &[("policy", policy), ("hook", &hook.function)], value(hook));
+        });
+    }
+    text.head("tetragon_policy_events_total", Counter, "Events of policies.");
+    each_hook(snapshot, |policy, hook| {
+        let labels = [("policy", policy), ("hook", &hook.function)];
+        text.sample("tetragon_policy_events_total", &labels, hook.posted);
+    });
+}
+
+fn each_hook<'a>(snapshot: &'a Snapshot, mut to: impl FnMut(&'a str, &'a Hook)) {
+    for policy in &snapshot.policies {
+        policy.hooks.iter().for_each(|hook| to(&policy.name, hook));
+    }
+}
+
+fn processes(snapshot: &Snapshot, text: &mut Text) {
+    let processes = snapshot.processes;
+    for (name, kind, help, value) in [
+        ("serin_processes", Gauge, "Processes in the cache.", processes.cached),
+        ("tetragon_process_cache_size", Gauge, "Processes in the cache.", processes.cached),
+        ("serin_process_lookups_total", Counter, "Processes looked up in /proc.", processes.looked_up),
+        ("tetragon_process_cache_misses_total", Counter, "Processes not in the cache.", processes.looked_up),
+        ("serin_process_unknown_total", Counter, "Processes that /proc did not know.", processes.unknown),
+        ("serin_process_evicted_total", Counter, "Processes forgotten too early.", processes.evicted),
+        (
+            "tetragon_process_cache_evictions_total",
+            Counter,
+            "Processes forgotten too early.",
+            processes.evicted,
+        ),
+        ("serin_unknown_hooks_total", Counter, "Hits of hooks that are not known.", processes.unknown_hooks),
+        (
+            "serin_undecodable_records_total",
+            Counter,
+            "Records that make no sense.",
+            processes.undecodable_records,
+        ),
+    ] {
+        text.one(name, kind, help, value);
+    }
+}
+
+fn plugins(snapshot: &Snapshot, text: &mut Text) {
+    let counters: [(&str, &str, fn(&Plugin) -> u64); 13] = [
+        ("serin_plugin_calls_total", "Calls.", |plugin| plugin.calls),
+        ("serin_plugin_events_total", "Events in calls.", |plugin| plugin.events),
+        ("serin_plugin_nanoseconds_total", "Time in calls.", |plugin| plugin.nanoseconds),
+        ("serin_plugin_dropped_total", "Events it dropped.", |plugin| plugin.dropped),
+        ("serin_plugin_annotations_total", "Annotations it made.", |plugin| plugin.annotations),
+        ("serin_plugin_alerts_total", "Alerts it raised.", |plugin| plugin.alerts),
+        ("serin_plugin_actions_total", "Actions it was granted.", |plugin| plugin.actions),
+        ("serin_plugin_actions_refused_total", "Actions beyond its grants.", |plugin| plugin.refused_actions),
+        ("serin_plugin_actions_over_rate_total", "Actions over its rate.", |plugin| plugin.actions_over_rate),
+        ("serin_plugin_rejected_effects_total", "Effects that made no sense.", |plugin| {
+            plugin.rejected_effects
+        }),
+        ("serin_plugin_restarts_total", "Instances started after a failure.", |plugin| plugin.restarts),
+        ("serin_plugin_passed_by_total", "Events that went on without it.", |plugin| plugin.passed_by),
+        ("serin_plugin_dropped_by_failure_total", "Events lost with it.", |plugin| plugin.dropped_by_failure),
+    ];
+    for (name, help, value) in counters {
+        text.head(name, Counter, help);
+        snapshot
+            .plugins
+            .iter()
+            .for_each(|plugin| text.sample(name, &[("plugin", &plugin.name)], value(plugin)));
+    }
+    text.head("serin_plugin_failures_total", Counter, "Calls that failed, by reason.");
+    for plugin in &snapshot.plugins {
+        for (reason, count) in [
+            ("trap", plugin.traps),
+            ("timeout", plugin.timeouts),
+            ("out_of_memory", plugin.out_of_memory),
+            ("bad_outcome", plugin.bad_outcomes),
+        ] {
+            let labels = [("plugin", plugin.name.as_str()), ("reason", reason)];
+            text.sample("serin_plugin_failures_total", &labels, count);
+        }
+    }
+}
+
+fn canaries(snapshot: &Snapshot, text: &mut Text) {
+    let canaries = snapshot.canaries;
+    text.head("serin_actions_total", Counter, "Canaries by what became of them.");
+    for (result, count) in [
+        ("fired", canaries.fired),
+        ("failed", canaries.failed),
+        ("duplicate", canaries.duplicates),
+        ("rate_limited", canaries.rate_limited),
+        ("queue_full", canaries.queue_full),
+    ] {
+        text.sample("serin_actions_total", &[("result", result)], count);
+    }
+    text.one("serin_action_results_lost_total", Counter, "Results not told.", canaries.results_lost);
+}
+
+fn sinks(snapshot: &Snapshot, text: &mut Text) {
+    let metrics: [(&str, Kind, &str, fn(&super::Sink) -> u64); 6] = [
+        ("serin_sink_up", Gauge, "1 if its last write succeeded.", |sink| (sink.state == "working").into()),
+        ("serin_sink_written_total", Counter, "Events written.", |sink| sink.written),
+        ("serin_sink_lost_total", Counter, "Events lost as it failed.", |sink| sink.lost),
+        ("serin_sink_dropped_total", Counter, "Events that found its queue full.", |sink| sink.dropped),
+        ("serin_sink_retries_total", Counter, "Writes that were tried again.", |sink| sink.retries),
+        ("serin_sink_queue_events", Gauge, "Events that wait for it.", |sink| sink.queued),
+    ];
+    for (name, kind, help, value) in metrics {
+        text.head(name, kind, help);
+        snapshot.sinks.iter().for_each(|sink| text.sample(name, &[("sink", &sink.name)], value(sink)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::snapshot::{Policy, Sink};
+    use super::*;
+
+    fn snapshot() -> Snapshot {
+        let hook = |function: &str, hits| Hook { function: function.into(), hits, ..Hook::default() };
+        Snapshot {
+            events: [("process_exec".to_owned(), 7), ("loss".to_owned(), 1)].into(),
+            policies: vec![Policy { name: "a\"b\\".into(), hooks: vec![hook("f", 3), hook("g", 4)] }],
+            plugins: vec![Plugin { name: "p".into(), traps: 2, ..Plugin::default() }],
+            sinks: vec![Sink { name: "stdout".into(), state: "failing".into(), lost: 9, ..Sink::default() }],
+            ..Snapshot::default()
+        }
+    }
+
+    #[test]
+    fn samples_carry_labels_and_values() {
+        let text = render(&snapshot());
+        for line in [
+            "serin_events_total{kind=\"process_exec\"} 7",
+            "tetragon_events_total{type=\"PROCESS_EXEC\"} 7",
+            "serin_policy_hits_total{policy=\"a\\\"b\\\\\",hook=\"g\"} 4",
+            "serin_plugin_failures_total{plugin=\"p\",reason=\"trap\"} 2",
+            "serin_sink_up{sink=\"stdout\"} 0",
+            "serin_sink_lost_total{sink=\"stdout\"} 9",
+            "serin_policies 1",
+        ] {
+            assert!(text.lines().any(|other| other == line), "no {line} in\n{text}");
+        }
+        assert!(!text.contains("LOSS"), "Tetragon has no such kind");
+    }
+
+    #[test]
+    fn every_metric_is_described_once_and_counters_end_in_total() {
+        let text = render(&snapshot());
+        let types: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+        let mut names: Vec<_> = types.iter().filter_map(|line| line.split(' ').next()).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count, "described twice");
+        for line in types {
+            let counter = line.ends_with(" counter");
+            assert_eq!(line.contains("_total "), counter, "{line}");
+        }
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let name = line.split(['{', ' ']).next().unwrap_or_default();
+            assert!(names.contains(&name), "{line} is not described");
+        }
+    }
+
+    #[test]
+    fn the_dashboard_asks_for_what_there_is() {
+        let dashboard = include_str!("../../../../docs/grafana-dashboard.json");
+        let text = render(&snapshot());
+        let words = dashboard.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let asked: Vec<_> =
+            words.filter(|word| word.starts_with("serin_") || word.starts_with("process_resident")).collect();
+        assert!(asked.len() > 10, "{asked:?}");
+        for name in asked {
+            assert!(text.contains(&format!("# TYPE {name} ")), "no metric {name}");
+        }
+    }
+}

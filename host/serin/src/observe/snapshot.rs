@@ -1,0 +1,218 @@
+//! The counters of a running agent, as `serin status --json` prints them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serin_kernel::{HookCount, KernelCount};
+
+/// Everything that can be seen of an agent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Snapshot {
+    /// The agent's version.
+    pub version: String,
+    /// Name of the host in events.
+    pub node_name: String,
+    /// Since the start.
+    pub uptime_seconds: u64,
+    /// Everything is attached, and nobody has asked for the end.
+    pub ready: bool,
+    /// What does not work as it should.
+    pub problems: Vec<String>,
+    /// Resident memory; 0 if unknown.
+    pub memory_bytes: u64,
+    pub kernel: Kernel,
+    pub policies: Vec<Policy>,
+    /// Events that were handed to the sinks, by kind.
+    pub events: BTreeMap<String, u64>,
+    pub backlog: Backlog,
+    pub processes: Processes,
+    pub plugins: Vec<Plugin>,
+    pub canaries: Canaries,
+    pub sinks: Vec<Sink>,
+}
+
+/// What all kernel programs have counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Kernel {
+    pub records: u64,
+    pub lost_ring_full: u64,
+    pub lost_no_memory: u64,
+    pub processes_beyond_table: u64,
+}
+
+impl From<KernelCount> for Kernel {
+    fn from(count: KernelCount) -> Self {
+        Self {
+            records: count.records,
+            lost_ring_full: count.lost_full,
+            lost_no_memory: count.lost_busy,
+            processes_beyond_table: count.processes_full,
+        }
+    }
+}
+
+/// A policy with its hooks.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Policy {
+    pub name: String,
+    pub hooks: Vec<Hook>,
+}
+
+/// A hook that is attached.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Hook {
+    pub function: String,
+    /// How it is attached.
+    pub backend: String,
+    /// How it overrides; empty if it does not.
+    pub enforcement: String,
+    pub hits: u64,
+    pub posted: u64,
+    pub lost: u64,
+    pub unreadable: u64,
+    pub unenforced: u64,
+    pub unposted: u64,
+}
+
+impl Hook {
+    pub(crate) fn new(function: &str, backend: String, enforcement: String, count: HookCount) -> Self {
+        Self {
+            function: function.to_owned(),
+            backend,
+            enforcement,
+            hits: count.hits,
+            posted: count.posted,
+            lost: count.lost,
+            unreadable: count.unreadable,
+            unenforced: count.unenforced,
+            unposted: count.unposted,
+        }
+    }
+}
+
+/// Events between reader and worker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Backlog {
+    pub capacity: u64,
+    pub waiting: u64,
+    pub lost: u64,
+}
+
+/// The process cache.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Processes {
+    pub cached: u64,
+    pub looked_up: u64,
+    pub unknown: u64,
+    pub evicted: u64,
+    pub unknown_hooks: u64,
+    pub undecodable_records: u64,
+}
+
+/// A plugin of the pipeline.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Plugin {
+    pub name: String,
+    pub calls: u64,
+    pub events: u64,
+    pub nanoseconds: u64,
+    pub dropped: u64,
+    pub annotations: u64,
+    pub alerts: u64,
+    pub actions: u64,
+    pub refused_actions: u64,
+    pub actions_over_rate: u64,
+    pub rejected_effects: u64,
+    pub traps: u64,
+    pub timeouts: u64,
+    pub out_of_memory: u64,
+    pub bad_outcomes: u64,
+    pub restarts: u64,
+    pub passed_by: u64,
+    pub dropped_by_failure: u64,
+}
+
+impl Plugin {
+    pub(crate) fn new(name: &str, counters: &serin_pipeline::Counters) -> Self {
+        Self {
+            name: name.to_owned(),
+            calls: counters.calls,
+            events: counters.events,
+            nanoseconds: u64::try_from(counters.time.as_nanos()).unwrap_or(u64::MAX),
+            dropped: counters.dropped.values().sum(),
+            annotations: counters.annotations,
+            alerts: counters.alerts,
+            actions: counters.actions,
+            refused_actions: counters.refused,
+            actions_over_rate: counters.over_rate,
+            rejected_effects: counters.rejected,
+            traps: counters.traps,
+            timeouts: counters.timeouts,
+            out_of_memory: counters.out_of_memory,
+            bad_outcomes: counters.bad_outcomes,
+            restarts: counters.restarts,
+            passed_by: counters.passed_by,
+            dropped_by_failure: counters.dropped_by_failure,
+        }
+    }
+}
+
+/// The canary engine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Canaries {
+    pub accepted: u64,
+    pub fired: u64,
+    pub failed: u64,
+    pub duplicates: u64,
+    pub rate_limited: u64,
+    pub queue_full: u64,
+    pub results_lost: u64,
+}
+
+impl From<serin_canary::Counters> for Canaries {
+    fn from(counters: serin_canary::Counters) -> Self {
+        Self {
+            accepted: counters.accepted,
+            fired: counters.fired,
+            failed: counters.failed,
+            duplicates: counters.duplicates,
+            rate_limited: counters.rate_limited,
+            queue_full: counters.queue_full,
+            results_lost: counters.results_lost,
+        }
+    }
+}
+
+/// A sink.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Sink {
+    pub name: String,
+    /// `working`, `failing` or `closed`.
+    pub state: String,
+    pub written: u64,
+    pub lost: u64,
+    pub dropped: u64,
+    pub retries: u64,
+    pub queued: u64,
+}
+
+impl From<(&str, serin_export::State, serin_export::Counters)> for Sink {
+    fn from((name, state, counters): (&str, serin_export::State, serin_export::Counters)) -> Self {
+        Self {
+            name: name.to_owned(),
+            state: state.name().to_owned(),
+            written: counters.written,
+            lost: counters.lost,
+            dropped: counters.dropped,
+            retries: counters.retries,
+            queued: counters.queued,
+        }
+    }
+}
+
+/// Bytes of memory that this process has in use; 0 if /proc does not tell.
+pub(super) fn resident_memory() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: u64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
+    pages * rustix::param::page_size() as u64
+}
