@@ -17,6 +17,14 @@ const SHAPES: &[&Shape] = &[
     &schema::SELECTOR,
     &schema::MATCH_PIDS,
     &schema::MATCH_BINARIES,
+    &schema::MATCH_PARENT_BINARIES,
+    &schema::MATCH_NAMESPACES,
+    &schema::MATCH_NAMESPACE_CHANGES,
+    &schema::MATCH_CAPABILITIES,
+    &schema::MATCH_CAPABILITY_CHANGES,
+    &schema::MATCH_CURRENT_CRED,
+    &schema::USER_IDS,
+    &schema::EFFECTIVE_USER_IDS,
     &schema::MATCH_ARGS,
     &schema::MATCH_ACTIONS,
 ];
@@ -62,7 +70,17 @@ const TEXTS: &[(&str, &str)] = &[
     ("spec.kprobes.selectors.matchPIDs.followForks", "Ids of the process's ancestors count as well."),
     ("spec.kprobes.selectors.matchBinaries", "Which programs, by path. All entries must hold."),
     ("spec.kprobes.selectors.matchBinaries.operator", "How the path is compared with the values."),
-    ("spec.kprobes.selectors.matchBinaries.values", "Absolute paths of at most 255 bytes."),
+    ("spec.kprobes.selectors.matchBinaries.values", "Absolute paths, or how they start or end."),
+    (
+        "spec.kprobes.selectors.matchBinaries.followChildren",
+        "Earlier programs of the process and of its ancestors count as well.",
+    ),
+    ("spec.kprobes.selectors.matchParentBinaries", "The same of the parent's program."),
+    ("spec.kprobes.selectors.matchNamespaces", "Which namespaces the process is in."),
+    ("spec.kprobes.selectors.matchNamespaceChanges", "Which kinds of namespaces the process has changed."),
+    ("spec.kprobes.selectors.matchCapabilities", "Which capabilities the process has."),
+    ("spec.kprobes.selectors.matchCapabilityChanges", "Which capabilities have come or gone."),
+    ("spec.kprobes.selectors.matchCurrentCred", "Which user the process runs as."),
     ("spec.kprobes.selectors.matchArgs", "What the arguments must be. All entries must hold."),
     ("spec.kprobes.selectors.matchArgs.index", "The parameter's number, as in `args`; 0 if left out."),
     (
@@ -80,6 +98,22 @@ const TEXTS: &[(&str, &str)] = &[
     ),
     ("spec.kprobes.selectors.matchActions.action", "What to do."),
     ("spec.kprobes.selectors.matchActions.argError", "For Override: the error to return, -4095 to -1."),
+    (
+        "spec.kprobes.selectors.matchActions.argFd",
+        "For FollowFD, UnfollowFD, CopyFD: the number of the parameter that is the descriptor.",
+    ),
+    (
+        "spec.kprobes.selectors.matchActions.argName",
+        "For FollowFD: the parameter that is the name. For CopyFD: the other descriptor.",
+    ),
+    (
+        "spec.kprobes.selectors.matchActions.rateLimit",
+        "For Post: how long equal calls are held back: 30s, 5m, 1h.",
+    ),
+    (
+        "spec.kprobes.selectors.matchActions.rateLimitScope",
+        "For Post: whose calls are held against each other; thread by default.",
+    ),
     ("spec.kprobes.selectors.matchActions.argFqdn", "For DnsLookup: the name to look up."),
     ("spec.kprobes.selectors.matchActions.argSig", "For Signal: the signal's number, 1 to 64."),
     ("spec.kprobes.selectors.matchActions.argUrl", "For GetUrl: an absolute http or https URL."),
@@ -96,6 +130,17 @@ fn words(path: &str) -> Option<(Vec<&'static str>, &'static [&'static str])> {
         "spec.kprobes.args.type" => of(&schema::TYPES),
         "spec.kprobes.selectors.matchPIDs.operator" => of(&schema::PID_OPERATORS),
         "spec.kprobes.selectors.matchBinaries.operator" => of(&schema::BINARY_OPERATORS),
+        "spec.kprobes.selectors.matchParentBinaries.operator" => of(&schema::BINARY_OPERATORS),
+        "spec.kprobes.selectors.matchNamespaces.namespace" => of(&schema::NAMESPACES),
+        "spec.kprobes.selectors.matchNamespaces.operator"
+        | "spec.kprobes.selectors.matchNamespaceChanges.operator"
+        | "spec.kprobes.selectors.matchCapabilities.operator"
+        | "spec.kprobes.selectors.matchCapabilityChanges.operator" => of(&schema::MEMBERSHIP),
+        "spec.kprobes.selectors.matchCapabilities.type"
+        | "spec.kprobes.selectors.matchCapabilityChanges.type" => of(&schema::CAPABILITY_SETS),
+        "spec.kprobes.selectors.matchCurrentCred.uid.operator"
+        | "spec.kprobes.selectors.matchCurrentCred.euid.operator" => of(&schema::USER_OPERATORS),
+        "spec.kprobes.selectors.matchActions.rateLimitScope" => of(&schema::RATE_SCOPES),
         "spec.kprobes.selectors.matchArgs.operator" => of(&schema::ARGUMENT_OPERATORS),
         "spec.kprobes.selectors.matchActions.action" => of(&schema::ACTIONS),
         _ => return None,
