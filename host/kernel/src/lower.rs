@@ -464,6 +464,7 @@ mod tests {
                 },
             ],
             actions: vec![ActionPlan::Override(-13), ActionPlan::Sigkill],
+            ..SelectorPlan::default()
         };
         let plan = plan(vec![selector]);
         let binaries = Binaries::of(&[PolicyPlan { name: "p".into(), hooks: vec![plan.clone()] }]).unwrap();
