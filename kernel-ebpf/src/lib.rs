@@ -11,6 +11,7 @@
 pub mod ancestry;
 pub mod arguments;
 pub mod atomic;
+pub mod calls;
 pub mod counters;
 pub mod files;
 pub mod hook;
@@ -19,6 +20,7 @@ pub mod memory;
 pub mod network;
 pub mod output;
 pub mod process;
+pub mod report;
 pub mod scratch;
 pub mod structure;
 pub mod task;

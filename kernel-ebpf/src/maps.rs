@@ -2,7 +2,7 @@
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{HashMap, PerCpuArray, ProgramArray, RingBuf};
-use serin_abi::{BINARY_KEY, CpuCounters, MAX_ARGUMENTS, Mark, Process};
+use serin_abi::{BINARY_KEY, CpuCounters, DISPATCH_SLOTS, MAX_ARGUMENTS, Mark, Process};
 
 use crate::scratch::{LEVELS, Slot, Work};
 
@@ -26,13 +26,14 @@ pub static BINARIES: HashMap<[u8; BINARY_KEY], u32> = HashMap::pinned(4096, 0);
 #[map]
 pub static MARKS: HashMap<u64, Mark> = HashMap::pinned(4096, 0);
 
-/// Hook programs by system call number, for kernels where each call has no function to attach to;
-/// from [`CHAINED`] on, further hooks on the same call.
+/// Hook programs by system call, for kernels where each call has no function to attach to;
+/// from [`serin_abi::CHAIN_SLOT`] on, further hooks on the same call.
 #[map]
-pub static SYSCALLS: ProgramArray = ProgramArray::pinned(2048, 0);
+pub static SYSCALLS: ProgramArray = ProgramArray::pinned(DISPATCH_SLOTS, 0);
 
-/// First slot of [`SYSCALLS`] that is not a system call number.
-pub const CHAINED: u32 = 1024;
+/// The same for returns from system calls.
+#[map]
+pub static SYSCALL_RETURNS: ProgramArray = ProgramArray::pinned(DISPATCH_SLOTS, 0);
 
 /// Memory to build a record in.
 #[map]

@@ -17,6 +17,7 @@ mod attach;
 mod backend;
 mod bpffs;
 mod capabilities;
+mod conflict;
 mod counters;
 mod decode;
 mod deny;

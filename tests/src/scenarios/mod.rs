@@ -6,11 +6,14 @@ mod enforcement;
 mod files;
 mod filters;
 mod hooks;
+mod lists;
 mod losses;
 mod network;
 mod operations;
 mod plugins;
 mod processes;
+mod returns;
+mod sections;
 mod sinks;
 mod structures;
 mod writes;
@@ -44,6 +47,9 @@ pub(crate) fn all() -> Vec<Scenario> {
     let subjects = [
         processes::scenarios(),
         hooks::scenarios(),
+        returns::scenarios(),
+        lists::scenarios(),
+        sections::scenarios(),
         enforcement::scenarios(),
         files::scenarios(),
         writes::scenarios(),
