@@ -1,7 +1,9 @@
 //! Reading a hook's arguments into slots, each at most once and only when asked for.
 
 use serin_abi::MAX_STRING;
-use serin_abi::config::{HookConfig, READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME, READ_POINTED, SYSCALL};
+use serin_abi::config::{
+    COMPAT_SYSCALL, HookConfig, READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME, READ_POINTED, SYSCALL,
+};
 use serin_abi::record::{
     ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, Argument, KIND_BINPRM, KIND_BPF_CMD, KIND_CAPABILITY,
     KIND_FILE, KIND_INT, KIND_INT8, KIND_INT16, KIND_LONG, KIND_PATH, KIND_SIZE, KIND_SKB, KIND_SOCK,
@@ -28,10 +30,12 @@ pub trait Registers {
 /// The value of the function's or system call's parameter `index`.
 #[inline(always)]
 pub fn raw(config: &HookConfig, registers: &impl Registers, index: u32) -> u64 {
-    if constant(&config.source) != SYSCALL {
-        return registers.argument(index);
+    let read = |offsets| registers.user_register(u64::from(constant(entry(offsets, index))));
+    match constant(&config.source) {
+        SYSCALL => read(&crate::OFFSETS.syscall_argument),
+        COMPAT_SYSCALL => u64::from(read(&crate::OFFSETS.compat_argument) as u32),
+        _ => registers.argument(index),
     }
-    registers.user_register(u64::from(constant(entry(&crate::OFFSETS.syscall_argument, index))))
 }
 
 /// Reads the argument of `slot` of the configuration into its slot of memory.
@@ -66,6 +70,15 @@ pub fn load(config: &HookConfig, registers: &impl Registers, slot: u32, to: *mut
             (*to).header.flags = ARGUMENT_UNREADABLE;
         }
     }
+}
+
+/// Reads an integer that is there already into its slot of memory.
+#[inline(always)]
+pub fn load_value(kind: u32, value: u64, to: *mut Slot) {
+    let header = Argument { length: 0, kind: kind as u8, flags: 0, mode: 0 };
+    // SAFETY: a pointer to a map value.
+    unsafe { (*to).header = header };
+    load_integer(to, kind, value);
 }
 
 #[inline(always)]

@@ -11,18 +11,16 @@ use serin_abi::config::{
 };
 use serin_abi::digest::Digest;
 use serin_abi::ranges::{self, Ranges};
-use serin_abi::record::{
-    ARGUMENT_UNREADABLE, Argument, HOOK, HOOK_FAILED_CLOSED, HOOK_UNENFORCED, Header, Hit, KIND_FILE,
-    MAX_RECORD,
-};
-use serin_abi::selector::{Facts, Selected, Verdict, constant, entry, select};
+use serin_abi::record::{ARGUMENT_UNREADABLE, HOOK_FAILED_CLOSED, HOOK_UNENFORCED, Header, Hit, KIND_FILE};
+use serin_abi::selector::{Facts, Selected, Verdict, constant, entry, holds_on_return, place, select};
 use serin_abi::text::{Values, search};
-use serin_abi::{HookCounters, MAX_ARGUMENTS, MAX_STRING, Mark, Member, Number, Range, Text};
+use serin_abi::{HookCounters, MAX_ARGUMENTS, Mark, Member, Number, Range, Sharer, Text};
 
 use crate::arguments::{self, Registers};
 use crate::maps::{MARKS, PROCESSES};
-use crate::scratch::{self, Scratch, Slot, Work};
-use crate::{ancestry, counters, follow, identity, output, rate, task};
+use crate::report::{append, append_integer, hit, send};
+use crate::scratch::{self, Scratch, Slot};
+use crate::{ancestry, calls, counters, follow, identity, output, rate, task};
 
 /// What this instance does; set by the agent.
 #[unsafe(no_mangle)]
@@ -43,6 +41,10 @@ static TEXTS: Array<Text> = Array::with_max_entries(1, 0);
 #[map]
 static RANGES: Array<Range> = Array::with_max_entries(1, 0);
 
+/// The hooks that share this program, by slot. The agent sets the size.
+#[map]
+static SHARERS: HashMap<u32, Sharer> = HashMap::with_max_entries(1, 0);
+
 /// What each CPU counted for this hook; one entry.
 #[map]
 static HOOK_COUNTERS: PerCpuArray<HookCounters> = PerCpuArray::with_max_entries(1, 0);
@@ -57,20 +59,41 @@ pub struct Outcome {
     pub result: i32,
 }
 
+/// The hook that runs.
+#[inline(always)]
+pub fn this_hook() -> Sharer {
+    Sharer {
+        hook: constant(&HOOK_CONFIG.hook),
+        next: constant(&HOOK_CONFIG.next),
+        next_return: constant(&HOOK_CONFIG.next_return),
+        reserved: 0,
+    }
+}
+
+/// The hook that runs for the system call with this number.
+#[inline(always)]
+pub fn hook_on_syscall(number: u64) -> Option<Sharer> {
+    if constant(&HOOK_CONFIG.shared) == 0 {
+        return Some(this_hook());
+    }
+    // SAFETY: entries are not changed once the program is attached.
+    unsafe { SHARERS.get(task::syscall_slot(number)?).copied() }
+}
+
 /// Runs the hook: the first selector that matches acts and reports.
 #[inline(always)]
-pub fn run(registers: &impl Registers) -> Outcome {
+pub fn run(registers: &impl Registers, hook: u32) -> Outcome {
     let mut outcome = Outcome { return_error: None, result: 0 };
     let Some(scratch) = scratch::acquire() else {
         output::lost_for_want_of_scratch();
         return outcome;
     };
-    let mut call = Call { registers, scratch: &scratch, loaded: 0 };
+    let mut call = Call { registers, scratch: &scratch, hook, loaded: 0 };
     if let Some(selected) = select(&HOOK_CONFIG, &mut call) {
         count(|counters| &raw mut counters.hits);
         let enforced = act(&selected, &mut outcome);
         if selected.actions & ACTION_POST != 0 && call.within_rate(&selected) {
-            call.report(&selected, enforced);
+            call.report(&selected, enforced, &outcome);
         } else {
             count(|counters| &raw mut counters.unposted);
         }
@@ -121,6 +144,8 @@ fn mark(error: i32) -> bool {
 struct Call<'a, R> {
     registers: &'a R,
     scratch: &'a Scratch,
+    /// The hook's id.
+    hook: u32,
     /// Slots that have been read: one bit each.
     loaded: u32,
 }
@@ -185,9 +210,9 @@ impl<R: Registers> Call<'_, R> {
         allowed
     }
 
-    /// Writes the record.
+    /// Writes the record, or keeps it until the call returns.
     #[inline(always)]
-    fn report(&mut self, selected: &Selected, enforced: bool) {
+    fn report(&mut self, selected: &Selected, enforced: bool, outcome: &Outcome) {
         let work = self.scratch.work;
         let mut flags = 0;
         if selected.failed_closed {
@@ -196,12 +221,41 @@ impl<R: Registers> Call<'_, R> {
         if !enforced {
             flags |= HOOK_UNENFORCED;
         }
-        output::begin(work, HOOK, flags);
-        let count_of_arguments = constant(&HOOK_CONFIG.argument_count);
-        let hook = constant(&HOOK_CONFIG.hook);
-        let hit = Hit { hook, selector: selected.index, arguments: count_of_arguments, reserved: 0 };
+        let at = self.compose(selected);
+        match (constant(&HOOK_CONFIG.return_kind), outcome.return_error) {
+            (0, _) => send(work, flags, at),
+            // The function does not run, and what sees it return may not be called.
+            (kind, Some(error)) => self.report_return(flags, at, kind, i64::from(error) as u64),
+            (_, None) => {
+                // SAFETY: a pointer to a map value.
+                if !unsafe { calls::keep(work, self.hook, at, flags) } {
+                    output::lost_call();
+                    count(|counters| &raw mut counters.lost);
+                }
+            }
+        }
+    }
+
+    /// Writes what was returned behind the arguments, and the record.
+    #[inline(always)]
+    fn report_return(&mut self, flags: u8, at: u32, kind: u32, value: u64) {
+        let work = self.scratch.work;
+        let Some(slot) = self.scratch.slot(0) else { return };
+        arguments::load_value(kind, value, slot);
         // SAFETY: the record is longer than a header and this, and both are aligned to eight.
-        unsafe { (&raw mut (*work).record).cast::<u8>().add(size_of::<Header>()).cast::<Hit>().write(hit) };
+        unsafe { (*hit(work)).returned = 1 };
+        send(work, flags, append_integer(work, at, slot));
+    }
+
+    /// Builds the record but for its header; its length.
+    #[inline(always)]
+    fn compose(&mut self, selected: &Selected) -> u32 {
+        let work = self.scratch.work;
+        let count_of_arguments = constant(&HOOK_CONFIG.argument_count);
+        let to =
+            Hit { hook: self.hook, selector: selected.index, arguments: count_of_arguments, returned: 0 };
+        // SAFETY: the record is longer than a header and this, and both are aligned to eight.
+        unsafe { hit(work).write(to) };
         let mut at = (size_of::<Header>() + size_of::<Hit>()) as u32;
         let mut index = 0;
         while index < MAX_ARGUMENTS as u32 && index < count_of_arguments {
@@ -209,31 +263,49 @@ impl<R: Registers> Call<'_, R> {
             at = append(work, at, slot);
             index += 1;
         }
-        if output::end(work, at) {
-            count(|counters| &raw mut counters.posted);
-        } else {
-            count(|counters| &raw mut counters.lost);
-        }
+        at
     }
 }
 
-/// Copies an argument into the record at `at`; where the next one goes.
+/// Runs when the hooked function returns: reports the call that a selector matched at its entry.
 #[inline(always)]
-fn append(work: *mut Work, at: u32, slot: *mut Slot) -> u32 {
-    const LAST: u32 = (MAX_RECORD - size_of::<Argument>() - MAX_STRING) as u32;
-    if at > LAST {
-        return at;
+pub fn run_return(hook: u32, value: u64) {
+    if !calls::is_under_way(hook) {
+        return;
     }
-    // SAFETY: pointers to map values; `at` leaves room for the longest argument, and the text lies
-    // within the slot's buffer.
-    unsafe {
-        let to = (&raw mut (*work).record).cast::<u8>().add(at as usize);
-        let header = (*slot).header;
-        to.cast::<Argument>().write(header);
-        let length = if header.length > MAX_STRING as u32 { MAX_STRING as u32 } else { header.length };
-        let text = (&raw const (*slot).buffer).cast::<u8>().add(((*slot).start as usize) & (MAX_STRING - 1));
-        crate::memory::copy(to.add(size_of::<Argument>()), text as u64, length);
-        at + size_of::<Argument>() as u32 + ((length + 7) & !7)
+    let Some(scratch) = scratch::acquire() else {
+        calls::forget(hook);
+        count(|counters| &raw mut counters.lost);
+        return output::lost_for_want_of_scratch();
+    };
+    report_returned(&scratch, hook, value);
+    scratch.release();
+}
+
+#[inline(always)]
+fn report_returned(scratch: &Scratch, hook: u32, value: u64) {
+    // SAFETY: a pointer to a map value.
+    let Some((at, flags)) = (unsafe { calls::take(scratch.work, hook) }) else { return };
+    let kind = constant(&HOOK_CONFIG.return_kind);
+    let Some(slot) = scratch.slot(0) else { return };
+    arguments::load_value(kind, value, slot);
+    let mut call = Call { registers: &Returned, scratch, hook, loaded: 1 };
+    // SAFETY: the record is longer than a header and this.
+    let selector = unsafe { (*hit(scratch.work)).selector };
+    if holds_on_return(&HOOK_CONFIG, selector, &mut call) {
+        call.report_return(flags, at, kind, value);
+    } else {
+        count(|counters| &raw mut counters.unposted);
+    }
+}
+
+/// A function that has returned: its arguments are gone.
+struct Returned;
+
+impl Registers for Returned {
+    #[inline(always)]
+    fn argument(&self, _: u32) -> u64 {
+        0
     }
 }
 
@@ -354,8 +426,9 @@ impl Values for Texts {
     }
 }
 
+/// Adds one to a counter of this hook.
 #[inline(always)]
-fn count(counter: impl FnOnce(&mut HookCounters) -> *mut u64) {
+pub fn count(counter: impl FnOnce(&mut HookCounters) -> *mut u64) {
     if let Some(counters) = HOOK_COUNTERS.get_ptr_mut(0) {
         // SAFETY: a pointer to a map value.
         unsafe { counters::increment(counter(&mut *counters)) };

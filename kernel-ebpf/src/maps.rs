@@ -4,7 +4,9 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, ProgramArray, RingBuf};
 use serin_abi::binaries::{BinarySets, BinaryTable, Pattern};
 use serin_abi::identity::Origin;
-use serin_abi::{BINARY_KEY, BINARY_PATHS, CpuCounters, Descriptor, MAX_ARGUMENTS, Mark, Process};
+use serin_abi::{
+    BINARY_KEY, BINARY_PATHS, CpuCounters, DISPATCH_SLOTS, Descriptor, MAX_ARGUMENTS, Mark, Process,
+};
 
 use crate::follow::Followed;
 use crate::scratch::{LEVELS, Slot, Work};
@@ -45,13 +47,14 @@ pub static FOLLOWED: HashMap<Descriptor, Followed> = HashMap::pinned(1, 0);
 #[map]
 pub static MARKS: HashMap<u64, Mark> = HashMap::pinned(4096, 0);
 
-/// Hook programs by system call number, for kernels where each call has no function to attach to;
-/// from [`CHAINED`] on, further hooks on the same call.
+/// Hook programs by system call, for kernels where each call has no function to attach to;
+/// from [`serin_abi::CHAIN_SLOT`] on, further hooks on the same call.
 #[map]
-pub static SYSCALLS: ProgramArray = ProgramArray::pinned(2048, 0);
+pub static SYSCALLS: ProgramArray = ProgramArray::pinned(DISPATCH_SLOTS, 0);
 
-/// First slot of [`SYSCALLS`] that is not a system call number.
-pub const CHAINED: u32 = 1024;
+/// The same for returns from system calls.
+#[map]
+pub static SYSCALL_RETURNS: ProgramArray = ProgramArray::pinned(DISPATCH_SLOTS, 0);
 
 /// Memory to build a record in.
 #[map]

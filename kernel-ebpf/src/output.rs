@@ -45,6 +45,18 @@ pub fn end(work: *mut Work, length: u32) -> bool {
     result == 0
 }
 
+/// Counts a call that could not be kept, as if its record had been written and lost.
+#[inline(always)]
+pub fn lost_call() {
+    if let Some(counters) = counters::of_this_cpu() {
+        // SAFETY: a pointer to a map value.
+        unsafe {
+            counters::increment(&raw mut (*counters).sequence);
+            counters::increment(&raw mut (*counters).lost_calls);
+        }
+    }
+}
+
 /// Counts a record that found no scratch memory, as if it had been written and lost.
 #[inline(always)]
 pub fn lost_for_want_of_scratch() {

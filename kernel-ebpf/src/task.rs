@@ -2,6 +2,7 @@
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_get_current_task_btf};
+use serin_abi::COMPAT_SLOT;
 use serin_abi::record::TaskKey;
 
 use crate::maps::PROCESSES;
@@ -71,9 +72,18 @@ pub fn root(task: u64) -> u64 {
     pointer(task + offset!(task_fs)) + offset!(fs_root)
 }
 
+/// The dispatchers' slot of the system call with this number that the current task makes.
+#[inline(always)]
+pub fn syscall_slot(number: u64) -> Option<u32> {
+    if number >= u64::from(COMPAT_SLOT) {
+        return None;
+    }
+    Some(number as u32 + if in_32_bit_syscall() { COMPAT_SLOT } else { 0 })
+}
+
 /// Whether the current task is in a 32-bit system call, whose numbers mean something else.
 #[inline(always)]
-pub fn in_32_bit_syscall() -> bool {
+fn in_32_bit_syscall() -> bool {
     // SAFETY: the helper takes no arguments, and the verifier knows its result as a `struct task_struct *`.
     let status: u32 = unsafe {
         let current = bpf_get_current_task_btf();

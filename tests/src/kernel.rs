@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serin_btf::{Btf, KERNEL_BTF};
 
-use crate::bpf;
+use crate::{bpf, trigger};
 
 /// The features that scenarios depend on.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +19,8 @@ pub(crate) struct Kernel {
     pub(crate) lsm: bool,
     /// `bpf_override_return` works on system calls.
     pub(crate) error_injection: bool,
+    /// System calls can be made as 32-bit programs make them.
+    pub(crate) compat_calls: bool,
 }
 
 impl Kernel {
@@ -36,6 +38,7 @@ impl Kernel {
             trampolines: hook.is_some_and(|id| bpf::loads(bpf::FENTRY, id)),
             lsm: active.split(',').any(|name| name == "bpf") && lsm_loads,
             error_injection: injectable("__x64_sys_symlinkat"),
+            compat_calls: trigger::compat_dup(-1).is_ok_and(|ended| ended.errno == Some(libc::EBADF)),
         }
     }
 
@@ -47,6 +50,7 @@ impl Kernel {
             (self.trampolines, "fentry"),
             (self.lsm, "BPF LSM"),
             (self.error_injection, "error injection"),
+            (self.compat_calls, "32-bit system calls"),
         ];
         features.into_iter().filter_map(|(there, name)| there.then_some(name)).collect::<Vec<_>>().join(", ")
     }
@@ -58,6 +62,16 @@ impl Kernel {
         } else {
             Err("this kernel has neither kprobes nor fentry, so functions can't be hooked".to_owned())
         }
+    }
+
+    /// 32-bit system calls are there.
+    pub(crate) fn compat_calls(&self) -> Result<(), String> {
+        if self.compat_calls { Ok(()) } else { Err("this kernel runs no 32-bit system calls".to_owned()) }
+    }
+
+    /// Programs on LSM hooks have a say.
+    pub(crate) fn lsm_hooks(&self) -> Result<(), String> {
+        if self.lsm { Ok(()) } else { Err("this kernel does not have `bpf` among its LSMs".to_owned()) }
     }
 
     /// System calls can be made to fail one way or the other.

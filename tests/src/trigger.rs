@@ -116,6 +116,11 @@ pub(crate) fn chmod_nothing(mode: u32) -> Result<Ended> {
     run(&["chmod", &mode.to_string()])
 }
 
+/// Calls `dup(2)` on this number as a 32-bit program does.
+pub(crate) fn compat_dup(descriptor: i32) -> Result<Ended> {
+    run(&["compat-dup", &descriptor.to_string()])
+}
+
 /// Sets a clock that does not exist.
 pub(crate) fn set_clock(clock: i32) -> Result<Ended> {
     run(&["set-clock", &clock.to_string()])
@@ -348,6 +353,7 @@ fn act(words: &[&str]) -> Result<u8> {
             say(capset(effective.parse()?, permitted.parse()?))?;
         }
         ["device-flags", name] => say(device_flags_of(name))?,
+        ["compat-dup", descriptor] => say(-dup_as_32_bit_program(descriptor.parse()?).min(0))?,
         ["set-clock", clock] => say(call(libc::SYS_clock_settime, [clock.parse()?, 0, 0]))?,
         ["symlink-later", target, link] if told_to_go()? => {
             say(symlinkat(target, link)?)?;
@@ -520,6 +526,27 @@ fn call(number: libc::c_long, arguments: [i64; 3]) -> i32 {
     #[allow(unsafe_code, reason = "no wrapper passes arguments that are out of range")]
     let result = unsafe { libc::syscall(number, first, second, third) };
     if result < 0 { errno(std::io::Error::last_os_error()) } else { 0 }
+}
+
+/// `dup(2)` by the gate of 32-bit programs, which 64-bit programs can go through as well; what it returns.
+fn dup_as_32_bit_program(descriptor: i32) -> i32 {
+    /// <https://github.com/torvalds/linux/blob/master/arch/x86/entry/syscalls/syscall_32.tbl>
+    const DUP: i32 = 41;
+    let mut result = DUP;
+    // SAFETY: the call takes a number; the kernel keeps all registers but r8 to r11 and eax, and rbx is put back.
+    #[allow(unsafe_code, reason = "there is no wrapper for the other gate")]
+    unsafe {
+        std::arch::asm!(
+            "push rbx",
+            "mov ebx, {descriptor:e}",
+            "int 0x80",
+            "pop rbx",
+            descriptor = in(reg) descriptor,
+            inlateout("eax") result,
+            out("r8") _, out("r9") _, out("r10") _, out("r11") _,
+        );
+    }
+    result
 }
 
 fn errno(error: std::io::Error) -> i32 {

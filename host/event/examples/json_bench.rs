@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serin_event::argument::Argument;
 use serin_event::process::Flags;
-use serin_event::{Event, EventKind, Hook, Process, json};
+use serin_event::{Event, EventKind, Hook, Place, Process, json};
 
 const BATCH: usize = 256;
 const ROUNDS: usize = 400;
@@ -48,6 +48,7 @@ fn batch(kind: &EventKind) -> Vec<Event> {
 
 fn main() {
     let kprobe = EventKind::Kprobe(Hook {
+        place: Place::Function,
         function_name: "__x64_sys_symlinkat".into(),
         policy_name: "sys-symlink-passwd".into(),
         message: "".into(),
@@ -58,6 +59,7 @@ fn main() {
             (Argument::String("/tmp/x".into()), "".into()),
         ],
         actions: Arc::new(["KPROBE_ACTION_POST"]),
+        returned: None,
         selector: 0,
         failed_closed: false,
         unenforced: false,

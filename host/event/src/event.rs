@@ -39,7 +39,7 @@ pub enum EventKind {
         /// Number of the signal that killed it; 0 if none.
         signal: u8,
     },
-    /// A policy's hook matched: `process_kprobe`.
+    /// A policy's hook matched: `process_kprobe`, or the event that belongs to its [`Place`].
     Kprobe(Hook),
     /// Events that were counted but not delivered: `loss`.
     Loss {
@@ -54,16 +54,37 @@ pub enum EventKind {
 
 impl EventKind {
     /// The names of all kinds.
-    pub const NAMES: &[&str] = &["process_exec", "process_exit", "process_kprobe", "loss", "action_result"];
+    pub const NAMES: &[&str] =
+        &["process_exec", "process_exit", "process_kprobe", "process_lsm", "loss", "action_result"];
 
     /// Its name: the event's key in JSON, and what filters call it.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Exec => "process_exec",
             Self::Exit { .. } => "process_exit",
-            Self::Kprobe(_) => "process_kprobe",
+            Self::Kprobe(hook) => hook.place.event_name(),
             Self::Loss { .. } => "loss",
             Self::ActionResult(_) => "action_result",
+        }
+    }
+}
+
+/// What kind of place a hook sits in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Place {
+    /// A kernel function or system call: `process_kprobe`.
+    #[default]
+    Function,
+    /// An LSM hook: `process_lsm`.
+    Lsm,
+}
+
+impl Place {
+    /// The name of the event that a hit there makes.
+    pub const fn event_name(&self) -> &'static str {
+        match self {
+            Self::Function => "process_kprobe",
+            Self::Lsm => "process_lsm",
         }
     }
 }
@@ -71,7 +92,9 @@ impl EventKind {
 /// What a policy's hook saw and did.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hook {
-    /// The hooked function, e.g. `__x64_sys_symlinkat`.
+    /// What kind of place it sits in.
+    pub place: Place,
+    /// The hooked function, e.g. `__x64_sys_symlinkat`, or LSM hook, e.g. `file_open`.
     pub function_name: Arc<str>,
     /// Name of the policy.
     pub policy_name: Arc<str>,
@@ -81,6 +104,8 @@ pub struct Hook {
     pub tags: Arc<[String]>,
     /// The arguments, each with the policy's label (empty if none).
     pub arguments: Vec<(Argument, Arc<str>)>,
+    /// What the function returned, with the policy's label, if the policy asks for that.
+    pub returned: Option<(Argument, Arc<str>)>,
     /// Every action that the matching selector took, in order, by Tetragon's name: `KPROBE_ACTION_OVERRIDE`.
     pub actions: Arc<[&'static str]>,
     /// Index of the selector that matched.

@@ -116,6 +116,8 @@ pub struct HookHit {
     pub selector: u32,
     /// The arguments that the policy asks for, in the policy's order.
     pub arguments: Vec<Argument>,
+    /// What the function returned, if the policy asks for that.
+    pub returned: Option<Argument>,
     /// An enforcing filter could not read an argument and failed closed.
     pub failed_closed: bool,
     /// An enforcing action could not be carried out.

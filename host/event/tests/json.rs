@@ -10,7 +10,7 @@ use serin_event::kernel_object::{BpfMap, BpfProgram, Credentials, Module, PerfEv
 use serin_event::network::{Address, Packet, Sock, Tuple, UnixAddress};
 use serin_event::process::Flags;
 use serin_event::structure::Structure;
-use serin_event::{Alert, Annotation, Event, EventKind, Hook, Process, Severity, json};
+use serin_event::{Alert, Annotation, Event, EventKind, Hook, Place, Process, Severity, json};
 
 const TIME: u64 = 1_696_629_837_700_326_678;
 
@@ -60,12 +60,14 @@ fn event(kind: EventKind) -> Event {
 
 fn hook(arguments: Vec<(Argument, Arc<str>)>, actions: &[&'static str]) -> Hook {
     Hook {
+        place: Place::Function,
         function_name: "__x64_sys_symlinkat".into(),
         policy_name: "sys-symlink-passwd".into(),
         message: "".into(),
         tags: Arc::new([]),
         arguments,
         actions: actions.into(),
+        returned: None,
         selector: 0,
         failed_closed: false,
         unenforced: false,
@@ -112,7 +114,8 @@ fn kprobe() {
         (Argument::Unreadable("Bad address for basic type"), "target".into()),
         (Argument::String(String::new()), "".into()),
     ];
-    let hook = hook(arguments, &["KPROBE_ACTION_POST"]);
+    let returned = Some((Argument::Int(-22), "error".into()));
+    let hook = Hook { returned, ..hook(arguments, &["KPROBE_ACTION_POST"]) };
     let event = Event { tid: 52_701, ..event(EventKind::Kprobe(hook)) };
     assert_eq!(line(&event), golden(include_str!("golden/process_kprobe.json")));
 }
@@ -218,6 +221,15 @@ fn structures_are_told_as_tetragon_tells_them() {
         let hook = hook(vec![(Argument::Structure(Box::new(structure)), "".into())], &["KPROBE_ACTION_POST"]);
         let line = line(&event(EventKind::Kprobe(hook)));
         assert!(line.contains(&format!(r#""args":[{expected}]"#)), "{expected}\n{line}");
+    }
+}
+
+#[test]
+fn places_have_events_of_their_own() {
+    for (place, key) in [(Place::Function, "process_kprobe"), (Place::Lsm, "process_lsm")] {
+        let hook = Hook { place, ..hook(Vec::new(), &["KPROBE_ACTION_POST"]) };
+        let line = line(&event(EventKind::Kprobe(hook)));
+        assert!(line.starts_with(&format!(r#"{{"{key}":{{"process":{{"#)), "{key}: {line}");
     }
 }
 

@@ -59,17 +59,11 @@ impl Line<'_> {
         write!(f, " {}", Text(&hook.function_name))?;
         for (argument, _) in &hook.arguments {
             f.write_str(" ")?;
-            match argument {
-                Argument::Int(value) => value.fmt(f)?,
-                Argument::Uint(value) => value.fmt(f)?,
-                Argument::Long(value) => value.fmt(f)?,
-                Argument::Size(value) => value.fmt(f)?,
-                Argument::String(value) => Text(value).fmt(f)?,
-                Argument::File(file) => Text(&file.path).fmt(f)?,
-                Argument::Word(_, word) => f.write_str(word)?,
-                Argument::Structure(value) => structure(value, f)?,
-                Argument::Unreadable(_) => f.write_str("?")?,
-            }
+            value(argument, f)?;
+        }
+        if let Some((argument, _)) = &hook.returned {
+            f.write_str(" = ")?;
+            value(argument, f)?;
         }
         write!(f, " [{}]", Text(&hook.policy_name))?;
         for action in hook.actions.iter() {
@@ -119,6 +113,20 @@ fn side(address: IpAddr, port: u16, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     SocketAddr::new(address, port).fmt(f)
 }
 
+fn value(argument: &Argument, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match argument {
+        Argument::Int(value) => value.fmt(f),
+        Argument::Uint(value) => value.fmt(f),
+        Argument::Long(value) => value.fmt(f),
+        Argument::Size(value) => value.fmt(f),
+        Argument::String(value) => Text(value).fmt(f),
+        Argument::File(file) => Text(&file.path).fmt(f),
+        Argument::Word(_, word) => f.write_str(word),
+        Argument::Structure(value) => structure(value, f),
+        Argument::Unreadable(_) => f.write_str("?"),
+    }
+}
+
 fn arguments(process: Option<&Process>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let arguments = process.map(|process| process.arguments.as_slice()).unwrap_or_default();
     arguments.iter().try_for_each(|argument| write!(f, " {}", Text(argument)))
@@ -164,7 +172,7 @@ mod tests {
     use serin_event::action::{ActionRequest, Source};
     use serin_event::argument::File;
     use serin_event::network::{Packet, Sock, UnixAddress};
-    use serin_event::{Alert, Severity};
+    use serin_event::{Alert, Place, Severity};
 
     use super::*;
 
@@ -196,12 +204,14 @@ mod tests {
             Argument::String(String::new()),
         ];
         Hook {
+            place: Place::Function,
             function_name: "__x64_sys_symlinkat".into(),
             policy_name: "symlink".into(),
             message: "".into(),
             tags: Arc::new([]),
             arguments: arguments.map(|argument| (argument, "".into())).into(),
             actions: Arc::new(["KPROBE_ACTION_POST", "KPROBE_ACTION_OVERRIDE", "KPROBE_ACTION_SIGKILL"]),
+            returned: Some((Argument::Long(-1), "".into())),
             selector: 0,
             failed_closed: false,
             unenforced: false,
@@ -268,7 +278,7 @@ mod tests {
             ),
             (
                 Event { alerts: vec![alert], ..event(EventKind::Kprobe(hook())) },
-                r#"🎯 hook    gull /usr/bin/ln __x64_sys_symlinkat /etc/passwd -100 /etc/passwd ? "" [symlink] OVERRIDE SIGKILL 🚨 high "passwd linked""#,
+                r#"🎯 hook    gull /usr/bin/ln __x64_sys_symlinkat /etc/passwd -100 /etc/passwd ? "" = -1 [symlink] OVERRIDE SIGKILL 🚨 high "passwd linked""#,
             ),
             (alone(EventKind::Loss { cpu: 3, count: 12 }), "🕳️ loss    gull 12 records of CPU 3"),
             (

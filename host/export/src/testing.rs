@@ -1,6 +1,6 @@
 //! Events for tests.
 
-use serin_event::{Event, EventKind, Hook};
+use serin_event::{Event, EventKind, Hook, Place};
 
 /// An event of this kind with nothing around it.
 pub(crate) fn event(kind: EventKind) -> Event {
@@ -29,12 +29,14 @@ pub(crate) fn losses(count: u64) -> Vec<Event> {
 /// A hit of this policy.
 pub(crate) fn hit(policy: &str) -> Event {
     event(EventKind::Kprobe(Hook {
+        place: Place::Function,
         function_name: "__x64_sys_open".into(),
         policy_name: policy.into(),
         message: "".into(),
         tags: Vec::new().into(),
         arguments: Vec::new(),
         actions: vec!["KPROBE_ACTION_POST"].into(),
+        returned: None,
         selector: 0,
         failed_closed: false,
         unenforced: false,

@@ -1,7 +1,8 @@
 //! Attaching one hook: which ways to try, in which order, and trying them.
 
-use aya::programs::{BtfTracePoint, FEntry, KProbe, Lsm};
+use aya::programs::{BtfTracePoint, FEntry, FExit, KProbe, Lsm};
 use aya::{Btf, Ebpf};
+use serin_abi::COMPAT_SLOT;
 use serin_abi::config::{OVERRIDE_MARK, OVERRIDE_RESULT, OVERRIDE_RETURN};
 use serin_policy::{HookPlan, Target};
 
@@ -26,10 +27,19 @@ pub(crate) struct Attempts {
 }
 
 /// Plans a hook's attachment. `lsm_matches` says whether the LSM hook of a
-/// `security_*` function has the function's parameters.
-pub(crate) fn plan(hook: &HookPlan, probe: &Probe, lsm_matches: impl Fn(&str) -> bool) -> Attempts {
+/// `security_*` function has the function's parameters, and `overridden` whether any policy overrides the system call:
+/// then those that don't stay out of the way (see [`crate::conflict`]).
+pub(crate) fn plan(
+    hook: &HookPlan,
+    probe: &Probe,
+    overridden: bool,
+    lsm_matches: impl Fn(&str) -> bool,
+) -> Attempts {
     let mut attempts = Attempts::default();
     match (&hook.target, overrides(hook)) {
+        (Target::Syscall { .. }, false) if overridden => {
+            attempts.consider(Backend::SysEnter, None, &Ok(()));
+        }
         (Target::Syscall { .. }, false) => {
             attempts.consider(Backend::Fentry, None, &probe.trampolines);
             attempts.consider(Backend::Kprobe, None, &probe.kprobes);
@@ -38,6 +48,15 @@ pub(crate) fn plan(hook: &HookPlan, probe: &Probe, lsm_matches: impl Fn(&str) ->
         (Target::Syscall { name, .. }, true) => {
             attempts.consider(Backend::Kprobe, Some(Enforcement::OverrideReturn), &probe.kprobes);
             attempts.consider_deny_by_lsm(name, probe);
+        }
+        // What runs them has no name that is the same in every kernel.
+        (Target::CompatSyscall { .. }, false) => attempts.consider(Backend::SysEnter, None, &Ok(())),
+        (Target::CompatSyscall { name, .. }, true) => {
+            let reason = format!("calls of 32-bit programs, such as `{name}`, can be seen but not refused");
+            attempts.rule_out(Backend::SysEnter, &reason);
+        }
+        (Target::Lsm(_), overrides) => {
+            attempts.consider(Backend::Lsm, overrides.then_some(Enforcement::LsmResult), &probe.lsm);
         }
         (Target::Function(name), overrides) => {
             let enforcement = overrides.then_some(Enforcement::LsmResult);
@@ -56,6 +75,29 @@ pub(crate) fn plan(hook: &HookPlan, probe: &Probe, lsm_matches: impl Fn(&str) ->
             }
         }
     }
+    attempts
+}
+
+/// Plans how a hook learns of its function's return. Where some policy overrides the function, only the dispatcher
+/// sees every return and leaves the override alone.
+pub(crate) fn plan_return(target: &Target, probe: &Probe, overridden: bool) -> Attempts {
+    let mut attempts = Attempts::default();
+    if overridden || matches!(target, Target::CompatSyscall { .. }) {
+        attempts.consider(Backend::SysExit, None, &Ok(()));
+        return attempts;
+    }
+    attempts.consider(Backend::Fexit, None, &probe.trampolines);
+    attempts.consider(Backend::Kretprobe, None, &probe.kprobes);
+    if matches!(target, Target::Syscall { .. }) {
+        attempts.consider(Backend::SysExit, None, &Ok(()));
+    }
+    attempts
+}
+
+/// The same for hooks on several system calls that share a program.
+pub(crate) fn plan_shared_return() -> Attempts {
+    let mut attempts = Attempts::default();
+    attempts.consider(Backend::SysExit, None, &Ok(()));
     attempts
 }
 
@@ -102,12 +144,34 @@ impl Attempt {
     }
 }
 
-/// The kernel function that a target is attached to.
+/// The dispatchers' slot of a system call.
+pub(crate) fn syscall_slot(target: &Target) -> Option<u32> {
+    match target {
+        Target::Syscall { number, .. } => Some(*number),
+        Target::CompatSyscall { number, .. } => Some(COMPAT_SLOT + number),
+        _ => None,
+    }
+}
+
+/// The way to attach one program for hooks on several system calls; it cannot override.
+pub(crate) fn plan_shared() -> Attempts {
+    let mut attempts = Attempts::default();
+    attempts.consider(Backend::SysEnter, None, &Ok(()));
+    attempts
+}
+
+/// The kernel function or LSM hook that a target is attached to.
 pub(crate) fn function(target: &Target) -> String {
     match target {
-        Target::Function(name) => name.clone(),
+        Target::Function(name) | Target::Lsm(name) => name.clone(),
         Target::Syscall { name, .. } => format!("__x64_sys_{name}"),
+        Target::CompatSyscall { name, .. } => format!("__ia32_sys_{name}"),
     }
+}
+
+/// The program that a dispatcher calls, and the dispatcher's tracepoint.
+pub(crate) fn dispatched(backend: Backend) -> (&'static str, &'static str) {
+    if backend == Backend::SysExit { ("hook_sys_exit", "sys_exit") } else { ("hook_sys_enter", "sys_enter") }
 }
 
 /// Loads and attaches the program of a back-end. The one of the dispatcher is
@@ -125,8 +189,14 @@ pub(crate) fn attach(
             hook.load(function, btf).map_err(|error| program_error(name, error))?;
             hook.attach().map_err(|error| program_error(name, error))?;
         }
-        Backend::Kprobe => {
-            let name = "hook_kprobe";
+        Backend::Fexit => {
+            let name = "hook_fexit";
+            let hook: &mut FExit = program(ebpf, name)?;
+            hook.load(function, btf).map_err(|error| program_error(name, error))?;
+            hook.attach().map_err(|error| program_error(name, error))?;
+        }
+        Backend::Kprobe | Backend::Kretprobe => {
+            let name = if backend == Backend::Kprobe { "hook_kprobe" } else { "hook_kretprobe" };
             let hook: &mut KProbe = program(ebpf, name)?;
             hook.load().map_err(|error| program_error(name, error))?;
             hook.attach(function, 0).map_err(|error| program_error(name, error))?;
@@ -138,10 +208,10 @@ pub(crate) fn attach(
             hook.load(lsm, btf).map_err(|error| program_error(name, error))?;
             hook.attach().map_err(|error| program_error(name, error))?;
         }
-        Backend::SysEnter => {
-            let name = "hook_sys_enter";
+        Backend::SysEnter | Backend::SysExit => {
+            let (name, tracepoint) = dispatched(backend);
             let hook: &mut BtfTracePoint = program(ebpf, name)?;
-            hook.load("sys_enter", btf).map_err(|error| program_error(name, error))?;
+            hook.load(tracepoint, btf).map_err(|error| program_error(name, error))?;
         }
     }
     Ok(())
@@ -157,6 +227,7 @@ mod tests {
         HookPlan {
             target,
             arguments: Vec::new(),
+            returns: None,
             selectors: vec![SelectorPlan { actions: vec![action], ..SelectorPlan::default() }],
             message: String::new(),
             tags: Vec::new(),
@@ -180,7 +251,7 @@ mod tests {
         let deny = ActionPlan::Override(-1);
         let everything = offers(true, true, true);
         let nothing = offers(false, false, false);
-        let cases: [(Target, ActionPlan, &Probe, &[&str]); 8] = [
+        let cases: [(Target, ActionPlan, &Probe, &[&str]); 10] = [
             (syscall("symlinkat"), ActionPlan::Post, &everything, &["fentry", "kprobe", "sys_enter"]),
             (syscall("symlinkat"), ActionPlan::Sigkill, &nothing, &["sys_enter"]),
             (
@@ -197,10 +268,12 @@ mod tests {
             (syscall("symlinkat"), deny.clone(), &nothing, &[]),
             (function("fd_install"), ActionPlan::Post, &everything, &["fentry", "kprobe"]),
             (function("security_file_open"), ActionPlan::Post, &everything, &["lsm", "fentry", "kprobe"]),
-            (function("security_file_open"), deny, &everything, &["lsm by LSM result"]),
+            (function("security_file_open"), deny.clone(), &everything, &["lsm by LSM result"]),
+            (Target::Lsm("file_open".into()), ActionPlan::Post, &everything, &["lsm"]),
+            (Target::Lsm("file_open".into()), deny, &everything, &["lsm by LSM result"]),
         ];
         for (target, action, probe, expected) in cases {
-            let plan = plan(&hook(target.clone(), action.clone()), probe, |_| true);
+            let plan = plan(&hook(target.clone(), action.clone()), probe, false, |_| true);
             let found: Vec<String> = plan
                 .tries
                 .iter()
@@ -214,11 +287,39 @@ mod tests {
     }
 
     #[test]
-    fn what_is_ruled_out_has_a_reason() {
+    fn who_only_looks_leaves_overrides_alone() {
         let plan =
-            plan(&hook(syscall("symlinkat"), ActionPlan::Override(-1)), &offers(true, false, false), |_| {
-                true
-            });
+            plan(&hook(syscall("symlinkat"), ActionPlan::Post), &offers(true, true, true), true, |_| true);
+        let found: Vec<_> = plan.tries.iter().map(|attempt| attempt.backend).collect();
+        assert_eq!(found, [Backend::SysEnter]);
+    }
+
+    #[test]
+    fn returns_are_waited_for_in_a_way_that_leaves_overrides_alone() {
+        let (everything, nothing) = (offers(true, true, true), offers(false, false, false));
+        let compat = Target::CompatSyscall { name: "dup".into(), number: 41 };
+        let cases: [(Target, bool, &Probe, &[&str]); 5] = [
+            (syscall("symlinkat"), false, &everything, &["fexit", "kretprobe", "sys_exit"]),
+            (syscall("symlinkat"), false, &nothing, &["sys_exit"]),
+            (syscall("symlinkat"), true, &everything, &["sys_exit"]),
+            (compat, false, &everything, &["sys_exit"]),
+            (Target::Function("fd_install".into()), false, &everything, &["fexit", "kretprobe"]),
+        ];
+        for (target, overridden, probe, expected) in cases {
+            let plan = plan_return(&target, probe, overridden);
+            let found: Vec<_> = plan.tries.iter().map(|attempt| attempt.backend.to_string()).collect();
+            assert_eq!(found, expected, "{target:?}, overridden: {overridden}");
+        }
+    }
+
+    #[test]
+    fn what_is_ruled_out_has_a_reason() {
+        let plan = plan(
+            &hook(syscall("symlinkat"), ActionPlan::Override(-1)),
+            &offers(true, false, false),
+            true,
+            |_| true,
+        );
         assert_eq!(plan.ruled_out, [(Backend::Kprobe, "no".into()), (Backend::Lsm, "no".into())]);
     }
 }

@@ -13,6 +13,12 @@ pub enum Backend {
     Lsm,
     /// The dispatcher on the raw tracepoint sys_enter, by system call number.
     SysEnter,
+    /// A BPF trampoline at the function's return (Linux 5.17, for what it returns).
+    Fexit,
+    /// A kretprobe on the function.
+    Kretprobe,
+    /// The dispatcher on the raw tracepoint sys_exit, by system call number.
+    SysExit,
 }
 
 impl fmt::Display for Backend {
@@ -22,6 +28,9 @@ impl fmt::Display for Backend {
             Backend::Kprobe => "kprobe",
             Backend::Lsm => "lsm",
             Backend::SysEnter => "sys_enter",
+            Backend::Fexit => "fexit",
+            Backend::Kretprobe => "kretprobe",
+            Backend::SysExit => "sys_exit",
         })
     }
 }

@@ -186,6 +186,7 @@ mod tests {
         let hook = HookPlan {
             target: Target::Function("f".into()),
             arguments: Vec::new(),
+            returns: None,
             selectors: vec![selector],
             message: String::new(),
             tags: Vec::new(),

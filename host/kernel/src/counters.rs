@@ -20,6 +20,8 @@ pub struct KernelCount {
     pub lost_busy: u64,
     /// Processes that found the process table full.
     pub processes_full: u64,
+    /// Calls that could not be kept until they return, or never did.
+    pub lost_calls: u64,
     /// Descriptors that found the table of followed ones full.
     pub followed_full: u64,
 }
@@ -27,7 +29,7 @@ pub struct KernelCount {
 /// What one hook counted, over all CPUs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HookCount {
-    /// Times a selector matched. Always `posted + lost + unposted`.
+    /// Times a selector matched: `posted + lost + unposted`, and the calls whose return is still waited for.
     pub hits: u64,
     /// Hits whose record was written.
     pub posted: u64,
@@ -60,6 +62,7 @@ impl CpuCounterMap {
             lost_full: sum.lost_full + cpu.lost_full,
             lost_busy: sum.lost_busy + cpu.lost_busy,
             processes_full: sum.processes_full + cpu.processes_full,
+            lost_calls: sum.lost_calls + cpu.lost_calls,
             followed_full: sum.followed_full + cpu.followed_full,
         };
         Ok(self.read()?.iter().fold(KernelCount::default(), add))

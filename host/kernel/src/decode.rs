@@ -91,18 +91,23 @@ fn string(bytes: &[u8]) -> String {
 fn hook(header: Header, flags: u8, raw: record::Hit, bytes: &[u8]) -> Option<Record> {
     let mut at = size_of::<record::Header>() + size_of::<record::Hit>();
     let mut arguments = Vec::with_capacity(raw.arguments.min(serin_abi::MAX_ARGUMENTS as u32) as usize);
-    for _ in 0..raw.arguments {
+    let mut next = || {
         let argument_header: record::Argument = read(bytes, at)?;
         at += size_of::<record::Argument>();
         let value = bytes.get(at..at.checked_add(argument_header.length as usize)?)?;
         at += (argument_header.length as usize).next_multiple_of(8);
-        arguments.push(argument(&argument_header, value)?);
+        argument(&argument_header, value)
+    };
+    for _ in 0..raw.arguments {
+        arguments.push(next()?);
     }
+    let returned = if raw.returned == 0 { None } else { Some(next()?) };
     Some(Record::Hook(HookHit {
         header,
         hook: raw.hook,
         selector: raw.selector,
         arguments,
+        returned,
         failed_closed: flags & HOOK_FAILED_CLOSED != 0,
         unenforced: flags & HOOK_UNENFORCED != 0,
     }))
@@ -233,7 +238,7 @@ mod tests {
             .u32(3)
             .u32(1)
             .u32(13)
-            .u32(0)
+            .u32(1)
             .argument(KIND_INT, 0, 0, &(-2_i64).to_ne_bytes())
             .argument(KIND_UINT, 0, 0, &u64::from(u32::MAX).to_ne_bytes())
             .argument(KIND_LONG, 0, 0, &i64::MIN.to_ne_bytes())
@@ -247,6 +252,7 @@ mod tests {
             .argument(KIND_BPF_CMD, 0, 0, &5_i64.to_ne_bytes())
             .argument(KIND_CAP_EFFECTIVE, 0, 0, &0x1ff_i64.to_ne_bytes())
             .argument(KIND_CAPABILITY, 0, 0, &21_i64.to_ne_bytes())
+            .argument(KIND_INT, 0, 0, &(-22_i64).to_ne_bytes())
             .finish();
         let expected = HookHit {
             header: HEADER,
@@ -283,6 +289,7 @@ mod tests {
                 Argument::Word("cap_effective_arg", "00000000000001ff".into()),
                 Argument::Structure(Box::new(Structure::Capability(21))),
             ],
+            returned: Some(Argument::Int(-22)),
             failed_closed: true,
             unenforced: false,
         };

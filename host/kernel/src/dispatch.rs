@@ -1,6 +1,6 @@
-//! The dispatcher's table: hook programs by system call number.
+//! A dispatcher's table: hook programs by system call, for entries or for returns.
 //!
-//! A call's first hook stands at the call's number; each hook also stands at a
+//! A call's first hook stands at the call's slot; each hook also stands at a
 //! slot of its own, where the hook before it goes on. A new hook becomes the
 //! first, and goes on at the one that was first until then.
 
@@ -9,18 +9,17 @@ use std::collections::HashMap;
 use aya::maps::{MapData, ProgramArray};
 use aya::programs::ProgramFd;
 
+use serin_abi::{CHAIN_SLOT, COMPAT_SLOT, DISPATCH_SLOTS};
+
 use crate::KernelError;
 use crate::programs::map_error;
 
-/// First slot that is not a system call number: `CHAINED` of the programs.
-const CHAINED: u32 = 1024;
-/// Slots of the table.
-const SLOTS: u32 = 2048;
 /// Hooks on one call: the kernel allows 33 tail calls in a row (`MAX_TAIL_CALL_CNT`).
 const MAX_ON_ONE_CALL: u32 = 32;
 
 /// The table, and where its chains start.
 pub(crate) struct Dispatcher {
+    name: &'static str,
     table: ProgramArray<MapData>,
     attached: bool,
     next_slot: u32,
@@ -29,8 +28,9 @@ pub(crate) struct Dispatcher {
 }
 
 impl Dispatcher {
-    pub(crate) fn new(table: ProgramArray<MapData>) -> Self {
-        Dispatcher { table, attached: false, next_slot: CHAINED, first: HashMap::new() }
+    /// `name` is that of the table among the maps.
+    pub(crate) fn new(name: &'static str, table: ProgramArray<MapData>) -> Self {
+        Dispatcher { name, table, attached: false, next_slot: CHAIN_SLOT, first: HashMap::new() }
     }
 
     pub(crate) fn is_attached(&self) -> bool {
@@ -41,18 +41,18 @@ impl Dispatcher {
         self.attached = true;
     }
 
-    /// Where a new hook on this call must go on; 0 for nowhere.
+    /// Where a new hook on the call with this slot must go on; 0 for nowhere.
     ///
     /// # Errors
     /// Says which limit one more hook would exceed.
-    pub(crate) fn next(&self, number: u32) -> Result<u32, String> {
-        if number >= CHAINED {
-            return Err(format!("system call number {number}: the dispatcher goes up to {}", CHAINED - 1));
+    pub(crate) fn next(&self, call: u32) -> Result<u32, String> {
+        if call >= CHAIN_SLOT {
+            return Err(format!("system call number {call}: the dispatcher goes up to {}", COMPAT_SLOT - 1));
         }
-        if self.next_slot >= SLOTS {
-            return Err(format!("more than {} hooks on the dispatcher", SLOTS - CHAINED));
+        if self.next_slot >= DISPATCH_SLOTS {
+            return Err(format!("more than {} hooks on the dispatcher", DISPATCH_SLOTS - CHAIN_SLOT));
         }
-        match self.first.get(&number) {
+        match self.first.get(&call) {
             None => Ok(0),
             Some((_, count)) if *count >= MAX_ON_ONE_CALL => {
                 Err(format!("more than {MAX_ON_ONE_CALL} hooks on one system call"))
@@ -62,14 +62,14 @@ impl Dispatcher {
     }
 
     /// Puts a hook, loaded with [`Dispatcher::next`], at the start of its call's chain.
-    pub(crate) fn add(&mut self, number: u32, program: &ProgramFd) -> Result<(), KernelError> {
+    pub(crate) fn add(&mut self, call: u32, program: &ProgramFd) -> Result<(), KernelError> {
         let slot = self.next_slot;
         self.next_slot += 1;
-        for index in [slot, number] {
-            self.table.set(index, program, 0).map_err(|error| map_error("SYSCALLS", error))?;
+        for index in [slot, call] {
+            self.table.set(index, program, 0).map_err(|error| map_error(self.name, error))?;
         }
-        let count = self.first.get(&number).map_or(0, |(_, count)| *count);
-        self.first.insert(number, (slot, count + 1));
+        let count = self.first.get(&call).map_or(0, |(_, count)| *count);
+        self.first.insert(call, (slot, count + 1));
         Ok(())
     }
 }

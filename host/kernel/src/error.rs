@@ -96,6 +96,12 @@ pub enum KernelError {
         /// Every way that was tried and why it failed.
         attempts: Vec<AttemptError>,
     },
+    /// A trampoline on the function keeps `bpf_override_return` from working.
+    #[error("a hook that was attached before is on the function by a trampoline, which defeats it")]
+    OverrideDefeated,
+    /// What a hook's function returns cannot be learnt in any way.
+    #[error("the function's return cannot be hooked:{}", list(.0))]
+    NoReturn(Vec<AttemptError>),
     /// Waiting for records failed.
     #[error("cannot wait for records: {0}")]
     Poll(#[source] std::io::Error),

@@ -13,6 +13,7 @@ use serin_policy::PolicyPlan;
 
 use crate::binaries::{Binaries, ExistingProcess, binary_patterns};
 use crate::bpffs::PinDirectory;
+use crate::conflict::Conflicts;
 use crate::counters::{CpuCounterMap, KernelCount};
 use crate::deny::{Deniers, POINT_BITS};
 use crate::dispatch::Dispatcher;
@@ -82,7 +83,9 @@ pub struct Kernel {
     pub(crate) binaries: Binaries,
     pub(crate) deniers: Deniers,
     pub(crate) dispatcher: Dispatcher,
+    pub(crate) return_dispatcher: Dispatcher,
     pub(crate) hooks: Vec<Attached>,
+    pub(crate) conflicts: Conflicts,
     base: Ebpf,
     binary_maps: BinaryMaps,
     processes: HashMap<MapData, u32, Wire<Process>>,
@@ -135,10 +138,12 @@ impl Kernel {
             origins: take_map(&mut base, "ORIGINS")?,
             counters: CpuCounterMap(Arc::new(take_map(&mut base, "CPU_COUNTERS")?)),
             ring: Some(take_map(&mut base, "EVENTS")?),
-            dispatcher: Dispatcher::new(take_map(&mut base, "SYSCALLS")?),
+            dispatcher: Dispatcher::new("SYSCALLS", take_map(&mut base, "SYSCALLS")?),
+            return_dispatcher: Dispatcher::new("SYSCALL_RETURNS", take_map(&mut base, "SYSCALL_RETURNS")?),
             binaries: Binaries::default(),
             deniers: Deniers::default(),
             hooks: Vec::new(),
+            conflicts: Conflicts::default(),
             btf: Arc::new(btf),
             types,
             offsets,
@@ -219,6 +224,15 @@ impl Kernel {
         if !self.dispatcher.is_attached() {
             self.attach_typed("dispatch", "sys_enter")?;
             self.dispatcher.set_attached();
+        }
+        Ok(())
+    }
+
+    /// The same for returns.
+    pub(crate) fn attach_return_dispatcher(&mut self) -> Result<(), KernelError> {
+        if !self.return_dispatcher.is_attached() {
+            self.attach_typed("dispatch_return", "sys_exit")?;
+            self.return_dispatcher.set_attached();
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ mod backend;
 mod binaries;
 mod bpffs;
 mod capabilities;
+mod conflict;
 mod counters;
 mod decode;
 mod deny;

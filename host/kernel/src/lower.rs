@@ -5,12 +5,12 @@ use std::ops::RangeInclusive;
 
 use serin_abi::config::{
     ACTION_COPY, ACTION_FOLLOW, ACTION_OVERRIDE, ACTION_POST, ACTION_REMEMBER, ACTION_SIGKILL, ACTION_SIGNAL,
-    ACTION_UNFOLLOW, ArgumentConfig, BINARY_OWN, BINARY_PARENT, FUNCTION, Filter, HookConfig, PID_ANCESTORS,
-    PID_NAMESPACE, RATE_GLOBAL, RATE_PROCESS, RATE_THREAD, RATE_UNLIMITED, READ_DENTRY, READ_DESCRIPTOR,
-    READ_FIELDS, READ_FILENAME, READ_POINTED, READ_SOCKET, READ_VALUE, SYSCALL, Selector, TEST_ADDRESS_RANGE,
-    TEST_BINARY_IN, TEST_BINARY_NOT_IN, TEST_BITS_GAINED, TEST_INTEGER_IN, TEST_INTEGER_MASK,
-    TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL, TEST_TEXT_POSTFIX,
-    TEST_TEXT_PREFIX, TEST_TEXT_SUBSTRING, WORD_SHIFT,
+    ACTION_UNFOLLOW, ArgumentConfig, BINARY_OWN, BINARY_PARENT, COMPAT_SYSCALL, FUNCTION, Filter, Filters,
+    HookConfig, PID_ANCESTORS, PID_NAMESPACE, RATE_GLOBAL, RATE_PROCESS, RATE_THREAD, RATE_UNLIMITED,
+    READ_DENTRY, READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME, READ_POINTED, READ_SOCKET, READ_VALUE, SYSCALL,
+    Selector, TEST_ADDRESS_RANGE, TEST_BINARY_IN, TEST_BINARY_NOT_IN, TEST_BITS_GAINED, TEST_INTEGER_IN,
+    TEST_INTEGER_MASK, TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL,
+    TEST_TEXT_POSTFIX, TEST_TEXT_PREFIX, TEST_TEXT_SUBSTRING, WORD_SHIFT,
 };
 use serin_abi::network;
 use serin_abi::record::{
@@ -60,10 +60,12 @@ pub(crate) fn lower(
     lowered.config.hook = hook;
     lowered.config.seed = RandomState::new().hash_one(hook);
     lowered.config.source = match plan.target {
-        Target::Function(_) => FUNCTION,
+        Target::Function(_) | Target::Lsm(_) => FUNCTION,
         Target::Syscall { .. } => SYSCALL,
+        Target::CompatSyscall { .. } => COMPAT_SYSCALL,
     };
     lowered.arguments(plan, find)?;
+    lowered.config.return_kind = plan.returns.as_ref().map_or(0, |returned| reading(returned.kind).0);
     limit("selectors", plan.selectors.len(), MAX_SELECTORS)?;
     lowered.config.selector_count = plan.selectors.len() as u32;
     let mut filters = Vec::new();
@@ -81,6 +83,11 @@ pub(crate) fn lower(
             rate_scope: selector.rate_limit.map_or(RATE_UNLIMITED, |limit| scope(limit.scope)),
             rate_period: selector.rate_limit.map_or(0, |limit| limit.period),
         };
+        let first = filters.len() as u32;
+        for filter in &selector.returned {
+            filters.push(lowered.argument(filter)?);
+        }
+        lowered.config.return_filters[index] = Filters { first, count: filters.len() as u32 - first };
     }
     limit("filters", filters.len(), MAX_FILTERS)?;
     lowered.config.filters[..filters.len()].copy_from_slice(&filters);
@@ -411,6 +418,7 @@ mod tests {
         HookPlan {
             target: Target::Syscall { name: "symlinkat".into(), number: 266 },
             arguments: vec![argument(2, ArgumentKind::String), argument(1, ArgumentKind::Int)],
+            returns: Some(argument(0, ArgumentKind::Long)),
             selectors,
             message: String::new(),
             tags: Vec::new(),
@@ -463,6 +471,14 @@ mod tests {
                     test: Test::IntMask(1 << 63 | 5),
                 },
             ],
+            identity: Vec::new(),
+            rate_limit: None,
+            returned: vec![ArgumentFilter {
+                slot: 0,
+                part: Part::Value,
+                negated: false,
+                test: Test::IntEqual(vec![-1]),
+            }],
             actions: vec![ActionPlan::Override(-13), ActionPlan::Sigkill],
             ..SelectorPlan::default()
         };
@@ -481,8 +497,11 @@ mod tests {
         assert_eq!(lowered.ranges, [Range { first: 3_u64.into(), last: 4_u64.into() }]);
         let members: Vec<(u32, u64)> =
             lowered.members.iter().map(|member| (member.set, member.value)).collect();
-        assert_eq!(members, [(0, 0), (0, 1), (1, -100_i64 as u64)]);
+        assert_eq!(members, [(0, 0), (0, 1), (1, -100_i64 as u64), (2, u64::MAX)]);
         assert_eq!(lowered.config.filters[5], Filter { test: texts, slot: 0, values: 0, count: 2 });
+        assert_eq!(lowered.config.return_kind, KIND_LONG);
+        assert_eq!(lowered.config.return_filters[0], Filters { first: 6, count: 1 });
+        assert_eq!(lowered.config.filters[6], Filter { test: equal, slot: 0, values: 2, count: 1 });
         let selector = lowered.config.selectors[0];
         assert_eq!((selector.filter_count, selector.error), (6, -13));
         assert_eq!(selector.actions, ACTION_POST | ACTION_OVERRIDE | ACTION_SIGKILL);

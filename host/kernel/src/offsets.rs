@@ -16,6 +16,11 @@ pub(crate) fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
     for (offset, register) in syscall_argument.iter_mut().zip(["di", "si", "dx", "r10", "r8", "r9"]) {
         *offset = at("pt_regs", register)?;
     }
+    // entry_64_compat.S
+    let mut compat_argument = [0; 6];
+    for (offset, register) in compat_argument.iter_mut().zip(["bx", "cx", "dx", "si", "di", "bp"]) {
+        *offset = at("pt_regs", register)?;
+    }
     Ok(Offsets {
         task_tgid: at("task_struct", "tgid")?,
         task_pid: at("task_struct", "pid")?,
@@ -64,6 +69,7 @@ pub(crate) fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         cred_gid: at("cred", "gid")?,
         cred_euid: at("cred", "euid")?,
         cred_egid: at("cred", "egid")?,
+        syscall_number: at("pt_regs", "orig_ax")?,
         cred_user_ns: at("cred", "user_ns")?,
         cred_capabilities: [
             at("cred", "cap_permitted")?,
@@ -99,6 +105,7 @@ pub(crate) fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         sec_path_len: sec_path.len,
         sec_path_olen: sec_path.olen,
         syscall_argument,
+        compat_argument,
     })
 }
 

@@ -1,16 +1,17 @@
 //! Attaching policies.
 
 use std::cell::OnceCell;
+use std::ops;
 use std::sync::Arc;
 
 use aya::Ebpf;
 use aya::maps::{Array, HashMap, PerCpuArray};
-use aya::programs::BtfTracePoint;
+use aya::programs::{BtfTracePoint, ProgramFd};
 use serin_abi::config::HookConfig;
-use serin_abi::{Member, NO_FIELD, Range, Text};
+use serin_abi::{Member, NO_FIELD, Range, Sharer, Text};
 use serin_policy::{HookPlan, PolicyPlan, Target};
 
-use crate::attach::{self, Attempt};
+use crate::attach::{self, Attempt, Attempts};
 use crate::counters::{self, HookCount};
 use crate::error::chain;
 use crate::identity;
@@ -39,6 +40,8 @@ pub struct LoadedHook {
     pub function: String,
     /// How it is attached.
     pub backend: Backend,
+    /// How it learns of the function's return, if it waits for that.
+    pub returns: Option<Backend>,
     /// How it overrides, if it does.
     pub enforcement: Option<Enforcement>,
 }
@@ -46,14 +49,18 @@ pub struct LoadedHook {
 /// What keeps a hook attached.
 pub(crate) struct Attached {
     id: u32,
+    returns: Option<Backend>,
     ebpf: Ebpf,
 }
 
-/// A hook about to be attached.
+/// A hook about to be attached, or several that share a program.
 struct Prepared<'p> {
     policy: &'p str,
-    index: usize,
+    /// Where the hooks stand in their policy. Their ids are as many from that of `lowered` on.
+    indices: ops::Range<usize>,
+    /// The first; the others differ from it only in their targets.
     plan: &'p HookPlan,
+    targets: Vec<&'p Target>,
     lowered: Lowered,
     tries: Vec<(Attempt, OnceCell<Wire<HookConfig>>)>,
     ruled_out: Vec<(Backend, String)>,
@@ -66,12 +73,14 @@ impl Kernel {
     /// If a hook can be attached in no way, or not be enforced as it asks. Hooks
     /// attached before stay until the kernel is dropped.
     pub fn attach_policies(&mut self, policies: &[PolicyPlan]) -> Result<Vec<LoadedPolicy>, KernelError> {
+        self.conflicts.announce(policies);
         let mut id = self.hooks.len() as u32;
         let mut prepared = Vec::new();
         for policy in policies {
-            for (index, plan) in policy.hooks.iter().enumerate() {
-                prepared.push(self.prepare(&policy.name, index, plan, id)?);
-                id += 1;
+            for indices in sharing(&policy.hooks) {
+                let first = id;
+                id += indices.len() as u32;
+                prepared.push(self.prepare(policy, indices, first)?);
             }
         }
         // The loader borrows what it hands to the programs, and outlives every hook's turn.
@@ -84,8 +93,8 @@ impl Kernel {
         for hook in &prepared {
             let attached = self.attach_prepared(&mut loader, hook)?;
             let policy = loaded.iter_mut().find(|policy| policy.name == hook.policy);
-            if let (Some(attached), Some(policy)) = (attached, policy) {
-                policy.hooks.push(attached);
+            if let Some(policy) = policy {
+                policy.hooks.extend(attached);
             }
         }
         Ok(loaded)
@@ -101,21 +110,29 @@ impl Kernel {
 
     fn prepare<'p>(
         &self,
-        policy: &'p str,
-        index: usize,
-        plan: &'p HookPlan,
+        policy: &'p PolicyPlan,
+        indices: ops::Range<usize>,
         id: u32,
     ) -> Result<Prepared<'p>, KernelError> {
+        let (plan, policy, hooks) =
+            (&policy.hooks[indices.start], &policy.name, &policy.hooks[indices.clone()]);
+        let targets: Vec<_> = hooks.iter().map(|hook| &hook.target).collect();
         self.check_namespaces(policy, plan)?;
         let find = |structure: &str, path: &str| self.types.field(structure, path);
-        let lowered = lower(plan, id, &self.binaries, &find).map_err(|limit| KernelError::Limit {
+        let mut lowered = lower(plan, id, &self.binaries, &find).map_err(|limit| KernelError::Limit {
             policy: policy.into(),
             hook: attach::function(&plan.target),
             limit,
         })?;
-        let attempts = attach::plan(plan, &self.probe, |lsm| self.lsm_hook_matches(lsm));
+        lowered.config.shared = u32::from(targets.len() > 1);
+        let attempts = if targets.len() > 1 {
+            attach::plan_shared()
+        } else {
+            let overridden = self.conflicts.is_overridden(&attach::function(&plan.target));
+            attach::plan(plan, &self.probe, overridden, |lsm| self.lsm_hook_matches(lsm))
+        };
         let tries = attempts.tries.into_iter().map(|attempt| (attempt, OnceCell::new())).collect();
-        Ok(Prepared { policy, index, plan, lowered, tries, ruled_out: attempts.ruled_out })
+        Ok(Prepared { policy, indices, plan, targets, lowered, tries, ruled_out: attempts.ruled_out })
     }
 
     fn check_namespaces(&self, policy: &str, plan: &HookPlan) -> Result<(), KernelError> {
@@ -136,24 +153,28 @@ impl Kernel {
         hook.is_some() && hook == parameters(format!("security_{lsm}"))
     }
 
-    /// Tries the ways of attaching a hook in turn; `None` if its function may be missing and is.
+    /// Tries the ways of attaching a hook in turn; none are attached if its function may be missing and is.
     fn attach_prepared<'l>(
         &mut self,
         loader: &mut Loader<'l>,
         hook: &'l Prepared<'_>,
-    ) -> Result<Option<LoadedHook>, KernelError> {
+    ) -> Result<Vec<LoadedHook>, KernelError> {
         let mut failed = Vec::new();
         for (attempt, config) in &hook.tries {
             match self.attempt(loader, hook, attempt, config) {
                 Ok(attached) => {
+                    let returns = attached.returns;
                     self.hooks.push(attached);
-                    return Ok(Some(LoadedHook {
-                        id: hook.lowered.config.hook,
-                        index: hook.index,
-                        function: attach::function(&hook.plan.target),
+                    let loaded = |(id, (index, target)): (u32, (usize, &&Target))| LoadedHook {
+                        id,
+                        index,
+                        function: attach::function(target),
                         backend: attempt.backend,
+                        returns,
                         enforcement: attempt.enforcement.clone(),
-                    }));
+                    };
+                    let places = hook.indices.clone().zip(&hook.targets);
+                    return Ok((hook.lowered.config.hook..).zip(places).map(loaded).collect());
                 }
                 Err(error) => failed.push((attempt.backend, explain(attempt, &error))),
             }
@@ -164,7 +185,7 @@ impl Kernel {
                 "policy `{}`: this kernel has no `{function}`; left out as the policy says",
                 hook.policy
             );
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let attempts = failed.into_iter().chain(hook.ruled_out.iter().cloned());
         Err(KernelError::Unattachable {
@@ -186,6 +207,11 @@ impl Kernel {
     ) -> Result<Attached, KernelError> {
         let function = attach::function(&hook.plan.target);
         let btf = Arc::clone(&self.btf);
+        if attempt.enforcement == Some(Enforcement::OverrideReturn)
+            && self.conflicts.has_trampoline(&function)
+        {
+            return Err(KernelError::OverrideDefeated);
+        }
         if let Some(Enforcement::DenyByLsm(hooks)) = &attempt.enforcement {
             self.deniers.points.bits(hooks);
             for &lsm in hooks {
@@ -194,24 +220,70 @@ impl Kernel {
             self.deniers.clear_after(loader, &btf, &function)?;
         }
         let configured = self.configure(hook, attempt)?;
+        let sharers = self.sharers(hook)?;
         let lowered = &hook.lowered;
         let mut ebpf = loader
             .global("HOOK_CONFIG", config.get_or_init(|| Wire(configured)))
             .entries("MEMBERS", lowered.members.len())
             .entries("TEXTS", lowered.texts.len())
             .entries("RANGES", lowered.ranges.len())
+            .entries("SHARERS", sharers.len())
             .entries("RATES", lowered.rates())
             .load(Object::Hook)?;
-        fill(&mut ebpf, lowered)?;
+        fill(&mut ebpf, lowered, &sharers)?;
+        // First, so that no call is kept whose return goes unnoticed.
+        let returns = self.attach_return(&mut ebpf, hook, &function)?;
         attach::attach(&mut ebpf, attempt.backend, &function, &btf)?;
-        if let (Backend::SysEnter, Target::Syscall { number, .. }) = (attempt.backend, &hook.plan.target) {
-            let name = "hook_sys_enter";
-            let loaded: &mut BtfTracePoint = program(&mut ebpf, name)?;
-            let fd = loaded.fd().map_err(|error| program_error(name, error))?;
-            self.dispatcher.add(*number, fd)?;
+        if attempt.backend == Backend::Fentry {
+            self.conflicts.has_trampoline_now(&function);
+        }
+        if attempt.backend == Backend::SysEnter {
+            let program = fd_of(&mut ebpf, attempt.backend)?;
+            for slot in hook.slots() {
+                self.dispatcher.add(slot, program)?;
+            }
             self.attach_dispatcher()?;
         }
-        Ok(Attached { id: lowered.config.hook, ebpf })
+        Ok(Attached { id: lowered.config.hook, returns, ebpf })
+    }
+
+    /// Attaches the program that runs when the function returns, if the hook waits for that.
+    fn attach_return(
+        &mut self,
+        ebpf: &mut Ebpf,
+        hook: &Prepared<'_>,
+        function: &str,
+    ) -> Result<Option<Backend>, KernelError> {
+        if hook.plan.returns.is_none() {
+            return Ok(None);
+        }
+        let btf = Arc::clone(&self.btf);
+        let Attempts { tries, ruled_out } = if hook.targets.len() > 1 {
+            attach::plan_shared_return()
+        } else {
+            attach::plan_return(&hook.plan.target, &self.probe, self.conflicts.is_overridden(function))
+        };
+        let mut failed: Vec<_> =
+            ruled_out.into_iter().map(|(backend, reason)| AttemptError { backend, reason }).collect();
+        for Attempt { backend, .. } in tries {
+            match attach::attach(ebpf, backend, function, &btf) {
+                Ok(()) => {
+                    if backend == Backend::Fexit {
+                        self.conflicts.has_trampoline_now(function);
+                    }
+                    if backend == Backend::SysExit {
+                        let program = fd_of(ebpf, backend)?;
+                        for slot in hook.slots() {
+                            self.return_dispatcher.add(slot, program)?;
+                        }
+                        self.attach_return_dispatcher()?;
+                    }
+                    return Ok(Some(backend));
+                }
+                Err(error) => failed.push(AttemptError { backend, reason: chain(&error) }),
+            }
+        }
+        Err(KernelError::NoReturn(failed))
     }
 
     /// Completes a hook's configuration for one way of attaching it.
@@ -226,11 +298,57 @@ impl Kernel {
         let overriding = attempt.overriding(&mut self.deniers.points);
         (config.override_by, config.points) =
             overriding.ok_or_else(|| limit("more than 64 LSM hooks are held by policies".into()))?;
-        if let (Backend::SysEnter, Target::Syscall { number, .. }) = (attempt.backend, &hook.plan.target) {
-            config.next = self.dispatcher.next(*number).map_err(limit)?;
+        if let (Backend::SysEnter, Some(slot)) = (attempt.backend, hook.slots().next()) {
+            config.next = self.dispatcher.next(slot).map_err(limit)?;
+        }
+        if let (Some(_), Some(slot)) = (&hook.plan.returns, hook.slots().next()) {
+            config.next_return = self.return_dispatcher.next(slot).map_err(limit)?;
         }
         Ok(config)
     }
+
+    /// The hooks that share a program, by the slots of their calls; none if it has but one.
+    fn sharers(&self, hook: &Prepared<'_>) -> Result<Vec<(u32, Sharer)>, KernelError> {
+        if hook.targets.len() < 2 {
+            return Ok(Vec::new());
+        }
+        let returns = hook.plan.returns.is_some();
+        let sharer = |(id, slot): (u32, u32)| {
+            let next = self.dispatcher.next(slot)?;
+            let next_return = if returns { self.return_dispatcher.next(slot)? } else { 0 };
+            Ok((slot, Sharer { hook: id, next, next_return, reserved: 0 }))
+        };
+        let sharers = (hook.lowered.config.hook..).zip(hook.slots()).map(sharer);
+        sharers.collect::<Result<_, String>>().map_err(|limit| KernelError::Limit {
+            policy: hook.policy.into(),
+            hook: attach::function(&hook.plan.target),
+            limit,
+        })
+    }
+}
+
+impl Prepared<'_> {
+    /// The slots of the system calls that it hooks.
+    fn slots(&self) -> impl Iterator<Item = u32> {
+        self.targets.iter().filter_map(|target| attach::syscall_slot(target))
+    }
+}
+
+/// The hooks of a policy in groups that share a program: those that an entry with a list of system calls stands for,
+/// unless they override.
+pub(crate) fn sharing(hooks: &[HookPlan]) -> impl Iterator<Item = ops::Range<usize>> {
+    let share = |one: &HookPlan, other: &HookPlan| {
+        one.position == other.position
+            && attach::syscall_slot(&one.target).is_some()
+            && std::mem::discriminant(&one.target) == std::mem::discriminant(&other.target)
+            && one.returns == other.returns
+            && !overrides(one)
+    };
+    let mut start = 0;
+    hooks.chunk_by(move |one, other| share(one, other)).map(move |group| {
+        start += group.len();
+        start - group.len()..start
+    })
 }
 
 impl Attached {
@@ -241,8 +359,19 @@ impl Attached {
     }
 }
 
+/// The program of a hook that a dispatcher calls.
+fn fd_of(ebpf: &mut Ebpf, backend: Backend) -> Result<&ProgramFd, KernelError> {
+    let (name, _) = attach::dispatched(backend);
+    let loaded: &mut BtfTracePoint = program(ebpf, name)?;
+    loaded.fd().map_err(|error| program_error(name, error))
+}
+
 /// Puts a hook's values into its maps.
-fn fill(ebpf: &mut Ebpf, lowered: &Lowered) -> Result<(), KernelError> {
+fn fill(ebpf: &mut Ebpf, lowered: &Lowered, sharers: &[(u32, Sharer)]) -> Result<(), KernelError> {
+    let mut shared: HashMap<_, u32, Wire<Sharer>> = map(ebpf, "SHARERS")?;
+    for (slot, sharer) in sharers {
+        shared.insert(slot, Wire(*sharer), 0).map_err(|error| map_error("SHARERS", error))?;
+    }
     let mut members: HashMap<_, Wire<Member>, u8> = map(ebpf, "MEMBERS")?;
     for member in &lowered.members {
         members.insert(Wire(*member), 1, 0).map_err(|error| map_error("MEMBERS", error))?;

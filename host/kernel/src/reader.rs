@@ -75,7 +75,7 @@ impl Reader {
         self.reconciled = Instant::now();
         let time = boot_time();
         for (cpu, counters) in self.counters.read()?.iter().enumerate() {
-            let lost = counters.lost_full + counters.lost_busy;
+            let lost = counters.lost_full + counters.lost_busy + counters.lost_calls;
             records.extend(self.losses.reconcile(cpu as u16, lost, time).map(Record::Loss));
         }
         Ok(())

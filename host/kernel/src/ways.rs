@@ -1,7 +1,9 @@
 //! How a hook would be attached, without attaching it.
 
-use serin_policy::HookPlan;
+use serin_policy::{HookPlan, PolicyPlan};
 
+use crate::conflict::Conflicts;
+use crate::policies::sharing;
 use crate::{AttemptError, Backend, Enforcement, Kernel, attach};
 
 /// The way of attaching a hook that is tried first.
@@ -20,12 +22,29 @@ impl Kernel {
         attach::function(&hook.target)
     }
 
-    /// How a hook would be attached on this kernel, as far as can be told without trying.
-    ///
-    /// # Errors
-    /// There is no way; why each is out of the question.
-    pub fn way(&self, hook: &HookPlan) -> Result<Way, Vec<AttemptError>> {
-        let attempts = attach::plan(hook, &self.probe, |lsm| self.lsm_hook_matches(lsm));
+    /// How each hook of a policy would be attached on this kernel, as far as can be told without trying: where
+    /// there is no way, why each is out of the question. Other policies can change it.
+    #[must_use]
+    pub fn ways(&self, policy: &PolicyPlan) -> Vec<Result<Way, Vec<AttemptError>>> {
+        let mut conflicts = Conflicts::default();
+        conflicts.announce(std::slice::from_ref(policy));
+        let mut ways = Vec::new();
+        for group in sharing(&policy.hooks) {
+            let is_shared = group.len() > 1;
+            for hook in &policy.hooks[group] {
+                let overridden = conflicts.is_overridden(&attach::function(&hook.target));
+                ways.push(self.way(hook, is_shared, overridden));
+            }
+        }
+        ways
+    }
+
+    fn way(&self, hook: &HookPlan, is_shared: bool, overridden: bool) -> Result<Way, Vec<AttemptError>> {
+        let attempts = if is_shared {
+            attach::plan_shared()
+        } else {
+            attach::plan(hook, &self.probe, overridden, |lsm| self.lsm_hook_matches(lsm))
+        };
         let first = attempts.tries.into_iter().next();
         let refused = |(backend, reason)| AttemptError { backend, reason };
         first

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use serin_event::argument::Argument;
 use serin_event::process::Flags;
-use serin_event::{Event, EventKind, Hook, Process};
+use serin_event::{Event, EventKind, Hook, Place, Process};
 use serin_pipeline::{FrameEncoder, MAX_BATCH, Pipeline, PipelineFile};
 
 const SAMPLES: usize = 41;
@@ -168,12 +168,14 @@ struct Common {
 impl Common {
     fn new() -> Self {
         let hook = Hook {
+            place: Place::Function,
             function_name: "__x64_sys_symlinkat".into(),
             policy_name: "sys-symlink-passwd".into(),
             message: "".into(),
             tags: Arc::new([]),
             arguments: Vec::new(),
             actions: Arc::new(["KPROBE_ACTION_POST"]),
+            returned: None,
             selector: 0,
             failed_closed: false,
             unenforced: false,

@@ -193,6 +193,9 @@ fn kind(to: &mut EventWriter<'_>, kind: &EventKind, shared: Shared<HookView<'sta
                 to.label(label);
                 argument(to, value);
             });
+            if let Some((value, label)) = &hook.returned {
+                argument(to.returned().label(label), value);
+            }
         }
         EventKind::Loss { cpu, count } => {
             to.loss().cpu(*cpu).count(*count);

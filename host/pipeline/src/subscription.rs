@@ -1,7 +1,7 @@
 //! Which events a plugin gets, decided natively.
 
 use serde::{Deserialize, Deserializer};
-use serin_event::{Event, EventKind};
+use serin_event::{Event, EventKind, Place};
 use serin_frame::Kind;
 
 use serin_config::Glob;
@@ -11,18 +11,19 @@ use serin_config::scalar;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct EventFilter {
-    /// Kinds; empty: all, or `process_kprobe` alone if policies are named.
+    /// Kinds; empty: all, or those of policies' hooks alone if policies are named.
     #[serde(deserialize_with = "kinds")]
     pub kinds: Vec<Kind>,
-    /// Policies; empty: all. Restricts `process_kprobe` events only.
+    /// Policies; empty: all. Restricts the events of policies' hooks only.
     pub policies: Vec<Glob>,
 }
 
 impl EventFilter {
     /// Whether what it says makes sense.
     pub(crate) fn check(&self) -> Result<(), String> {
-        if !self.policies.is_empty() && !self.kinds.is_empty() && !self.kinds.contains(&Kind::ProcessKprobe) {
-            return Err("policies restrict process_kprobe events, but kinds leaves those out: \
+        let has_hooks = self.kinds.iter().any(|kind| Kind::HOOKS.contains(kind));
+        if !self.policies.is_empty() && !self.kinds.is_empty() && !has_hooks {
+            return Err("policies restrict the events of policies' hooks, but kinds leaves those out: \
                         add process_kprobe to kinds or remove policies"
                 .to_owned());
         }
@@ -34,7 +35,7 @@ impl EventFilter {
         let kind = kind_of(event);
         let wanted = match (self.kinds.as_slice(), self.policies.as_slice()) {
             ([], []) => return true,
-            ([], _) => kind == Kind::ProcessKprobe,
+            ([], _) => Kind::HOOKS.contains(&kind),
             (kinds, _) => kinds.contains(&kind),
         };
         wanted && self.policy_matches(event)
@@ -55,7 +56,10 @@ pub(crate) fn kind_of(event: &Event) -> Kind {
     match event.kind {
         EventKind::Exec => Kind::ProcessExec,
         EventKind::Exit { .. } => Kind::ProcessExit,
-        EventKind::Kprobe(_) => Kind::ProcessKprobe,
+        EventKind::Kprobe(ref hook) => match hook.place {
+            Place::Function => Kind::ProcessKprobe,
+            Place::Lsm => Kind::ProcessLsm,
+        },
         EventKind::Loss { .. } => Kind::Loss,
         EventKind::ActionResult(_) => Kind::ActionResult,
     }

@@ -124,10 +124,11 @@ fn refuse_foreign_parameters(fields: &Fields<'_>, action: ActionName, report: &m
 
 /// Only functions whose callers expect an error can be made to return one.
 fn check_override(action: Field<'_>, context: &Context, report: &mut Report<'_>) {
-    let Some(Target::Function(function)) = &context.target else { return };
-    if function.starts_with("security_") {
-        return;
-    }
+    let foreign = context.targets.iter().find_map(|target| match target {
+        Target::Function(function) if !function.starts_with("security_") => Some(function),
+        _ => None,
+    });
+    let Some(function) = foreign else { return };
     let message =
         format!("`Override` works on system calls and `security_*` functions only; `{function}` is neither");
     report.error_with_help(action.span(), message, "hook one of those, or write `Sigkill`");

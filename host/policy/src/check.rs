@@ -22,7 +22,14 @@ impl Policy {
             match &hook.target {
                 Target::Function(name) => check_function(hook, name, places.call, btf, &mut error),
                 Target::Syscall { name, .. } => check_syscall(hook, name, places.call, btf, &mut error),
+                // They have no function of their own in every kernel that runs them, and are told by number.
+                Target::CompatSyscall { .. } => {}
+                Target::Lsm(name) => check_lsm_hook(hook, name, places.call, btf, &mut error),
             }
+            if places.generated {
+                continue;
+            }
+            check_return(hook, places.returns, btf, &mut error);
             let Some((name, function)) = signature(&hook.target, btf) else { continue };
             for (argument, places) in hook.arguments.iter().zip(&places.arguments) {
                 check_argument(argument, places, &name, &function, &mut error);
@@ -37,6 +44,8 @@ fn signature(target: &Target, btf: &Btf) -> Option<(String, Function)> {
     let name = match target {
         Target::Function(name) => name.clone(),
         Target::Syscall { name, .. } => format!("__do_sys_{name}"),
+        Target::Lsm(name) => format!("{LSM_PREFIX}{name}"),
+        Target::CompatSyscall { .. } => return None,
     };
     let function = btf.function(&name)?;
     Some((name, function))
@@ -60,6 +69,16 @@ fn check_function(
         }
         return;
     };
+    check_override(hook, name, &function, call, error);
+}
+
+fn check_override(
+    hook: &HookPlan,
+    name: &str,
+    function: &Function,
+    call: Span,
+    error: &mut impl FnMut(Span, String, Option<String>),
+) {
     let overrides = |action: &ActionPlan| matches!(action, ActionPlan::Override(_));
     let overridden = hook.selectors.iter().flat_map(|selector| &selector.actions).any(overrides);
     if overridden && !matches!(function.returns, TypeKind::Int { .. }) {
@@ -79,6 +98,48 @@ fn check_syscall(
         let help = "set `ignore.callNotFound: true` to leave the hook out on such kernels";
         error(call, format!("this kernel has no system call `{name}`"), Some(help.into()));
     }
+}
+
+/// System calls return a long, of which their callers see what they ask for.
+fn check_return(
+    hook: &HookPlan,
+    place: Option<Span>,
+    btf: &Btf,
+    error: &mut impl FnMut(Span, String, Option<String>),
+) {
+    let (Target::Function(name), Some(returns), Some(place)) = (&hook.target, &hook.returns, place) else {
+        return;
+    };
+    let Some(function) = btf.function(name) else { return };
+    if function.returns == TypeKind::Other("void".into()) {
+        return error(place, format!("`{name}` returns nothing"), Some("leave `return` out".into()));
+    }
+    if let Some(help) = mismatch(returns.kind, &function.returns) {
+        let message = format!("what `{name}` returns is {}", describe(&function.returns));
+        error(place, message, Some(help.into()));
+    }
+}
+
+/// The kernel has a function of this prefix for each LSM hook, which BPF programs are attached to.
+const LSM_PREFIX: &str = "bpf_lsm_";
+
+fn check_lsm_hook(
+    hook: &HookPlan,
+    name: &str,
+    call: Span,
+    btf: &Btf,
+    error: &mut impl FnMut(Span, String, Option<String>),
+) {
+    if let Some(function) = btf.function(&format!("{LSM_PREFIX}{name}")) {
+        return check_override(hook, name, &function, call, error);
+    }
+    let hooks: Vec<&str> = btf.functions().filter_map(|name| name.strip_prefix(LSM_PREFIX)).collect();
+    let help = if hooks.is_empty() {
+        Some("the kernel is built without CONFIG_BPF_LSM".into())
+    } else {
+        nearest(name, hooks).map(|suggestion| format!("did you mean `{suggestion}`?"))
+    };
+    error(call, format!("this kernel has no LSM hook `{name}`"), help);
 }
 
 fn check_argument(

@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 pub struct PolicyPlan {
     /// `metadata.name`.
     pub name: String,
-    /// The hooks, in the order of the file.
+    /// The hooks, in the order of the file within each section.
     pub hooks: Vec<HookPlan>,
 }
 
@@ -21,6 +21,8 @@ pub struct HookPlan {
     pub target: Target,
     /// What to read, in the policy's order.
     pub arguments: Vec<ArgumentPlan>,
+    /// `returnArg`, if the hook waits for the return (`return: true`): an integer.
+    pub returns: Option<ArgumentPlan>,
     /// Tried in order; the first that matches acts. Never empty: a policy
     /// without selectors gets one that matches all and posts.
     pub selectors: Vec<SelectorPlan>,
@@ -46,6 +48,15 @@ pub enum Target {
         /// Number in the 64-bit table.
         number: u32,
     },
+    /// A system call of 32-bit programs, by its plain name: `dup` (its function is `__ia32_sys_dup` or alike).
+    CompatSyscall {
+        /// Name without prefix.
+        name: String,
+        /// Number in the 32-bit table.
+        number: u32,
+    },
+    /// An LSM hook, by its name in the kernel's `lsm_hook_defs.h`: `file_open`.
+    Lsm(String),
 }
 
 /// One argument to read.
@@ -189,6 +200,8 @@ pub struct SelectorPlan {
     pub identity: Vec<IdentityFilter>,
     /// `matchArgs`; all must hold.
     pub arguments: Vec<ArgumentFilter>,
+    /// `matchReturnArgs`: what is returned, argument 0 of these, must pass all for the call to be reported.
+    pub returned: Vec<ArgumentFilter>,
     /// What to do, in the policy's order. Never empty.
     pub actions: Vec<ActionPlan>,
     /// How often equal events are posted.

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use crate::diagnostic::quote;
 use crate::fields::{Field, Fields};
 use crate::hook::{self, HookPlaces};
+use crate::lists::{self, Lists};
 use crate::report::Report;
-use crate::schema::{API_VERSIONS, KINDS, METADATA, POLICY, SPEC};
+use crate::schema::{API_VERSIONS, KINDS, METADATA, POLICY, SECTIONS, SPEC};
+use crate::selector;
 use crate::source::{Source, Span};
 use crate::tree::{self, Node};
 use crate::{Diagnostic, Error, Errors, MAX_FILE_SIZE, PolicyPlan};
@@ -119,8 +121,23 @@ fn read_name<'n>(metadata: Field<'n>, report: &mut Report<'_>) -> Option<(&'n st
 
 fn read_hooks(spec: Field<'_>, report: &mut Report<'_>) -> Option<Vec<(crate::HookPlan, HookPlaces)>> {
     let fields = Fields::read(spec.node, &SPEC, report)?;
+    let sections: Vec<_> =
+        SECTIONS.iter().filter_map(|section| Some((section, fields.get(section.name)?))).collect();
+    let lists = fields.get("lists").map_or(Some(Lists::new()), |lists| lists::read_all(lists, report));
     // A policy whose other sections were refused has been told enough.
-    let kprobes = if fields.refused() { fields.get("kprobes") } else { fields.require("kprobes", report) };
-    let hooks: Vec<_> = kprobes?.items(report)?.map(|item| hook::read(item, report)).collect();
-    hooks.into_iter().collect()
+    if sections.is_empty() && !fields.refused() {
+        let help = "add `kprobes`, `fentries` or `lsmhooks`";
+        report.error_with_help(fields.span(), "`spec` has no hooks", help);
+    }
+    let hooks: Vec<Option<Vec<_>>> = sections
+        .into_iter()
+        .map(|(section, list)| {
+            report.enter(section.name);
+            selector::read_each(list, report, |item, report| {
+                hook::read(item, section, lists.as_ref(), report)
+            })
+        })
+        .collect();
+    let hooks = hooks.into_iter().collect::<Option<Vec<_>>>();
+    hooks.map(|hooks| hooks.into_iter().flatten().flatten().collect())
 }

@@ -3,9 +3,13 @@
 use crate::source::{Source, Span};
 use crate::{Diagnostic, Error, Errors, MAX_ERRORS};
 
+/// The section that the paths of shapes name.
+const KPROBES: &str = "kprobes";
+
 /// The errors found so far.
 pub(crate) struct Report<'s> {
     source: &'s Source,
+    section: &'static str,
     errors: Vec<(Span, Diagnostic)>,
     /// Errors beyond [`MAX_ERRORS`].
     more: usize,
@@ -13,7 +17,14 @@ pub(crate) struct Report<'s> {
 
 impl<'s> Report<'s> {
     pub(crate) fn new(source: &'s Source) -> Self {
-        Report { source, errors: vec![], more: 0 }
+        Report { source, section: KPROBES, errors: vec![], more: 0 }
+    }
+
+    /// What follows is about a hook in this section of `spec`.
+    ///
+    /// Hooks of all sections are alike, and so are their shapes, whose paths are those of `spec.kprobes`.
+    pub(crate) fn enter(&mut self, section: &'static str) {
+        self.section = section;
     }
 
     /// Adds an error.
@@ -36,6 +47,10 @@ impl<'s> Report<'s> {
             self.more += 1;
             return;
         }
+        let message = match self.section {
+            KPROBES => message,
+            section => message.replace("`spec.kprobes", &format!("`spec.{section}")),
+        };
         self.errors.push((span, Diagnostic::new(self.source, span, message, help)));
     }
 

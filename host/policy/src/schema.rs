@@ -45,15 +45,12 @@ pub(crate) const METADATA: Shape = Shape {
 pub(crate) const SPEC: Shape = Shape {
     path: "spec",
     in_list: false,
-    supported: &["kprobes"],
+    supported: &["kprobes", "fentries", "lsmhooks", "lists"],
     later: &[
-        "fentries",
         "tracepoints",
         "uprobes",
         "usdts",
-        "lsmhooks",
         "loader",
-        "lists",
         "enforcers",
         "options",
         "selectorsMacros",
@@ -64,12 +61,59 @@ pub(crate) const SPEC: Shape = Shape {
     ],
 };
 
+pub(crate) const LIST: Shape = Shape {
+    path: "spec.lists",
+    in_list: true,
+    supported: &["name", "type", "values", "validated"],
+    later: &["pattern"],
+};
+
+/// What the names in a list are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ListType {
+    Functions,
+    Syscalls,
+    GeneratedSyscalls,
+}
+
+pub(crate) const LIST_TYPES: Vocabulary<ListType> = Vocabulary {
+    what: "a type of list",
+    supported: &[("syscalls", ListType::Syscalls), ("generated_syscalls", ListType::GeneratedSyscalls)],
+    later: &["generated_ftrace"],
+};
+
 pub(crate) const KPROBE: Shape = Shape {
     path: "spec.kprobes",
     in_list: true,
-    supported: &["call", "syscall", "message", "tags", "args", "selectors", "ignore"],
-    later: &["return", "returnArg", "returnArgAction", "data"],
+    supported: &["call", "syscall", "message", "tags", "args", "return", "returnArg", "selectors", "ignore"],
+    later: &["returnArgAction", "data"],
 };
+
+pub(crate) const LSMHOOK: Shape = Shape {
+    path: "spec.lsmhooks",
+    in_list: true,
+    supported: &["hook", "message", "tags", "args", "selectors"],
+    later: &[],
+};
+
+/// A list of hooks in `spec`.
+#[derive(Debug)]
+pub(crate) struct Section {
+    /// Its field in `spec`.
+    pub(crate) name: &'static str,
+    /// The field of an entry that says where to hook.
+    pub(crate) target: &'static str,
+    /// An entry.
+    pub(crate) shape: &'static Shape,
+}
+
+/// In the order in which their hooks are attached. Entries of `fentries` are those of `kprobes`: how a function is
+/// hooked depends on the kernel.
+pub(crate) const SECTIONS: &[Section] = &[
+    Section { name: "kprobes", target: "call", shape: &KPROBE },
+    Section { name: "fentries", target: "call", shape: &KPROBE },
+    Section { name: "lsmhooks", target: "hook", shape: &LSMHOOK },
+];
 
 pub(crate) const IGNORE: Shape =
     Shape { path: "spec.kprobes.ignore", in_list: false, supported: &["callNotFound"], later: &[] };
@@ -80,6 +124,9 @@ pub(crate) const ARGUMENT: Shape = Shape {
     supported: &["index", "type", "label"],
     later: &["resolve", "sizeArgIndex", "returnCopy", "maxData", "source", "btfType", "btfTypeModule"],
 };
+
+pub(crate) const RETURN_ARGUMENT: Shape =
+    Shape { path: "spec.kprobes.returnArg", in_list: false, ..ARGUMENT };
 
 /// Argument types; `nop` is not read.
 pub(crate) const TYPES: Vocabulary<Option<ArgumentKind>> = Vocabulary {
@@ -146,9 +193,10 @@ pub(crate) const SELECTOR: Shape = Shape {
         "matchCapabilityChanges",
         "matchCurrentCred",
         "matchArgs",
+        "matchReturnArgs",
         "matchActions",
     ],
-    later: &["label", "matchData", "matchReturnArgs", "matchReturnActions", "matchWorkloads", "macros"],
+    later: &["label", "matchData", "matchReturnActions", "matchWorkloads", "macros"],
 };
 
 pub(crate) const MATCH_PIDS: Shape = Shape {
@@ -277,6 +325,9 @@ pub(crate) const MATCH_ARGS: Shape = Shape {
     supported: &["index", "args", "operator", "values"],
     later: &[],
 };
+
+pub(crate) const MATCH_RETURN_ARGS: Shape =
+    Shape { path: "spec.kprobes.selectors.matchReturnArgs", ..MATCH_ARGS };
 
 /// Operators that compare an argument with values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -455,6 +506,10 @@ mod tests {
         assert_refused(&TYPES, |word| hook("").replace("type: string", &format!("type: {word}")));
         assert_refused(&ARGUMENT_OPERATORS, |word| {
             hook(&format!("selectors: [matchArgs: [{{operator: {word}, values: [a]}}]]"))
+        });
+        assert_refused(&LIST_TYPES, |word| {
+            let list = format!("spec: {{lists: [{{name: l, type: {word}}}], ");
+            hook("").replace("spec: {", &list)
         });
         assert_refused(&ACTIONS, |word| hook(&format!("selectors: [matchActions: [action: {word}]]")));
     }

@@ -10,7 +10,7 @@ use crate::network;
 use crate::report::Report;
 use crate::schema::{
     ARGUMENT_OPERATORS, Comparison, MATCH_ARGS, MATCH_BINARIES, MATCH_PARENT_BINARIES, MATCH_PIDS,
-    PID_OPERATORS, Relation, SELECTOR,
+    MATCH_RETURN_ARGS, PID_OPERATORS, Relation, SELECTOR,
 };
 use crate::source::Span;
 use crate::{
@@ -41,6 +41,8 @@ fn read(item: Field<'_>, context: &Context, report: &mut Report<'_>) -> Option<S
     let identity = identity::read(&fields, report);
     let arguments =
         read_filters(&fields, "matchArgs", report, |item, report| read_argument(item, context, report));
+    let returned =
+        read_filters(&fields, "matchReturnArgs", report, |item, report| read_returned(item, context, report));
     let actions =
         read_filters(&fields, "matchActions", report, |item, report| action::read(item, context, report));
     let actions = actions?;
@@ -60,6 +62,7 @@ fn read(item: Field<'_>, context: &Context, report: &mut Report<'_>) -> Option<S
         parent_binaries: parent_binaries?,
         identity: identity?,
         arguments: arguments?,
+        returned: returned?,
         actions,
         rate_limit,
     })
@@ -108,7 +111,41 @@ fn read_argument(item: Field<'_>, context: &Context, report: &mut Report<'_>) ->
         return read_gained(&fields, operator, context, report);
     }
     let argument = find_argument(&fields, context, report);
-    let values = read_values(&fields, comparison.map(|comparison| comparison.relation), report);
+    read_comparison(&fields, comparison, argument, report)
+}
+
+/// Reads a filter on what the function returns: argument 0, and the only one.
+fn read_returned(item: Field<'_>, context: &Context, report: &mut Report<'_>) -> Option<ArgumentFilter> {
+    let fields = Fields::read(item.node, &MATCH_RETURN_ARGS, report)?;
+    if let Some(index) = fields.get("index").or(fields.get("args")).filter(|field| !is_default(field.node)) {
+        let message = "a function returns one value, argument 0";
+        report.error_with_help(index.span(), message, format!("leave `{}` out", index.name));
+        return None;
+    }
+    if context.returns.is_none() {
+        let message = "the hook does not wait for the function's return";
+        let help = "add `return: true` and `returnArg: {type: …}` to the hook";
+        report.error_with_help(fields.span(), message, help);
+    }
+    let argument = context.returns.flatten().map(|kind| (0, kind));
+    let operator = fields.require("operator", report);
+    let comparison = operator.and_then(|operator| operator.word(&ARGUMENT_OPERATORS, report));
+    if let (Some(operator), Some(Comparison { relation: Relation::Gained, .. })) = (operator, comparison) {
+        let help = "write `Equal`, `InRange` or another operator of integers";
+        report.error_with_help(operator.span(), "this operator compares two arguments", help);
+        return None;
+    }
+    read_comparison(&fields, comparison, argument, report)
+}
+
+fn read_comparison(
+    fields: &Fields<'_>,
+    comparison: Option<Comparison>,
+    argument: Option<(usize, ArgumentKind)>,
+    report: &mut Report<'_>,
+) -> Option<ArgumentFilter> {
+    let operator = fields.get("operator");
+    let values = read_values(fields, comparison.map(|comparison| comparison.relation), report);
     let ((slot, kind), comparison, values) = (argument?, comparison?, values?);
     check_operator(operator?, comparison.relation, kind, report)?;
     let (part, test) = match (comparison.relation, values) {

@@ -139,6 +139,7 @@ spec:
                 test: Test::Prefix(texts(&["/tmp", "12"])),
             },
         ],
+        returned: vec![],
         actions: vec![
             ActionPlan::Override(-1),
             ActionPlan::Sigkill,
@@ -155,6 +156,7 @@ spec:
             argument(2, ArgumentKind::String, ""),
             argument(1, ArgumentKind::Int, ""),
         ],
+        returns: None,
         selectors: vec![
             selector,
             SelectorPlan { actions: vec![ActionPlan::Post], ..SelectorPlan::default() },
@@ -173,6 +175,33 @@ fn a_bare_hook_posts_every_call() {
     assert_eq!(hook.target, Target::Function("fd_install".into()));
     assert_eq!(hook.selectors, [SelectorPlan { actions: vec![ActionPlan::Post], ..SelectorPlan::default() }]);
     assert!(!hook.ignore_not_found);
+}
+
+#[test]
+fn what_a_function_returns() {
+    let hook = hook(
+        "  - call: sys_openat
+    return: true
+    returnArg: {type: int32, label: fd}
+    selectors:
+    - matchReturnArgs:
+      - {operator: LT, values: [0]}
+      - {index: 0, operator: NotEqual, values: [-2]}
+",
+    );
+    assert_eq!(hook.returns, Some(ArgumentPlan { index: 0, kind: ArgumentKind::Int, label: "fd".into() }));
+    let (below_zero, equal) =
+        (Test::IntRanges(vec![1 << 31 | 0xffff_ffff << 32..=u64::MAX]), Test::IntEqual(vec![-2]));
+    let filter = |negated, test| ArgumentFilter { slot: 0, part: Part::Value, negated, test };
+    assert_eq!(hook.selectors[0].returned, [filter(false, below_zero), filter(true, equal)]);
+}
+
+#[test]
+fn what_is_not_waited_for_is_not_read() {
+    for fields in ["returnArg: {index: 0, type: int}", "return: false\n    returnArg: {index: 0, type: int}"]
+    {
+        assert_eq!(hook(&format!("  - call: sys_openat\n    {fields}\n")).returns, None);
+    }
 }
 
 #[test]
@@ -356,4 +385,40 @@ spec: {kprobes: [{call: sys_symlink}]}
     assert_eq!(a.hooks[0].selectors, a.hooks[1].selectors);
     assert_eq!(a.hooks[1].selectors[0].binaries[0].condition.values, ["/a", "/b"]);
     assert_eq!(b.hooks[0].position, (14, 25));
+}
+
+#[test]
+fn a_list_stands_for_a_hook_on_each_of_its_members() {
+    let yaml = "
+apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: {name: lists}
+spec:
+  lists:
+  - {name: all, type: generated_syscalls}
+  - {name: dups, type: syscalls, values: [sys_dup, dup, sys_dup2, __ia32_sys_dup]}
+  - {name: files, values: [fd_install, filp_close]}
+  kprobes:
+  - call: list:dups
+    message: dup
+  - {call: 'list:files', syscall: false}
+  - {call: 'list:all', return: true, returnArg: {type: int}}
+";
+    let plans = plans(yaml);
+    let hooks = &plans[0].hooks;
+    let syscall = |name: &str, number| Target::Syscall { name: name.into(), number };
+    let targets: Vec<_> = hooks.iter().take(5).map(|hook| hook.target.clone()).collect();
+    let expected = [
+        syscall("dup", 32),
+        syscall("dup2", 33),
+        Target::CompatSyscall { name: "dup".into(), number: 41 },
+        Target::Function("fd_install".into()),
+        Target::Function("filp_close".into()),
+    ];
+    assert_eq!(targets, expected);
+    assert!(hooks[..3].iter().all(|hook| hook.message == "dup" && hook.position == (11, 11)));
+    let all = &hooks[5..];
+    assert!(all.len() > 300 && all.iter().all(|hook| hook.ignore_not_found));
+    let never: Vec<_> = all.iter().filter(|hook| hook.returns.is_none()).map(|hook| &hook.target).collect();
+    assert_eq!(never, [&syscall("exit", 60), &syscall("exit_group", 231)]);
 }

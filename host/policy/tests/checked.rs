@@ -88,6 +88,8 @@ fn kernel() -> Btf {
     kernel.function("security_path_symlink", INT, &[("dir", PATH_POINTER), ("old_name", CHAR_POINTER)]);
     let odd = [("a", INT), ("b", LONG), ("c", ULONG), ("", PATH), ("d", VOID_POINTER)];
     kernel.function("odd_types", INT, &odd);
+    kernel.function("bpf_lsm_file_open", INT, &[("file", FILE_POINTER)]);
+    kernel.function("bpf_lsm_file_free", 0, &[("file", FILE_POINTER)]);
     for call in ["symlinkat", "close"] {
         kernel.function(&format!("__x64_sys_{call}"), LONG, &[("regs", REGISTERS_POINTER)]);
     }
@@ -148,6 +150,51 @@ fn overridden_functions_return_errors() {
         found,
         ["7:12: `Override` is not possible: `security_file_free` returns no error code | \
           hook a function that returns an error code, or write `Sigkill`"]
+    );
+}
+
+#[test]
+fn returned_types_must_agree_with_the_function() {
+    let found = errors(
+        "  - {call: odd_types, syscall: false, return: true, returnArg: {type: int}}
+  - {call: odd_types, syscall: false, return: true, returnArg: {type: int64}}
+  - {call: fd_install, syscall: false, return: true, returnArg: {type: int}}
+  - {call: sys_close, return: true, returnArg: {type: int}}
+",
+        &kernel(),
+    );
+    assert_eq!(
+        found,
+        [
+            "7:71: what `odd_types` returns is a signed integer of 4 bytes | write `int`",
+            "8:72: `fd_install` returns nothing | leave `return` out",
+        ]
+    );
+}
+
+#[test]
+fn lsm_hooks_must_exist_and_take_the_arguments() {
+    let actions = "selectors: [matchActions: [{action: Override, argError: -1}]]";
+    let found = errors(
+        &format!(
+            "  - {{call: fd_install, syscall: false}}
+  lsmhooks:
+  - {{hook: file_open, args: [{{index: 0, type: file}}], {actions}}}
+  - {{hook: file_opn}}
+  - {{hook: file_open, args: [{{index: 0, type: int}}]}}
+  - {{hook: file_free, {actions}}}
+"
+        ),
+        &kernel(),
+    );
+    assert_eq!(
+        found,
+        [
+            "9:12: this kernel has no LSM hook `file_opn` | did you mean `file_open`?",
+            "10:47: parameter 0 (`file`) of `bpf_lsm_file_open` is a pointer to `struct file` | write `file`",
+            "11:12: `Override` is not possible: `file_free` returns no error code | \
+             hook a function that returns an error code, or write `Sigkill`",
+        ]
     );
 }
 

@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serin_event::Place;
 use serin_event::argument::Argument;
 use serin_event::json::Encoder;
 use serin_event::record::{Exec, Exit, Fork, Header, HookHit, Record, Task};
@@ -65,6 +66,7 @@ fn hit(time: u64) -> Record {
         hook: 0,
         selector: 0,
         arguments,
+        returned: None,
         failed_closed: false,
         unenforced: false,
     })
@@ -99,11 +101,13 @@ fn header(time: u64, task: Task) -> Header {
 
 fn hook() -> HookInfo {
     HookInfo {
+        place: Place::Function,
         function_name: "__x64_sys_symlinkat".into(),
         policy_name: "sys-symlink-passwd".into(),
         message: "".into(),
         tags: Arc::new([]),
         labels: Vec::new(),
+        return_label: "".into(),
         actions: vec![Arc::new(["KPROBE_ACTION_POST"])],
     }
 }

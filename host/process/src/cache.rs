@@ -214,11 +214,13 @@ impl ProcessCache {
         let labels = info.labels.iter().chain(std::iter::repeat(&self.no_label));
         let actions = usize::try_from(hit.selector).ok().and_then(|index| info.actions.get(index));
         Hook {
+            place: info.place.clone(),
             function_name: Arc::clone(&info.function_name),
             policy_name: Arc::clone(&info.policy_name),
             message: Arc::clone(&info.message),
             tags: Arc::clone(&info.tags),
             arguments: hit.arguments.into_iter().zip(labels.cloned()).collect(),
+            returned: hit.returned.map(|value| (value, Arc::clone(&info.return_label))),
             actions: Arc::clone(actions.unwrap_or(&self.no_actions)),
             selector: hit.selector,
             failed_closed: hit.failed_closed,

@@ -3,18 +3,24 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serin_event::Place;
 use serin_event::action::{Action, ActionRequest, Method, Source};
-use serin_policy::{ActionPlan, HookPlan};
+use serin_policy::{ActionPlan, HookPlan, Target};
 use serin_process::HookInfo;
 
 /// What events of this hook carry.
 pub(crate) fn info(policy: &Arc<str>, function: &str, plan: &HookPlan) -> HookInfo {
     HookInfo {
+        place: match plan.target {
+            Target::Function(_) | Target::Syscall { .. } | Target::CompatSyscall { .. } => Place::Function,
+            Target::Lsm(_) => Place::Lsm,
+        },
         function_name: function.into(),
         policy_name: Arc::clone(policy),
         message: plan.message.as_str().into(),
         tags: plan.tags.clone().into(),
         labels: plan.arguments.iter().map(|argument| argument.label.as_str().into()).collect(),
+        return_label: plan.returns.as_ref().map_or("", |returned| &returned.label).into(),
         actions: plan.selectors.iter().map(|selector| names(&selector.actions)).collect(),
     }
 }
@@ -100,7 +106,7 @@ fn outward(action: &ActionPlan) -> Option<Action> {
 
 #[cfg(test)]
 mod tests {
-    use serin_policy::{ArgumentKind, ArgumentPlan, SelectorPlan, Target};
+    use serin_policy::{ArgumentKind, ArgumentPlan, SelectorPlan};
 
     use super::*;
 
@@ -109,6 +115,7 @@ mod tests {
         HookPlan {
             target: Target::Function("fd_install".into()),
             arguments: vec![ArgumentPlan { index: 1, kind: ArgumentKind::File, label: "file".into() }],
+            returns: None,
             selectors: vec![
                 selector(vec![ActionPlan::Post]),
                 selector(vec![

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Error, Result};
 use serin_btf::Btf;
-use serin_kernel::{Kernel, KernelError, Way};
+use serin_kernel::{AttemptError, Kernel, KernelError, Way};
 use serin_policy::{Errors, HookPlan, Policy, PolicyPlan};
 
 use crate::cli::KernelArguments;
@@ -32,7 +32,8 @@ pub(crate) fn check(paths: &[PathBuf], btf: &Path) -> Result<()> {
         let PolicyPlan { name, hooks, .. } = policy.plan();
         println!("{name}: ok, {}", count(hooks.len(), "hook", "hooks"));
         if let Some(kernel) = &kernel {
-            hooks.iter().for_each(|hook| println!("  {}", way(kernel, hook)));
+            let ways = kernel.ways(policy.plan());
+            hooks.iter().zip(ways).for_each(|(hook, found)| println!("  {}", way(hook, found)));
         }
         policy.warnings().iter().for_each(|warning| println!("warning: {warning}"));
     }
@@ -45,9 +46,9 @@ pub(crate) fn check(paths: &[PathBuf], btf: &Path) -> Result<()> {
 }
 
 /// How a hook would be attached here: `__x64_sys_symlinkat: by fentry`.
-fn way(kernel: &Kernel, hook: &HookPlan) -> String {
+fn way(hook: &HookPlan, found: Result<Way, Vec<AttemptError>>) -> String {
     let target = Kernel::function_of(hook);
-    match kernel.way(hook) {
+    match found {
         Ok(Way { backend, enforcement: None }) => format!("{target}: by {backend}"),
         Ok(Way { backend, enforcement: Some(way) }) => format!("{target}: by {backend}, overridden by {way}"),
         Err(reasons) => {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use serin_kernel::{ExistingProcess, Kernel, KernelConfig, LoadedPolicy, Reader};
+use serin_kernel::{ExistingProcess, Kernel, KernelConfig, LoadedHook, LoadedPolicy, Reader};
 use serin_policy::{Policy, PolicyPlan};
 use serin_process::{Clock, Config, Hooks, ProcessCache};
 
@@ -64,11 +64,19 @@ fn index(plans: &[PolicyPlan], loaded: &[LoadedPolicy]) -> (Hooks, Canaries) {
         let name: Arc<str> = plan.name.as_str().into();
         for hook in &loaded.hooks {
             let Some(plan) = plan.hooks.get(hook.index) else { continue };
-            let enforcement = hook.enforcement.as_ref().map(|way| format!(", overridden by {way}"));
-            let enforcement = enforcement.unwrap_or_default();
-            tracing::info!("policy {name}: {} attached by {}{enforcement}", hook.function, hook.backend);
             infos.insert(hook.id, hooks::info(&name, &hook.function, plan));
             canaries.add(hook.id, &name, plan);
+        }
+        // What an entry with a list stands for is told in one line.
+        let position = |hook: &LoadedHook| plan.hooks.get(hook.index).map(|plan| plan.position);
+        for hooks in loaded.hooks.chunk_by(|one, other| position(one) == position(other)) {
+            let [hook, more @ ..] = hooks else { continue };
+            let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+            let enforcement = hook.enforcement.as_ref().map(|way| format!(", overridden by {way}"));
+            let enforcement = enforcement.unwrap_or_default();
+            let returns = hook.returns.map(|backend| format!(" and {backend}")).unwrap_or_default();
+            let (function, backend) = (&hook.function, hook.backend);
+            tracing::info!("policy {name}: {function}{more} attached by {backend}{returns}{enforcement}");
         }
     }
     (infos, canaries)

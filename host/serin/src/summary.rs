@@ -14,7 +14,7 @@ pub(crate) struct KernelSummary {
 
 /// Prints the counters, those of what went wrong only if it did.
 pub(crate) fn print(kernel: &KernelSummary, reader: &ReaderCounters, worker: &WorkerOutcome) {
-    let KernelCount { records, lost_full, lost_busy, processes_full, followed_full } = kernel.all;
+    let KernelCount { records, lost_full, lost_busy, processes_full, lost_calls, followed_full } = kernel.all;
     let hook = kernel.hooks.iter().fold(HookCount::default(), |sum, (_, hook)| HookCount {
         hits: sum.hits + hook.hits,
         posted: sum.posted + hook.posted,
@@ -31,6 +31,7 @@ pub(crate) fn print(kernel: &KernelSummary, reader: &ReaderCounters, worker: &Wo
         &[
             ("lost: ring buffer full", lost_full),
             ("lost: no scratch memory", lost_busy),
+            ("lost: calls that could not be followed to their return", lost_calls),
             ("processes beyond the table", processes_full),
             ("descriptors beyond the table", followed_full),
             ("filters that could not read", hook.unreadable),

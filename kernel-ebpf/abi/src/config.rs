@@ -11,7 +11,7 @@ use crate::{MAX_ARGUMENTS, MAX_FIELDS, MAX_FILTERS, MAX_SELECTORS};
 pub struct HookConfig {
     /// The id that records carry.
     pub hook: u32,
-    /// Where arguments come from: [`FUNCTION`] or [`SYSCALL`].
+    /// Where arguments come from: [`FUNCTION`], [`SYSCALL`] or [`COMPAT_SYSCALL`].
     pub source: u32,
     /// System calls on the shared dispatcher: slot of the next hook on the same call; 0 for none.
     pub next: u32,
@@ -23,26 +23,45 @@ pub struct HookConfig {
     pub seed: u64,
     /// 1 if a policy follows descriptors, so that they may have names that were remembered.
     pub follows: u32,
-    /// Keeps the size a multiple of eight.
-    pub reserved: u32,
     /// Used entries of `arguments`.
     pub argument_count: u32,
     /// Used entries of `selectors`.
     pub selector_count: u32,
+    /// What the call returns, as one of the `KIND_*` numbers of integers; 0 if its return is not waited for.
+    pub return_kind: u32,
+    /// As `next`, for the returns of system calls.
+    pub next_return: u32,
+    /// 1 if the program is shared by hooks on several system calls: `hook`, `next` and `next_return` are
+    /// looked up by the call's slot then.
+    pub shared: u32,
     /// What to read.
     pub arguments: [ArgumentConfig; MAX_ARGUMENTS],
     /// What to match, in order.
     pub selectors: [Selector; MAX_SELECTORS],
+    /// By selector: the filters on what is returned, which is argument 0 then.
+    pub return_filters: [Filters; MAX_SELECTORS],
     /// The filters of all selectors, cheapest first within each.
     pub filters: [Filter; MAX_FILTERS],
     /// What to read of arguments that are structures.
     pub fields: [FieldConfig; MAX_FIELDS],
 }
 
+/// Some of [`HookConfig::filters`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Filters {
+    /// The first.
+    pub first: u32,
+    /// How many; none hold always.
+    pub count: u32,
+}
+
 /// Arguments are the hooked function's own.
 pub const FUNCTION: u32 = 0;
 /// The hooked function gets a `struct pt_regs *` that holds a system call's arguments.
 pub const SYSCALL: u32 = 1;
+/// The same, of a system call of a 32-bit program.
+pub const COMPAT_SYSCALL: u32 = 2;
 
 /// `bpf_override_return`: the function does not run.
 pub const OVERRIDE_RETURN: u32 = 1;

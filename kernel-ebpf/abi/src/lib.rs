@@ -163,6 +163,44 @@ pub struct Text {
     pub bytes: [u8; MAX_STRING + 8],
 }
 
+/// Slots of the dispatchers' tables. System calls of 64-bit programs come first, by their numbers.
+pub const DISPATCH_SLOTS: u32 = 8192;
+
+/// First slot of the system calls of 32-bit programs, by their numbers; also how many numbers there can be.
+pub const COMPAT_SLOT: u32 = 512;
+
+/// First slot that is not a system call's, but a hook's own: where the hook before it on the same call goes on.
+pub const CHAIN_SLOT: u32 = 1024;
+
+/// A hook among those that share a program, by the slot of its system call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Sharer {
+    /// The id that its records carry.
+    pub hook: u32,
+    /// As [`config::HookConfig::next`].
+    pub next: u32,
+    /// As [`config::HookConfig::next_return`].
+    pub next_return: u32,
+    /// Keeps the size a multiple of eight.
+    pub reserved: u32,
+}
+
+/// A call of a hooked function that has not returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Call {
+    /// The task: thread-group and thread id, as `bpf_get_current_pid_tgid` gives them.
+    pub task: u64,
+    /// The hook's id.
+    pub hook: u32,
+    /// Keeps the size a multiple of eight; must be 0.
+    pub reserved: u32,
+}
+
+/// Calls that can be under way at once, over all hooks that wait for the return.
+pub const MAX_CALLS: u32 = 8192;
+
 /// Set on a task whose system call is to be refused by the LSM hooks that it must pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
@@ -187,6 +225,8 @@ pub struct CpuCounters {
     pub lost_busy: u64,
     /// Processes that found the process table full: their exits are not reported.
     pub processes_full: u64,
+    /// Calls that could not be kept until they return, or never did.
+    pub lost_calls: u64,
     /// Descriptors that found the table of followed ones full: they are not followed.
     pub followed_full: u64,
 }

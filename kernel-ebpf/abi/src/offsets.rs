@@ -105,6 +105,8 @@ pub struct Offsets {
     pub cred_euid: u32,
     /// `cred.egid`
     pub cred_egid: u32,
+    /// `pt_regs.orig_ax`: the number of a system call.
+    pub syscall_number: u32,
     /// `cred.user_ns`
     pub cred_user_ns: u32,
     /// `cred.cap_permitted`, `cap_effective`, `cap_inheritable`: [`crate::identity`] numbers them.
@@ -167,4 +169,6 @@ pub struct Offsets {
     pub sec_path_olen: u32,
     /// Offsets in `pt_regs` of the registers that hold a system call's arguments, in order.
     pub syscall_argument: [u32; 6],
+    /// The same for the system calls of 32-bit programs.
+    pub compat_argument: [u32; 6],
 }

@@ -109,8 +109,8 @@ pub struct Hit {
     pub selector: u32,
     /// How many arguments follow.
     pub arguments: u32,
-    /// Keeps the size a multiple of eight.
-    pub reserved: u32,
+    /// 1 if what was returned follows them, as one more argument.
+    pub returned: u32,
 }
 
 /// [`Header::flags`] of [`HOOK`]: a filter could not read an argument and failed closed.
@@ -204,6 +204,9 @@ pub const KIND_UINT8: u32 = 62;
 /// An unsigned 16-bit integer; eight bytes.
 pub const KIND_UINT16: u32 = 63;
 
-/// Bytes of the largest record: every argument at its longest.
-pub const MAX_RECORD: usize =
-    size_of::<Header>() + size_of::<Hit>() + MAX_ARGUMENTS * (size_of::<Argument>() + MAX_STRING);
+/// Bytes of the largest record: every argument at its longest, and an integer that was returned.
+pub const MAX_RECORD: usize = size_of::<Header>()
+    + size_of::<Hit>()
+    + MAX_ARGUMENTS * (size_of::<Argument>() + MAX_STRING)
+    + size_of::<Argument>()
+    + size_of::<u64>();

@@ -1,7 +1,7 @@
 //! Which selector of a hook matches.
 
 use crate::config::{
-    ACTIONS_ENFORCING, Filter, HookConfig, Selector, TEST_ADDRESS_RANGE, TEST_BINARY_IN, TEST_BITS_GAINED,
+    ACTIONS_ENFORCING, Filter, Filters, HookConfig, TEST_ADDRESS_RANGE, TEST_BINARY_IN, TEST_BITS_GAINED,
     TEST_CAPABILITY, TEST_CAPABILITY_CHANGED, TEST_INTEGER_IN, TEST_INTEGER_MASK, TEST_INTEGER_RANGE,
     TEST_NAMESPACE_CHANGED, TEST_NAMESPACE_IN, TEST_NOT, TEST_PID_IN, TEST_USER, WORD_SHIFT,
 };
@@ -100,7 +100,9 @@ pub fn select(config: &HookConfig, facts: &mut impl Facts) -> Option<Selected> {
     while index < MAX_SELECTORS as u32 && index < count {
         let selector = entry(&config.selectors, index);
         let actions = constant(&selector.actions);
-        if let Some(failed_closed) = holds(config, selector, actions, facts) {
+        let filters =
+            Filters { first: constant(&selector.first_filter), count: constant(&selector.filter_count) };
+        if let Some(failed_closed) = holds(config, filters, actions, facts) {
             return Some(Selected {
                 index,
                 actions,
@@ -118,11 +120,26 @@ pub fn select(config: &HookConfig, facts: &mut impl Facts) -> Option<Selected> {
     None
 }
 
+/// Whether the call is to be reported once it has returned: the filters on what it returned hold, for
+/// the selector that matched at its entry. What was returned is argument 0.
+#[inline(always)]
+pub fn holds_on_return(config: &HookConfig, selector: u32, facts: &mut impl Facts) -> bool {
+    let count = constant(&config.selector_count);
+    let mut index = 0;
+    while index < MAX_SELECTORS as u32 && index < count {
+        let filters = entry(&config.return_filters, index);
+        if index == selector {
+            return holds(config, constant(filters), 0, facts).is_some();
+        }
+        index += 1;
+    }
+    false
+}
+
 /// Whether all filters hold, and if so whether that is by failing closed.
 #[inline(always)]
-fn holds(config: &HookConfig, selector: &Selector, actions: u32, facts: &mut impl Facts) -> Option<bool> {
-    let first = constant(&selector.first_filter);
-    let count = constant(&selector.filter_count);
+fn holds(config: &HookConfig, filters: Filters, actions: u32, facts: &mut impl Facts) -> Option<bool> {
+    let Filters { first, count } = filters;
     let mut failed_closed = false;
     let mut index = 0;
     while index < MAX_FILTERS as u32 && index < count && first + index < MAX_FILTERS as u32 {
@@ -237,7 +254,9 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
-    use crate::config::{ACTION_POST, ACTION_SIGKILL, TEST_BINARY_NOT_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL};
+    use crate::config::{
+        ACTION_POST, ACTION_SIGKILL, Selector, TEST_BINARY_NOT_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL,
+    };
 
     struct Process {
         pid: u64,
@@ -417,6 +436,19 @@ mod tests {
         assert_eq!((selected.index, selected.actions), (1, ACTION_SIGKILL));
         let other = select(&config, &mut Process { pid: 1, ..PROCESS }).expect("the third holds always");
         assert_eq!(other.index, 2);
+    }
+
+    #[test]
+    fn what_is_returned_is_held_against_the_filters_of_the_selector_that_matched() {
+        let mut config = config(&[(ACTION_POST, &[(TEST_INTEGER_IN, 5)]), (ACTION_POST, &[])]);
+        config.return_filters[0] = Filters { first: 0, count: 1 };
+        for (selector, returned, expected) in
+            [(0, 5, true), (0, 6, false), (1, 6, true), (2, 5, false), (u32::MAX, 5, false)]
+        {
+            let mut process = Process { integer: Some(returned), ..PROCESS };
+            let holds = holds_on_return(&config, selector, &mut process);
+            assert_eq!(holds, expected, "selector {selector}, returned {returned}");
+        }
     }
 
     #[test]

@@ -6,8 +6,9 @@ use aya_ebpf::EbpfContext;
 use aya_ebpf::macros::{btf_tracepoint, raw_tracepoint};
 use aya_ebpf::maps::ProgramArray;
 use aya_ebpf::programs::{BtfTracePointContext, RawTracePointContext};
-use serin_ebpf::maps::{CHAINED, SYSCALLS};
-use serin_ebpf::{process, task};
+use serin_ebpf::maps::{SYSCALL_RETURNS, SYSCALLS};
+use serin_ebpf::memory::trusted;
+use serin_ebpf::{offset, process, task};
 
 #[btf_tracepoint(function = "sched_process_exec")]
 fn exec(ctx: BtfTracePointContext) -> i32 {
@@ -48,9 +49,19 @@ fn exit_raw(ctx: RawTracePointContext) -> i32 {
 /// `sys_enter(struct pt_regs *regs, long id)`: goes on in the hooks of this call, if it has any.
 #[btf_tracepoint(function = "sys_enter")]
 fn dispatch(ctx: BtfTracePointContext) -> i32 {
-    let number: u64 = ctx.arg(1);
-    if number < u64::from(CHAINED) && !task::in_32_bit_syscall() {
-        go_on(&SYSCALLS, &ctx, number as u32);
+    if let Some(slot) = task::syscall_slot(ctx.arg(1)) {
+        go_on(&SYSCALLS, &ctx, slot);
+    }
+    0
+}
+
+/// `sys_exit(struct pt_regs *regs, long ret)`: goes on in the hooks that wait for this call's return.
+#[btf_tracepoint(function = "sys_exit")]
+fn dispatch_return(ctx: BtfTracePointContext) -> i32 {
+    // SAFETY: the verifier knows the argument as a `struct pt_regs *` and checks the offset.
+    let number = unsafe { trusted(ctx.arg(0), offset!(syscall_number)) };
+    if let Some(slot) = task::syscall_slot(number) {
+        go_on(&SYSCALL_RETURNS, &ctx, slot);
     }
     0
 }

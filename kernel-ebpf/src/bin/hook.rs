@@ -3,14 +3,16 @@
 #![no_main]
 
 use aya_ebpf::EbpfContext;
-use aya_ebpf::helpers::generated::bpf_override_return;
-use aya_ebpf::macros::{btf_tracepoint, fentry, kprobe, lsm};
-use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, LsmContext, ProbeContext};
-use serin_abi::selector::constant;
+use aya_ebpf::helpers::generated::{bpf_get_func_ret, bpf_override_return};
+use aya_ebpf::macros::{btf_tracepoint, fentry, fexit, kprobe, kretprobe, lsm};
+use aya_ebpf::programs::{
+    BtfTracePointContext, FEntryContext, FExitContext, LsmContext, ProbeContext, RetProbeContext,
+};
 use serin_ebpf::arguments::Registers;
-use serin_ebpf::hook::{self, HOOK_CONFIG};
-use serin_ebpf::maps::SYSCALLS;
+use serin_ebpf::hook;
+use serin_ebpf::maps::{SYSCALL_RETURNS, SYSCALLS};
 use serin_ebpf::memory::trusted;
+use serin_ebpf::offset;
 
 /// Arguments of programs whose context is an array of them.
 struct Array<C>(C);
@@ -62,14 +64,14 @@ impl Registers for Probe {
 
 #[fentry(function = "serin")]
 fn hook_fentry(ctx: FEntryContext) -> i32 {
-    hook::run(&Array(ctx));
+    hook::run(&Array(ctx), hook::this_hook().hook);
     0
 }
 
 #[kprobe]
 fn hook_kprobe(ctx: ProbeContext) -> u32 {
     let registers = Probe(ctx);
-    if let Some(error) = hook::run(&registers).return_error {
+    if let Some(error) = hook::run(&registers, hook::this_hook().hook).return_error {
         // SAFETY: the context is the one this program was called with.
         unsafe { bpf_override_return(registers.0.as_ptr().cast(), i64::from(error) as u64) };
     }
@@ -78,18 +80,48 @@ fn hook_kprobe(ctx: ProbeContext) -> u32 {
 
 #[lsm(hook = "serin")]
 fn hook_lsm(ctx: LsmContext) -> i32 {
-    errno(hook::run(&Array(ctx)).result)
+    errno(hook::run(&Array(ctx), hook::this_hook().hook).result)
 }
 
-/// Called by the dispatcher; goes on in the next hook on the same system call.
+/// Called by the dispatcher, `sys_enter(struct pt_regs *regs, long id)`; goes on in the next hook on the same call.
 #[btf_tracepoint(function = "sys_enter")]
 fn hook_sys_enter(ctx: BtfTracePointContext) -> i32 {
+    let Some(hook) = hook::hook_on_syscall(ctx.arg(1)) else { return 0 };
     let registers = Array(ctx);
-    hook::run(&registers);
-    let next = constant(&HOOK_CONFIG.next);
-    if next != 0 {
+    hook::run(&registers, hook.hook);
+    if hook.next != 0 {
         // SAFETY: the array holds only programs of this type; an empty slot falls through.
-        unsafe { SYSCALLS.tail_call(&registers.0, next) };
+        unsafe { SYSCALLS.tail_call(&registers.0, hook.next) };
+    }
+    0
+}
+
+#[fexit(function = "serin")]
+fn hook_fexit(ctx: FExitContext) -> i32 {
+    let mut value = 0;
+    // SAFETY: the context is the one this program was called with, and the value is there to be written.
+    if unsafe { bpf_get_func_ret(ctx.as_ptr(), &raw mut value) } == 0 {
+        hook::run_return(hook::this_hook().hook, value);
+    }
+    0
+}
+
+#[kretprobe]
+fn hook_kretprobe(ctx: RetProbeContext) -> u32 {
+    hook::run_return(hook::this_hook().hook, ctx.ret());
+    0
+}
+
+/// Called by the dispatcher on returns, `sys_exit(struct pt_regs *regs, long ret)`; goes on in the next hook.
+#[btf_tracepoint(function = "sys_exit")]
+fn hook_sys_exit(ctx: BtfTracePointContext) -> i32 {
+    // SAFETY: the verifier knows the argument as a `struct pt_regs *` and checks the offset.
+    let number = unsafe { trusted(ctx.arg(0), offset!(syscall_number)) };
+    let Some(hook) = hook::hook_on_syscall(number) else { return 0 };
+    hook::run_return(hook.hook, ctx.arg(1));
+    if hook.next_return != 0 {
+        // SAFETY: the array holds only programs of this type; an empty slot falls through.
+        unsafe { SYSCALL_RETURNS.tail_call(&ctx, hook.next_return) };
     }
     0
 }

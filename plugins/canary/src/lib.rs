@@ -103,8 +103,8 @@ impl Plugin for Canary {
 
     fn subscription(&self) -> Subscription {
         match self.min_severity {
-            None => Subscription::kinds([Kind::ProcessKprobe]),
-            Some(_) => Subscription::kinds([Kind::ProcessExec, Kind::ProcessExit, Kind::ProcessKprobe]),
+            None => Subscription::kinds(Kind::HOOKS),
+            Some(_) => Subscription::kinds([Kind::ProcessExec, Kind::ProcessExit].into_iter().chain(Kind::HOOKS)),
         }
     }
 

@@ -27,7 +27,7 @@ impl Plugin for ContainerEnrich {
     }
 
     fn subscription(&self) -> Subscription {
-        Subscription::kinds([Kind::ProcessExec, Kind::ProcessExit, Kind::ProcessKprobe])
+        Subscription::kinds([Kind::ProcessExec, Kind::ProcessExit].into_iter().chain(Kind::HOOKS))
     }
 
     fn on_event(&mut self, event: EventView<'_>, outcome: &mut Outcome) {

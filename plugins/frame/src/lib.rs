@@ -42,20 +42,31 @@ pub enum Kind {
     ProcessExec,
     /// A process ended.
     ProcessExit,
-    /// A policy's hook matched.
+    /// A policy's hook matched at a kernel function or system call.
     ProcessKprobe,
     /// Records were lost, and counted.
     Loss,
     /// What became of a requested action.
     ActionResult,
+    /// A policy's hook matched at an LSM hook.
+    ProcessLsm,
     /// A kind that this schema does not know.
     Unknown,
 }
 
 impl Kind {
     /// Every kind that this schema knows.
-    pub const ALL: [Self; 5] =
-        [Self::ProcessExec, Self::ProcessExit, Self::ProcessKprobe, Self::Loss, Self::ActionResult];
+    pub const ALL: [Self; 6] = [
+        Self::ProcessExec,
+        Self::ProcessExit,
+        Self::ProcessKprobe,
+        Self::Loss,
+        Self::ActionResult,
+        Self::ProcessLsm,
+    ];
+
+    /// The kinds of events that policies' hooks make; all of them have [`EventView::kprobe`].
+    pub const HOOKS: [Self; 2] = [Self::ProcessKprobe, Self::ProcessLsm];
 
     /// The key of the event in the JSON output, e.g. `process_exec`.
     pub fn name(self) -> &'static str {
@@ -65,6 +76,7 @@ impl Kind {
             Self::ProcessKprobe => "process_kprobe",
             Self::Loss => "loss",
             Self::ActionResult => "action_result",
+            Self::ProcessLsm => "process_lsm",
             Self::Unknown => "unknown",
         }
     }
@@ -83,6 +95,7 @@ impl Kind {
             Self::ProcessKprobe => 3,
             Self::Loss => 4,
             Self::ActionResult => 5,
+            Self::ProcessLsm => 6,
         }
     }
 
@@ -94,6 +107,7 @@ impl Kind {
             3 => Self::ProcessKprobe,
             4 => Self::Loss,
             5 => Self::ActionResult,
+            6 => Self::ProcessLsm,
             _ => Self::Unknown,
         }
     }

@@ -25,7 +25,7 @@ structure! {
         32 parent: {shared ProcessView}
         /// For `process_exit`: how the process ended.
         36 exit: (ExitView, ExitWriter)
-        /// For `process_kprobe`: what the policy's hook saw and did.
+        /// For [`Kind::HOOKS`](crate::Kind::HOOKS): what the policy's hook saw and did.
         40 kprobe: (KprobeView, KprobeWriter)
         /// For `loss`: what was lost.
         44 loss: (LossView, LossWriter)
@@ -90,7 +90,7 @@ structure! {
 structure! {
     /// A policy's hook, and what its matching selector does.
     HookView, HookWriter: 48 {
-        /// The hooked function, e.g. `__x64_sys_symlinkat`.
+        /// The hooked function, e.g. `__x64_sys_symlinkat`, or LSM hook, e.g. `file_open`.
         8 function_name: text
         /// Name of the policy.
         16 policy_name: text
@@ -105,7 +105,7 @@ structure! {
 
 structure! {
     /// What a policy's hook saw.
-    KprobeView, KprobeWriter: 24 {
+    KprobeView, KprobeWriter: 32 {
         /// The hook; see [`KprobeView::policy_name`] and [`KprobeView::function_name`].
         4 hook: {shared HookView}
         /// Index of the selector that matched.
@@ -116,6 +116,8 @@ structure! {
         13 unenforced: u8
         /// The arguments that the policy asks for, in the policy's order.
         16 arguments: [ArgumentView, ArgumentWriter]
+        /// What the function returned, if the policy asks for that.
+        24 returned: (ArgumentView, ArgumentWriter)
     }
 }
 

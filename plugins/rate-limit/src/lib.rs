@@ -44,7 +44,7 @@ impl Plugin for RateLimit {
     }
 
     fn subscription(&self) -> Subscription {
-        Subscription::kinds([Kind::ProcessKprobe])
+        Subscription::kinds(Kind::HOOKS)
     }
 
     fn on_event(&mut self, event: EventView<'_>, outcome: &mut Outcome) {

@@ -15,7 +15,7 @@ impl Subscription {
         Self { kinds: kinds.into_iter().collect(), policies: Vec::new() }
     }
 
-    /// Restricts `process_kprobe` events to these policies; `*` matches any run of characters.
+    /// Restricts the events of policies' hooks to these policies; `*` matches any run of characters.
     #[must_use]
     pub fn policies(mut self, policies: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.policies.extend(policies.into_iter().map(Into::into));

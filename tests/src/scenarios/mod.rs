@@ -8,12 +8,15 @@ mod files;
 mod filters;
 mod hooks;
 mod identity;
+mod lists;
 mod losses;
 mod network;
 mod operations;
 mod plugins;
 mod processes;
 mod rates;
+mod returns;
+mod sections;
 mod sinks;
 mod structures;
 mod writes;
@@ -47,6 +50,9 @@ pub(crate) fn all() -> Vec<Scenario> {
     let subjects = [
         processes::scenarios(),
         hooks::scenarios(),
+        returns::scenarios(),
+        lists::scenarios(),
+        sections::scenarios(),
         enforcement::scenarios(),
         files::scenarios(),
         writes::scenarios(),

@@ -9,6 +9,9 @@ use crate::structure::{Fields, Value};
 pub(super) fn hook(hook: &Hook, object: &mut Object<'_>) {
     object.text("function_name", &hook.function_name);
     object.array("args", &hook.arguments, |(value, label), out| argument(value, label, out));
+    if let Some((value, label)) = &hook.returned {
+        argument(value, label, object.key("return"));
+    }
     // Tetragon tells only the last of several actions.
     object.text("action", hook.actions.last().unwrap_or(&""));
     object.text("policy_name", &hook.policy_name);

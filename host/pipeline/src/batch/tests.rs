@@ -7,7 +7,7 @@ use serin_event::argument::{Argument, File, FileRole};
 use serin_event::network::UnixAddress;
 use serin_event::process::Flags;
 use serin_event::structure::Structure;
-use serin_event::{Alert, Annotation, Event, EventKind, Hook, Process, Severity};
+use serin_event::{Alert, Annotation, Event, EventKind, Hook, Place, Process, Severity};
 use serin_frame::{EventView, Frame, Kind, ProcessView};
 
 use super::{Batch, FrameEncoder};
@@ -81,12 +81,14 @@ fn kind(random: &mut Random) -> EventKind {
             duration: 5,
         }),
         _ => EventKind::Kprobe(Hook {
+            place: Place::Function,
             function_name: random.text().into(),
             policy_name: random.text().into(),
             message: random.text().into(),
             tags: Arc::new([random.text()]),
             arguments: (0..random.below(4)).map(|_| (argument(random), random.text().into())).collect(),
             actions: Arc::new(["KPROBE_ACTION_POST"]),
+            returned: (random.below(2) == 0).then(|| (argument(random), random.text().into())),
             selector: random.below(9) as u32,
             failed_closed: random.below(2) == 0,
             unenforced: random.below(2) == 0,
@@ -179,9 +181,10 @@ fn assert_same_kind(view: &EventView<'_>, kind: &EventKind) {
             assert_eq!(about.actions().collect::<Vec<_>>(), hook.actions.to_vec());
             let flags = (u8::from(hook.failed_closed), u8::from(hook.unenforced));
             assert_eq!((view.failed_closed(), view.unenforced()), flags);
-            let values: Vec<_> =
-                view.arguments().map(|argument| (argument.value(), argument.label())).collect();
-            let expected = hook.arguments.iter().map(|(argument, label)| {
+            assert_eq!(view.returned().is_some(), hook.returned.is_some());
+            let all = view.arguments().chain(view.returned());
+            let values: Vec<_> = all.map(|argument| (argument.value(), argument.label())).collect();
+            let expected = hook.arguments.iter().chain(&hook.returned).map(|(argument, label)| {
                 let value = match argument {
                     Argument::Int(value) => Value::Int(*value),
                     Argument::Uint(value) => Value::Uint(*value),

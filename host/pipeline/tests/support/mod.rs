@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serin_event::argument::Argument;
-use serin_event::{Event, EventKind, Hook, Process};
+use serin_event::{Event, EventKind, Hook, Place, Process};
 use serin_pipeline::{Counters, LoadError, Pipeline, PipelineFile};
 
 pub type File = PipelineFile<serde_json::Value, serde_json::Value>;
@@ -77,12 +77,14 @@ pub fn process(binary: &str, pid: u32) -> Arc<Process> {
 
 pub fn kprobe(policy: &str, path: &str) -> Event {
     let hook = Hook {
+        place: Place::Function,
         function_name: "__x64_sys_symlinkat".into(),
         policy_name: policy.into(),
         message: "".into(),
         tags: Arc::new([]),
         arguments: vec![(Argument::String(path.to_owned()), "target".into())],
         actions: Arc::new(["KPROBE_ACTION_POST"]),
+        returned: None,
         selector: 0,
         failed_closed: false,
         unenforced: false,

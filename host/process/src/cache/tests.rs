@@ -8,6 +8,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use serin_event::Place;
 use serin_event::argument::Argument;
 use serin_event::record::{Credentials, Task};
 use tempfile::TempDir;
@@ -36,11 +37,13 @@ impl Rig {
         let procfs = tempfile::tempdir().unwrap();
         let config = Config { procfs: procfs.path().to_owned(), capacity, ..Config::new(NODE) };
         let info = HookInfo {
+            place: Place::Function,
             function_name: "fd_install".into(),
             policy_name: "files".into(),
             message: "a file".into(),
             tags: Arc::new(["t".into()]),
             labels: vec!["fd".into()],
+            return_label: "status".into(),
             actions: vec![Arc::new(["KPROBE_ACTION_POST"]), Arc::new(["KPROBE_ACTION_SIGKILL"])],
         };
         let cache = ProcessCache::new(config, Clock::booted_at(BOOT));
@@ -135,6 +138,7 @@ fn hit(time: u64, task: Task) -> HookHit {
         hook: 7,
         selector: 1,
         arguments,
+        returned: Some(Argument::Int(-9)),
         failed_closed: false,
         unenforced: false,
     }

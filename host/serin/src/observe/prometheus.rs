@@ -89,10 +89,14 @@ fn kernel(snapshot: &Snapshot, text: &mut Text) {
     let help = "Records that kernel programs have written or lost.";
     text.one("serin_kernel_records_total", Counter, help, kernel.records);
     text.head("serin_kernel_lost_total", Counter, "Records lost in the kernel, by reason.");
-    for (reason, count) in [("ring_full", kernel.lost_ring_full), ("no_memory", kernel.lost_no_memory)] {
+    for (reason, count) in [
+        ("ring_full", kernel.lost_ring_full),
+        ("no_memory", kernel.lost_no_memory),
+        ("calls", kernel.lost_calls),
+    ] {
         text.sample("serin_kernel_lost_total", &[("reason", reason)], count);
     }
-    let lost = kernel.lost_ring_full + kernel.lost_no_memory;
+    let lost = kernel.lost_ring_full + kernel.lost_no_memory + kernel.lost_calls;
     let help = "Records lost between the kernel and the agent.";
     text.one("tetragon_observer_ringbuf_events_lost_total", Counter, help, lost);
     let help = "Processes that found the kernel's table of processes full.";

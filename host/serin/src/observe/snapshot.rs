@@ -37,6 +37,7 @@ pub(crate) struct Kernel {
     pub records: u64,
     pub lost_ring_full: u64,
     pub lost_no_memory: u64,
+    pub lost_calls: u64,
     pub processes_beyond_table: u64,
 }
 
@@ -46,6 +47,7 @@ impl From<KernelCount> for Kernel {
             records: count.records,
             lost_ring_full: count.lost_full,
             lost_no_memory: count.lost_busy,
+            lost_calls: count.lost_calls,
             processes_beyond_table: count.processes_full,
         }
     }

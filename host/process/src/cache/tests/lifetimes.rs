@@ -222,12 +222,14 @@ fn hook_hits_carry_the_hooks_texts() {
         HookHit { failed_closed: true, unenforced: true, ..hit(4 * SECOND, Task { tid: 101, ..SHELL }) };
     let event = rig.apply(Record::Hook(record)).unwrap();
     let expected = Hook {
+        place: Place::Function,
         function_name: "fd_install".into(),
         policy_name: "files".into(),
         message: "a file".into(),
         tags: Arc::new(["t".into()]),
         arguments: vec![(Argument::Int(3), "fd".into()), (Argument::Size(4), "".into())],
         actions: Arc::new(["KPROBE_ACTION_SIGKILL"]),
+        returned: Some((Argument::Int(-9), "status".into())),
         selector: 1,
         failed_closed: true,
         unenforced: true,

@@ -1,0 +1,44 @@
+//! Ways of attaching that defeat each other.
+//!
+//! `bpf_override_return` has a kprobe go on where the function's caller is. A trampoline (fentry, fexit) on the same
+//! function undoes that, whichever was attached first, and other kprobes on it are not called any more. The
+//! dispatchers see the call and its return in any case.
+
+use std::collections::HashSet;
+
+use serin_policy::{PolicyPlan, Target};
+
+use crate::attach::function;
+use crate::lower::overrides;
+
+/// Functions where one of two ways that defeat each other is in use.
+#[derive(Debug, Default)]
+pub(crate) struct Conflicts {
+    overridden: HashSet<String>,
+    trampolines: HashSet<String>,
+}
+
+impl Conflicts {
+    /// Takes note of the system calls that these policies override, before any hook is attached.
+    pub(crate) fn announce(&mut self, policies: &[PolicyPlan]) {
+        let hooks = policies.iter().flat_map(|policy| &policy.hooks);
+        let overridden =
+            hooks.filter(|hook| matches!(hook.target, Target::Syscall { .. }) && overrides(hook));
+        self.overridden.extend(overridden.map(|hook| function(&hook.target)));
+    }
+
+    /// Whether a policy overrides this function.
+    pub(crate) fn is_overridden(&self, function: &str) -> bool {
+        self.overridden.contains(function)
+    }
+
+    /// Takes note of a trampoline on this function.
+    pub(crate) fn has_trampoline_now(&mut self, function: &str) {
+        self.trampolines.insert(function.into());
+    }
+
+    /// Whether there is a trampoline on this function.
+    pub(crate) fn has_trampoline(&self, function: &str) -> bool {
+        self.trampolines.contains(function)
+    }
+}

@@ -1,0 +1,170 @@
+//! Waiting for what a function returns: entry and return are one event.
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+
+use super::{Scenario, scenario};
+use crate::agent::{Agent, Setup};
+use crate::kernel::Kernel;
+use crate::trigger;
+
+pub(crate) fn scenarios() -> Vec<Scenario> {
+    vec![
+        scenario("returns::a_system_call_is_reported_with_what_it_returns", system_call),
+        scenario("returns::filters_on_what_is_returned", filters),
+        scenario("returns::an_exec_returns_in_the_new_program", exec),
+        scenario("returns::a_function_is_reported_with_what_it_returns", function)
+            .needs(Kernel::function_hooks),
+        scenario("returns::an_overridden_call_returns_the_error", overridden).needs(Kernel::enforcement),
+        scenario("returns::waiting_leaves_the_override_of_another_policy_alone", beside_override)
+            .needs(Kernel::enforcement),
+    ]
+}
+
+/// A policy with one hook; `hook` is YAML, indented by four.
+fn policy(hook: &str) -> String {
+    format!(
+        "apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {{name: returns}}\nspec:\n  kprobes:\n{hook}"
+    )
+}
+
+/// The only hit of a process.
+fn only_hit(agent: &mut Agent, pid: u32) -> Result<Value> {
+    agent.settle()?;
+    let hits = agent.hits_of(pid);
+    ensure!(hits.len() == 1, "{} hits instead of one: {hits:?}", hits.len());
+    Ok(hits[0].clone())
+}
+
+fn system_call(_: &Kernel) -> Result<()> {
+    let hook = "  - call: sys_lseek
+    args: [{index: 1, type: int64}]
+    return: true
+    returnArg: {index: 0, type: int, label: error}
+";
+    let mut agent = Setup::new()?.policy(&policy(hook))?.start()?;
+    let ended = trigger::seek(77)?;
+    agent.settle()?;
+    let hits = agent.hits_of(ended.pid);
+    let ours = hits.iter().find(|hit| hit["args"][0] == json!({ "long_arg": "77" }));
+    let returned = json!({ "int_arg": -libc::EBADF, "label": "error" });
+    ensure!(ours.is_some_and(|hit| hit["return"] == returned), "not with {returned}: {hits:?}");
+    ensure!(hits.iter().all(|hit| hit["return"].is_object()), "not every call returned: {hits:?}");
+    agent.stop()?;
+    Ok(())
+}
+
+fn filters(_: &Kernel) -> Result<()> {
+    let hook = "  - call: sys_symlinkat
+    args: [{index: 0, type: string}]
+    return: true
+    returnArg: {index: 0, type: int}
+    selectors:
+    - matchArgs: [{index: 0, operator: Prefix, values: [/serin-returns]}]
+      matchReturnArgs: [{operator: Equal, values: [-17]}]
+";
+    let folder = tempfile::tempdir()?;
+    let link = folder.path().join("link").to_string_lossy().into_owned();
+    let mut agent = Setup::new()?.policy(&policy(hook))?.start()?;
+    let made = trigger::symlink("/serin-returns", &link)?;
+    let exists = trigger::symlink("/serin-returns", &link)?;
+    let other = trigger::symlink("/another", &link)?;
+    ensure!((made.errno, exists.errno) == (Some(0), Some(libc::EEXIST)), "{made:?}, {exists:?}");
+    let hit = only_hit(&mut agent, exists.pid)?;
+    ensure!(hit["return"] == json!({ "int_arg": -libc::EEXIST }), "return: {hit}");
+    ensure!(hit["args"][0] == json!({ "string_arg": "/serin-returns" }), "args: {hit}");
+    ensure!(agent.hits_of(made.pid).is_empty(), "a call that returned something else was reported");
+    ensure!(agent.hits_of(other.pid).is_empty(), "a call with other arguments was reported");
+    agent.stop()?;
+    Ok(())
+}
+
+fn exec(_: &Kernel) -> Result<()> {
+    let hook = "  - call: sys_execve
+    args: [{index: 0, type: string}]
+    return: true
+    returnArg: {index: 0, type: int}
+    selectors:
+    - matchReturnArgs: [{operator: Equal, values: [0]}]
+";
+    let mut agent = Setup::new()?.policy(&policy(hook))?.start()?;
+    let ended = trigger::other_program()?;
+    let hit = only_hit(&mut agent, ended.pid)?;
+    ensure!(hit["return"] == json!({ "int_arg": 0 }), "return: {hit}");
+    let path = hit["args"][0]["string_arg"].as_str().unwrap_or_default();
+    ensure!(path.ends_with("/true"), "args: {hit}");
+    ensure!(hit["process"]["binary"].as_str().is_some_and(|binary| binary != ""), "process: {hit}");
+    agent.stop()?;
+    Ok(())
+}
+
+fn function(_: &Kernel) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("file").to_string_lossy().into_owned();
+    std::fs::write(&path, "text")?;
+    let hook = format!(
+        "  - call: security_file_open
+    syscall: false
+    args: [{{index: 0, type: file}}]
+    return: true
+    returnArg: {{index: 0, type: int}}
+    selectors:
+    - matchArgs: [{{index: 0, operator: Equal, values: ['{path}']}}]
+"
+    );
+    let mut agent = Setup::new()?.policy(&policy(&hook))?.start()?;
+    let ended = trigger::open(&path)?;
+    let hit = only_hit(&mut agent, ended.pid)?;
+    ensure!(hit["return"] == json!({ "int_arg": 0 }), "return: {hit}");
+    ensure!(hit["args"][0]["file_arg"]["path"] == path, "args: {hit}");
+    agent.stop()?;
+    Ok(())
+}
+
+fn overridden(_: &Kernel) -> Result<()> {
+    let hook = "  - call: sys_symlinkat
+    args: [{index: 0, type: string}]
+    return: true
+    returnArg: {index: 0, type: int}
+    selectors:
+    - matchArgs: [{index: 0, operator: Equal, values: [/serin-returns]}]
+      matchActions: [{action: Override, argError: -13}]
+";
+    let folder = tempfile::tempdir()?;
+    let link = folder.path().join("link").to_string_lossy().into_owned();
+    let mut agent = Setup::new()?.policy(&policy(hook))?.start()?;
+    let ended = trigger::symlink("/serin-returns", &link)?;
+    ensure!(ended.errno == Some(libc::EACCES), "the call was not refused: {ended:?}");
+    let hit = only_hit(&mut agent, ended.pid)?;
+    ensure!(hit["return"] == json!({ "int_arg": -libc::EACCES }), "return: {hit}");
+    ensure!(hit["action"] == "KPROBE_ACTION_OVERRIDE", "action: {hit}");
+    agent.stop()?;
+    Ok(())
+}
+
+/// Whichever of two policies comes first.
+fn beside_override(_: &Kernel) -> Result<()> {
+    let waiting = "  - call: sys_symlinkat\n    return: true\n    returnArg: {type: int}\n";
+    let overriding =
+        "  - call: sys_symlinkat\n    selectors:\n    - matchActions: [{action: Override, argError: -13}]\n";
+    let observing = "  - call: sys_symlinkat\n";
+    let named = |hook: &str, name: &str| policy(hook).replace("name: returns", &format!("name: {name}"));
+    let folder = tempfile::tempdir()?;
+    let link = folder.path().join("link").to_string_lossy().into_owned();
+    for order in [[waiting, overriding, observing], [observing, overriding, waiting]] {
+        let mut setup = Setup::new()?;
+        for (hook, name) in order.iter().zip(["a", "b", "c"]) {
+            setup = setup.policy(&named(hook, name))?;
+        }
+        let mut agent = setup.start()?;
+        let ended = trigger::symlink("/serin-returns", &link)?;
+        ensure!(ended.errno == Some(libc::EACCES), "the call was not refused: {ended:?}");
+        agent.settle()?;
+        let hits = agent.hits_of(ended.pid);
+        let returned = json!({ "int_arg": -libc::EACCES });
+        ensure!(hits.iter().any(|hit| hit["return"] == returned), "no return: {hits:?}");
+        ensure!(hits.len() == 3, "{} hits instead of one of each policy: {hits:?}", hits.len());
+        agent.stop()?;
+    }
+    Ok(())
+}
