@@ -29,7 +29,7 @@ pub use write::{FrameWriter, RecordRange, RecordWriter, Shared, Writer};
 pub const MAGIC: u32 = u32::from_le_bytes(*b"SFRM");
 
 /// The newest schema: it counts up whenever fields are appended.
-pub const SCHEMA: u16 = 2;
+pub const SCHEMA: u16 = 3;
 
 /// Size of a frame's header in bytes.
 pub const HEADER_SIZE: usize = 24;
@@ -48,14 +48,25 @@ pub enum Kind {
     Loss,
     /// What became of a requested action.
     ActionResult,
+    /// What a plugin found.
+    Alert,
+    /// A plugin failed.
+    PluginError,
     /// A kind that this schema does not know.
     Unknown,
 }
 
 impl Kind {
     /// Every kind that this schema knows.
-    pub const ALL: [Self; 5] =
-        [Self::ProcessExec, Self::ProcessExit, Self::ProcessKprobe, Self::Loss, Self::ActionResult];
+    pub const ALL: [Self; 7] = [
+        Self::ProcessExec,
+        Self::ProcessExit,
+        Self::ProcessKprobe,
+        Self::Loss,
+        Self::ActionResult,
+        Self::Alert,
+        Self::PluginError,
+    ];
 
     /// The key of the event in the JSON output, e.g. `process_exec`.
     pub fn name(self) -> &'static str {
@@ -65,6 +76,8 @@ impl Kind {
             Self::ProcessKprobe => "process_kprobe",
             Self::Loss => "loss",
             Self::ActionResult => "action_result",
+            Self::Alert => "alert",
+            Self::PluginError => "plugin_error",
             Self::Unknown => "unknown",
         }
     }
@@ -83,6 +96,8 @@ impl Kind {
             Self::ProcessKprobe => 3,
             Self::Loss => 4,
             Self::ActionResult => 5,
+            Self::Alert => 6,
+            Self::PluginError => 7,
         }
     }
 
@@ -94,6 +109,8 @@ impl Kind {
             3 => Self::ProcessKprobe,
             4 => Self::Loss,
             5 => Self::ActionResult,
+            6 => Self::Alert,
+            7 => Self::PluginError,
             _ => Self::Unknown,
         }
     }

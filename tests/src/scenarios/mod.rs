@@ -9,6 +9,7 @@ mod hooks;
 mod losses;
 mod network;
 mod operations;
+mod plugin_tools;
 mod plugins;
 mod processes;
 mod sinks;
@@ -52,6 +53,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         structures::scenarios(),
         canaries::scenarios(),
         plugins::scenarios(),
+        plugin_tools::scenarios(),
         losses::scenarios(),
         sinks::scenarios(),
         operations::scenarios(),
