@@ -20,6 +20,8 @@ pub struct CanaryConfig {
     pub http: HttpConfig,
     /// Which addresses HTTP requests may connect to.
     pub egress: EgressPolicy,
+    /// What happens to an action that failed and may not the next time.
+    pub retry: Retry,
     /// How often canaries may fire.
     pub rates: Rates,
     /// An action equal to one of the same source is held back for this long; `0s` turns it off. Default 10 s.
@@ -41,6 +43,7 @@ impl Default for CanaryConfig {
             dns: DnsConfig::default(),
             http: HttpConfig::default(),
             egress: EgressPolicy::default(),
+            retry: Retry::default(),
             rates: Rates::default(),
             dedupe: Duration::from_secs(10),
             concurrency: 16,
@@ -113,6 +116,25 @@ impl<'de> Deserialize<'de> for Resolver {
             }),
         }
         })
+    }
+}
+
+/// `retry`: an action that got no answer, or 429 or 5xx as one, is done again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Retry {
+    /// How often at most. Default 2, at most 10; 0 turns it off.
+    #[serde(deserialize_with = "quantity::retries")]
+    pub times: u32,
+    /// The wait before the first; it doubles with each further one, and each is between half and one and a half of that,
+    /// so that many hosts do not come back at once. Default 1 s, at most 60 s.
+    #[serde(deserialize_with = "quantity::timeout")]
+    pub wait: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { times: 2, wait: Duration::from_secs(1) }
     }
 }
 
@@ -207,6 +229,8 @@ mod tests {
             ("rates: {source: {burst: 0, per: 1s}}", "nonzero"),
             ("rates: {source: {burst: 5}}", "missing field `per`"),
             ("rates: {source: {burst: 5, per: 0s}}", "allowed are 1 to"),
+            ("retry: {times: 11}", "allowed are 0 retries to 10 retries"),
+            ("retry: {wait: 2m}", "allowed are 1 ms to 60000 ms"),
             ("concurrency: 0", "allowed are 1 to 256"),
             ("queue: 1000000", "allowed are 1 to 65536"),
             ("demo: {dns: '0.0.0.0:53', http: '127.0.0.1:80'}", "`127.0.0.1:53` instead of `0.0.0.0:53`"),

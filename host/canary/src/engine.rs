@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serin_event::action::{Action, ActionRequest, ActionResult, Outcome};
 use tokio::runtime;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::config::CanaryConfig;
@@ -19,6 +19,7 @@ use crate::dns::{Dns, DnsError};
 use crate::http::{Http, HttpError};
 use crate::limits::{Limits, Rejected};
 use crate::reports::{Counters, MAX_RESULTS, Reports};
+use crate::retry::Retrying;
 
 /// Why the engine could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +79,7 @@ impl Engine {
         let (queue, jobs) = mpsc::channel(config.queue);
         let (reports, results) = Reports::new();
         let (stop, stopped) = oneshot::channel();
-        let work = work(jobs, firing, config.concurrency, reports.clone());
+        let work = work(jobs, Retrying::new(firing, &config), reports.clone());
         let thread = thread::Builder::new()
             .name("serin-canary".into())
             .spawn(move || runtime.block_on(until(stopped, work)))
@@ -173,17 +174,15 @@ async fn until(stopped: oneshot::Receiver<Duration>, work: impl Future<Output = 
     }
 }
 
-async fn work(mut jobs: mpsc::Receiver<Job>, firing: Firing, concurrency: usize, reports: Reports) {
-    let permits = Arc::new(Semaphore::new(concurrency));
+async fn work(mut jobs: mpsc::Receiver<Job>, retrying: Retrying, reports: Reports) {
     let mut running = JoinSet::new();
     while let Some(job) = jobs.recv().await {
-        let Ok(permit) = permits.clone().acquire_owned().await else { return };
+        let Some(permit) = retrying.permit().await else { return };
         while running.try_join_next().is_some() {}
-        let (firing, reports) = (firing.clone(), reports.clone());
+        let (retrying, reports) = (retrying.clone(), reports.clone());
         running.spawn(async move {
-            let outcome = firing.fire(&job.request).await;
+            let outcome = retrying.fire(&job.request, permit).await;
             reports.done(job.request, outcome, job.accepted);
-            drop(permit);
         });
     }
     while running.join_next().await.is_some() {}
@@ -191,7 +190,7 @@ async fn work(mut jobs: mpsc::Receiver<Job>, firing: Firing, concurrency: usize,
 
 /// Carries out actions.
 #[derive(Clone)]
-struct Firing {
+pub(crate) struct Firing {
     dns: Dns,
     http: Http,
 }
@@ -203,15 +202,18 @@ impl Firing {
         Ok(Self { dns: dns(config.dns.timeout)?, http })
     }
 
-    async fn fire(&self, request: &ActionRequest) -> Outcome {
-        let fired = match &request.action {
-            Action::Dns { name } => {
-                self.dns.fire(name).await.map(Outcome::Resolved).map_err(CanaryError::Dns)
+    /// Carries out an action, once.
+    pub(crate) async fn fire(&self, request: &ActionRequest) -> Result<Outcome, CanaryError> {
+        match &request.action {
+            Action::Dns { name } => Ok(Outcome::Resolved(self.dns.fire(name).await?)),
+            Action::Http { method, url, headers, body } => {
+                Ok(Outcome::HttpStatus(self.http.fire(*method, url, headers, body).await?))
             }
-            Action::Http { method, url, body } => {
-                self.http.fire(*method, url, body).await.map(Outcome::HttpStatus).map_err(CanaryError::Http)
-            }
-        };
+        }
+    }
+
+    /// What is reported of it.
+    pub(crate) fn outcome(&self, request: &ActionRequest, fired: Result<Outcome, CanaryError>) -> Outcome {
         fired.unwrap_or_else(|error| {
             let reason = chain(&error);
             tracing::warn!(source = ?request.source, %reason, "canary failed");

@@ -68,12 +68,21 @@ impl Http {
     }
 
     /// Sends one request and returns the status of the answer. Redirects are not followed.
-    pub(crate) async fn fire(&self, method: Method, url: &str, body: &[u8]) -> Result<u16, HttpError> {
+    pub(crate) async fn fire(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &[(String, String)],
+        body: &[u8],
+    ) -> Result<u16, HttpError> {
         let url = self.check(url, body)?;
-        let request = match method {
+        let mut request = match method {
             Method::Get => self.client.get(url),
             Method::Post => self.client.post(url).body(body.to_vec()),
         };
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
         let exchange = async {
             let response = request.send().await.map_err(cause)?;
             let status = response.status().as_u16();

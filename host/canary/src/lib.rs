@@ -14,8 +14,9 @@ mod http;
 mod limits;
 mod quantity;
 mod reports;
+mod retry;
 
-pub use config::{CanaryConfig, DemoConfig, DnsConfig, HttpConfig, Rate, Rates, Resolver};
+pub use config::{CanaryConfig, DemoConfig, DnsConfig, HttpConfig, Rate, Rates, Resolver, Retry};
 pub use demo::{Demo, DemoError, Hit};
 pub use dns::DnsError;
 pub use egress::{EgressPolicy, Refused, Scope};

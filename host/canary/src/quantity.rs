@@ -25,6 +25,14 @@ pub(crate) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D:
     scalar(deserializer, |text| within(serin_config::size(text)?, 0, 1 << 20, |size| format!("{size} bytes")))
 }
 
+/// How often an action is done again: 0 to 10.
+pub(crate) fn retries<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    scalar(deserializer, |text| {
+        let times = u32::try_from(count(text)?).unwrap_or(u32::MAX);
+        within(times, 0, 10, |count| format!("{count} retries"))
+    })
+}
+
 /// How many actions run at once: 1 to 256.
 pub(crate) fn concurrency<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     scalar(deserializer, |text| within(count(text)?, 1, 256, |count| format!("{count} actions at once")))

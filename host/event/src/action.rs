@@ -29,6 +29,8 @@ pub enum Action {
         method: Method,
         /// Absolute http or https URL.
         url: String,
+        /// Names, in lower case, and values.
+        headers: Vec<(String, String)>,
         /// Body; empty for GET.
         body: Vec<u8>,
     },

@@ -27,6 +27,17 @@ pub struct Event {
     pub alerts: Vec<Alert>,
 }
 
+impl Event {
+    /// The worst of the alerts that were raised on it, or its own if it is one.
+    pub fn severity(&self) -> Option<Severity> {
+        let own = match &self.kind {
+            EventKind::Alert(finding) => Some(finding.alert.severity),
+            _ => None,
+        };
+        self.alerts.iter().map(|alert| alert.severity).chain(own).max()
+    }
+}
+
 /// The kinds of events.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EventKind {
@@ -50,12 +61,56 @@ pub enum EventKind {
     },
     /// What became of a canary: `action_result`.
     ActionResult(ActionResult),
+    /// A finding, as an event of its own: `alert`. Process, parent and annotations are those of the event that it
+    /// was raised on.
+    Alert(Box<Finding>),
+    /// A call into a plugin failed: `plugin_error`.
+    PluginError(Box<PluginError>),
+}
+
+impl EventKind {
+    /// What a policy's hook saw; of an alert, if it was raised on that.
+    pub fn hook(&self) -> Option<&Hook> {
+        match self {
+            Self::Kprobe(hook) => Some(hook),
+            Self::Alert(finding) => finding.trigger.hook(),
+            _ => None,
+        }
+    }
+}
+
+/// An alert and what it was raised on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// The alert.
+    pub alert: Alert,
+    /// What happened.
+    pub trigger: EventKind,
+}
+
+/// A call into a plugin that failed. Of many in a row, the first, second, fourth, eighth, … are told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginError {
+    /// The plugin's name in the pipeline.
+    pub plugin: Arc<str>,
+    /// Why.
+    pub reason: String,
+    /// Failures of this plugin so far.
+    pub failures: u64,
 }
 
 impl EventKind {
     /// The names of all kinds.
-    pub const NAMES: &[&str] =
-        &["process_exec", "process_exit", "process_kprobe", "process_lsm", "loss", "action_result"];
+    pub const NAMES: &[&str] = &[
+        "process_exec",
+        "process_exit",
+        "process_kprobe",
+        "process_lsm",
+        "loss",
+        "action_result",
+        "alert",
+        "plugin_error",
+    ];
 
     /// Its name: the event's key in JSON, and what filters call it.
     pub const fn name(&self) -> &'static str {
@@ -65,6 +120,8 @@ impl EventKind {
             Self::Kprobe(hook) => hook.place.event_name(),
             Self::Loss { .. } => "loss",
             Self::ActionResult(_) => "action_result",
+            Self::Alert(_) => "alert",
+            Self::PluginError(_) => "plugin_error",
         }
     }
 }
@@ -136,8 +193,12 @@ pub struct Alert {
     pub severity: Severity,
     /// One line for a human.
     pub title: String,
-    /// MITRE ATT&CK technique, e.g. `T1036.005`; empty if none.
-    pub technique: String,
+    /// Which of the plugin's rules found it; empty if the plugin is one.
+    pub rule: String,
+    /// MITRE ATT&CK techniques, e.g. `T1036.005`.
+    pub techniques: Vec<String>,
+    /// Alerts with the same key are about the same thing.
+    pub key: String,
     /// Further facts.
     pub fields: Vec<(String, String)>,
 }

@@ -1,4 +1,4 @@
-//! Events as JSON lines, exactly as Tetragon writes them.
+//! Events as JSON lines, exactly as Tetragon writes them; and read back.
 //!
 //! The shape is protojson of `tetragon.GetEventsResponse` with the names of the
 //! .proto files: the event's name is the first key, zero values are left out,
@@ -8,18 +8,20 @@
 //! <https://protobuf.dev/programming-guides/json/>
 //!
 //! What Tetragon has no place for stands under one more key, `serin`, which is
-//! absent when there is nothing to tell. Two events are serin's own: `loss` and
-//! `action_result`.
+//! absent when there is nothing to tell. Four events are serin's own: `loss`,
+//! `action_result`, `alert` and `plugin_error`.
 
 mod action;
 mod cache;
 mod encode;
 mod kprobe;
 mod process;
+mod read;
 
 use self::cache::Cache;
 pub use self::encode::timestamp;
 use self::encode::{Object, string};
+pub use self::read::{ReadError, read};
 use crate::event::{Alert, Annotation, Event, EventKind, Hook};
 
 /// Writes events as JSON lines.
@@ -64,51 +66,59 @@ impl Encoder {
     /// Appends an event and a newline. The line is valid UTF-8 and has no other newline in it.
     pub fn write(&mut self, event: &Event, out: &mut Vec<u8>) {
         let mut line = Object::open(out);
-        let value = line.key(event.kind.name());
-        match &event.kind {
-            EventKind::Exec => self.with_process(event, value, |_| ()),
-            EventKind::Exit { status, signal } => self.with_process(event, value, |object| {
-                object.text("signal", &crate::signal::name(*signal));
-                if *status != 0 {
-                    object.number("status", *status);
-                }
-                object.time("time", event.time);
-            }),
-            EventKind::Kprobe(hook) => self.with_process(event, value, |object| kprobe::hook(hook, object)),
-            EventKind::Loss { cpu, count } => {
-                let mut loss = Object::open(value);
-                loss.number("cpu", *cpu);
-                loss.long("count", *count);
-                loss.close();
-            }
-            EventKind::ActionResult(result) => action::result(result, value),
-        }
-        line.text("node_name", &event.node_name);
-        line.time("time", event.time);
-        additions(event, &mut line);
-        line.close();
-        out.push(b'\n');
-    }
-
-    fn with_process(&mut self, event: &Event, out: &mut Vec<u8>, rest: impl FnOnce(&mut Object<'_>)) {
-        let mut object = Object::open(out);
+        let mut object = Object::open(line.key(event.kind.name()));
         if let Some(process) = &event.process {
             self.processes.process(process, event.tid, object.key("process"));
         }
         if let Some(parent) = &event.parent {
             self.processes.process(parent, parent.pid, object.key("parent"));
         }
-        rest(&mut object);
+        details(&event.kind, event.time, &mut object);
         object.close();
+        line.text("node_name", &event.node_name);
+        line.time("time", event.time);
+        additions(event, &mut line);
+        line.close();
+        out.push(b'\n');
+    }
+}
+
+/// What an event of this kind has beside its process.
+fn details(kind: &EventKind, time: u64, object: &mut Object<'_>) {
+    match kind {
+        EventKind::Exec => {}
+        EventKind::Exit { status, signal } => {
+            object.text("signal", &crate::signal::name(*signal));
+            if *status != 0 {
+                object.number("status", *status);
+            }
+            object.time("time", time);
+        }
+        EventKind::Kprobe(hook) => kprobe::hook(hook, object),
+        EventKind::Loss { cpu, count } => {
+            object.number("cpu", *cpu);
+            object.long("count", *count);
+        }
+        EventKind::ActionResult(result) => action::result(result, object),
+        EventKind::Alert(finding) => {
+            alert_fields(&finding.alert, object);
+            let mut trigger = Object::open(object.key("trigger"));
+            let mut event = Object::open(trigger.key(finding.trigger.name()));
+            details(&finding.trigger, time, &mut event);
+            event.close();
+            trigger.close();
+        }
+        EventKind::PluginError(error) => {
+            object.string("plugin", &error.plugin);
+            object.string("reason", &error.reason);
+            object.long("failures", error.failures);
+        }
     }
 }
 
 /// Writes the key `serin` if the event has something that Tetragon's shape can't hold.
 fn additions(event: &Event, line: &mut Object<'_>) {
-    let hook = match &event.kind {
-        EventKind::Kprobe(hook) if has_additions(hook) => Some(hook),
-        _ => None,
-    };
+    let hook = event.kind.hook().filter(|hook| has_additions(hook));
     if hook.is_none() && event.annotations.is_empty() && event.alerts.is_empty() {
         return;
     }
@@ -149,10 +159,17 @@ fn annotation(annotation: &Annotation, out: &mut Vec<u8>) {
 
 fn alert(alert: &Alert, out: &mut Vec<u8>) {
     let mut object = Object::open(out);
+    alert_fields(alert, &mut object);
+    object.close();
+}
+
+fn alert_fields(alert: &Alert, object: &mut Object<'_>) {
     object.string("plugin", &alert.plugin);
+    object.text("rule", &alert.rule);
     object.string("severity", alert.severity.name());
     object.string("title", &alert.title);
-    object.text("technique", &alert.technique);
+    object.array("techniques", &alert.techniques, |technique, out| string(technique, out));
+    object.text("key", &alert.key);
     // A list of pairs and not an object: a plugin may give a key twice.
     object.array("fields", &alert.fields, |(key, value), out| {
         let mut field = Object::open(out);
@@ -160,5 +177,4 @@ fn alert(alert: &Alert, out: &mut Vec<u8>) {
         field.string("value", value);
         field.close();
     });
-    object.close();
 }

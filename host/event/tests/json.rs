@@ -10,7 +10,9 @@ use serin_event::kernel_object::{BpfMap, BpfProgram, Credentials, Module, PerfEv
 use serin_event::network::{Address, Packet, Sock, Tuple, UnixAddress};
 use serin_event::process::Flags;
 use serin_event::structure::Structure;
-use serin_event::{Alert, Annotation, Event, EventKind, Hook, Place, Process, Severity, json};
+use serin_event::{
+    Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, Process, Severity, json,
+};
 
 const TIME: u64 = 1_696_629_837_700_326_678;
 
@@ -267,7 +269,9 @@ fn additions_of_serin_stand_under_their_own_key() {
             plugin: "bait".into(),
             severity: Severity::Critical,
             title: "passwd linked".into(),
-            technique: "T1036.005".into(),
+            rule: String::new(),
+            techniques: vec!["T1036.005".into()],
+            key: String::new(),
             fields: vec![("path".into(), "/tmp/x".into())],
         }],
         process: None,
@@ -278,10 +282,32 @@ fn additions_of_serin_stand_under_their_own_key() {
 }
 
 #[test]
+fn alerts_are_events_of_their_own() {
+    let alert = Alert {
+        plugin: "bait".into(),
+        severity: Severity::High,
+        title: "passwd linked".into(),
+        rule: "link-passwd".into(),
+        techniques: vec!["T1036.005".into()],
+        key: "bait/link-passwd/usr/bin/ln".into(),
+        fields: vec![("path".into(), "/tmp/x".into())],
+    };
+    let hook = hook(vec![(Argument::String("/etc/passwd".into()), "".into())], &["KPROBE_ACTION_POST"]);
+    let finding = Finding { alert, trigger: EventKind::Kprobe(hook) };
+    let event = Event { process: None, parent: None, ..event(EventKind::Alert(Box::new(finding))) };
+    assert_eq!(line(&event), golden(include_str!("golden/alert.json")));
+}
+
+#[test]
 fn action_results() {
-    let http =
-        Action::Http { method: Method::Post, url: "https://o3n.io/a?b".into(), body: b"secret".to_vec() };
-    let get = Action::Http { method: Method::Get, url: "http://o3n.io/".into(), body: Vec::new() };
+    let http = Action::Http {
+        method: Method::Post,
+        url: "https://o3n.io/a?b".into(),
+        headers: vec![],
+        body: b"secret".to_vec(),
+    };
+    let get =
+        Action::Http { method: Method::Get, url: "http://o3n.io/".into(), headers: vec![], body: Vec::new() };
     let dns = Action::Dns { name: "abc.o3n.io".into() };
     let cases = [
         (Source::Plugin("bait".into()), http, Outcome::HttpStatus(204)),
@@ -394,7 +420,9 @@ fn arbitrary(strings: &mut Strings) -> Event {
             plugin: strings.shared(),
             severity: Severity::Low,
             title: strings.string(),
-            technique: strings.string(),
+            rule: strings.string(),
+            techniques: vec![strings.string()],
+            key: strings.string(),
             fields: vec![(strings.string(), strings.string())],
         }],
         ..event(EventKind::Kprobe(hook))
@@ -463,7 +491,9 @@ fn every_string_survives() {
             ("/serin/annotations/0/value", &annotation.value),
             ("/serin/alerts/0/plugin", &alert.plugin),
             ("/serin/alerts/0/title", &alert.title),
-            ("/serin/alerts/0/technique", &alert.technique),
+            ("/serin/alerts/0/rule", &alert.rule),
+            ("/serin/alerts/0/techniques/0", &alert.techniques[0]),
+            ("/serin/alerts/0/key", &alert.key),
             ("/serin/alerts/0/fields/0/key", &alert.fields[0].0),
             ("/serin/alerts/0/fields/0/value", &alert.fields[0].1),
         ] {
@@ -471,4 +501,126 @@ fn every_string_survives() {
             assert_eq!(found, Some(expected), "round {round}: {pointer}\n{text}");
         }
     }
+}
+
+/// What is read back is what was written, as far as a line holds it.
+#[test]
+fn lines_are_read_back() {
+    let file = File { path: "/etc/a b".into(), incomplete: true, mode: 0o104_751, ..File::default() };
+    let arguments = vec![
+        (Argument::String("/etc/\"passwd\"\n".into()), "path".into()),
+        (Argument::Int(-100), "".into()),
+        (Argument::Uint(u32::MAX), "".into()),
+        (Argument::Long(i64::MIN), "".into()),
+        (Argument::Size(u64::MAX), "".into()),
+        (Argument::File(file.clone()), "".into()),
+        (Argument::File(File { role: FileRole::Path, ..file.clone() }), "".into()),
+        (Argument::File(File { role: FileRole::Program, mode: 0, ..file }), "".into()),
+    ];
+    let hook = Hook {
+        message: "m".into(),
+        tags: Arc::new(["t".to_owned()]),
+        selector: 2,
+        failed_closed: true,
+        unenforced: true,
+        ..hook(arguments, &["KPROBE_ACTION_OVERRIDE", "KPROBE_ACTION_SIGKILL"])
+    };
+    let annotation = Annotation { plugin: "p".into(), key: "k".into(), value: "v".into() };
+    let alert = Alert {
+        plugin: "p".into(),
+        severity: Severity::High,
+        title: "t".into(),
+        rule: "r".into(),
+        techniques: vec!["T1".into(), "T2".into()],
+        key: "p/r".into(),
+        fields: vec![("k".into(), "v".into())],
+    };
+    let finding = Finding { alert: alert.clone(), trigger: EventKind::Kprobe(hook.clone()) };
+    let raised = event(EventKind::Alert(Box::new(finding)));
+    let finding = Finding { alert: alert.clone(), trigger: EventKind::Exit { status: 7, signal: 0 } };
+    let raised_on_exit = event(EventKind::Alert(Box::new(finding)));
+    let error = PluginError { plugin: "p".into(), reason: "trapped".into(), failures: 4 };
+    let failed = event(EventKind::PluginError(Box::new(error)));
+    let found =
+        Event { annotations: vec![annotation], alerts: vec![alert], ..event(EventKind::Kprobe(hook)) };
+    let result = |action, outcome| {
+        let request = ActionRequest { source: Source::Plugin("bait".into()), action, exec_id: "x".into() };
+        let result = ActionResult { request, outcome, duration: 5_000_000_000 };
+        Event { process: None, parent: None, tid: 0, ..event(EventKind::ActionResult(result)) }
+    };
+    let http =
+        Action::Http { method: Method::Post, url: "https://x/".into(), headers: vec![], body: vec![0; 3] };
+    let dns = Action::Dns { name: "a.b".into() };
+    for event in [
+        event(EventKind::Exec),
+        event(EventKind::Exit { status: 3, signal: 0 }),
+        event(EventKind::Exit { status: 0, signal: 64 }),
+        found,
+        raised,
+        raised_on_exit,
+        Event { process: None, parent: None, tid: 0, ..failed },
+        Event { process: None, parent: None, tid: 0, ..event(EventKind::Loss { cpu: 3, count: 9 }) },
+        result(http, Outcome::HttpStatus(204)),
+        result(dns.clone(), Outcome::Resolved(vec![])),
+        result(dns.clone(), Outcome::Resolved(vec!["192.0.2.1".parse().unwrap()])),
+        result(dns, Outcome::Failed("no answer".into())),
+    ] {
+        let written = line(&event);
+        // The half of a container's id that a line has is not enough to find its cgroup by.
+        let expected = written.replacen(r#""docker":"551e161c47d8ff0eb665438a7bcd5b4","#, "", 1);
+        assert_eq!(line(&json::read(&written).unwrap()), expected);
+    }
+}
+
+#[test]
+fn lines_that_are_no_events_are_refused() {
+    for (text, message) in [
+        ("", "not JSON: EOF while parsing a value at line 1 column 0"),
+        ("[]", "not a JSON object"),
+        ("{}", "no key that is an event, like `process_exec`"),
+        (r#"{"process_exce":{}}"#, "`process_exce` is no key that serin writes here"),
+        (
+            r#"{"process_exec":{},"process_exit":{}}"#,
+            "both `process_exec` and `process_exit`: one key is an event, like `process_exec`",
+        ),
+        (
+            r#"{"process_exec":{"process":{"pid":"x"}}}"#,
+            "process_exec.process.pid: \"x\" is no number that this can be",
+        ),
+        (
+            r#"{"process_exec":{"process":{"pid":-1}}}"#,
+            "process_exec.process.pid: -1 is no number that this can be",
+        ),
+        (r#"{"process_exec":{"process":{"cwd":1}}}"#, "process_exec.process.cwd: not a string"),
+        (r#"{"process_exec":{"status":1}}"#, "process_exec: `status` is no key that serin writes here"),
+        (
+            r#"{"process_kprobe":{"args":[{"string_arg":"a"},{"str":"b"}]}}"#,
+            "process_kprobe.args[1]: `str` is no key that serin writes here",
+        ),
+        (
+            r#"{"process_kprobe":{"args":[{"file_arg":{"permission":"rw"}}]}}"#,
+            "process_kprobe.args[0].file_arg.permission: `rw` is not like `-rw-r--r--`",
+        ),
+        (r#"{"process_exit":{"signal":"SIGFOO"}}"#, "process_exit.signal: `SIGFOO` is no signal"),
+        (r#"{"process_exec":{},"time":"now"}"#, "time: `now` is not a time like 2023-11-14T22:13:20.5Z"),
+        (
+            r#"{"process_exec":{},"serin":{"alerts":[{"severity":"bad"}]}}"#,
+            "serin.alerts[0].severity: `bad` is no severity",
+        ),
+    ] {
+        assert_eq!(json::read(text).unwrap_err().to_string(), message, "{text}");
+    }
+}
+
+#[test]
+fn fixtures_may_say_more() {
+    let event = json::read(
+        r#"{"process_exec":{"process":{"pid":1,"arguments":["a b","\"c"],"cgroup":"/x","uid":1000}}}"#,
+    )
+    .unwrap();
+    let process = event.process.unwrap();
+    assert_eq!(
+        (process.arguments.as_slice(), &*process.cgroup),
+        (&["a b".to_owned(), "\"c".to_owned()][..], "/x")
+    );
 }

@@ -9,7 +9,7 @@ use serin_event::argument::Argument;
 use serin_event::kernel_object::{self, BpfMap, BpfProgram, CAPABILITIES, Module, PerfEvent};
 use serin_event::network::{Address, FAMILIES, PROTOCOLS, Tuple, name};
 use serin_event::structure::Structure;
-use serin_event::{Event, EventKind, Hook, Process, signal};
+use serin_event::{Alert, Event, EventKind, Hook, Process, signal};
 
 /// Appends an event and a newline.
 pub(crate) fn write(event: &Event, out: &mut Vec<u8>) {
@@ -28,6 +28,8 @@ impl Display for Line<'_> {
             EventKind::Kprobe(_) => "🎯 hook   ",
             EventKind::Loss { .. } => "🕳️ loss   ",
             EventKind::ActionResult(_) => "🐤 canary ",
+            EventKind::Alert(_) => "🚨 alert  ",
+            EventKind::PluginError(_) => "🧩 plugin ",
         };
         write!(f, "{label} {}", Text(&event.node_name))?;
         if let Some(process) = &event.process {
@@ -46,6 +48,13 @@ impl Display for Line<'_> {
             EventKind::Kprobe(hook) => self.hook(hook, f)?,
             EventKind::Loss { cpu, count } => write!(f, " {count} records of CPU {cpu}")?,
             EventKind::ActionResult(result) => action_result(result, f)?,
+            EventKind::Alert(finding) => {
+                let Alert { severity, title, plugin, .. } = &finding.alert;
+                write!(f, " {} {} [{plugin}]", severity.name(), Text(title))?;
+            }
+            EventKind::PluginError(error) => {
+                write!(f, " {}: {}", error.plugin, Text(&error.reason))?;
+            }
         }
         for alert in &event.alerts {
             write!(f, " 🚨 {} {}", alert.severity.name(), Text(&alert.title))?;
@@ -172,7 +181,7 @@ mod tests {
     use serin_event::action::{ActionRequest, Source};
     use serin_event::argument::File;
     use serin_event::network::{Packet, Sock, UnixAddress};
-    use serin_event::{Alert, Place, Severity};
+    use serin_event::{Finding, Place, PluginError, Severity};
 
     use super::*;
 
@@ -262,11 +271,20 @@ mod tests {
             plugin: "bait".into(),
             severity: Severity::High,
             title: "passwd linked".into(),
-            technique: String::new(),
+            rule: String::new(),
+            techniques: Vec::new(),
+            key: String::new(),
             fields: Vec::new(),
         };
         let alone = |kind| Event { process: None, ..event(kind) };
+        let finding = Finding { alert: alert.clone(), trigger: EventKind::Exec };
+        let error = PluginError { plugin: "bait".into(), reason: "trapped: \x1b".into(), failures: 1 };
         for (event, expected) in [
+            (
+                event(EventKind::Alert(Box::new(finding))),
+                r#"🚨 alert   gull /usr/bin/ln high "passwd linked" [bait]"#,
+            ),
+            (alone(EventKind::PluginError(Box::new(error))), r#"🧩 plugin  gull bait: "trapped: \u{1b}""#),
             (event(EventKind::Exec), r#"🚀 process gull /usr/bin/ln -s "a b" "\u{1b}[2J""#),
             (
                 event(EventKind::Exit { status: 1, signal: 0 }),

@@ -64,7 +64,7 @@ impl EventFilter {
             && (policies.is_empty() || policy(event).is_some_and(|name| any(policies, name)))
             && (binaries.is_empty() || binary(event).is_some_and(|path| any(binaries, path)))
             && annotations.iter().all(|(key, values)| annotated(event, key, values))
-            && severity.is_none_or(|least| event.alerts.iter().any(|alert| alert.severity >= least))
+            && severity.is_none_or(|least| event.severity().is_some_and(|severity| severity >= least))
     }
 }
 
@@ -74,12 +74,12 @@ fn any(globs: &[Glob], text: &str) -> bool {
 
 fn policy(event: &Event) -> Option<&str> {
     match &event.kind {
-        EventKind::Kprobe(hook) => Some(&hook.policy_name),
+        EventKind::Kprobe(_) | EventKind::Alert(_) => event.kind.hook().map(|hook| &*hook.policy_name),
         EventKind::ActionResult(result) => match &result.request.source {
             serin_event::action::Source::Policy(name) => Some(name),
             serin_event::action::Source::Plugin(_) => None,
         },
-        EventKind::Exec | EventKind::Exit { .. } | EventKind::Loss { .. } => None,
+        EventKind::Exec | EventKind::Exit { .. } | EventKind::Loss { .. } | EventKind::PluginError(_) => None,
     }
 }
 
@@ -149,7 +149,9 @@ mod tests {
             plugin,
             severity: Severity::Medium,
             title: String::new(),
-            technique: String::new(),
+            rule: String::new(),
+            techniques: Vec::new(),
+            key: String::new(),
             fields: Vec::new(),
         });
         event

@@ -4,8 +4,7 @@ use serin_event::{Event, EventKind, Severity};
 
 /// The worst of its alerts. Without any: medium if something was enforced or lost, else info.
 pub(crate) fn weight(event: &Event) -> Severity {
-    let worst = event.alerts.iter().map(|alert| alert.severity).max();
-    worst.unwrap_or(match &event.kind {
+    event.severity().unwrap_or(match &event.kind {
         EventKind::Loss { .. } => Severity::Medium,
         EventKind::Kprobe(hook) if hook.actions.iter().any(|action| enforces(action)) => Severity::Medium,
         _ => Severity::Info,

@@ -45,6 +45,11 @@ impl Batch {
         self.framed.events.clear();
     }
 
+    /// Makes room for events that were added to the batch, which then has this many.
+    pub(crate) fn grow(&mut self, count: usize) {
+        self.records.resize(count, None);
+    }
+
     /// A frame of as many of the events as fit, and how many these are.
     ///
     /// One always fits: an event that is larger than a frame should be gets a frame of its own.

@@ -6,39 +6,73 @@ use std::path::Path;
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Engine, Precompiled};
 
-use crate::bindings::{PluginPre, serin::plugin::log};
+use crate::bindings::PluginPre;
+use crate::bindings::serin::plugin::{kv, log};
 use crate::cache::Cache;
+use crate::digest::Digest;
 use crate::error::Reason;
 use crate::grants::Grants;
 use crate::sandbox::Sandbox;
+use crate::signature::{self, Trust};
 use crate::{MAX_COMPONENT, WIT_VERSION};
 
-/// Reads and compiles a component, and links it with what is granted to it.
+/// What an entry and the file around it demand of a component.
+pub(crate) struct Demands<'a> {
+    pub(crate) digest: Option<Digest>,
+    pub(crate) trust: Option<&'a Trust>,
+    pub(crate) grants: &'a Grants,
+}
+
+/// Reads a component, checks whose it is, compiles it, and links it with what is granted to it.
 pub(crate) fn prepare(
     engine: &Engine,
     path: &Path,
     cache: Option<&Cache>,
+    demands: &Demands<'_>,
+) -> Result<(PluginPre<Sandbox>, Digest), Reason> {
+    let bytes = read(path)?;
+    let found = Digest::of(&bytes);
+    if let Some(pinned) = demands.digest.filter(|pinned| *pinned != found) {
+        return Err(Reason::Digest { pinned, found });
+    }
+    if let Some(trust) = demands.trust {
+        signature::verify(path, &found, &trust.keys)?;
+    }
+    let component = compile(engine, &bytes, cache)?;
+    Ok((link(engine, &component, demands.grants)?, found))
+}
+
+/// Compiles a component, or takes it from the cache.
+pub(crate) fn compile(engine: &Engine, bytes: &[u8], cache: Option<&Cache>) -> Result<Component, Reason> {
+    check_format(bytes)?;
+    let component = match cache {
+        Some(cache) => cache.component(engine, bytes),
+        None => Component::new(engine, bytes),
+    };
+    component.map_err(Reason::Compile)
+}
+
+/// Links a component with what is granted to it.
+pub(crate) fn link(
+    engine: &Engine,
+    component: &Component,
     grants: &Grants,
 ) -> Result<PluginPre<Sandbox>, Reason> {
-    let bytes = read(path)?;
-    check_format(&bytes)?;
-    let component = match cache {
-        Some(cache) => cache.component(engine, &bytes),
-        None => Component::new(engine, &bytes),
-    };
-    let component = component.map_err(Reason::Compile)?;
-    check_imports(engine, &component, grants)?;
-    check_exports(engine, &component)?;
-
+    check_imports(engine, component, grants)?;
+    check_exports(engine, component)?;
     let mut linker = Linker::new(engine);
     if grants.log {
         log::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox).map_err(Reason::Types)?;
     }
-    let instance = linker.instantiate_pre(&component).map_err(Reason::Types)?;
+    if grants.kv.is_some() {
+        kv::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox).map_err(Reason::Types)?;
+    }
+    let instance = linker.instantiate_pre(component).map_err(Reason::Types)?;
     PluginPre::new(instance).map_err(Reason::Types)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Reason> {
+/// Reads a component's file.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Reason> {
     let file = std::fs::File::open(path).map_err(Reason::Read)?;
     let mut bytes = Vec::new();
     file.take(MAX_COMPONENT + 1).read_to_end(&mut bytes).map_err(Reason::Read)?;
@@ -66,7 +100,7 @@ fn check_format(bytes: &[u8]) -> Result<(), Reason> {
 }
 
 /// An interface's name: package, interface, version.
-fn split_name(name: &str) -> (&str, &str, &str) {
+pub(crate) fn split_name(name: &str) -> (&str, &str, &str) {
     let (path, version) = name.split_once('@').unwrap_or((name, ""));
     let (package, interface) = path.split_once('/').unwrap_or((path, ""));
     (package, interface, version)
@@ -78,6 +112,15 @@ fn is_compatible(version: &str) -> bool {
     minor(version) == minor(WIT_VERSION)
 }
 
+/// What an entry writes below `grants` so that this interface is linked.
+pub(crate) fn grant_for(interface: &str) -> Option<&'static str> {
+    match interface {
+        "log" => Some("log: true"),
+        "kv" => Some("kv: {}"),
+        _ => None,
+    }
+}
+
 fn check_imports(engine: &Engine, component: &Component, grants: &Grants) -> Result<(), Reason> {
     for (name, _) in component.component_type().imports(engine) {
         let (package, interface, version) = split_name(name);
@@ -87,10 +130,11 @@ fn check_imports(engine: &Engine, component: &Component, grants: &Grants) -> Res
         if !is_compatible(version) {
             return Err(Reason::Version { found: version.to_owned() });
         }
-        match interface {
-            "types" => {}
-            "log" if grants.log => {}
-            "log" => return Err(Reason::Ungranted { interface: name.to_owned(), grant: "log: true" }),
+        match (interface, grant_for(interface)) {
+            ("types", _) => {}
+            ("log", Some(_)) if grants.log => {}
+            ("kv", Some(_)) if grants.kv.is_some() => {}
+            (_, Some(grant)) => return Err(Reason::Ungranted { interface: name.to_owned(), grant }),
             _ => return Err(Reason::UnknownImport { interface: name.to_owned() }),
         }
     }

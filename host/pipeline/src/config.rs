@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
+use serin_config::scalar;
 
+use crate::digest::Digest;
 use crate::grants::Grants;
 use crate::locate::{Location, Step, locate};
 use crate::quantity;
+use crate::signature::{Trust, signature_file};
 use crate::subscription::EventFilter;
-use crate::{DEFAULT_MEMORY, DEFAULT_TIME, MAX_FILE, MAX_PLUGINS};
-use serin_config::scalar;
+use crate::{DEFAULT_MEMORY, DEFAULT_TIME, MAX_CONFIG, MAX_FILE, MAX_PLUGINS};
 
 /// A pipeline file: `S` is a sink's configuration, `C` the canary engine's.
 #[derive(Debug, Clone)]
@@ -28,6 +30,9 @@ pub struct Spec<S, C> {
     /// The plugins, in the order in which events pass them.
     #[serde(default = "Vec::new")]
     pub plugins: Vec<PluginEntry>,
+    /// What components must be signed by; nothing if left out.
+    #[serde(default)]
+    pub trust: Option<Trust>,
     /// Where events go.
     #[serde(default = "Vec::new")]
     pub sinks: Vec<S>,
@@ -41,7 +46,7 @@ fn no_canary<C>() -> Option<C> {
 }
 
 /// An entry of `spec.plugins`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct PluginEntry {
     /// Name, unique in the pipeline: 1 to 64 of `a-z 0-9 -`.
@@ -53,9 +58,16 @@ pub struct PluginEntry {
     /// Which events it gets, of those it subscribes to.
     #[serde(default)]
     pub events: EventFilter,
+    /// The component's digest: another one is refused.
+    #[serde(default, deserialize_with = "digest")]
+    pub digest: Option<Digest>,
     /// The plugin's own configuration.
     #[serde(default)]
     pub config: serde_json::Value,
+    /// A YAML file with the plugin's own configuration, instead of `config`; a relative path starts from the pipeline
+    /// file's folder.
+    #[serde(default)]
+    pub config_file: Option<PathBuf>,
     /// What it may do.
     #[serde(default)]
     pub grants: Grants,
@@ -171,6 +183,15 @@ impl<S: DeserializeOwned, C: DeserializeOwned> PipelineFile<S, C> {
                 return Err(self.plugin_error(index, "name", message));
             }
             plugin.events.check().map_err(|message| self.plugin_error(index, "events", message))?;
+            if plugin.config_file.is_some() && !plugin.config.is_null() {
+                let message = "both `config` and `configFile`: write one of them".to_owned();
+                return Err(self.plugin_error(index, "configFile", message));
+            }
+        }
+        if self.spec.trust.as_ref().is_some_and(|trust| trust.keys.is_empty()) {
+            let message =
+                "`keys` is empty, so no component would be trusted: write one, or leave `trust` out";
+            return Err(self.error(&[Step::Key("spec"), Step::Key("trust")], message.to_owned()));
         }
         Ok(())
     }
@@ -180,6 +201,20 @@ impl<S, C> PipelineFile<S, C> {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Every file that this one names for its plugins, and this one itself.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let mut files = vec![self.path.clone()];
+        for entry in &self.spec.plugins {
+            let component = self.folder().join(&entry.component);
+            if self.spec.trust.is_some() {
+                files.push(signature_file(&component));
+            }
+            files.push(component);
+            files.extend(entry.config_file.as_ref().map(|file| self.folder().join(file)));
+        }
+        files
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -239,6 +274,25 @@ fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> 
         } else {
             Err(format!("`{text}` is not a plugin's name: write 1 to 64 of a-z, 0-9 and -"))
         }
+    })
+}
+
+fn digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Digest>, D::Error> {
+    scalar(deserializer, str::parse).map(Some)
+}
+
+/// A plugin's configuration as JSON, from a YAML file.
+pub(crate) fn read_config(path: &Path) -> Result<serde_json::Value, ConfigError> {
+    let error = |message| ConfigError { path: path.to_owned(), location: None, message };
+    let size = std::fs::metadata(path).map_err(|source| error(format!("cannot be read: {source}")))?.len();
+    if size > MAX_CONFIG {
+        return Err(error(format!("has {size} bytes; a configuration has at most {MAX_CONFIG}")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|source| error(format!("cannot be read: {source}")))?;
+    serde_yaml::from_str(&text).map_err(|source| ConfigError {
+        path: path.to_owned(),
+        location: source.location().map(Location::from),
+        message: without_location(&source),
     })
 }
 

@@ -42,16 +42,23 @@ impl Encoder {
         let node = self.node(&event.node_name);
         let process = event.process.as_ref().map(|process| self.process(process)).unwrap_or_default();
         let parent = event.parent.as_ref().map(|parent| self.process(parent)).unwrap_or_default();
-        let hook = match &event.kind {
-            EventKind::Kprobe(hook) => self.hook(hook),
+        let hook = event.kind.hook().map(|hook| self.hook(hook)).unwrap_or_default();
+        let alert = match &event.kind {
+            EventKind::Alert(finding) => self.alert(&finding.alert),
             _ => Shared::default(),
         };
         let annotations = self.annotations(event);
         let alerts = self.alerts(event);
         self.writer.record(|to| {
-            to.time(event.time).kind_code(kind_of(event).code()).tid(event.tid);
+            to.time(event.time).kind_code(kind_of(&event.kind).code()).tid(event.tid);
             to.node(node).process(process).parent(parent).annotations(annotations).alerts(alerts);
-            kind(to, &event.kind, hook);
+            match &event.kind {
+                EventKind::Alert(finding) => {
+                    to.alert(alert).trigger_code(kind_of(&finding.trigger).code());
+                    details(to, &finding.trigger, hook);
+                }
+                kind => details(to, kind, hook),
+            }
         })
     }
 
@@ -121,7 +128,8 @@ impl Encoder {
     fn alert(&mut self, alert: &Alert) -> Shared<AlertView<'static>> {
         let (shared, mut to) = self.writer.share::<AlertWriter<'_>>();
         to.severity_code(alert.severity as u8).plugin(&alert.plugin).title(&alert.title);
-        to.technique(&alert.technique).fields(&alert.fields, |(key, value), to| {
+        to.techniques(&alert.techniques).rule(&alert.rule).key(&alert.key);
+        to.fields(&alert.fields, |(key, value), to| {
             to.key(key).value(value);
         });
         shared
@@ -179,9 +187,11 @@ fn flags(flags: Flags) -> u32 {
         .fold(0, |sum, flag| sum << 1 | u32::from(flag))
 }
 
-fn kind(to: &mut EventWriter<'_>, kind: &EventKind, shared: Shared<HookView<'static>>) {
+/// What an event of this kind has beside its process.
+fn details(to: &mut EventWriter<'_>, kind: &EventKind, shared: Shared<HookView<'static>>) {
     match kind {
-        EventKind::Exec => {}
+        // An alert is raised on no other.
+        EventKind::Exec | EventKind::Alert(_) => {}
         EventKind::Exit { status, signal } => {
             to.exit().status(*status).signal(*signal);
         }
@@ -201,6 +211,9 @@ fn kind(to: &mut EventWriter<'_>, kind: &EventKind, shared: Shared<HookView<'sta
             to.loss().cpu(*cpu).count(*count);
         }
         EventKind::ActionResult(result) => action_result(&mut to.action_result(), result),
+        EventKind::PluginError(error) => {
+            to.plugin_error().plugin(&error.plugin).reason(&error.reason).failures(error.failures);
+        }
     }
 }
 

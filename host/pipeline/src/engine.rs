@@ -1,7 +1,7 @@
 //! The Wasm engine and its clock.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::Thread;
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ pub(crate) const TICK: Duration = Duration::from_millis(1);
 /// An engine whose plugins can be stopped: a thread counts up its epoch while any of them runs.
 pub(crate) struct Runtime {
     pub(crate) engine: Engine,
-    running: Arc<AtomicBool>,
+    /// Threads that run plugins.
+    running: Arc<AtomicUsize>,
     ticker: Thread,
 }
 
@@ -29,22 +30,22 @@ impl Runtime {
         config.wasm_component_model(true);
         config.epoch_interruption(true);
         let engine = Engine::new(&config)?;
-        let running = Arc::new(AtomicBool::new(false));
+        let running = Arc::new(AtomicUsize::new(0));
         let ticker = start_ticker(&engine, Arc::clone(&running))?;
         Ok(Self { engine, running, ticker })
     }
 
     /// Lets time pass for plugins until the guard is dropped.
     pub(crate) fn run(&self) -> impl Drop + use<> {
-        struct Running(Arc<AtomicBool>);
+        struct Running(Arc<AtomicUsize>);
 
         impl Drop for Running {
             fn drop(&mut self) {
-                self.0.store(false, Ordering::Relaxed);
+                self.0.fetch_sub(1, Ordering::Relaxed);
             }
         }
 
-        if !self.running.swap(true, Ordering::SeqCst) {
+        if self.running.fetch_add(1, Ordering::SeqCst) == 0 {
             self.ticker.unpark();
         }
         Running(Arc::clone(&self.running))
@@ -52,13 +53,13 @@ impl Runtime {
 }
 
 /// Ends with the engine.
-fn start_ticker(engine: &Engine, running: Arc<AtomicBool>) -> std::io::Result<Thread> {
+fn start_ticker(engine: &Engine, running: Arc<AtomicUsize>) -> std::io::Result<Thread> {
     let engine = engine.weak();
     let ticker = std::thread::Builder::new().name("plugin-clock".to_owned()).spawn(move || {
         while let Some(engine) = engine.upgrade() {
             engine.increment_epoch();
             drop(engine);
-            if running.load(Ordering::SeqCst) {
+            if running.load(Ordering::SeqCst) > 0 {
                 std::thread::sleep(TICK);
             } else {
                 std::thread::park_timeout(Duration::from_secs(1));

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::config::place;
+use crate::config::{ConfigError, place};
+use crate::digest::Digest;
 use crate::locate::Location;
+use crate::signature::SignatureError;
 use crate::{MAX_COMPONENT, WIT_VERSION};
 
 /// Why a pipeline can't be started.
@@ -28,6 +30,16 @@ pub enum LoadError {
     },
 }
 
+/// Why a component can't be looked at.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {reason}", .path.display())]
+pub struct InspectError {
+    /// The component.
+    pub path: PathBuf,
+    /// What is wrong.
+    pub reason: Box<Reason>,
+}
+
 /// What is wrong with a plugin.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -50,6 +62,22 @@ pub enum Reason {
     /// The file holds machine code.
     #[error("compiled machine code: give the .wasm component instead, serin compiles and caches it itself")]
     Precompiled,
+    /// It is not the component that the entry names.
+    #[error(
+        "its digest is {found}, but the entry says {pinned}: it was replaced, or `digest` is out of date"
+    )]
+    Digest {
+        /// What the entry says.
+        pinned: Digest,
+        /// What the file has.
+        found: Digest,
+    },
+    /// Nobody vouches for it.
+    #[error("`spec.trust` asks for a signature, and {0}")]
+    Signature(#[from] SignatureError),
+    /// Its configuration file can't be read.
+    #[error("its configuration: {0}")]
+    ConfigFile(ConfigError),
     /// The component is not valid or can't be compiled.
     #[error("not a valid component: {0:#}")]
     Compile(wasmtime::Error),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serin_event::action::{Action, Method};
 
+use crate::kv::KvGrant;
 use crate::quantity;
 use crate::url_pattern::UrlPattern;
 use serin_config::Glob;
@@ -15,6 +16,8 @@ use serin_config::Glob;
 pub struct Grants {
     /// May write to the agent's log.
     pub log: bool,
+    /// May keep facts with the host.
+    pub kv: Option<KvGrant>,
     /// Names it may have looked up, e.g. `*.o3n.io`.
     pub dns: Vec<Glob>,
     /// Requests it may have made, e.g. `GET https://example.com/token/*`.
@@ -55,7 +58,10 @@ impl Grants {
     pub(crate) fn check(&self, action: Action) -> Result<Action, Refusal> {
         match action {
             Action::Dns { name } => self.check_dns(name),
-            Action::Http { method, url, body } => self.check_http(method, &url, body),
+            Action::Http { method, url, headers, body } => {
+                let url = self.check_http(method, &url)?;
+                Ok(Action::Http { method, url, headers, body })
+            }
         }
     }
 
@@ -71,13 +77,13 @@ impl Grants {
         }
     }
 
-    fn check_http(&self, method: Method, url: &str, body: Vec<u8>) -> Result<Action, Refusal> {
+    fn check_http(&self, method: Method, url: &str) -> Result<String, Refusal> {
         let url = url::Url::parse(url).map_err(|error| Refusal::Malformed(format!("not a URL: {error}")))?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(Refusal::Malformed("a URL with a user or password".to_owned()));
         }
         if self.http.iter().any(|pattern| pattern.matches(method, &url)) {
-            Ok(Action::Http { method, url: url.into(), body })
+            Ok(url.into())
         } else {
             let host = url.host_str().unwrap_or_default();
             Err(Refusal::NotGranted(format!("grants.http for {method:?} {}://{host}", url.scheme())))
@@ -172,7 +178,12 @@ mod tests {
             (Method::Get, "file:///etc/passwd", false),
             (Method::Get, "nonsense", false),
         ] {
-            let checked = grants.check(Action::Http { method, url: url.to_owned(), body: Vec::new() });
+            let checked = grants.check(Action::Http {
+                method,
+                url: url.to_owned(),
+                headers: Vec::new(),
+                body: Vec::new(),
+            });
             assert_eq!(checked.is_ok(), allowed, "{method:?} {url}: {checked:?}");
         }
     }

@@ -8,10 +8,9 @@ use crate::MAX_OUTCOME;
 use crate::bindings::exports::serin::plugin::frames::{Action, Info};
 use crate::bindings::serin::plugin::types::Outcome;
 use crate::bindings::{Plugin, PluginPre};
-use crate::config::Limits;
 use crate::engine::ticks;
 use crate::error::Failure;
-use crate::sandbox::{OutOfMemory, Sandbox};
+use crate::sandbox::{OutOfMemory, Sandbox, SharedKv};
 
 /// How long starting an instance may take, `init` included.
 const START_TIME: Duration = Duration::from_secs(5);
@@ -32,15 +31,15 @@ impl Instance {
     pub(crate) fn new(
         engine: &Engine,
         component: &PluginPre<Sandbox>,
-        name: &str,
-        limits: Limits,
+        sandbox: Sandbox,
     ) -> Result<Self, Failure> {
-        let mut store = Store::new(engine, Sandbox::new(name, limits.memory));
+        let time = sandbox.time();
+        let mut store = Store::new(engine, sandbox);
         store.limiter(|sandbox| sandbox);
         store.set_hostcall_fuel(MAX_OUTCOME);
         store.set_epoch_deadline(ticks(START_TIME));
         let plugin = component.instantiate(&mut store).map_err(|error| failure(&error, START_TIME))?;
-        Ok(Self { store, plugin, time: limits.time })
+        Ok(Self { store, plugin, time })
     }
 
     /// Calls `init`: the outer result is the sandbox's, the inner one the plugin's.
@@ -65,6 +64,11 @@ impl Instance {
     /// Lines that the plugin wanted to log beyond its limit since this was asked last.
     pub(crate) fn take_log_lines_lost(&mut self) -> u64 {
         std::mem::take(&mut self.store.data_mut().log_lines_lost)
+    }
+
+    /// Makes what the host keeps for the plugin another store.
+    pub(crate) fn use_kv(&mut self, kv: SharedKv) {
+        self.store.data_mut().use_kv(kv);
     }
 
     fn begin_call(&mut self, time: Duration) {

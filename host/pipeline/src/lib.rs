@@ -13,17 +13,21 @@ mod cache;
 mod component;
 mod config;
 mod counters;
+mod digest;
 mod encode;
 mod engine;
 mod error;
 mod grants;
+mod inspect;
 mod instance;
+mod kv;
 mod locate;
 mod outcome;
 mod pipeline;
 mod plugin;
 mod quantity;
 mod sandbox;
+mod signature;
 mod subscription;
 mod url_pattern;
 
@@ -33,11 +37,15 @@ pub use batch::FrameEncoder;
 pub use cache::{Cache, CacheError};
 pub use config::{ConfigError, Limits, OnFailure, PipelineFile, PluginEntry, Spec};
 pub use counters::{Counters, OTHER_REASONS};
-pub use error::{Failure, LoadError, Reason};
+pub use digest::Digest;
+pub use error::{Failure, InspectError, LoadError, Reason};
 pub use grants::{Grants, Rate};
+pub use inspect::{About, Inspection};
+pub use kv::KvGrant;
 pub use locate::Location;
-pub use pipeline::Pipeline;
+pub use pipeline::{Loader, Pipeline};
 pub use serin_config::Glob;
+pub use signature::{PublicKey, SignatureError, SigningKey, Trust, signature_file, verify};
 pub use subscription::EventFilter;
 pub use url_pattern::UrlPattern;
 
@@ -53,6 +61,8 @@ pub const MAX_FRAME: usize = 1 << 20;
 pub const MAX_PLUGINS: usize = 64;
 /// Bytes of a pipeline file.
 pub const MAX_FILE: u64 = 1 << 20;
+/// Bytes of a plugin's configuration file.
+pub const MAX_CONFIG: u64 = 16 << 20;
 /// Bytes of a component.
 pub const MAX_COMPONENT: u64 = 64 << 20;
 
@@ -87,12 +97,30 @@ pub const MAX_VALUE: usize = 4096;
 pub const MAX_REASON: usize = 64;
 /// Bytes of an alert's title.
 pub const MAX_TITLE: usize = 256;
+/// Bytes of an alert's rule.
+pub const MAX_RULE: usize = 128;
+/// Techniques of an alert.
+pub const MAX_TECHNIQUES: usize = 8;
 /// Bytes of an alert's technique.
 pub const MAX_TECHNIQUE: usize = 32;
+/// Bytes of an alert's key.
+pub const MAX_ALERT_KEY: usize = 256;
 /// Fields of an alert.
 pub const MAX_FIELDS: usize = 32;
+/// The most `grants.kv.keys`.
+pub const MAX_KV_KEYS: usize = 65_536;
+/// The most `grants.kv.bytes`.
+pub const MAX_KV_BYTES: usize = 64 << 20;
+/// Bytes of a key that the host keeps.
+pub const MAX_KV_KEY: usize = 256;
+/// Bytes of a value that the host keeps.
+pub const MAX_KV_VALUE: usize = 64 << 10;
 /// Bytes of a URL.
 pub const MAX_URL: usize = 2048;
+/// Headers of a request.
+pub const MAX_HEADERS: usize = 16;
+/// Bytes of a header's value.
+pub const MAX_HEADER: usize = 1024;
 /// Bytes of a request's body.
 pub const MAX_BODY: usize = 64 << 10;
 /// Bytes of a line in the agent's log.

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serin_event::action::{Action, ActionRequest, Method, Source};
-use serin_event::{Alert, Annotation, Event, EventKind, Severity};
+use serin_event::{Alert, Annotation, Event, EventKind, Finding, Severity};
 
 use crate::bindings::serin::plugin::types;
 use crate::counters::{Counters, is_due};
 use crate::grants::{Grants, Meter, Refusal};
 use crate::{
-    MAX_ACTIONS, MAX_ALERTS, MAX_BODY, MAX_FIELDS, MAX_FINDINGS, MAX_KEY, MAX_REASON, MAX_TECHNIQUE,
-    MAX_TEXT, MAX_TITLE, MAX_URL, MAX_VALUE,
+    MAX_ACTIONS, MAX_ALERT_KEY, MAX_ALERTS, MAX_BODY, MAX_FIELDS, MAX_FINDINGS, MAX_HEADER, MAX_HEADERS,
+    MAX_KEY, MAX_REASON, MAX_RULE, MAX_TECHNIQUE, MAX_TECHNIQUES, MAX_TEXT, MAX_TITLE, MAX_URL, MAX_VALUE,
 };
 
 /// The events of one call, and what is to become of them.
@@ -25,6 +25,8 @@ pub(crate) struct Call<'a> {
     pub(crate) frame: &'a [usize],
     /// Whether each of `events` goes on.
     pub(crate) kept: &'a mut [bool],
+    /// Events that come of it.
+    pub(crate) raised: &'a mut Vec<Event>,
 }
 
 /// Applies what one plugin returns.
@@ -39,6 +41,13 @@ impl Applier {
     pub(crate) fn new(plugin: Arc<str>, grants: Grants) -> Self {
         let meter = grants.rate.map(|rate| Meter::new(rate, Instant::now()));
         Self { plugin, grants, meter }
+    }
+
+    /// Goes on counting where an older version was, if the rate is the same.
+    pub(crate) fn succeed(&mut self, before: Self) {
+        if self.grants.rate == before.grants.rate {
+            self.meter = before.meter;
+        }
     }
 
     /// Applies an outcome; the actions it requests are added to `requests`.
@@ -56,7 +65,10 @@ impl Applier {
         }
         for (number, alert) in outcome.alerts.into_iter().enumerate() {
             match call.event(alert.event).filter(|_| number < MAX_ALERTS) {
-                Some(event) => self.alert(alert, event, &mut budget, counters),
+                Some(event) => {
+                    let raised = self.alert(alert, event, &mut budget, counters);
+                    call.raised.extend(raised);
+                }
                 None => counters.rejected += 1,
             }
         }
@@ -124,11 +136,43 @@ impl Applier {
         }
     }
 
-    fn alert(&self, alert: types::Alert, event: &mut Event, budget: &mut Budget, counters: &mut Counters) {
-        if event.alerts.len() >= MAX_FINDINGS {
+    /// Attaches an alert to its event; gives the event that it becomes itself.
+    fn alert(
+        &self,
+        alert: types::Alert,
+        event: &mut Event,
+        budget: &mut Budget,
+        counters: &mut Counters,
+    ) -> Option<Event> {
+        // An alert on an alert, or on what plugins themselves do, would never end.
+        let on_own = matches!(event.kind, EventKind::Alert(_) | EventKind::PluginError(_));
+        if on_own || event.alerts.len() >= MAX_FINDINGS {
             counters.rejected += 1;
-            return;
+            return None;
         }
+        let alert = self.checked(alert, event, budget, counters);
+        counters.alerts += 1;
+        event.alerts.push(alert.clone());
+        let finding = Finding { alert, trigger: event.kind.clone() };
+        Some(Event {
+            time: event.time,
+            node_name: Arc::clone(&event.node_name),
+            kind: EventKind::Alert(Box::new(finding)),
+            process: event.process.clone(),
+            parent: event.parent.clone(),
+            tid: event.tid,
+            annotations: event.annotations.clone(),
+            alerts: Vec::new(),
+        })
+    }
+
+    fn checked(
+        &self,
+        alert: types::Alert,
+        event: &Event,
+        budget: &mut Budget,
+        counters: &mut Counters,
+    ) -> Alert {
         let fields = alert.fields.into_iter().enumerate().filter_map(|(number, (key, value))| {
             let value = cut(value, MAX_VALUE, counters);
             let accepted = number < MAX_FIELDS && is_key(&key) && budget.take(key.len() + value.len());
@@ -136,14 +180,24 @@ impl Applier {
             accepted.then_some((key, value))
         });
         let fields = fields.collect();
-        event.alerts.push(Alert {
-            plugin: Arc::clone(&self.plugin),
-            severity: severity(alert.severity),
-            title: cut(alert.title, MAX_TITLE, counters),
-            technique: cut(alert.technique, MAX_TECHNIQUE, counters),
-            fields,
-        });
-        counters.alerts += 1;
+        counters.rejected += alert.techniques.len().saturating_sub(MAX_TECHNIQUES) as u64;
+        let techniques = alert.techniques.into_iter().take(MAX_TECHNIQUES);
+        let techniques = techniques.map(|technique| cut(technique, MAX_TECHNIQUE, counters)).collect();
+        let title = cut(alert.title, MAX_TITLE, counters);
+        let rule = cut(alert.rule, MAX_RULE, counters);
+        let key = match alert.key.as_str() {
+            "" => shortened(&self.key(&rule, &title, event), MAX_ALERT_KEY).to_owned(),
+            _ => cut(alert.key, MAX_ALERT_KEY, counters),
+        };
+        let plugin = Arc::clone(&self.plugin);
+        Alert { plugin, severity: severity(alert.severity), title, rule, techniques, key, fields }
+    }
+
+    /// What an alert is about, if its plugin doesn't say.
+    fn key(&self, rule: &str, title: &str, event: &Event) -> String {
+        let rule = if rule.is_empty() { title } else { rule };
+        let binary = event.process.as_ref().map(|process| process.binary.as_str()).unwrap_or_default();
+        format!("{}/{rule}/{binary}", self.plugin)
     }
 
     fn request(
@@ -253,10 +307,11 @@ fn severity(severity: types::Severity) -> Severity {
 }
 
 fn native(action: types::Action) -> Result<Action, Refusal> {
-    let (method, url, body) = match action {
+    let request = match action {
         types::Action::Dns(name) => return Ok(Action::Dns { name }),
-        types::Action::Http(types::HttpRequest { method, url, body }) => (method, url, body),
+        types::Action::Http(request) => request,
     };
+    let types::HttpRequest { method, url, headers, body } = request;
     let method = match method {
         types::Method::Get if !body.is_empty() => {
             return Err(Refusal::Malformed("a GET request with a body".to_owned()));
@@ -267,5 +322,69 @@ fn native(action: types::Action) -> Result<Action, Refusal> {
     if url.len() > MAX_URL || body.len() > MAX_BODY {
         return Err(Refusal::Malformed(format!("a URL above {MAX_URL} bytes or a body above {MAX_BODY}")));
     }
-    Ok(Action::Http { method, url, body })
+    check_headers(&headers)?;
+    Ok(Action::Http { method, url, headers, body })
+}
+
+/// What the connection itself needs, or what would change where the request ends: never a plugin's to write.
+const RESERVED: [&str; 11] = [
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "te",
+    "trailer",
+    "upgrade",
+    "expect",
+    "proxy-authorization",
+    "proxy-connection",
+];
+
+/// <https://www.rfc-editor.org/rfc/rfc9110#name-field-names>, of which lower-case letters, digits, `-` and `_` are enough.
+fn check_headers(headers: &[(String, String)]) -> Result<(), Refusal> {
+    if headers.len() > MAX_HEADERS {
+        return Err(Refusal::Malformed(format!("{} headers, of at most {MAX_HEADERS}", headers.len())));
+    }
+    for (name, value) in headers {
+        let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
+        let named = (1..=MAX_KEY).contains(&name.len()) && name.bytes().all(letter);
+        if !named || RESERVED.contains(&name.as_str()) {
+            return Err(Refusal::Malformed(format!("`{}` as a header", name.escape_debug())));
+        }
+        // No line break, and so no further header, can be written into a value.
+        let printable = value.bytes().all(|b| matches!(b, b' '..=b'~'));
+        if value.len() > MAX_HEADER || !printable {
+            return Err(Refusal::Malformed(format!(
+                "a value of {name} that is too long or not visible ASCII"
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_HEADER, MAX_HEADERS, check_headers};
+
+    #[test]
+    fn headers() {
+        let long = "x".repeat(MAX_HEADER + 1);
+        for (name, value, fine) in [
+            ("authorization", "Bearer abc", true),
+            ("x-token_2", "", true),
+            ("", "x", false),
+            ("X-Token", "x", false),
+            ("host", "other.example", false),
+            ("content-length", "0", false),
+            ("x", "a\r\nhost: other.example", false),
+            ("x: y", "z", false),
+            ("x", "ä", false),
+            ("x", &long, false),
+        ] {
+            let checked = check_headers(&[(name.to_owned(), value.to_owned())]);
+            assert_eq!(checked.is_ok(), fine, "{name}: {value}: {checked:?}");
+        }
+        assert!(check_headers(&vec![("x".to_owned(), String::new()); MAX_HEADERS + 1]).is_err());
+    }
 }

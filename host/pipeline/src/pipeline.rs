@@ -8,8 +8,8 @@ use serin_event::action::ActionRequest;
 use crate::MAX_BATCH;
 use crate::batch::Batch;
 use crate::cache::Cache;
-use crate::component::prepare;
-use crate::config::{PipelineFile, PluginEntry};
+use crate::component::{Demands, prepare};
+use crate::config::{PipelineFile, PluginEntry, read_config};
 use crate::counters::Counters;
 use crate::engine::Runtime;
 use crate::error::{LoadError, Reason};
@@ -18,10 +18,12 @@ use crate::plugin::{Passage, Plugin};
 /// Plugins, started and ready.
 #[derive(Debug)]
 pub struct Pipeline {
-    runtime: Runtime,
+    runtime: Arc<Runtime>,
     plugins: Vec<Plugin>,
     batch: Batch,
+    /// Room for which of a batch's events a plugin gets, and which go on.
     selected: Vec<usize>,
+    kept: Vec<bool>,
 }
 
 impl Pipeline {
@@ -31,22 +33,32 @@ impl Pipeline {
     /// If a plugin can't be started: it is missing, built for something else,
     /// wants what it isn't granted, or refuses its configuration.
     pub fn load<S, C>(file: &PipelineFile<S, C>, cache: Option<&Cache>) -> Result<Self, LoadError> {
-        let runtime = Runtime::new().map_err(LoadError::Engine)?;
-        let mut plugins = Vec::new();
-        for (index, entry) in file.spec.plugins.iter().enumerate() {
-            let plugin = start(&runtime, file, entry, cache).map_err(|reason| LoadError::Plugin {
-                path: file.path().to_owned(),
-                location: file.locate(index, field(&reason)),
-                name: entry.name.clone(),
-                component: entry.component.clone(),
-                reason: Box::new(reason),
-            })?;
-            plugins.push(plugin);
-        }
-        Ok(Self { runtime, plugins, batch: Batch::default(), selected: Vec::new() })
+        Loader::new()?.load(file, cache)
     }
 
-    /// Passes events through the plugins: what they drop is removed, what they add is added.
+    /// What loads another version of this pipeline, on any thread.
+    pub fn loader(&self) -> Loader {
+        Loader(Arc::clone(&self.runtime))
+    }
+
+    /// Takes the place of the version before: to be called between batches.
+    ///
+    /// A plugin that is the same, with the same entry and configuration, goes on as it is, state included. One whose
+    /// component or entry has changed begins anew with what the host keeps for it and its counters.
+    pub fn succeed(&mut self, before: Self) {
+        let mut before = before.plugins;
+        for plugin in &mut self.plugins {
+            if let Some(index) = before.iter().position(|old| old.name == plugin.name) {
+                plugin.succeed(before.swap_remove(index));
+            }
+        }
+        for gone in before {
+            tracing::info!(plugin = &*gone.name, "gone after {} events", gone.counters.events);
+        }
+    }
+
+    /// Passes events through the plugins: what they drop is removed, what they add is added. Alerts, and failures of
+    /// plugins, become events behind those of their batch.
     /// Gives the actions that they request and may request.
     pub fn process(&mut self, events: &mut Vec<Event>) -> Vec<ActionRequest> {
         let mut requests = Vec::new();
@@ -54,23 +66,38 @@ impl Pipeline {
             return requests;
         }
         let _running = self.runtime.run();
-        let mut kept = vec![true; events.len()];
-        for (events, kept) in events.chunks_mut(MAX_BATCH).zip(kept.chunks_mut(MAX_BATCH)) {
-            self.batch.start(events.len());
-            let mut passage = Passage {
-                events,
-                kept,
-                batch: &mut self.batch,
-                selected: std::mem::take(&mut self.selected),
-            };
-            for plugin in &mut self.plugins {
-                plugin.process(&self.runtime.engine, &mut passage, &mut requests);
-            }
-            self.selected = passage.selected;
+        if events.len() <= MAX_BATCH {
+            self.process_batch(events, &mut requests);
+            return requests;
         }
-        let mut kept = kept.into_iter();
-        events.retain(|_| kept.next().unwrap_or(true));
-        requests
+        let mut rest = std::mem::take(events).into_iter();
+        loop {
+            let mut batch: Vec<Event> = rest.by_ref().take(MAX_BATCH).collect();
+            if batch.is_empty() {
+                return requests;
+            }
+            self.process_batch(&mut batch, &mut requests);
+            events.append(&mut batch);
+        }
+    }
+
+    fn process_batch(&mut self, events: &mut Vec<Event>, requests: &mut Vec<ActionRequest>) {
+        self.kept.clear();
+        self.kept.resize(events.len(), true);
+        self.batch.start(events.len());
+        let mut passage = Passage {
+            events,
+            kept: &mut self.kept,
+            batch: &mut self.batch,
+            selected: std::mem::take(&mut self.selected),
+            raised: Vec::new(),
+        };
+        for plugin in &mut self.plugins {
+            plugin.process(&self.runtime.engine, &mut passage, requests);
+        }
+        self.selected = passage.selected;
+        let mut kept = self.kept.iter();
+        events.retain(|_| kept.next().is_none_or(|kept| *kept));
     }
 
     /// Lets the plugins know the time, in nanoseconds since the Unix epoch; to be called about once a second.
@@ -90,6 +117,40 @@ impl Pipeline {
     }
 }
 
+/// Compiles, links and starts plugins.
+#[derive(Debug, Clone)]
+pub struct Loader(Arc<Runtime>);
+
+impl Loader {
+    fn new() -> Result<Self, LoadError> {
+        Runtime::new().map(Arc::new).map(Self).map_err(LoadError::Engine)
+    }
+
+    /// Compiles, links and starts the plugins of a pipeline file.
+    ///
+    /// # Errors
+    /// As for [`Pipeline::load`].
+    pub fn load<S, C>(
+        &self,
+        file: &PipelineFile<S, C>,
+        cache: Option<&Cache>,
+    ) -> Result<Pipeline, LoadError> {
+        let mut plugins = Vec::new();
+        for (index, entry) in file.spec.plugins.iter().enumerate() {
+            let plugin = start(&self.0, file, entry, cache).map_err(|reason| LoadError::Plugin {
+                path: file.path().to_owned(),
+                location: file.locate(index, field(&reason)),
+                name: entry.name.clone(),
+                component: entry.component.clone(),
+                reason: Box::new(reason),
+            })?;
+            plugins.push(plugin);
+        }
+        let runtime = Arc::clone(&self.0);
+        Ok(Pipeline { runtime, plugins, batch: Batch::default(), selected: Vec::new(), kept: Vec::new() })
+    }
+}
+
 fn start<S, C>(
     runtime: &Runtime,
     file: &PipelineFile<S, C>,
@@ -97,15 +158,22 @@ fn start<S, C>(
     cache: Option<&Cache>,
 ) -> Result<Plugin, Reason> {
     let path = file.folder().join(&entry.component);
-    let component = prepare(&runtime.engine, &path, cache, &entry.grants)?;
+    let demands = Demands { digest: entry.digest, trust: file.spec.trust.as_ref(), grants: &entry.grants };
+    let (component, digest) = prepare(&runtime.engine, &path, cache, &demands)?;
+    let mut entry = entry.clone();
+    if let Some(config) = &entry.config_file {
+        entry.config = read_config(&file.folder().join(config)).map_err(Reason::ConfigFile)?;
+    }
     let _running = runtime.run();
-    Plugin::start(&runtime.engine, component, entry)
+    Plugin::start(&runtime.engine, component, digest, entry)
 }
 
 /// The field of the entry that an error is about.
 fn field(reason: &Reason) -> &'static str {
     match reason {
         Reason::Configuration(_) => "config",
+        Reason::ConfigFile(_) => "configFile",
+        Reason::Digest { .. } => "digest",
         _ => "component",
     }
 }

@@ -1,24 +1,26 @@
 //! A plugin in the chain: its instance, and what happens when that fails.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use serin_config::Glob;
 use serin_event::action::ActionRequest;
-use serin_event::{Event, EventKind};
+use serin_event::{Event, EventKind, PluginError};
+use serin_frame::Kind;
 use wasmtime::Engine;
 
-use crate::MAX_LOG_LINE;
 use crate::batch::Batch;
 use crate::bindings::PluginPre;
 use crate::bindings::exports::serin::plugin::frames::Info;
 use crate::config::{OnFailure, PluginEntry};
 use crate::counters::{Counters, is_due};
+use crate::digest::Digest;
 use crate::error::{Failure, Reason};
 use crate::instance::Instance;
 use crate::outcome::{Applier, Call};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, SharedKv};
 use crate::subscription::{EventFilter, parse_kind};
-use serin_config::Glob;
+use crate::{MAX_BATCH, MAX_LOG_LINE};
 
 /// The wait before a failed plugin is started again; it doubles with every failure.
 const FIRST_WAIT: Duration = Duration::from_millis(10);
@@ -31,13 +33,17 @@ pub(crate) struct Plugin {
     pub(crate) name: Arc<str>,
     pub(crate) counters: Counters,
     component: PluginPre<Sandbox>,
+    digest: Digest,
     entry: PluginEntry,
     config: String,
     subscription: EventFilter,
     applier: Applier,
+    kv: SharedKv,
     state: State,
     /// Failures in a row.
     failures: u32,
+    /// A failure that is still to be told as an event.
+    untold: Option<PluginError>,
 }
 
 impl std::fmt::Debug for Plugin {
@@ -58,11 +64,14 @@ impl Plugin {
     pub(crate) fn start(
         engine: &Engine,
         component: PluginPre<Sandbox>,
-        entry: &PluginEntry,
+        digest: Digest,
+        entry: PluginEntry,
     ) -> Result<Self, Reason> {
         let name: Arc<str> = entry.name.as_str().into();
         let config = entry.config.to_string();
-        let mut instance = Instance::new(engine, &component, &name, entry.limits)?;
+        let kv = SharedKv::default();
+        let sandbox = Sandbox::new(&name, &entry.grants, entry.limits).with_kv(Arc::clone(&kv));
+        let mut instance = Instance::new(engine, &component, sandbox)?;
         let info = instance.init(&config)?.map_err(|message| Reason::Configuration(printable(&message)))?;
         if info.schema > u32::from(serin_frame::SCHEMA) {
             return Err(Reason::Schema { found: info.schema });
@@ -74,12 +83,31 @@ impl Plugin {
             name,
             counters: Counters::default(),
             component,
-            entry: entry.clone(),
+            digest,
+            entry,
             config,
             subscription,
+            kv,
             state: State::Running { instance, since: Instant::now() },
             failures: 0,
+            untold: None,
         })
+    }
+
+    /// Takes the place of an older version.
+    pub(crate) fn succeed(&mut self, before: Self) {
+        if self.digest == before.digest && self.entry == before.entry {
+            *self = before;
+            return;
+        }
+        self.counters = before.counters;
+        self.applier.succeed(before.applier);
+        self.untold = before.untold;
+        self.kv = before.kv;
+        if let State::Running { instance, .. } = &mut self.state {
+            instance.use_kv(Arc::clone(&self.kv));
+        }
+        tracing::info!(plugin = &*self.name, "replaced");
     }
 
     fn wants(&self, event: &Event) -> bool {
@@ -106,7 +134,9 @@ impl Plugin {
                 self.without(rest, through);
                 break;
             };
-            let (bytes, count) = through.batch.frame(rest, through.events);
+            // What was raised on its way may have made the batch larger than a frame can be.
+            let (most, _) = rest.split_at(rest.len().min(MAX_BATCH));
+            let (bytes, count) = through.batch.frame(most, through.events);
             let (frame, others) = rest.split_at(count.max(1));
             rest = others;
             let started = Instant::now();
@@ -115,9 +145,11 @@ impl Plugin {
             self.counters.time += started.elapsed();
             self.counters.calls += 1;
             self.counters.events += frame.len() as u64;
+            self.counters.kv_refused = self.kv.lock().unwrap_or_else(PoisonError::into_inner).refused;
             match answer {
                 Ok(outcome) => {
-                    let mut call = Call { events: through.events, frame, kept: through.kept };
+                    let raised = &mut through.raised;
+                    let mut call = Call { events: through.events, frame, kept: through.kept, raised };
                     self.applier.apply(outcome, &mut call, &mut self.counters, requests);
                 }
                 Err(failure) => {
@@ -127,6 +159,24 @@ impl Plugin {
             }
         }
         through.selected = selected;
+        self.tell_failure(through);
+        through.admit_raised();
+    }
+
+    /// Puts a failure into the stream, beside the events that were on their way.
+    fn tell_failure(&mut self, through: &mut Passage<'_>) {
+        let Some(beside) = through.events.first() else { return };
+        let Some(error) = self.untold.take() else { return };
+        through.raised.push(Event {
+            time: beside.time,
+            node_name: Arc::clone(&beside.node_name),
+            kind: EventKind::PluginError(Box::new(error)),
+            process: None,
+            parent: None,
+            tid: 0,
+            annotations: Vec::new(),
+            alerts: Vec::new(),
+        });
     }
 
     /// Lets the plugin know the time.
@@ -155,16 +205,17 @@ impl Plugin {
 
     fn restart(&mut self, engine: &Engine) {
         self.counters.restarts += 1;
-        let started =
-            Instance::new(engine, &self.component, &self.name, self.entry.limits).and_then(|mut instance| {
-                match instance.init(&self.config)? {
-                    // What it subscribes to was settled when the pipeline was loaded.
-                    Ok(_) => Ok(instance),
-                    Err(message) => {
-                        Err(Failure::Outcome(format!("refuses its configuration: {}", printable(&message))))
-                    }
+        let sandbox =
+            Sandbox::new(&self.name, &self.entry.grants, self.entry.limits).with_kv(Arc::clone(&self.kv));
+        let started = Instance::new(engine, &self.component, sandbox).and_then(|mut instance| {
+            match instance.init(&self.config)? {
+                // What it subscribes to was settled when the pipeline was loaded.
+                Ok(_) => Ok(instance),
+                Err(message) => {
+                    Err(Failure::Outcome(format!("refuses its configuration: {}", printable(&message))))
                 }
-            });
+            }
+        });
         match started {
             Ok(instance) => self.state = State::Running { instance, since: Instant::now() },
             Err(failure) => self.fail(&failure),
@@ -196,6 +247,10 @@ impl Plugin {
         } else if is_due(failures) {
             tracing::error!(plugin = &*self.name, "{failure} ({failures} failures so far)");
         }
+        if disabled || is_due(failures) {
+            let (plugin, reason) = (Arc::clone(&self.name), failure.to_string());
+            self.untold = Some(PluginError { plugin, reason, failures });
+        }
     }
 
     /// What becomes of events that the plugin should have seen.
@@ -217,24 +272,41 @@ impl Plugin {
 
 /// A batch on its way through the plugins.
 pub(crate) struct Passage<'a> {
-    pub(crate) events: &'a mut [Event],
+    pub(crate) events: &'a mut Vec<Event>,
     /// Whether each of `events` goes on.
-    pub(crate) kept: &'a mut [bool],
+    pub(crate) kept: &'a mut Vec<bool>,
     pub(crate) batch: &'a mut Batch,
     /// Room for which of the events a plugin gets.
     pub(crate) selected: Vec<usize>,
+    /// Events that the plugin has raised: the ones behind it get them.
+    pub(crate) raised: Vec<Event>,
+}
+
+impl Passage<'_> {
+    fn admit_raised(&mut self) {
+        if !self.raised.is_empty() {
+            self.events.append(&mut self.raised);
+            self.kept.resize(self.events.len(), true);
+            self.batch.grow(self.events.len());
+        }
+    }
 }
 
 /// A plugin's words, fit for a terminal.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().take(MAX_LOG_LINE).flat_map(char::escape_debug).collect()
 }
 
-fn subscription(info: &Info) -> Result<EventFilter, Reason> {
+pub(crate) fn subscription(info: &Info) -> Result<EventFilter, Reason> {
     let wanted = &info.subscription;
     let kinds = wanted.kinds.iter().map(|kind| parse_kind(&printable(kind))).collect::<Result<_, _>>();
-    let policies = wanted.policies.iter().map(Glob::new).collect();
-    let filter = EventFilter { kinds: kinds.map_err(Reason::Subscription)?, policies };
+    let policies: Vec<Glob> = wanted.policies.iter().map(Glob::new).collect();
+    let mut kinds: Vec<Kind> = kinds.map_err(Reason::Subscription)?;
+    if kinds.is_empty() && policies.is_empty() {
+        // A rule that doesn't expect them would raise alerts on alerts.
+        kinds.extend(Kind::ALL.iter().filter(|kind| !matches!(kind, Kind::Alert | Kind::PluginError)));
+    }
+    let filter = EventFilter { kinds, policies };
     filter.check().map_err(Reason::Subscription)?;
     Ok(filter)
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde::Deserializer;
-use serin_config::{duration, scalar, size, within};
+use serin_config::{count, duration, scalar, size, within};
 
-use crate::{MAX_MEMORY, MAX_TIME, MIN_MEMORY, MIN_TIME};
+use crate::{MAX_KV_BYTES, MAX_KV_KEYS, MAX_MEMORY, MAX_TIME, MIN_MEMORY, MIN_TIME};
 
 /// `limits.memory`
 pub(crate) fn memory<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
@@ -13,6 +13,19 @@ pub(crate) fn memory<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize
         // What does not fit is far out of bounds.
         let bytes = usize::try_from(size(text)?).unwrap_or(usize::MAX);
         within(bytes, MIN_MEMORY, MAX_MEMORY, |size| format!("{} KiB", size >> 10))
+    })
+}
+
+/// `grants.kv.keys`
+pub(crate) fn kv_keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    scalar(deserializer, |text| within(count(text)?, 1, MAX_KV_KEYS, |count| format!("{count} keys")))
+}
+
+/// `grants.kv.bytes`
+pub(crate) fn kv_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    scalar(deserializer, |text| {
+        let bytes = usize::try_from(size(text)?).unwrap_or(usize::MAX);
+        within(bytes, 1 << 10, MAX_KV_BYTES, |size| format!("{} KiB", size >> 10))
     })
 }
 

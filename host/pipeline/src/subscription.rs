@@ -1,11 +1,9 @@
 //! Which events a plugin gets, decided natively.
 
 use serde::{Deserialize, Deserializer};
+use serin_config::{Glob, scalar};
 use serin_event::{Event, EventKind, Place};
 use serin_frame::Kind;
-
-use serin_config::Glob;
-use serin_config::scalar;
 
 /// Kinds and policies of events; what is left out doesn't restrict.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -32,7 +30,7 @@ impl EventFilter {
 
     /// Whether an event passes.
     pub fn matches(&self, event: &Event) -> bool {
-        let kind = kind_of(event);
+        let kind = kind_of(&event.kind);
         let wanted = match (self.kinds.as_slice(), self.policies.as_slice()) {
             ([], []) => return true,
             ([], _) => Kind::HOOKS.contains(&kind),
@@ -52,16 +50,18 @@ impl EventFilter {
 }
 
 /// The kind of an event, as plugins name it.
-pub(crate) fn kind_of(event: &Event) -> Kind {
-    match event.kind {
+pub(crate) fn kind_of(kind: &EventKind) -> Kind {
+    match kind {
         EventKind::Exec => Kind::ProcessExec,
         EventKind::Exit { .. } => Kind::ProcessExit,
-        EventKind::Kprobe(ref hook) => match hook.place {
+        EventKind::Kprobe(hook) => match hook.place {
             Place::Function => Kind::ProcessKprobe,
             Place::Lsm => Kind::ProcessLsm,
         },
         EventKind::Loss { .. } => Kind::Loss,
         EventKind::ActionResult(_) => Kind::ActionResult,
+        EventKind::Alert(_) => Kind::Alert,
+        EventKind::PluginError(_) => Kind::PluginError,
     }
 }
 

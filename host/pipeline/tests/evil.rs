@@ -5,7 +5,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use serin_event::{Event, EventKind};
+use serin_event::{Event, EventKind, PluginError};
 use serin_pipeline::{Counters, MAX_FINDINGS, MAX_TITLE, MAX_VALUE, Pipeline};
 use support::{Setup, counters, event, kprobe, plugin};
 
@@ -14,7 +14,7 @@ fn evil(config: &str, fields: &str) -> Pipeline {
     // Time enough for everything that ends by itself, however busy the machine is.
     let time = if config.contains("loop") { "30ms" } else { "10s" };
     let entry = format!(
-        "- name: evil\n  component: {}\n  grants: {{ log: true }}\n  limits: {{ time: {time}, memory: 32MiB }}\n  \
+        "- name: evil\n  component: {}\n  grants: {{ log: true, kv: {{ keys: 100, bytes: 64KiB }} }}\n  limits: {{ time: {time}, memory: 32MiB }}\n  \
          config: {config}\n{fields}",
         plugin("evil")
     );
@@ -27,6 +27,11 @@ fn batch() -> Vec<Event> {
 
 fn counts(pipeline: &Pipeline) -> &Counters {
     counters(pipeline, "evil")
+}
+
+fn error_of(event: &Event) -> &PluginError {
+    let EventKind::PluginError(error) = &event.kind else { panic!("no plugin_error: {event:?}") };
+    error
 }
 
 type Count = fn(&Counters) -> u64;
@@ -49,7 +54,10 @@ fn failures_are_counted_and_the_events_come_out() {
         for round in 0..2 {
             let mut events = batch();
             assert_eq!(pipeline.process(&mut events), [], "{deed}");
+            let told = events.split_off(10);
             assert_eq!(events, batch(), "{deed}");
+            let told: Vec<_> = told.iter().map(|event| error_of(event).failures).collect();
+            assert_eq!(told, if round == 0 { vec![] } else { vec![1] }, "{deed}");
             assert_eq!((count(counts(&pipeline)), counts(&pipeline).failures()), (round, round), "{deed}");
         }
         assert_eq!(counts(&pipeline).passed_by, 10, "{deed}");
@@ -64,6 +72,7 @@ fn on_failure_drop_drops_the_events_but_no_losses() {
         let mut events = batch();
         events.insert(3, loss.clone());
         pipeline.process(&mut events);
+        assert_eq!(error_of(&events.pop().unwrap()).failures, 1, "{deed}");
         assert_eq!(events, [loss], "{deed}");
         assert_eq!((count(counts(&pipeline)), counts(&pipeline).dropped_by_failure), (1, 10), "{deed}");
     }
@@ -72,10 +81,10 @@ fn on_failure_drop_drops_the_events_but_no_losses() {
 #[test]
 fn on_failure_disable_stops_for_good() {
     let mut pipeline = evil("{ onFrame: panic }", "  onFailure: disable");
-    for _ in 0..3 {
+    for round in 0..3 {
         let mut events = batch();
         pipeline.process(&mut events);
-        assert_eq!(events.len(), 10);
+        assert_eq!(events.len(), if round == 0 { 11 } else { 10 }, "and one that tells of the failure");
         std::thread::sleep(Duration::from_millis(30));
     }
     assert_eq!(
@@ -92,6 +101,7 @@ fn a_failed_plugin_is_started_again_less_and_less_often() {
     while counts(&pipeline).restarts < 5 && start.elapsed() < Duration::from_secs(20) {
         let mut events = batch();
         pipeline.process(&mut events);
+        events.retain(|event| !matches!(event.kind, EventKind::PluginError(_)));
         assert_eq!(events.len(), 10);
         batches += 1;
         std::thread::sleep(Duration::from_millis(1));
@@ -171,7 +181,7 @@ fn ticks_are_contained_too() {
 #[test]
 fn evil_beside_good_harms_only_itself() {
     let entries = format!(
-        "- name: evil\n  component: {}\n  grants: {{ log: true }}\n  config: {{ onFrame: panic }}\n\
+        "- name: evil\n  component: {}\n  grants: {{ log: true, kv: {{}} }}\n  config: {{ onFrame: panic }}\n\
          - name: containers\n  component: {}",
         plugin("evil"),
         plugin("container-enrich")
@@ -180,5 +190,87 @@ fn evil_beside_good_harms_only_itself() {
     let mut events = batch();
     pipeline.process(&mut events);
     assert_eq!(counts(&pipeline).traps, 1);
+    let error = error_of(&events.pop().unwrap()).clone();
+    assert_eq!((&*error.plugin, error.failures), ("evil", 1));
+    assert!(error.reason.starts_with("trapped: "), "{}", error.reason);
     assert!(events.iter().all(|event| event.annotations.iter().any(|a| &*a.key == "container.id")));
+}
+
+#[test]
+fn alerts_on_alerts_are_rejected() {
+    let entry = |name: &str, kind: &str| {
+        let grants = "{ log: true, kv: {} }";
+        let component = plugin("evil");
+        format!(
+            "- name: {name}\n  component: {component}\n  grants: {grants}\n  config: {{ onFrame: alert, kind: {kind} }}\n"
+        )
+    };
+    let entries =
+        entry("first", "process_kprobe") + &entry("second", "process_kprobe") + &entry("third", "alert");
+    let mut pipeline = Setup::new().load(&entries).unwrap();
+    let mut events = batch();
+    pipeline.process(&mut events);
+    // Each of the first two raises one on each event; the third, which gets these, may not.
+    assert_eq!(events.iter().filter(|event| matches!(event.kind, EventKind::Alert(_))).count(), 20);
+    assert_eq!(events.len(), 30);
+    let third = counters(&pipeline, "third");
+    assert_eq!((third.events, third.alerts, third.rejected), (20, 0, 20));
+}
+
+#[test]
+fn alerts_outlive_the_event_that_is_dropped() {
+    let evil = plugin("evil");
+    let entry = |name: &str, deed: &str| {
+        format!(
+            "- name: {name}\n  component: {evil}\n  grants: {{ log: true, kv: {{}} }}\n  config: {{ onFrame: {deed} }}\n"
+        )
+    };
+    let mut pipeline =
+        Setup::new().load(&(entry("finder", "alert") + &entry("dropper", "drop-all"))).unwrap();
+    let mut events = batch();
+    pipeline.process(&mut events);
+    assert_eq!(events.len(), 10);
+    for (event, before) in events.iter().zip(batch()) {
+        let EventKind::Alert(finding) = &event.kind else { panic!("{event:?}") };
+        assert_eq!(
+            (&finding.trigger, &event.process, event.time),
+            (&before.kind, &before.process, before.time)
+        );
+        assert_eq!((&*finding.alert.plugin, &*finding.alert.key), ("finder", "finder/evil//usr/bin/ln"));
+    }
+}
+
+#[test]
+fn what_is_kept_is_bounded_and_outlives_the_instance() {
+    let mut pipeline = evil("{ onFrame: hoard, onTick: panic }", "");
+    let mut told = Vec::new();
+    let end = Instant::now() + Duration::from_secs(20);
+    while counts(&pipeline).restarts == 0 && Instant::now() < end {
+        let mut events = batch();
+        pipeline.process(&mut events);
+        told.extend(events[0].annotations.iter().map(|annotation| annotation.value.to_string()));
+        pipeline.tick(1);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // The second of them is from after the restart: it overwrites what it finds.
+    let bounded = "taken 100, refused [true, true]";
+    assert_eq!(told[..2], [format!("found 0, {bounded}"), format!("found 100, {bounded}")]);
+    assert_eq!(counts(&pipeline).kv_refused, 2 * 3);
+}
+
+#[test]
+fn many_alerts_of_one_batch_go_through_the_chain_in_several_frames() {
+    let evil = plugin("evil");
+    let finders: String = (0..3)
+        .map(|n| format!("- name: finder-{n}\n  component: {evil}\n  grants: {{ log: true, kv: {{}} }}\n  config: {{ onFrame: alert }}\n"))
+        .collect();
+    let watcher = format!(
+        "- name: watcher\n  component: {evil}\n  grants: {{ log: true, kv: {{}} }}\n  config: {{ onFrame: nothing, kind: alert }}\n"
+    );
+    let mut pipeline = Setup::new().load(&(finders + &watcher)).unwrap();
+    let mut events: Vec<Event> = (0..256).map(|number| kprobe("p", &format!("/{number}"))).collect();
+    pipeline.process(&mut events);
+    assert_eq!(events.len(), 4 * 256);
+    let watcher = counters(&pipeline, "watcher");
+    assert_eq!((watcher.calls, watcher.events, watcher.failures()), (3, 768, 0));
 }

@@ -72,6 +72,7 @@ fn canary_requests_what_it_is_granted() {
             Action::Http {
                 method: Method::Get,
                 url: "https://example.com/t?b=%2Fusr%2Fbin%2Fln".to_owned(),
+                headers: Vec::new(),
                 body: Vec::new(),
             },
         ),
@@ -114,7 +115,8 @@ fn later_plugins_see_what_earlier_ones_found() {
     let mut pipeline = Setup::new().load(&entries).unwrap();
     let mut events = vec![kprobe("p", "/tmp/x"), kprobe("p", "/etc/shadow")];
     assert_eq!(pipeline.process(&mut events).len(), 1);
-    assert_eq!(events.iter().map(|event| event.alerts.len()).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(events.iter().map(|event| event.alerts.len()).collect::<Vec<_>>(), [0, 1, 0]);
+    assert_eq!(events[2].kind.name(), "alert");
     assert_eq!(&*events[1].annotations[0].key, "canary.requested");
 }
 

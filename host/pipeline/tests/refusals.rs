@@ -105,7 +105,7 @@ fn imports_that_nobody_granted() {
 fn an_ungranted_import_fails_before_any_code_runs() {
     // Had its `init` run, it would have looped until it was stopped.
     let entry = format!(
-        "- name: evil\n  component: {}\n  config: {{ onFrame: nothing, onInit: loop }}",
+        "- name: evil\n  component: {}\n  grants: {{ kv: {{}} }}\n  config: {{ onFrame: nothing, onInit: loop }}",
         plugin("evil")
     );
     let refusal = Setup::new().refusal(&entry);
@@ -120,7 +120,7 @@ fn plugins_that_fail_while_starting() {
         ("{ onFrame: nothing, onInit: allocate }", "failed while starting: wanted "),
         (
             "{ onFrame: nothing, schema: 9 }",
-            "built for frame schema 9, but this serin writes 1: use a newer serin or an older plugin",
+            "built for frame schema 9, but this serin writes 3: use a newer serin or an older plugin",
         ),
         (
             "{ onFrame: nothing, kind: process_lsm }",
@@ -132,7 +132,7 @@ fn plugins_that_fail_while_starting() {
         ),
     ] {
         let entry = format!(
-            "- name: evil\n  component: {}\n  grants: {{ log: true }}\n  limits: {{ memory: 4MiB }}\n  config: {config}",
+            "- name: evil\n  component: {}\n  grants: {{ log: true, kv: {{}} }}\n  limits: {{ memory: 4MiB }}\n  config: {config}",
             plugin("evil")
         );
         let refusal = Setup::new().refusal(&entry);

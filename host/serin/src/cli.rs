@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use serin_kernel::KernelConfig;
 
 use crate::observe::Endpoint;
+use crate::plugin::PluginCommand;
 
 /// Where an agent shows metrics, health and status, if it is not told otherwise.
 const DEFAULT_METRICS: &str = "unix:/run/serin/metrics.sock";
@@ -27,6 +28,9 @@ pub(crate) enum Command {
     Policy(PolicyCommand),
     /// Print what a running agent has loaded, and what it has done
     Status(StatusArguments),
+    /// Write, test and look at plugins
+    #[command(subcommand)]
+    Plugin(PluginCommand),
     /// Print what this kernel offers
     Probe(KernelArguments),
     /// Print what this host lacks, and how to get it
@@ -44,8 +48,8 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// Policy files, and directories whose *.yaml and *.yml files are policies
-    #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
+    /// Policy files, and directories whose *.yaml and *.yml files are policies; without any, processes are all that is seen
+    #[arg(long, value_name = "PATH", num_args = 1..)]
     pub policies: Vec<PathBuf>,
     /// The pipeline file: plugins, canaries and sinks
     #[arg(long, value_name = "FILE")]

@@ -89,9 +89,12 @@ impl Canaries {
 /// The action that reaches out of the host, if it is one that does.
 fn outward(action: &ActionPlan) -> Option<Action> {
     match action {
-        ActionPlan::GetUrl(url) => {
-            Some(Action::Http { method: Method::Get, url: url.clone(), body: Vec::new() })
-        }
+        ActionPlan::GetUrl(url) => Some(Action::Http {
+            method: Method::Get,
+            url: url.clone(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        }),
         ActionPlan::DnsLookup(name) => Some(Action::Dns { name: name.clone() }),
         ActionPlan::Post
         | ActionPlan::NoPost
@@ -135,7 +138,8 @@ mod tests {
     fn every_outward_action_of_the_matching_selector_is_requested() {
         let mut canaries = Canaries::default();
         canaries.add(7, "bait", &plan());
-        let get = Action::Http { method: Method::Get, url: "http://b.test/".into(), body: vec![] };
+        let get =
+            Action::Http { method: Method::Get, url: "http://b.test/".into(), headers: vec![], body: vec![] };
         for (hook, selector, expected) in [
             (7, 0, vec![]),
             (7, 1, vec![Action::Dns { name: "a.test".into() }, get]),

@@ -12,8 +12,10 @@ mod cli;
 mod hooks;
 mod inspect;
 mod observe;
+mod plugin;
 mod policies;
 mod reader;
+mod reload;
 mod run;
 mod sensor;
 mod summary;
@@ -44,6 +46,7 @@ fn dispatch(command: &Command) -> Result<()> {
     match command {
         Command::Run(arguments) => run::run(arguments),
         Command::Policy(PolicyCommand::Check { policies, btf }) => policies::check(policies, btf),
+        Command::Plugin(command) => plugin::dispatch(command),
         Command::Policy(PolicyCommand::Schema) => print(&format!("{:#}\n", serin_policy::json_schema())),
         Command::Policy(PolicyCommand::Explain { field }) => {
             print(&format!("{}\n", serin_policy::explain(field).map_err(anyhow::Error::msg)?))

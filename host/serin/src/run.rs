@@ -20,6 +20,7 @@ use crate::observe::server::{self, Bound};
 use crate::observe::{Observed, snapshot};
 use crate::policies::{self, count};
 use crate::reader::{ReaderCounters, ReaderThread};
+use crate::reload::{Next, Reloader};
 use crate::sensor::Sensor;
 use crate::summary::{self, KernelSummary};
 use crate::worker::{WorkerOutcome, WorkerThread};
@@ -45,7 +46,10 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
             tokio::select! {
                 asked = signals.next() => match asked {
                     Asked::End => break Ok(()),
-                    Asked::Reopen => agent.sinks.reopen(),
+                    Asked::Renew => {
+                        agent.sinks.reopen();
+                        agent.reloader.request();
+                    }
                 },
                 () = agent.ended.notified() => break Err(()),
                 Some(done) = asked_to_refresh.recv() => {
@@ -60,7 +64,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     })
 }
 
-/// SIGINT and SIGTERM, which end the agent, and SIGHUP, upon which it reopens its files.
+/// SIGINT and SIGTERM, which end the agent, and SIGHUP, upon which it reopens its files and reloads its plugins.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -81,7 +85,7 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => Asked::End,
             _ = self.terminate.recv() => Asked::End,
-            _ = self.hangup.recv() => Asked::Reopen,
+            _ = self.hangup.recv() => Asked::Renew,
         }
     }
 
@@ -96,7 +100,7 @@ impl Signals {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asked {
     End,
-    Reopen,
+    Renew,
 }
 
 /// The running agent.
@@ -105,6 +109,7 @@ struct Agent {
     reader: JoinHandle<Result<ReaderCounters, KernelError>>,
     worker: JoinHandle<WorkerOutcome>,
     sinks: Monitor,
+    reloader: Reloader,
     loaded: Vec<LoadedPolicy>,
     observed: Arc<Observed>,
     _endpoints: Vec<Bound>,
@@ -118,7 +123,8 @@ impl Agent {
     fn start(arguments: &RunArguments, started: Instant, refresh: &server::Refresh) -> Result<Self> {
         let file = PipelineFile::<SinkConfig, CanaryConfig>::read(&arguments.pipeline)?;
         let policies = policies::load(&arguments.policies, &arguments.kernel.btf)?;
-        let pipeline = Pipeline::load(&file, cache(&arguments.cache).as_ref())?;
+        let cache = cache(&arguments.cache);
+        let pipeline = Pipeline::load(&file, cache.as_ref())?;
         let exporter = Exporter::open(&file.spec.sinks)?;
         let sinks = exporter.monitor();
         let engine = Engine::start(file.spec.canary.clone().unwrap_or_default())?;
@@ -143,9 +149,18 @@ impl Agent {
             stop: Arc::clone(&stop),
             observed: Arc::clone(&observed),
         };
+        let next = Next::default();
+        let reloader = Reloader::start(&arguments.pipeline, pipeline.loader(), cache, next.clone())?;
         let observed_by_worker = Arc::clone(&observed);
-        let worker =
-            WorkerThread { backlog, pipeline, exporter, engine, node_name, observed: observed_by_worker };
+        let worker = WorkerThread {
+            backlog,
+            pipeline,
+            next,
+            exporter,
+            engine,
+            node_name,
+            observed: observed_by_worker,
+        };
         let worker = spawn("serin-worker", &ended, move || worker.run())?;
         let reader = spawn("serin-reader", &ended, move || reader.run())?;
         tracing::info!(
@@ -157,7 +172,18 @@ impl Agent {
         );
         observed.set_ready(true);
         let (kernel, loaded) = (sensor.kernel, sensor.loaded);
-        Ok(Self { kernel, reader, worker, sinks, loaded, observed, _endpoints: endpoints, stop, ended })
+        Ok(Self {
+            kernel,
+            reader,
+            worker,
+            sinks,
+            reloader,
+            loaded,
+            observed,
+            _endpoints: endpoints,
+            stop,
+            ended,
+        })
     }
 
     /// Brings up to date what can be seen of the kernel's counters.

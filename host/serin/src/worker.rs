@@ -11,6 +11,7 @@ use serin_pipeline::Pipeline;
 
 use crate::backlog::{Backlog, Popped};
 use crate::observe::{Observed, snapshot};
+use crate::reload::Next;
 
 /// How long to wait for events before looking after canaries and ticks.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -28,6 +29,8 @@ const LAST_EVENTS: Duration = Duration::from_secs(6);
 pub(crate) struct WorkerThread {
     pub backlog: Arc<Backlog>,
     pub pipeline: Pipeline,
+    /// Where another version of the pipeline may be waiting.
+    pub next: Next,
     pub exporter: Exporter,
     pub engine: Engine,
     pub node_name: Arc<str>,
@@ -71,6 +74,7 @@ impl WorkerThread {
             events.extend(
                 self.engine.results().map(|result: ActionResult| self.own(EventKind::ActionResult(result))),
             );
+            self.next.replace(&mut self.pipeline);
             let requests = self.pipeline.process(&mut events);
             self.submit(requests);
             self.observed.events(&events);

@@ -33,7 +33,7 @@ impl Plugin for Rule {
         let Some(kprobe) = event.kprobe() else { return };
         let prefix = self.config.argument_prefix.as_str();
         if kprobe.arguments().any(|argument| argument.as_str().is_some_and(|text| text.starts_with(prefix))) {
-            outcome.alert(Severity::Low, "rule matched", "", &[]);
+            outcome.alert(Severity::Low, "rule matched");
         }
     }
 }

@@ -9,6 +9,7 @@
 mod dns;
 mod template;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serin_plugin::{
@@ -38,7 +39,14 @@ pub struct Canary {
 #[derive(Debug)]
 enum Token {
     Dns { name: String, payload: Template },
-    Http { url: Template },
+    Http { url: Template, post: Option<Post> },
+}
+
+/// What a POST sends.
+#[derive(Debug)]
+struct Post {
+    headers: Vec<(String, Template)>,
+    body: Template,
 }
 
 /// The token, and when it fires.
@@ -52,6 +60,11 @@ pub struct Config {
     /// URL of an HTTP token, with `{node}`, `{policy}`, `{function}`, `{binary}`, `{arguments}`, `{cwd}`, `{uid}`,
     /// `{pid}`, `{exec_id}` where the event's fields go.
     http: Option<String>,
+    /// For `http`: makes the request a POST with this JSON, in whose texts fields stand as in `http`.
+    body: Option<serde_json::Value>,
+    /// For `http` with a `body`: headers, in whose values fields stand too.
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
     /// How long repeats of policy, binary and cgroup fire nothing.
     #[serde(deserialize_with = "serin_plugin::duration", default = "minute")]
     window: Duration,
@@ -79,6 +92,9 @@ impl Plugin for Canary {
 
     fn new(config: Config) -> Result<Self, String> {
         let token = match (config.dns, config.http) {
+            (Some(_), None) if config.body.is_some() || !config.headers.is_empty() => {
+                return Err("`body` and `headers` are for `http`".to_owned());
+            }
             (Some(name), None) => Token::Dns {
                 name: dns::check_token(&name)?,
                 payload: Template::parse(config.payload.as_deref().unwrap_or(PAYLOAD))?,
@@ -88,7 +104,9 @@ impl Plugin for Canary {
                             like `https://example.com/token?host={node}`"
                     .to_owned());
             }
-            (None, Some(url)) => Token::Http { url: Template::parse(&url)? },
+            (None, Some(url)) => {
+                Token::Http { url: Template::parse(&url)?, post: post(config.body, config.headers)? }
+            }
             _ => return Err("write either `dns: <host name of the token>` or `http: <its URL>`".to_owned()),
         };
         Ok(Self {
@@ -123,13 +141,40 @@ impl Plugin for Canary {
                 let data = payload.render(&event, str::to_owned);
                 (Action::Dns(dns::name(&data, self.count, name)), "dns")
             }
-            Token::Http { url } => {
+            Token::Http { url, post } => {
                 let url = url.render(&event, template::percent_encode);
-                (Action::Http(HttpRequest { method: Method::Get, url, body: Vec::new() }), "http")
+                let (method, headers, body) = match post {
+                    None => (Method::Get, Vec::new(), Vec::new()),
+                    Some(post) => post.render(&event),
+                };
+                (Action::Http(HttpRequest { method, url, headers, body }), "http")
             }
         };
         outcome.request(action);
         outcome.annotate("canary.requested", annotation);
+    }
+}
+
+/// The texts of a JSON value become templates by being written as JSON: what stands in braces there is a field, and
+/// what is put in its place is escaped as JSON demands.
+fn post(body: Option<serde_json::Value>, headers: BTreeMap<String, String>) -> Result<Option<Post>, String> {
+    let Some(body) = body else {
+        return if headers.is_empty() { Ok(None) } else { Err("`headers` needs a `body`".to_owned()) };
+    };
+    let mut all = vec![("content-type".to_owned(), Template::parse("application/json")?)];
+    for (name, value) in headers {
+        all.retain(|(known, _)| *known != name);
+        all.push((name, Template::parse(&value)?));
+    }
+    Ok(Some(Post { headers: all, body: Template::of_json(&body)? }))
+}
+
+impl Post {
+    fn render(&self, event: &EventView<'_>) -> (Method, Vec<(String, String)>, Vec<u8>) {
+        let header =
+            |(name, value): &(String, Template)| (name.clone(), value.render(event, template::visible));
+        let headers = self.headers.iter().map(header).collect();
+        (Method::Post, headers, self.body.render(event, template::json_escape).into_bytes())
     }
 }
 

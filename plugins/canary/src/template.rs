@@ -1,5 +1,6 @@
 //! Texts with an event's fields in braces.
 
+use serde_json::Value;
 use serin_plugin::EventView;
 
 /// Bytes of one field.
@@ -64,6 +65,13 @@ impl Template {
         Ok(Self { parts })
     }
 
+    /// A JSON value as text, with fields in its strings; other braces are JSON's own.
+    pub(crate) fn of_json(value: &Value) -> Result<Self, String> {
+        let mut parts = Vec::new();
+        json_parts(value, &mut parts)?;
+        Ok(Self { parts })
+    }
+
     /// The text with the event's fields, each passed through `encode`.
     pub(crate) fn render(&self, event: &EventView<'_>, encode: fn(&str) -> String) -> String {
         let mut text = String::new();
@@ -79,6 +87,54 @@ impl Template {
         }
         text
     }
+}
+
+fn json_parts(value: &Value, parts: &mut Vec<Part>) -> Result<(), String> {
+    let mut text = |text: &str| parts.push(Part::Text(text.to_owned()));
+    match value {
+        Value::String(string) => {
+            text("\"");
+            for part in Template::parse(string)?.parts {
+                parts.push(match part {
+                    Part::Text(literal) => Part::Text(json_escape(&literal)),
+                    field => field,
+                });
+            }
+            parts.push(Part::Text("\"".to_owned()));
+        }
+        Value::Array(items) => {
+            text("[");
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    parts.push(Part::Text(",".to_owned()));
+                }
+                json_parts(item, parts)?;
+            }
+            parts.push(Part::Text("]".to_owned()));
+        }
+        Value::Object(map) => {
+            text("{");
+            for (index, (key, item)) in map.iter().enumerate() {
+                let comma = if index > 0 { "," } else { "" };
+                parts.push(Part::Text(format!("{comma}\"{}\":", json_escape(key))));
+                json_parts(item, parts)?;
+            }
+            parts.push(Part::Text("}".to_owned()));
+        }
+        other => text(&other.to_string()),
+    }
+    Ok(())
+}
+
+/// For a string in JSON, without the quotes around it.
+pub(crate) fn json_escape(text: &str) -> String {
+    let quoted = Value::from(text).to_string();
+    quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned()
+}
+
+/// For the value of a header: what is not visible ASCII becomes `?`.
+pub(crate) fn visible(text: &str) -> String {
+    text.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect()
 }
 
 fn value(field: Field, event: &EventView<'_>) -> String {

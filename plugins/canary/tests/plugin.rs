@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 use canary::Canary;
-use serin_plugin::Action;
 use serin_plugin::testing::{self, Effects, RecordWriter};
+use serin_plugin::{Action, Method};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -46,6 +46,32 @@ fn requests_a_url() {
 }
 
 #[test]
+fn posts_json_in_which_nothing_can_break_out() {
+    let config = r#"{"http": "https://hooks.example.com/x", "headers": {"authorization": "Bearer t", "x-host": "{node}"},
+        "body": {"text": "*{policy}* by {binary}: \"{arguments}\"", "level": 3, "tags": ["{uid}", "a\\b"]}}"#;
+    let mut plugin: Canary = testing::init(config).unwrap();
+    let effects = testing::on_event(&mut plugin, |event| {
+        event.new_node("wéb\n1");
+        event.new_process().binary("/bin/\"ln\\\n").uid(7).arguments(&["{node}"]);
+        event.new_kprobe("links");
+    });
+    let Some(Action::Http(request)) = effects.actions.first().map(|request| &request.action) else {
+        panic!()
+    };
+    let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+    let expected = serde_json::json!({
+        "text": "*links* by /bin/\"ln\\\n: \"{node}\"", "level": 3, "tags": ["7", "a\\b"],
+    });
+    assert_eq!((body, request.method), (expected, Method::Post));
+    let headers: Vec<_> =
+        request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(
+        headers,
+        [("content-type", "application/json"), ("authorization", "Bearer t"), ("x-host", "w?b?1")]
+    );
+}
+
+#[test]
 fn repeats_within_the_window_fire_nothing() {
     let mut plugin: Canary = testing::init(r#"{"dns": "abc.def.o3n.io", "window": "1m"}"#).unwrap();
     let fires = [("/a", 100), ("/a", 101), ("/b", 101), ("/a", 159), ("/a", 160), ("/a", 219)]
@@ -75,6 +101,9 @@ fn configuration_is_checked() {
         (r#"{"dns": "nodots"}"#, "dns: `nodots` is not a host name"),
         (r#"{"http": "https://a.b/", "payload": "x"}"#, "`payload` is for `dns`"),
         (r#"{"dns": "a.b", "minSeverity": "bad"}"#, "unknown variant `bad`, expected one of `info`, `low`"),
+        (r#"{"dns": "a.b", "body": {}}"#, "`body` and `headers` are for `http`"),
+        (r#"{"http": "https://a.b/", "headers": {"x": "y"}}"#, "`headers` needs a `body`"),
+        (r#"{"http": "https://a.b/", "body": ["{host}"]}"#, "`{host}` in `{host}` is not a field"),
         (r#"{"token": "a.b"}"#, "unknown field `token`, expected one of `dns`"),
     ] {
         let error = testing::init::<Canary>(config).unwrap_err();

@@ -8,6 +8,7 @@ use serin_plugin::bindings::serin::plugin::types::{
     Action, ActionRequest, Alert, Annotation, Drop, HttpRequest, Info, Method, Outcome, Severity,
     Subscription,
 };
+use serin_plugin::kv;
 
 /// What to do, and in which call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -39,6 +40,10 @@ enum Deed {
     Log,
     /// Ask for an action for every event.
     Act,
+    /// Raise an alert on every event.
+    Alert,
+    /// Write as many keys as there is room for, and more.
+    Hoard,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -135,6 +140,8 @@ fn perform(deed: Deed, count: u32) -> Outcome {
         Deed::Act => {
             outcome.actions = (0..count).flat_map(actions).collect();
         }
+        Deed::Alert => outcome.alerts = (0..count).map(|event| alert(event, "evil")).collect(),
+        Deed::Hoard => hoard(&mut outcome),
     }
     outcome
 }
@@ -170,7 +177,9 @@ fn alert(event: u32, title: &str) -> Alert {
         event,
         severity: Severity::Critical,
         title: title.to_owned(),
-        technique: String::new(),
+        rule: String::new(),
+        techniques: Vec::new(),
+        key: String::new(),
         fields: Vec::new(),
     }
 }
@@ -181,9 +190,19 @@ fn long_texts(outcome: &mut Outcome) {
     outcome.annotations = (0..100).map(|n| annotation(vec![0], &format!("k{n}"), "v".repeat(5000))).collect();
 }
 
+/// Says how many were taken before the first refusal, and what is there from before.
+fn hoard(outcome: &mut Outcome) {
+    let found = (0..1000).filter(|number| kv::get(&format!("key-{number}")).is_some()).count();
+    let taken = (0..1000).take_while(|number| kv::set(&format!("key-{number}"), &[7; 100]).is_ok()).count();
+    let refused = [kv::set("", b"x"), kv::set("large", &[0; 1 << 17])].map(|result| result.is_err());
+    let told = format!("found {found}, taken {taken}, refused {refused:?}");
+    outcome.annotations.push(annotation(vec![0], "evil.kv", told));
+}
+
 fn actions(event: u32) -> [ActionRequest; 3] {
-    let request =
-        |method, url: &str| Action::Http(HttpRequest { method, url: url.to_owned(), body: Vec::new() });
+    let request = |method, url: &str| {
+        Action::Http(HttpRequest { method, url: url.to_owned(), headers: Vec::new(), body: Vec::new() })
+    };
     [
         Action::Dns("a.evil.example".to_owned()),
         request(Method::Get, "https://evil.example/x"),

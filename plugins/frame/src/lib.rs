@@ -29,7 +29,7 @@ pub use write::{FrameWriter, RecordRange, RecordWriter, Shared, Writer};
 pub const MAGIC: u32 = u32::from_le_bytes(*b"SFRM");
 
 /// The newest schema: it counts up whenever fields are appended.
-pub const SCHEMA: u16 = 2;
+pub const SCHEMA: u16 = 3;
 
 /// Size of a frame's header in bytes.
 pub const HEADER_SIZE: usize = 24;
@@ -50,19 +50,25 @@ pub enum Kind {
     ActionResult,
     /// A policy's hook matched at an LSM hook.
     ProcessLsm,
+    /// What a plugin found.
+    Alert,
+    /// A plugin failed.
+    PluginError,
     /// A kind that this schema does not know.
     Unknown,
 }
 
 impl Kind {
     /// Every kind that this schema knows.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::ProcessExec,
         Self::ProcessExit,
         Self::ProcessKprobe,
         Self::Loss,
         Self::ActionResult,
         Self::ProcessLsm,
+        Self::Alert,
+        Self::PluginError,
     ];
 
     /// The kinds of events that policies' hooks make; all of them have [`EventView::kprobe`].
@@ -77,6 +83,8 @@ impl Kind {
             Self::Loss => "loss",
             Self::ActionResult => "action_result",
             Self::ProcessLsm => "process_lsm",
+            Self::Alert => "alert",
+            Self::PluginError => "plugin_error",
             Self::Unknown => "unknown",
         }
     }
@@ -96,6 +104,8 @@ impl Kind {
             Self::Loss => 4,
             Self::ActionResult => 5,
             Self::ProcessLsm => 6,
+            Self::Alert => 7,
+            Self::PluginError => 8,
         }
     }
 
@@ -108,6 +118,8 @@ impl Kind {
             4 => Self::Loss,
             5 => Self::ActionResult,
             6 => Self::ProcessLsm,
+            7 => Self::Alert,
+            8 => Self::PluginError,
             _ => Self::Unknown,
         }
     }

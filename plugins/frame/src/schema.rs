@@ -8,13 +8,16 @@ pub use crate::layout::Field;
 
 structure! {
     /// An event: the record itself.
-    EventView, EventWriter: 72 {
+    EventView, EventWriter: 80 {
         /// Length of the record in bytes, its data included; a multiple of 8.
         4 record_length: u32
         /// Nanoseconds since the Unix epoch.
         8 time: u64
         /// [`Kind`](crate::Kind) as a byte; see [`EventView::kind`].
         16 kind_code: u8
+        /// For `alert`: the kind of the event that it was raised on, whose details are here too; see
+        /// [`EventView::trigger`].
+        17 trigger_code: u8
         /// Thread id; 0 if none.
         20 tid: u32
         /// The host it happened on; see [`EventView::node_name`].
@@ -31,10 +34,14 @@ structure! {
         44 loss: (LossView, LossWriter)
         /// For `action_result`: what became of an action.
         48 action_result: (ActionResultView, ActionResultWriter)
+        /// For `alert`: the finding.
+        52 alert: {shared AlertView}
         /// What earlier plugins attached, in the order they ran.
         56 annotations: {shared [AnnotationView]}
         /// What earlier plugins raised, in the order they ran.
         64 alerts: {shared [AlertView]}
+        /// For `plugin_error`: which plugin, and why.
+        72 plugin_error: (PluginErrorView, PluginErrorWriter)
     }
 }
 
@@ -200,18 +207,34 @@ structure! {
 }
 
 structure! {
-    /// A finding that an earlier plugin raised on the event.
-    AlertView, AlertWriter: 40 {
+    /// A call into a plugin that failed.
+    PluginErrorView, PluginErrorWriter: 32 {
+        /// The plugin's name in the pipeline.
+        8 plugin: text
+        /// Why.
+        16 reason: text
+        /// Failures of this plugin so far.
+        24 failures: u64
+    }
+}
+
+structure! {
+    /// A finding that an earlier plugin raised.
+    AlertView, AlertWriter: 56 {
         /// 0 info, 1 low, 2 medium, 3 high, 4 critical.
         4 severity_code: u8
         /// The plugin's name in the pipeline.
         8 plugin: text
         /// One line for a human.
         16 title: text
-        /// MITRE ATT&CK technique, e.g. `T1036.005`; empty if none.
-        24 technique: text
+        /// MITRE ATT&CK techniques, e.g. `T1036.005`.
+        24 techniques: texts
         /// Further facts, from the same plugin.
         32 fields: [FieldView, FieldWriter]
+        /// Which of the plugin's rules found it; empty if it is one.
+        40 rule: text
+        /// Alerts with the same key are about the same thing.
+        48 key: text
     }
 }
 
@@ -219,6 +242,11 @@ impl<'a> EventView<'a> {
     /// What happened.
     pub fn kind(&self) -> crate::Kind {
         crate::Kind::from_code(self.kind_code())
+    }
+
+    /// For an alert: what it was raised on happened.
+    pub fn trigger(&self) -> crate::Kind {
+        crate::Kind::from_code(self.trigger_code())
     }
 
     /// Name of the host.

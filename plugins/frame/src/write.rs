@@ -184,6 +184,14 @@ impl RecordWriter<'_> {
         self
     }
 
+    /// Makes the event an alert, as an earlier plugin would have raised it, with this key.
+    pub fn new_finding(&mut self, title: &str, key: &str) -> AlertWriter<'_> {
+        let (alert, mut writer) = share::<AlertWriter<'_>>(self.shared);
+        writer.title(title).key(key);
+        self.event.alert(alert).kind_code(crate::Kind::Alert.code());
+        writer
+    }
+
     /// Makes the event one of a hook of this policy.
     pub fn new_kprobe(&mut self, policy_name: &str) -> KprobeWriter<'_> {
         let (hook, mut writer) = share::<HookWriter<'_>>(self.shared);

@@ -15,7 +15,7 @@ macro_rules! structures {
     };
 }
 
-fn structures() -> [Structure; 12] {
+fn structures() -> [Structure; 13] {
     structures![
         EventView,
         NodeView,
@@ -28,7 +28,8 @@ fn structures() -> [Structure; 12] {
         ActionResultView,
         AnnotationView,
         FieldView,
-        AlertView
+        AlertView,
+        PluginErrorView
     ]
 }
 

@@ -76,6 +76,218 @@ pub mod serin {
                 }
             }
         }
+        /// A few facts that the host keeps for the plugin, apart from all others; needs
+        /// `grants: { kv: {} }`, which can say how many (`keys`) and how much (`bytes`).
+        /// They outlive the instance, and a new version of the component, but not the agent.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod kv {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            /// Why nothing was written.
+            #[repr(u8)]
+            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            pub enum Refusal {
+                /// The key has no bytes or more than 256, or the value more than 64 KiB.
+                TooLarge,
+                /// There are as many keys or bytes as are granted.
+                Full,
+            }
+            impl Refusal {
+                pub fn name(&self) -> &'static str {
+                    match self {
+                        Refusal::TooLarge => "too-large",
+                        Refusal::Full => "full",
+                    }
+                }
+                pub fn message(&self) -> &'static str {
+                    match self {
+                        Refusal::TooLarge => {
+                            "The key has no bytes or more than 256, or the value more than 64 KiB."
+                        }
+                        Refusal::Full => {
+                            "There are as many keys or bytes as are granted."
+                        }
+                    }
+                }
+            }
+            impl ::core::fmt::Debug for Refusal {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Refusal")
+                        .field("code", &(*self as i32))
+                        .field("name", &self.name())
+                        .field("message", &self.message())
+                        .finish()
+                }
+            }
+            impl ::core::fmt::Display for Refusal {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{} (error {})", self.name(), * self as i32)
+                }
+            }
+            impl ::core::error::Error for Refusal {}
+            impl Refusal {
+                #[doc(hidden)]
+                pub unsafe fn _lift(val: u8) -> Refusal {
+                    if !cfg!(debug_assertions) {
+                        return unsafe { ::core::mem::transmute(val) };
+                    }
+                    match val {
+                        0 => Refusal::TooLarge,
+                        1 => Refusal::Full,
+                        _ => panic!("invalid enum discriminant"),
+                    }
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// The value of a key, if it is there and its time has not passed.
+            #[allow(async_fn_in_trait)]
+            pub fn get(key: &str) -> Option<_rt::Vec<u8>> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 3 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 3
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "serin:plugin/kv@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "get"]
+                        fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(_: *mut u8, _: usize, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result7 = match l3 {
+                        0 => None,
+                        1 => {
+                            let e = {
+                                let l4 = *ptr1
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l5 = *ptr1
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len6 = l5;
+                                <_ as From<
+                                    _rt::Vec<_>,
+                                >>::from(_rt::Vec::from_raw_parts(l4.cast(), len6, len6))
+                            };
+                            Some(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result7
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Writes a value, for `ttl` milliseconds; 0: for good.
+            #[allow(async_fn_in_trait)]
+            pub fn set(key: &str, value: &[u8], ttl: u64) -> Result<(), Refusal> {
+                unsafe {
+                    #[repr(align(1))]
+                    struct RetArea([::core::mem::MaybeUninit<u8>; 2]);
+                    let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 2]);
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let vec1 = value;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    let ptr2 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "serin:plugin/kv@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "set"]
+                        fn wit_import3(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: i64,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import3(
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: i64,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import3(
+                        ptr0.cast_mut(),
+                        len0,
+                        ptr1.cast_mut(),
+                        len1,
+                        _rt::as_i64(&ttl),
+                        ptr2,
+                    );
+                    let l4 = i32::from(*ptr2.add(0).cast::<u8>());
+                    let result6 = match l4 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l5 = i32::from(*ptr2.add(1).cast::<u8>());
+                                Refusal::_lift(l5 as u8)
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result6
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Removes a key; whether it was there.
+            #[allow(async_fn_in_trait)]
+            pub fn delete(key: &str) -> bool {
+                unsafe {
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "serin:plugin/kv@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "delete"]
+                        fn wit_import1(_: *mut u8, _: usize) -> i32;
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: *mut u8, _: usize) -> i32 {
+                        unreachable!()
+                    }
+                    let ret = wit_import1(ptr0.cast_mut(), len0);
+                    _rt::bool_lift(ret as u8)
+                }
+            }
+        }
         /// The values that cross. All of them are rare, or one per batch.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod types {
@@ -88,8 +300,9 @@ pub mod serin {
             #[derive(Clone, PartialEq)]
             pub struct Subscription {
                 /// Kinds of events, by their key in the JSON output: `process_exec`,
-                /// `process_exit`, `process_kprobe`, `loss`, `action_result`. Empty: all kinds,
-                /// or process_kprobe alone if policies are named.
+                /// `process_exit`, `process_kprobe`, `loss`, `action_result`, `alert`,
+                /// `plugin_error`. Empty: all but the last two, or process_kprobe alone if
+                /// policies are named.
                 pub kinds: _rt::Vec<_rt::String>,
                 /// Names of policies, `*` matches any run of characters; empty: all policies.
                 /// Restricts process_kprobe events only.
@@ -220,7 +433,9 @@ pub mod serin {
                     }
                 }
             }
-            /// Raise a finding on an event.
+            /// Raise a finding on an event. Later plugins and sinks see it on that event, and
+            /// once more as an event of its own, of the kind `alert`, which stays if the
+            /// event is dropped. No alert can be raised on an alert.
             #[derive(Clone, PartialEq)]
             pub struct Alert {
                 /// Index of the event in the frame.
@@ -229,8 +444,14 @@ pub mod serin {
                 pub severity: Severity,
                 /// One line for a human; cut after 256 bytes.
                 pub title: _rt::String,
-                /// MITRE ATT&CK technique, for example `T1036.005`; empty if none.
-                pub technique: _rt::String,
+                /// Which rule found it, for example `tmp-exec`; cut after 128 bytes. Empty: the
+                /// plugin is one rule.
+                pub rule: _rt::String,
+                /// MITRE ATT&CK techniques, for example `T1036.005`; at most 8, of 32 bytes.
+                pub techniques: _rt::Vec<_rt::String>,
+                /// Alerts with the same key are about the same thing; cut after 256 bytes.
+                /// Empty: one is made of plugin, rule (or title) and binary.
+                pub key: _rt::String,
                 /// Further facts, at most 32; keys as in an annotation.
                 pub fields: _rt::Vec<(_rt::String, _rt::String)>,
             }
@@ -243,7 +464,9 @@ pub mod serin {
                         .field("event", &self.event)
                         .field("severity", &self.severity)
                         .field("title", &self.title)
-                        .field("technique", &self.technique)
+                        .field("rule", &self.rule)
+                        .field("techniques", &self.techniques)
+                        .field("key", &self.key)
                         .field("fields", &self.fields)
                         .finish()
                 }
@@ -288,6 +511,10 @@ pub mod serin {
                 pub method: Method,
                 /// Absolute http or https URL without user and password, at most 2048 bytes.
                 pub url: _rt::String,
+                /// At most 16 names (lower case) and values, of 64 and 1024 visible ASCII
+                /// characters. What the connection needs (`host`, `content-length`, …) the host
+                /// writes itself.
+                pub headers: _rt::Vec<(_rt::String, _rt::String)>,
                 /// Body, at most 64 KiB; empty for GET.
                 pub body: _rt::Vec<u8>,
             }
@@ -299,6 +526,7 @@ pub mod serin {
                     f.debug_struct("HttpRequest")
                         .field("method", &self.method)
                         .field("url", &self.url)
+                        .field("headers", &self.headers)
                         .field("body", &self.body)
                         .finish()
                 }
@@ -735,28 +963,31 @@ pub mod exports {
                         *ptr2
                             .add(2 * ::core::mem::size_of::<*const u8>())
                             .cast::<*mut u8>() = result12;
-                        let vec20 = alerts3;
-                        let len20 = vec20.len();
-                        let layout20 = _rt::alloc::Layout::from_size_align(
-                                vec20.len() * (8 + 6 * ::core::mem::size_of::<*const u8>()),
+                        let vec23 = alerts3;
+                        let len23 = vec23.len();
+                        let layout23 = _rt::alloc::Layout::from_size_align(
+                                vec23.len()
+                                    * (8 + 10 * ::core::mem::size_of::<*const u8>()),
                                 ::core::mem::size_of::<*const u8>(),
                             )
                             .unwrap();
-                        let (result20, _cleanup20) = wit_bindgen::rt::Cleanup::new(
-                            layout20,
+                        let (result23, _cleanup23) = wit_bindgen::rt::Cleanup::new(
+                            layout23,
                         );
-                        if let Some(cleanup) = _cleanup20 {
+                        if let Some(cleanup) = _cleanup23 {
                             cleanup.forget();
                         }
-                        for (i, e) in vec20.into_iter().enumerate() {
-                            let base = result20
-                                .add(i * (8 + 6 * ::core::mem::size_of::<*const u8>()));
+                        for (i, e) in vec23.into_iter().enumerate() {
+                            let base = result23
+                                .add(i * (8 + 10 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let super::super::super::super::serin::plugin::types::Alert {
                                     event: event13,
                                     severity: severity13,
                                     title: title13,
-                                    technique: technique13,
+                                    rule: rule13,
+                                    techniques: techniques13,
+                                    key: key13,
                                     fields: fields13,
                                 } = e;
                                 *base.add(0).cast::<i32>() = _rt::as_i32(event13);
@@ -770,7 +1001,7 @@ pub mod exports {
                                     .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>() = len14;
                                 *base.add(8).cast::<*mut u8>() = ptr14.cast_mut();
-                                let vec15 = (technique13.into_bytes()).into_boxed_slice();
+                                let vec15 = (rule13.into_bytes()).into_boxed_slice();
                                 let ptr15 = vec15.as_ptr().cast::<u8>();
                                 let len15 = vec15.len();
                                 ::core::mem::forget(vec15);
@@ -780,140 +1011,228 @@ pub mod exports {
                                 *base
                                     .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>() = ptr15.cast_mut();
-                                let vec19 = fields13;
-                                let len19 = vec19.len();
-                                let layout19 = _rt::alloc::Layout::from_size_align(
-                                        vec19.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                let vec17 = techniques13;
+                                let len17 = vec17.len();
+                                let layout17 = _rt::alloc::Layout::from_size_align(
+                                        vec17.len() * (2 * ::core::mem::size_of::<*const u8>()),
                                         ::core::mem::size_of::<*const u8>(),
                                     )
                                     .unwrap();
-                                let (result19, _cleanup19) = wit_bindgen::rt::Cleanup::new(
-                                    layout19,
+                                let (result17, _cleanup17) = wit_bindgen::rt::Cleanup::new(
+                                    layout17,
                                 );
-                                if let Some(cleanup) = _cleanup19 {
+                                if let Some(cleanup) = _cleanup17 {
                                     cleanup.forget();
                                 }
-                                for (i, e) in vec19.into_iter().enumerate() {
-                                    let base = result19
-                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                for (i, e) in vec17.into_iter().enumerate() {
+                                    let base = result17
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
                                     {
-                                        let (t16_0, t16_1) = e;
-                                        let vec17 = (t16_0.into_bytes()).into_boxed_slice();
-                                        let ptr17 = vec17.as_ptr().cast::<u8>();
-                                        let len17 = vec17.len();
-                                        ::core::mem::forget(vec17);
+                                        let vec16 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr16 = vec16.as_ptr().cast::<u8>();
+                                        let len16 = vec16.len();
+                                        ::core::mem::forget(vec16);
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len17;
-                                        *base.add(0).cast::<*mut u8>() = ptr17.cast_mut();
-                                        let vec18 = (t16_1.into_bytes()).into_boxed_slice();
-                                        let ptr18 = vec18.as_ptr().cast::<u8>();
-                                        let len18 = vec18.len();
-                                        ::core::mem::forget(vec18);
-                                        *base
-                                            .add(3 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len18;
-                                        *base
-                                            .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr18.cast_mut();
+                                            .cast::<usize>() = len16;
+                                        *base.add(0).cast::<*mut u8>() = ptr16.cast_mut();
                                     }
                                 }
                                 *base
                                     .add(8 + 5 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len19;
+                                    .cast::<usize>() = len17;
                                 *base
                                     .add(8 + 4 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = result19;
+                                    .cast::<*mut u8>() = result17;
+                                let vec18 = (key13.into_bytes()).into_boxed_slice();
+                                let ptr18 = vec18.as_ptr().cast::<u8>();
+                                let len18 = vec18.len();
+                                ::core::mem::forget(vec18);
+                                *base
+                                    .add(8 + 7 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len18;
+                                *base
+                                    .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr18.cast_mut();
+                                let vec22 = fields13;
+                                let len22 = vec22.len();
+                                let layout22 = _rt::alloc::Layout::from_size_align(
+                                        vec22.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    )
+                                    .unwrap();
+                                let (result22, _cleanup22) = wit_bindgen::rt::Cleanup::new(
+                                    layout22,
+                                );
+                                if let Some(cleanup) = _cleanup22 {
+                                    cleanup.forget();
+                                }
+                                for (i, e) in vec22.into_iter().enumerate() {
+                                    let base = result22
+                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let (t19_0, t19_1) = e;
+                                        let vec20 = (t19_0.into_bytes()).into_boxed_slice();
+                                        let ptr20 = vec20.as_ptr().cast::<u8>();
+                                        let len20 = vec20.len();
+                                        ::core::mem::forget(vec20);
+                                        *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len20;
+                                        *base.add(0).cast::<*mut u8>() = ptr20.cast_mut();
+                                        let vec21 = (t19_1.into_bytes()).into_boxed_slice();
+                                        let ptr21 = vec21.as_ptr().cast::<u8>();
+                                        let len21 = vec21.len();
+                                        ::core::mem::forget(vec21);
+                                        *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len21;
+                                        *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr21.cast_mut();
+                                    }
+                                }
+                                *base
+                                    .add(8 + 9 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len22;
+                                *base
+                                    .add(8 + 8 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = result22;
                             }
                         }
                         *ptr2
                             .add(5 * ::core::mem::size_of::<*const u8>())
-                            .cast::<usize>() = len20;
+                            .cast::<usize>() = len23;
                         *ptr2
                             .add(4 * ::core::mem::size_of::<*const u8>())
-                            .cast::<*mut u8>() = result20;
-                        let vec27 = actions3;
-                        let len27 = vec27.len();
-                        let layout27 = _rt::alloc::Layout::from_size_align(
-                                vec27.len() * (7 * ::core::mem::size_of::<*const u8>()),
+                            .cast::<*mut u8>() = result23;
+                        let vec34 = actions3;
+                        let len34 = vec34.len();
+                        let layout34 = _rt::alloc::Layout::from_size_align(
+                                vec34.len() * (9 * ::core::mem::size_of::<*const u8>()),
                                 ::core::mem::size_of::<*const u8>(),
                             )
                             .unwrap();
-                        let (result27, _cleanup27) = wit_bindgen::rt::Cleanup::new(
-                            layout27,
+                        let (result34, _cleanup34) = wit_bindgen::rt::Cleanup::new(
+                            layout34,
                         );
-                        if let Some(cleanup) = _cleanup27 {
+                        if let Some(cleanup) = _cleanup34 {
                             cleanup.forget();
                         }
-                        for (i, e) in vec27.into_iter().enumerate() {
-                            let base = result27
-                                .add(i * (7 * ::core::mem::size_of::<*const u8>()));
+                        for (i, e) in vec34.into_iter().enumerate() {
+                            let base = result34
+                                .add(i * (9 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let super::super::super::super::serin::plugin::types::ActionRequest {
-                                    event: event21,
-                                    action: action21,
+                                    event: event24,
+                                    action: action24,
                                 } = e;
-                                *base.add(0).cast::<i32>() = _rt::as_i32(event21);
-                                use super::super::super::super::serin::plugin::types::Action as V26;
-                                match action21 {
-                                    V26::Http(e) => {
+                                *base.add(0).cast::<i32>() = _rt::as_i32(event24);
+                                use super::super::super::super::serin::plugin::types::Action as V33;
+                                match action24 {
+                                    V33::Http(e) => {
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                         let super::super::super::super::serin::plugin::types::HttpRequest {
-                                            method: method22,
-                                            url: url22,
-                                            body: body22,
+                                            method: method25,
+                                            url: url25,
+                                            headers: headers25,
+                                            body: body25,
                                         } = e;
                                         *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<u8>() = (method22.clone() as i32) as u8;
-                                        let vec23 = (url22.into_bytes()).into_boxed_slice();
-                                        let ptr23 = vec23.as_ptr().cast::<u8>();
-                                        let len23 = vec23.len();
-                                        ::core::mem::forget(vec23);
+                                            .cast::<u8>() = (method25.clone() as i32) as u8;
+                                        let vec26 = (url25.into_bytes()).into_boxed_slice();
+                                        let ptr26 = vec26.as_ptr().cast::<u8>();
+                                        let len26 = vec26.len();
+                                        ::core::mem::forget(vec26);
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len23;
+                                            .cast::<usize>() = len26;
                                         *base
                                             .add(3 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr23.cast_mut();
-                                        let vec24 = <_ as Into<_rt::Vec<_>>>::into(body22)
-                                            .into_boxed_slice();
-                                        let ptr24 = vec24.as_ptr().cast::<u8>();
-                                        let len24 = vec24.len();
-                                        ::core::mem::forget(vec24);
+                                            .cast::<*mut u8>() = ptr26.cast_mut();
+                                        let vec30 = headers25;
+                                        let len30 = vec30.len();
+                                        let layout30 = _rt::alloc::Layout::from_size_align(
+                                                vec30.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                                ::core::mem::size_of::<*const u8>(),
+                                            )
+                                            .unwrap();
+                                        let (result30, _cleanup30) = wit_bindgen::rt::Cleanup::new(
+                                            layout30,
+                                        );
+                                        if let Some(cleanup) = _cleanup30 {
+                                            cleanup.forget();
+                                        }
+                                        for (i, e) in vec30.into_iter().enumerate() {
+                                            let base = result30
+                                                .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let (t27_0, t27_1) = e;
+                                                let vec28 = (t27_0.into_bytes()).into_boxed_slice();
+                                                let ptr28 = vec28.as_ptr().cast::<u8>();
+                                                let len28 = vec28.len();
+                                                ::core::mem::forget(vec28);
+                                                *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len28;
+                                                *base.add(0).cast::<*mut u8>() = ptr28.cast_mut();
+                                                let vec29 = (t27_1.into_bytes()).into_boxed_slice();
+                                                let ptr29 = vec29.as_ptr().cast::<u8>();
+                                                let len29 = vec29.len();
+                                                ::core::mem::forget(vec29);
+                                                *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len29;
+                                                *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr29.cast_mut();
+                                            }
+                                        }
                                         *base
                                             .add(6 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len24;
+                                            .cast::<usize>() = len30;
                                         *base
                                             .add(5 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr24.cast_mut();
+                                            .cast::<*mut u8>() = result30;
+                                        let vec31 = <_ as Into<_rt::Vec<_>>>::into(body25)
+                                            .into_boxed_slice();
+                                        let ptr31 = vec31.as_ptr().cast::<u8>();
+                                        let len31 = vec31.len();
+                                        ::core::mem::forget(vec31);
+                                        *base
+                                            .add(8 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len31;
+                                        *base
+                                            .add(7 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr31.cast_mut();
                                     }
-                                    V26::Dns(e) => {
+                                    V33::Dns(e) => {
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
-                                        let vec25 = (e.into_bytes()).into_boxed_slice();
-                                        let ptr25 = vec25.as_ptr().cast::<u8>();
-                                        let len25 = vec25.len();
-                                        ::core::mem::forget(vec25);
+                                        let vec32 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr32 = vec32.as_ptr().cast::<u8>();
+                                        let len32 = vec32.len();
+                                        ::core::mem::forget(vec32);
                                         *base
                                             .add(3 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len25;
+                                            .cast::<usize>() = len32;
                                         *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr25.cast_mut();
+                                            .cast::<*mut u8>() = ptr32.cast_mut();
                                     }
                                 }
                             }
                         }
                         *ptr2
                             .add(7 * ::core::mem::size_of::<*const u8>())
-                            .cast::<usize>() = len27;
+                            .cast::<usize>() = len34;
                         *ptr2
                             .add(6 * ::core::mem::size_of::<*const u8>())
-                            .cast::<*mut u8>() = result27;
+                            .cast::<*mut u8>() = result34;
                         ptr2
                     }
                 }
@@ -998,11 +1317,11 @@ pub mod exports {
                         let l19 = *arg0
                             .add(5 * ::core::mem::size_of::<*const u8>())
                             .cast::<usize>();
-                        let base31 = l18;
-                        let len31 = l19;
-                        for i in 0..len31 {
-                            let base = base31
-                                .add(i * (8 + 6 * ::core::mem::size_of::<*const u8>()));
+                        let base38 = l18;
+                        let len38 = l19;
+                        for i in 0..len38 {
+                            let base = base38
+                                .add(i * (8 + 10 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let l20 = *base.add(8).cast::<*mut u8>();
                                 let l21 = *base
@@ -1022,87 +1341,149 @@ pub mod exports {
                                 let l25 = *base
                                     .add(8 + 5 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let base30 = l24;
-                                let len30 = l25;
-                                for i in 0..len30 {
-                                    let base = base30
-                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                let base28 = l24;
+                                let len28 = l25;
+                                for i in 0..len28 {
+                                    let base = base28
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
                                     {
                                         let l26 = *base.add(0).cast::<*mut u8>();
                                         let l27 = *base
                                             .add(::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
                                         _rt::cabi_dealloc(l26, l27, 1);
-                                        let l28 = *base
-                                            .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>();
-                                        let l29 = *base
-                                            .add(3 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>();
-                                        _rt::cabi_dealloc(l28, l29, 1);
                                     }
                                 }
                                 _rt::cabi_dealloc(
-                                    base30,
-                                    len30 * (4 * ::core::mem::size_of::<*const u8>()),
+                                    base28,
+                                    len28 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l29 = *base
+                                    .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l30 = *base
+                                    .add(8 + 7 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                _rt::cabi_dealloc(l29, l30, 1);
+                                let l31 = *base
+                                    .add(8 + 8 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l32 = *base
+                                    .add(8 + 9 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base37 = l31;
+                                let len37 = l32;
+                                for i in 0..len37 {
+                                    let base = base37
+                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let l33 = *base.add(0).cast::<*mut u8>();
+                                        let l34 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l33, l34, 1);
+                                        let l35 = *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l36 = *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l35, l36, 1);
+                                    }
+                                }
+                                _rt::cabi_dealloc(
+                                    base37,
+                                    len37 * (4 * ::core::mem::size_of::<*const u8>()),
                                     ::core::mem::size_of::<*const u8>(),
                                 );
                             }
                         }
                         _rt::cabi_dealloc(
-                            base31,
-                            len31 * (8 + 6 * ::core::mem::size_of::<*const u8>()),
+                            base38,
+                            len38 * (8 + 10 * ::core::mem::size_of::<*const u8>()),
                             ::core::mem::size_of::<*const u8>(),
                         );
-                        let l32 = *arg0
+                        let l39 = *arg0
                             .add(6 * ::core::mem::size_of::<*const u8>())
                             .cast::<*mut u8>();
-                        let l33 = *arg0
+                        let l40 = *arg0
                             .add(7 * ::core::mem::size_of::<*const u8>())
                             .cast::<usize>();
-                        let base42 = l32;
-                        let len42 = l33;
-                        for i in 0..len42 {
-                            let base = base42
-                                .add(i * (7 * ::core::mem::size_of::<*const u8>()));
+                        let base56 = l39;
+                        let len56 = l40;
+                        for i in 0..len56 {
+                            let base = base56
+                                .add(i * (9 * ::core::mem::size_of::<*const u8>()));
                             {
-                                let l34 = i32::from(
+                                let l41 = i32::from(
                                     *base.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
                                 );
-                                match l34 {
+                                match l41 {
                                     0 => {
-                                        let l35 = *base
+                                        let l42 = *base
                                             .add(3 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l36 = *base
+                                        let l43 = *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        _rt::cabi_dealloc(l35, l36, 1);
-                                        let l37 = *base
+                                        _rt::cabi_dealloc(l42, l43, 1);
+                                        let l44 = *base
                                             .add(5 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l38 = *base
+                                        let l45 = *base
                                             .add(6 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        let base39 = l37;
-                                        let len39 = l38;
-                                        _rt::cabi_dealloc(base39, len39 * 1, 1);
+                                        let base50 = l44;
+                                        let len50 = l45;
+                                        for i in 0..len50 {
+                                            let base = base50
+                                                .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let l46 = *base.add(0).cast::<*mut u8>();
+                                                let l47 = *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l46, l47, 1);
+                                                let l48 = *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l49 = *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l48, l49, 1);
+                                            }
+                                        }
+                                        _rt::cabi_dealloc(
+                                            base50,
+                                            len50 * (4 * ::core::mem::size_of::<*const u8>()),
+                                            ::core::mem::size_of::<*const u8>(),
+                                        );
+                                        let l51 = *base
+                                            .add(7 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l52 = *base
+                                            .add(8 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let base53 = l51;
+                                        let len53 = l52;
+                                        _rt::cabi_dealloc(base53, len53 * 1, 1);
                                     }
                                     _ => {
-                                        let l40 = *base
+                                        let l54 = *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l41 = *base
+                                        let l55 = *base
                                             .add(3 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        _rt::cabi_dealloc(l40, l41, 1);
+                                        _rt::cabi_dealloc(l54, l55, 1);
                                     }
                                 }
                             }
                         }
                         _rt::cabi_dealloc(
-                            base42,
-                            len42 * (7 * ::core::mem::size_of::<*const u8>()),
+                            base56,
+                            len56 * (9 * ::core::mem::size_of::<*const u8>()),
                             ::core::mem::size_of::<*const u8>(),
                         );
                     }
@@ -1114,30 +1495,31 @@ pub mod exports {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         let result0 = { T_::on_tick(arg0 as u64) };
                         let ptr1 = (&raw mut _RET_AREA.0).cast::<u8>();
-                        let vec7 = result0;
-                        let len7 = vec7.len();
-                        let layout7 = _rt::alloc::Layout::from_size_align(
-                                vec7.len() * (6 * ::core::mem::size_of::<*const u8>()),
+                        let vec11 = result0;
+                        let len11 = vec11.len();
+                        let layout11 = _rt::alloc::Layout::from_size_align(
+                                vec11.len() * (8 * ::core::mem::size_of::<*const u8>()),
                                 ::core::mem::size_of::<*const u8>(),
                             )
                             .unwrap();
-                        let (result7, _cleanup7) = wit_bindgen::rt::Cleanup::new(
-                            layout7,
+                        let (result11, _cleanup11) = wit_bindgen::rt::Cleanup::new(
+                            layout11,
                         );
-                        if let Some(cleanup) = _cleanup7 {
+                        if let Some(cleanup) = _cleanup11 {
                             cleanup.forget();
                         }
-                        for (i, e) in vec7.into_iter().enumerate() {
-                            let base = result7
-                                .add(i * (6 * ::core::mem::size_of::<*const u8>()));
+                        for (i, e) in vec11.into_iter().enumerate() {
+                            let base = result11
+                                .add(i * (8 * ::core::mem::size_of::<*const u8>()));
                             {
-                                use super::super::super::super::serin::plugin::types::Action as V6;
+                                use super::super::super::super::serin::plugin::types::Action as V10;
                                 match e {
-                                    V6::Http(e) => {
+                                    V10::Http(e) => {
                                         *base.add(0).cast::<u8>() = (0i32) as u8;
                                         let super::super::super::super::serin::plugin::types::HttpRequest {
                                             method: method2,
                                             url: url2,
+                                            headers: headers2,
                                             body: body2,
                                         } = e;
                                         *base
@@ -1153,36 +1535,80 @@ pub mod exports {
                                         *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>() = ptr3.cast_mut();
-                                        let vec4 = <_ as Into<_rt::Vec<_>>>::into(body2)
-                                            .into_boxed_slice();
-                                        let ptr4 = vec4.as_ptr().cast::<u8>();
-                                        let len4 = vec4.len();
-                                        ::core::mem::forget(vec4);
+                                        let vec7 = headers2;
+                                        let len7 = vec7.len();
+                                        let layout7 = _rt::alloc::Layout::from_size_align(
+                                                vec7.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                                ::core::mem::size_of::<*const u8>(),
+                                            )
+                                            .unwrap();
+                                        let (result7, _cleanup7) = wit_bindgen::rt::Cleanup::new(
+                                            layout7,
+                                        );
+                                        if let Some(cleanup) = _cleanup7 {
+                                            cleanup.forget();
+                                        }
+                                        for (i, e) in vec7.into_iter().enumerate() {
+                                            let base = result7
+                                                .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let (t4_0, t4_1) = e;
+                                                let vec5 = (t4_0.into_bytes()).into_boxed_slice();
+                                                let ptr5 = vec5.as_ptr().cast::<u8>();
+                                                let len5 = vec5.len();
+                                                ::core::mem::forget(vec5);
+                                                *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len5;
+                                                *base.add(0).cast::<*mut u8>() = ptr5.cast_mut();
+                                                let vec6 = (t4_1.into_bytes()).into_boxed_slice();
+                                                let ptr6 = vec6.as_ptr().cast::<u8>();
+                                                let len6 = vec6.len();
+                                                ::core::mem::forget(vec6);
+                                                *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len6;
+                                                *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr6.cast_mut();
+                                            }
+                                        }
                                         *base
                                             .add(5 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len4;
+                                            .cast::<usize>() = len7;
                                         *base
                                             .add(4 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr4.cast_mut();
+                                            .cast::<*mut u8>() = result7;
+                                        let vec8 = <_ as Into<_rt::Vec<_>>>::into(body2)
+                                            .into_boxed_slice();
+                                        let ptr8 = vec8.as_ptr().cast::<u8>();
+                                        let len8 = vec8.len();
+                                        ::core::mem::forget(vec8);
+                                        *base
+                                            .add(7 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len8;
+                                        *base
+                                            .add(6 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr8.cast_mut();
                                     }
-                                    V6::Dns(e) => {
+                                    V10::Dns(e) => {
                                         *base.add(0).cast::<u8>() = (1i32) as u8;
-                                        let vec5 = (e.into_bytes()).into_boxed_slice();
-                                        let ptr5 = vec5.as_ptr().cast::<u8>();
-                                        let len5 = vec5.len();
-                                        ::core::mem::forget(vec5);
+                                        let vec9 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr9 = vec9.as_ptr().cast::<u8>();
+                                        let len9 = vec9.len();
+                                        ::core::mem::forget(vec9);
                                         *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len5;
+                                            .cast::<usize>() = len9;
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr5.cast_mut();
+                                            .cast::<*mut u8>() = ptr9.cast_mut();
                                     }
                                 }
                             }
                         }
-                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len7;
-                        *ptr1.add(0).cast::<*mut u8>() = result7;
+                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len11;
+                        *ptr1.add(0).cast::<*mut u8>() = result11;
                         ptr1
                     }
                 }
@@ -1194,11 +1620,11 @@ pub mod exports {
                         let l1 = *arg0
                             .add(::core::mem::size_of::<*const u8>())
                             .cast::<usize>();
-                        let base10 = l0;
-                        let len10 = l1;
-                        for i in 0..len10 {
-                            let base = base10
-                                .add(i * (6 * ::core::mem::size_of::<*const u8>()));
+                        let base17 = l0;
+                        let len17 = l1;
+                        for i in 0..len17 {
+                            let base = base17
+                                .add(i * (8 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let l2 = i32::from(*base.add(0).cast::<u8>());
                                 match l2 {
@@ -1216,25 +1642,56 @@ pub mod exports {
                                         let l6 = *base
                                             .add(5 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        let base7 = l5;
-                                        let len7 = l6;
-                                        _rt::cabi_dealloc(base7, len7 * 1, 1);
+                                        let base11 = l5;
+                                        let len11 = l6;
+                                        for i in 0..len11 {
+                                            let base = base11
+                                                .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let l7 = *base.add(0).cast::<*mut u8>();
+                                                let l8 = *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l7, l8, 1);
+                                                let l9 = *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l10 = *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l9, l10, 1);
+                                            }
+                                        }
+                                        _rt::cabi_dealloc(
+                                            base11,
+                                            len11 * (4 * ::core::mem::size_of::<*const u8>()),
+                                            ::core::mem::size_of::<*const u8>(),
+                                        );
+                                        let l12 = *base
+                                            .add(6 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l13 = *base
+                                            .add(7 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let base14 = l12;
+                                        let len14 = l13;
+                                        _rt::cabi_dealloc(base14, len14 * 1, 1);
                                     }
                                     _ => {
-                                        let l8 = *base
+                                        let l15 = *base
                                             .add(::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l9 = *base
+                                        let l16 = *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        _rt::cabi_dealloc(l8, l9, 1);
+                                        _rt::cabi_dealloc(l15, l16, 1);
                                     }
                                 }
                             }
                         }
                         _rt::cabi_dealloc(
-                            base10,
-                            len10 * (6 * ::core::mem::size_of::<*const u8>()),
+                            base17,
+                            len17 * (8 * ::core::mem::size_of::<*const u8>()),
                             ::core::mem::size_of::<*const u8>(),
                         );
                     }
@@ -1303,6 +1760,47 @@ pub mod exports {
 mod _rt {
     #![allow(dead_code, unused_imports, clippy::all)]
     pub use alloc_crate::vec::Vec;
+    pub unsafe fn invalid_enum_discriminant<T>() -> T {
+        if cfg!(debug_assertions) {
+            panic!("invalid enum discriminant")
+        } else {
+            unsafe { core::hint::unreachable_unchecked() }
+        }
+    }
+    pub fn as_i64<T: AsI64>(t: T) -> i64 {
+        t.as_i64()
+    }
+    pub trait AsI64 {
+        fn as_i64(self) -> i64;
+    }
+    impl<'a, T: Copy + AsI64> AsI64 for &'a T {
+        fn as_i64(self) -> i64 {
+            (*self).as_i64()
+        }
+    }
+    impl AsI64 for i64 {
+        #[inline]
+        fn as_i64(self) -> i64 {
+            self as i64
+        }
+    }
+    impl AsI64 for u64 {
+        #[inline]
+        fn as_i64(self) -> i64 {
+            self as i64
+        }
+    }
+    pub unsafe fn bool_lift(val: u8) -> bool {
+        if cfg!(debug_assertions) {
+            match val {
+                0 => false,
+                1 => true,
+                _ => panic!("invalid bool discriminant"),
+            }
+        } else {
+            val != 0
+        }
+    }
     pub use alloc_crate::string::String;
     #[cfg(target_arch = "wasm32")]
     pub fn run_ctors_once() {
@@ -1416,29 +1914,33 @@ macro_rules! __export_plugin_impl {
         : () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.60.0:serin:plugin@0.1.0:plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 960] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1121] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xc3\x06\x01A\x02\x01\
-A\x09\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe4\x07\x01A\x02\x01\
+A\x0b\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
 \x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x16serin:p\
-lugin/log@0.1.0\x05\0\x01B\x1f\x01ps\x01r\x02\x05kinds\0\x08policies\0\x04\0\x0c\
-subscription\x03\0\x01\x01r\x04\x04names\x07versions\x06schemay\x0csubscription\x02\
-\x04\0\x04info\x03\0\x03\x01py\x01r\x02\x06events\x05\x06reasons\x04\0\x04drop\x03\
-\0\x06\x01r\x03\x06events\x05\x03keys\x05values\x04\0\x0aannotation\x03\0\x08\x01\
-m\x05\x04info\x03low\x06medium\x04high\x08critical\x04\0\x08severity\x03\0\x0a\x01\
-o\x02ss\x01p\x0c\x01r\x05\x05eventy\x08severity\x0b\x05titles\x09techniques\x06f\
-ields\x0d\x04\0\x05alert\x03\0\x0e\x01m\x02\x03get\x04post\x04\0\x06method\x03\0\
-\x10\x01p}\x01r\x03\x06method\x11\x03urls\x04body\x12\x04\0\x0chttp-request\x03\0\
-\x13\x01q\x02\x04http\x01\x14\0\x03dns\x01s\0\x04\0\x06action\x03\0\x15\x01r\x02\
+lugin/log@0.1.0\x05\0\x01B\x0b\x01m\x02\x09too-large\x04full\x04\0\x07refusal\x03\
+\0\0\x01p}\x01k\x02\x01@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01j\0\x01\x01\x01\
+@\x03\x03keys\x05value\x02\x03ttlw\0\x05\x04\0\x03set\x01\x06\x01@\x01\x03keys\0\
+\x7f\x04\0\x06delete\x01\x07\x03\0\x15serin:plugin/kv@0.1.0\x05\x01\x01B\x1f\x01\
+ps\x01r\x02\x05kinds\0\x08policies\0\x04\0\x0csubscription\x03\0\x01\x01r\x04\x04\
+names\x07versions\x06schemay\x0csubscription\x02\x04\0\x04info\x03\0\x03\x01py\x01\
+r\x02\x06events\x05\x06reasons\x04\0\x04drop\x03\0\x06\x01r\x03\x06events\x05\x03\
+keys\x05values\x04\0\x0aannotation\x03\0\x08\x01m\x05\x04info\x03low\x06medium\x04\
+high\x08critical\x04\0\x08severity\x03\0\x0a\x01o\x02ss\x01p\x0c\x01r\x07\x05eve\
+nty\x08severity\x0b\x05titles\x04rules\x0atechniques\0\x03keys\x06fields\x0d\x04\
+\0\x05alert\x03\0\x0e\x01m\x02\x03get\x04post\x04\0\x06method\x03\0\x10\x01p}\x01\
+r\x04\x06method\x11\x03urls\x07headers\x0d\x04body\x12\x04\0\x0chttp-request\x03\
+\0\x13\x01q\x02\x04http\x01\x14\0\x03dns\x01s\0\x04\0\x06action\x03\0\x15\x01r\x02\
 \x05eventy\x06action\x16\x04\0\x0eaction-request\x03\0\x17\x01p\x07\x01p\x09\x01\
 p\x0f\x01p\x18\x01r\x04\x05drops\x19\x0bannotations\x1a\x06alerts\x1b\x07actions\
-\x1c\x04\0\x07outcome\x03\0\x1d\x03\0\x18serin:plugin/types@0.1.0\x05\x01\x02\x03\
-\0\x01\x06action\x02\x03\0\x01\x04info\x02\x03\0\x01\x07outcome\x01B\x0f\x02\x03\
-\x02\x01\x02\x04\0\x06action\x03\0\0\x02\x03\x02\x01\x03\x04\0\x04info\x03\0\x02\
-\x02\x03\x02\x01\x04\x04\0\x07outcome\x03\0\x04\x01j\x01\x03\x01s\x01@\x01\x06co\
+\x1c\x04\0\x07outcome\x03\0\x1d\x03\0\x18serin:plugin/types@0.1.0\x05\x02\x02\x03\
+\0\x02\x06action\x02\x03\0\x02\x04info\x02\x03\0\x02\x07outcome\x01B\x0f\x02\x03\
+\x02\x01\x03\x04\0\x06action\x03\0\0\x02\x03\x02\x01\x04\x04\0\x04info\x03\0\x02\
+\x02\x03\x02\x01\x05\x04\0\x07outcome\x03\0\x04\x01j\x01\x03\x01s\x01@\x01\x06co\
 nfigs\0\x06\x04\0\x04init\x01\x07\x01p}\x01@\x01\x05frame\x08\0\x05\x04\0\x08on-\
 frame\x01\x09\x01p\x01\x01@\x01\x03noww\0\x0a\x04\0\x07on-tick\x01\x0b\x04\0\x19\
-serin:plugin/frames@0.1.0\x05\x05\x04\0\x19serin:plugin/plugin@0.1.0\x04\0\x0b\x0c\
+serin:plugin/frames@0.1.0\x05\x06\x04\0\x19serin:plugin/plugin@0.1.0\x04\0\x0b\x0c\
 \x01\0\x06plugin\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-componen\
 t\x070.254.2\x10wit-bindgen-rust\x060.60.0";
         };
@@ -1453,22 +1955,26 @@ pub use __export_plugin_impl as export;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 828] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x9f\x05\x01A\x02\x01\
-A\x04\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 989] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xc0\x06\x01A\x02\x01\
+A\x06\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
 \x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x16serin:p\
-lugin/log@0.1.0\x05\0\x01B\x1f\x01ps\x01r\x02\x05kinds\0\x08policies\0\x04\0\x0c\
-subscription\x03\0\x01\x01r\x04\x04names\x07versions\x06schemay\x0csubscription\x02\
-\x04\0\x04info\x03\0\x03\x01py\x01r\x02\x06events\x05\x06reasons\x04\0\x04drop\x03\
-\0\x06\x01r\x03\x06events\x05\x03keys\x05values\x04\0\x0aannotation\x03\0\x08\x01\
-m\x05\x04info\x03low\x06medium\x04high\x08critical\x04\0\x08severity\x03\0\x0a\x01\
-o\x02ss\x01p\x0c\x01r\x05\x05eventy\x08severity\x0b\x05titles\x09techniques\x06f\
-ields\x0d\x04\0\x05alert\x03\0\x0e\x01m\x02\x03get\x04post\x04\0\x06method\x03\0\
-\x10\x01p}\x01r\x03\x06method\x11\x03urls\x04body\x12\x04\0\x0chttp-request\x03\0\
-\x13\x01q\x02\x04http\x01\x14\0\x03dns\x01s\0\x04\0\x06action\x03\0\x15\x01r\x02\
+lugin/log@0.1.0\x05\0\x01B\x0b\x01m\x02\x09too-large\x04full\x04\0\x07refusal\x03\
+\0\0\x01p}\x01k\x02\x01@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01j\0\x01\x01\x01\
+@\x03\x03keys\x05value\x02\x03ttlw\0\x05\x04\0\x03set\x01\x06\x01@\x01\x03keys\0\
+\x7f\x04\0\x06delete\x01\x07\x03\0\x15serin:plugin/kv@0.1.0\x05\x01\x01B\x1f\x01\
+ps\x01r\x02\x05kinds\0\x08policies\0\x04\0\x0csubscription\x03\0\x01\x01r\x04\x04\
+names\x07versions\x06schemay\x0csubscription\x02\x04\0\x04info\x03\0\x03\x01py\x01\
+r\x02\x06events\x05\x06reasons\x04\0\x04drop\x03\0\x06\x01r\x03\x06events\x05\x03\
+keys\x05values\x04\0\x0aannotation\x03\0\x08\x01m\x05\x04info\x03low\x06medium\x04\
+high\x08critical\x04\0\x08severity\x03\0\x0a\x01o\x02ss\x01p\x0c\x01r\x07\x05eve\
+nty\x08severity\x0b\x05titles\x04rules\x0atechniques\0\x03keys\x06fields\x0d\x04\
+\0\x05alert\x03\0\x0e\x01m\x02\x03get\x04post\x04\0\x06method\x03\0\x10\x01p}\x01\
+r\x04\x06method\x11\x03urls\x07headers\x0d\x04body\x12\x04\0\x0chttp-request\x03\
+\0\x13\x01q\x02\x04http\x01\x14\0\x03dns\x01s\0\x04\0\x06action\x03\0\x15\x01r\x02\
 \x05eventy\x06action\x16\x04\0\x0eaction-request\x03\0\x17\x01p\x07\x01p\x09\x01\
 p\x0f\x01p\x18\x01r\x04\x05drops\x19\x0bannotations\x1a\x06alerts\x1b\x07actions\
-\x1c\x04\0\x07outcome\x03\0\x1d\x03\0\x18serin:plugin/types@0.1.0\x05\x01\x04\09\
+\x1c\x04\0\x07outcome\x03\0\x1d\x03\0\x18serin:plugin/types@0.1.0\x05\x02\x04\09\
 serin:plugin/plugin-with-all-of-its-exports-removed@0.1.0\x04\0\x0b,\x01\0&plugi\
 n-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\
 \x0dwit-component\x070.254.2\x10wit-bindgen-rust\x060.60.0";

@@ -55,6 +55,7 @@
 )]
 pub mod bindings;
 mod duration;
+pub mod kv;
 pub mod log;
 #[cfg(target_arch = "wasm32")]
 mod memory;
@@ -68,10 +69,11 @@ pub mod testing;
 pub use bindings::exports::serin::plugin::frames::Action;
 pub use bindings::serin::plugin::types::{Alert, Annotation, Drop, HttpRequest, Method, Severity};
 pub use duration::duration;
-pub use outcome::Outcome;
+pub use outcome::{AlertBuilder, Outcome};
 pub use serin_frame::{
     ActionResultView, AlertView, AnnotationView, ArgumentValue, ArgumentView, EventView, ExitView, FieldView,
-    FileRole, HookView, Kind, KprobeView, List, LossView, NodeView, ProcessView, SharedList, Texts,
+    FileRole, HookView, Kind, KprobeView, List, LossView, NodeView, PluginErrorView, ProcessView, SharedList,
+    Texts,
 };
 pub use subscription::Subscription;
 pub use table::Table;

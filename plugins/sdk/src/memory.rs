@@ -8,7 +8,7 @@
 ///
 /// # Safety
 /// Both pointers lead to `length` readable bytes.
-#[allow(unsafe_code, reason = "the compiler calls it by this name")]
+#[allow(unsafe_code, unreachable_pub, reason = "the compiler calls it by this name")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memcmp(left: *const u8, right: *const u8, length: usize) -> i32 {
     let mut at = 0;
@@ -43,7 +43,7 @@ pub unsafe extern "C" fn memcmp(left: *const u8, right: *const u8, length: usize
 ///
 /// # Safety
 /// As for [`memcmp`].
-#[allow(unsafe_code, reason = "the compiler calls it by this name")]
+#[allow(unsafe_code, unreachable_pub, reason = "the compiler calls it by this name")]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bcmp(left: *const u8, right: *const u8, length: usize) -> i32 {
     // SAFETY: the caller vouches for the same.

@@ -52,19 +52,56 @@ impl Outcome {
         }
     }
 
-    /// Raises a finding on the event. `technique` is MITRE ATT&CK's, for example `T1036.005`, or empty.
-    pub fn alert(&mut self, severity: Severity, title: &str, technique: &str, fields: &[(&str, &str)]) {
-        self.effects.alerts.push(Alert {
+    /// Raises a finding on the event; what is returned takes more of it.
+    pub fn alert(&mut self, severity: Severity, title: &str) -> AlertBuilder<'_> {
+        let alerts = &mut self.effects.alerts;
+        alerts.push(Alert {
             event: self.event,
             severity,
             title: title.to_owned(),
-            technique: technique.to_owned(),
-            fields: fields.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            rule: String::new(),
+            techniques: Vec::new(),
+            key: String::new(),
+            fields: Vec::new(),
         });
+        AlertBuilder(alerts.last_mut())
     }
 
     /// Requests an action because of the event. The pipeline file must grant it.
     pub fn request(&mut self, action: Action) {
         self.effects.actions.push(ActionRequest { event: self.event, action });
+    }
+}
+
+/// Says more about an alert that is raised already.
+#[derive(Debug)]
+pub struct AlertBuilder<'a>(Option<&'a mut Alert>);
+
+impl AlertBuilder<'_> {
+    /// Which rule found it, if the plugin has several; at most 128 bytes.
+    pub fn rule(self, rule: &str) -> Self {
+        self.with(|alert| alert.rule = rule.to_owned())
+    }
+
+    /// A MITRE ATT&CK technique, for example `T1036.005`; at most 8.
+    pub fn technique(self, technique: &str) -> Self {
+        self.with(|alert| alert.techniques.push(technique.to_owned()))
+    }
+
+    /// Alerts with the same key are about the same thing. Without one: those of the same rule and binary.
+    pub fn key(self, key: &str) -> Self {
+        self.with(|alert| alert.key = key.to_owned())
+    }
+
+    /// A further fact, at most 32; keys as in an annotation.
+    pub fn field(self, key: &str, value: &str) -> Self {
+        self.with(|alert| alert.fields.push((key.to_owned(), value.to_owned())))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Alert)) -> Self {
+        if let Some(alert) = &mut self.0 {
+            change(alert);
+        }
+        self
     }
 }

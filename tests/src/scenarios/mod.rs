@@ -12,6 +12,7 @@ mod lists;
 mod losses;
 mod network;
 mod operations;
+mod plugin_tools;
 mod plugins;
 mod processes;
 mod rates;
@@ -64,6 +65,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         structures::scenarios(),
         canaries::scenarios(),
         plugins::scenarios(),
+        plugin_tools::scenarios(),
         losses::scenarios(),
         sinks::scenarios(),
         operations::scenarios(),

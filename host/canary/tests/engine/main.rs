@@ -5,6 +5,8 @@ mod dns_server;
 mod http_server;
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use dns_server::{DnsServer, Reply};
@@ -29,7 +31,7 @@ fn dns(name: &str) -> ActionRequest {
 }
 
 fn get(url: impl Into<String>) -> ActionRequest {
-    request(Action::Http { method: Method::Get, url: url.into(), body: vec![] })
+    request(Action::Http { method: Method::Get, url: url.into(), headers: vec![], body: vec![] })
 }
 
 fn outcome(engine: &Engine, request: ActionRequest) -> Outcome {
@@ -66,7 +68,10 @@ fn no_such_name_has_fired_but_failure_and_silence_have_not() {
         "broken.test." => Reply::ServerFailure,
         _ => Reply::Silence,
     });
-    let engine = engine(&format!("dns: {{resolver: '{}', timeout: 400ms}}", server.address));
+    let engine = engine(&format!(
+        "{{dns: {{resolver: '{}', timeout: 400ms}}, retry: {{times: 1, wait: 1ms}}}}",
+        server.address
+    ));
     assert_eq!(outcome(&engine, dns("gone.test")), Outcome::Resolved(vec![]));
     assert_eq!(outcome(&engine, dns("empty.test")), Outcome::Resolved(vec![]));
     assert!(failure(&engine, dns("broken.test")).contains("erver Failure"));
@@ -83,13 +88,19 @@ fn requests_arrive_as_asked_for() {
     let engine = engine("egress: {allow: [loopback]}");
     let url = format!("http://{}/t/abc?x=1", server.address);
     assert_eq!(outcome(&engine, get(&url)), Outcome::HttpStatus(200));
-    let post = Action::Http { method: Method::Post, url, body: b"{\"who\":\"root\"}".to_vec() };
+    let post = Action::Http {
+        method: Method::Post,
+        url,
+        headers: vec![("x-token".into(), "abc".into())],
+        body: b"{\"who\":\"root\"}".to_vec(),
+    };
     assert_eq!(outcome(&engine, request(post)), Outcome::HttpStatus(200));
 
     let requests = server.requests();
     assert!(requests[0].starts_with("GET /t/abc?x=1 HTTP/1.1\r\n"), "{requests:?}");
     assert!(requests[0].contains(&format!("host: {}\r\n", server.address)), "{requests:?}");
     assert!(requests[1].starts_with("POST /t/abc?x=1 HTTP/1.1\r\n"), "{requests:?}");
+    assert!(requests[1].contains("x-token: abc\r\n"), "{requests:?}");
     assert!(requests[1].ends_with("\r\n\r\n{\"who\":\"root\"}"), "{requests:?}");
 }
 
@@ -149,7 +160,7 @@ fn redirects_are_reported_and_not_followed() {
 
 #[test]
 fn what_cannot_be_sent_says_why() {
-    let engine = engine("{http: {maxBody: 4B}, egress: {allow: [loopback]}}");
+    let engine = engine("{http: {maxBody: 4B}, retry: {times: 0}, egress: {allow: [loopback]}}");
     for (url, needle) in [
         ("canary", "`canary` is not an absolute http or https URL"),
         ("ftp://127.0.0.1/", "is not an absolute http or https URL"),
@@ -159,7 +170,12 @@ fn what_cannot_be_sent_says_why() {
         let reason = failure(&engine, get(url));
         assert!(reason.contains(needle), "{url}: {reason}");
     }
-    let post = Action::Http { method: Method::Post, url: "http://127.0.0.1:1/".into(), body: vec![0; 5] };
+    let post = Action::Http {
+        method: Method::Post,
+        url: "http://127.0.0.1:1/".into(),
+        headers: vec![],
+        body: vec![0; 5],
+    };
     assert!(failure(&engine, request(post)).contains("the body has 5 bytes"));
 }
 
@@ -176,7 +192,7 @@ fn a_silent_server_times_out_and_holds_up_nobody() {
     let silent = HttpServer::start(|_| None);
     let server = DnsServer::start(|_| Reply::NoSuchName);
     let engine = engine(&format!(
-        "{{dns: {{resolver: '{}'}}, http: {{timeout: 2s}}, egress: {{allow: [loopback]}}, concurrency: 2}}",
+        "{{dns: {{resolver: '{}'}}, http: {{timeout: 2s}}, retry: {{times: 0}}, egress: {{allow: [loopback]}}, concurrency: 2}}",
         server.address
     ));
     engine.submitter().submit(get(format!("http://{}/", silent.address))).unwrap();
@@ -185,6 +201,47 @@ fn a_silent_server_times_out_and_holds_up_nobody() {
     assert_eq!(first.outcome, Outcome::Resolved(vec![]));
     let second = engine.next_result(PATIENCE).unwrap();
     assert_eq!(second.outcome, Outcome::Failed("no answer within 2000 ms".into()));
+}
+
+#[test]
+fn what_fails_for_the_time_being_is_done_again() {
+    let count = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&count);
+    let busy = "HTTP/1.1 503 Busy\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let server = HttpServer::start(move |_| {
+        let busy_yet = counted.fetch_add(1, Ordering::SeqCst) < 2;
+        Some(if busy_yet { busy } else { OK }.into())
+    });
+    for (times, status, requests) in [(0, 503, 1), (1, 503, 2), (5, 200, 3)] {
+        count.store(0, Ordering::SeqCst);
+        let engine =
+            engine(&format!("{{egress: {{allow: [loopback]}}, retry: {{times: {times}, wait: 1ms}}}}"));
+        let url = format!("http://{}/", server.address);
+        assert_eq!(outcome(&engine, get(url)), Outcome::HttpStatus(status), "{times}");
+        assert_eq!(count.load(Ordering::SeqCst), requests, "{times}");
+    }
+}
+
+#[test]
+fn a_target_that_swallows_everything_holds_up_neither_who_asks_nor_the_others() {
+    let hole = HttpServer::start(|_| None);
+    let server = DnsServer::start(|_| Reply::NoSuchName);
+    let engine = engine(&format!(
+        "{{dns: {{resolver: '{}'}}, http: {{timeout: 60s}}, egress: {{allow: [loopback]}}, concurrency: 4,
+           queue: 64, rates: {{source: {{burst: 3, per: 1h}}}}}}",
+        server.address
+    ));
+    let taken = (0..1000)
+        .filter(|n| engine.submitter().submit(get(format!("http://{}/{n}", hole.address))).is_ok())
+        .count();
+    // Its rate is what keeps a plugin from taking all that may run at once.
+    assert_eq!(taken, 3);
+    let other = ActionRequest { source: Source::Plugin("other".into()), ..dns("quick.test") };
+    engine.submitter().submit(other.clone()).unwrap();
+    let ended = engine.results().chain(std::iter::from_fn(|| engine.next_result(PATIENCE)));
+    let mut ended = ended.filter(|result| !matches!(result.outcome, Outcome::Suppressed(_)));
+    assert_eq!(ended.next().map(|result| result.request), Some(other));
+    assert_eq!(engine.counters().rate_limited, 997, "all is answered, and nothing of the hole has ended");
 }
 
 #[test]
@@ -239,7 +296,8 @@ fn the_demo_listeners_answer_and_show_what_came() {
     assert_eq!(outcome(&engine, dns("abc.def.o3n.io")), home);
     assert_eq!(outcome(&engine, get(format!("http://t.test:{port}/a?b"))), Outcome::HttpStatus(200));
     let body = vec![b'x'; 60_000];
-    let post = Action::Http { method: Method::Post, url: format!("http://t.test:{port}/p"), body };
+    let post =
+        Action::Http { method: Method::Post, url: format!("http://t.test:{port}/p"), headers: vec![], body };
     assert_eq!(outcome(&engine, request(post)), Outcome::HttpStatus(200));
 
     let demo = engine.demo().unwrap();

@@ -3,15 +3,14 @@
 use super::encode::{Object, string};
 use crate::action::{Action, ActionResult, Method, Outcome, Source};
 
-/// Appends an action result. Of a body only its size is told: it may hold what the canary was to carry out.
-pub(super) fn result(result: &ActionResult, out: &mut Vec<u8>) {
-    let mut object = Object::open(out);
+/// Appends an action result. Of a body only its size is told, of headers nothing: they may hold secrets.
+pub(super) fn result(result: &ActionResult, object: &mut Object<'_>) {
     match &result.request.source {
         Source::Policy(name) => object.string("policy", name),
         Source::Plugin(name) => object.string("plugin", name),
     }
     object.text("exec_id", &result.request.exec_id);
-    action(&result.request.action, &mut object);
+    action(&result.request.action, object);
     match &result.outcome {
         Outcome::HttpStatus(status) => object.number("http_status", *status),
         // An empty answer is an outcome too, so the array is written even if empty.
@@ -25,12 +24,11 @@ pub(super) fn result(result: &ActionResult, out: &mut Vec<u8>) {
         Outcome::Failed(reason) => object.string("failed", reason),
     }
     object.long("duration_ns", result.duration);
-    object.close();
 }
 
 fn action(action: &Action, object: &mut Object<'_>) {
     match action {
-        Action::Http { method, url, body } => {
+        Action::Http { method, url, body, .. } => {
             let mut http = Object::open(object.key("http"));
             http.string(
                 "method",

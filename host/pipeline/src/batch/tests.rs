@@ -7,7 +7,9 @@ use serin_event::argument::{Argument, File, FileRole};
 use serin_event::network::UnixAddress;
 use serin_event::process::Flags;
 use serin_event::structure::Structure;
-use serin_event::{Alert, Annotation, Event, EventKind, Hook, Place, Process, Severity};
+use serin_event::{
+    Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, Process, Severity,
+};
 use serin_frame::{EventView, Frame, Kind, ProcessView};
 
 use super::{Batch, FrameEncoder};
@@ -67,32 +69,59 @@ fn argument(random: &mut Random) -> Argument {
 }
 
 fn kind(random: &mut Random) -> EventKind {
-    match random.below(6) {
+    match random.below(8) {
         0 => EventKind::Exec,
         1 => EventKind::Exit { status: 3, signal: 9 },
         2 => EventKind::Loss { cpu: 1, count: random.below(usize::MAX) as u64 },
         3 => EventKind::ActionResult(ActionResult {
             request: ActionRequest {
                 source: Source::Plugin(random.text()),
-                action: Action::Http { method: Method::Post, url: random.text(), body: vec![1] },
+                action: Action::Http {
+                    method: Method::Post,
+                    url: random.text(),
+                    headers: vec![],
+                    body: vec![1],
+                },
                 exec_id: random.text(),
             },
             outcome: Outcome::Resolved(vec!["192.0.2.1".parse().unwrap()]),
             duration: 5,
         }),
-        _ => EventKind::Kprobe(Hook {
-            place: Place::Function,
-            function_name: random.text().into(),
-            policy_name: random.text().into(),
-            message: random.text().into(),
-            tags: Arc::new([random.text()]),
-            arguments: (0..random.below(4)).map(|_| (argument(random), random.text().into())).collect(),
-            actions: Arc::new(["KPROBE_ACTION_POST"]),
-            returned: (random.below(2) == 0).then(|| (argument(random), random.text().into())),
-            selector: random.below(9) as u32,
-            failed_closed: random.below(2) == 0,
-            unenforced: random.below(2) == 0,
-        }),
+        4 => EventKind::PluginError(Box::new(PluginError {
+            plugin: random.text().into(),
+            reason: random.text(),
+            failures: random.below(9) as u64,
+        })),
+        5 => EventKind::Alert(Box::new(Finding { alert: alert(random, 7), trigger: hook(random) })),
+        _ => hook(random),
+    }
+}
+
+fn hook(random: &mut Random) -> EventKind {
+    EventKind::Kprobe(Hook {
+        place: Place::Function,
+        function_name: random.text().into(),
+        policy_name: random.text().into(),
+        message: random.text().into(),
+        tags: Arc::new([random.text()]),
+        arguments: (0..random.below(4)).map(|_| (argument(random), random.text().into())).collect(),
+        actions: Arc::new(["KPROBE_ACTION_POST"]),
+        returned: (random.below(2) == 0).then(|| (argument(random), random.text().into())),
+        selector: random.below(9) as u32,
+        failed_closed: random.below(2) == 0,
+        unenforced: random.below(2) == 0,
+    })
+}
+
+fn alert(random: &mut Random, plugin: usize) -> Alert {
+    Alert {
+        plugin: format!("plugin-{plugin}").into(),
+        severity: Severity::High,
+        title: random.text(),
+        rule: random.text(),
+        techniques: vec![random.text()],
+        key: random.text(),
+        fields: vec![("k".to_owned(), random.text())],
     }
 }
 
@@ -122,7 +151,7 @@ fn events(random: &mut Random, count: usize) -> Vec<Event> {
 /// Everything a view says, as the event says it.
 fn assert_same(view: &EventView<'_>, event: &Event) {
     assert_eq!((view.time(), view.tid(), view.node_name()), (event.time, event.tid, &*event.node_name));
-    assert_eq!(view.kind().name(), crate::subscription::kind_of(event).name());
+    assert_eq!(view.kind().name(), event.kind.name());
     for (view, process) in [(view.process(), &event.process), (view.parent(), &event.parent)] {
         assert_eq!(view.is_some(), process.is_some());
         if let (Some(view), Some(process)) = (view, process) {
@@ -133,10 +162,20 @@ fn assert_same(view: &EventView<'_>, event: &Event) {
     let annotations: Vec<_> = view.annotations().map(|a| (a.plugin(), a.key(), a.value())).collect();
     let expected: Vec<_> = event.annotations.iter().map(|a| (&*a.plugin, &*a.key, &*a.value)).collect();
     assert_eq!(annotations, expected);
-    let alerts =
-        view.alerts().map(|a| (a.plugin(), a.severity_code(), a.title(), a.technique(), a.fields().count()));
-    let expected =
-        event.alerts.iter().map(|a| (&*a.plugin, a.severity as u8, &*a.title, &*a.technique, a.fields.len()));
+    let alerts = view.alerts().map(|a| {
+        (
+            a.plugin(),
+            a.severity_code(),
+            a.title(),
+            a.rule(),
+            a.key(),
+            a.techniques().count(),
+            a.fields().count(),
+        )
+    });
+    let expected = event.alerts.iter().map(|a| {
+        (&*a.plugin, a.severity as u8, &*a.title, &*a.rule, &*a.key, a.techniques.len(), a.fields.len())
+    });
     assert_eq!(alerts.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
 }
 
@@ -156,6 +195,17 @@ fn assert_same_kind(view: &EventView<'_>, kind: &EventKind) {
     use serin_frame::ArgumentValue as Value;
     match kind {
         EventKind::Exec => assert_eq!(view.kind(), Kind::ProcessExec),
+        EventKind::Alert(finding) => {
+            let alert = view.alert().unwrap();
+            assert_eq!((alert.title(), alert.key()), (&*finding.alert.title, &*finding.alert.key));
+            assert_eq!(view.trigger().name(), finding.trigger.name());
+            assert_same_kind(view, &finding.trigger);
+        }
+        EventKind::PluginError(error) => {
+            let view = view.plugin_error().unwrap();
+            let expected = (&*error.plugin, &*error.reason, error.failures);
+            assert_eq!((view.plugin(), view.reason(), view.failures()), expected);
+        }
         EventKind::Exit { status, signal } => {
             assert_eq!(view.exit().map(|exit| (exit.status(), exit.signal())), Some((*status, *signal)));
         }
@@ -269,13 +319,11 @@ fn frames_follow_what_plugins_find_and_drop() {
 }
 
 fn find(random: &mut Random, plugin: usize, event: &mut Event) {
-    let plugin: Arc<str> = format!("plugin-{plugin}").into();
     if random.below(2) == 0 {
+        let plugin: Arc<str> = format!("plugin-{plugin}").into();
         event.annotations.push(Annotation { plugin, key: "k".into(), value: random.text().into() });
     } else {
-        let fields = vec![("k".to_owned(), random.text())];
-        let (title, technique) = (random.text(), random.text());
-        event.alerts.push(Alert { plugin, severity: Severity::High, title, technique, fields });
+        event.alerts.push(alert(random, plugin));
     }
 }
 

@@ -1,0 +1,99 @@
+//! Doing again what failed and may not the next time.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serin_event::action::{ActionRequest, Outcome};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::config::CanaryConfig;
+use crate::dns::DnsError;
+use crate::engine::{CanaryError, Firing};
+use crate::http::HttpError;
+
+/// The longest wait, whatever it has doubled to.
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// Carries actions out, more than once if need be, within what may run at once.
+#[derive(Clone)]
+pub(crate) struct Retrying {
+    firing: Firing,
+    config: crate::config::Retry,
+    /// What runs.
+    permits: Arc<Semaphore>,
+    /// What waits to be done again: as many as may wait for their first turn.
+    places: Arc<Semaphore>,
+}
+
+impl Retrying {
+    pub(crate) fn new(firing: Firing, config: &CanaryConfig) -> Self {
+        Self {
+            firing,
+            config: config.retry,
+            permits: Arc::new(Semaphore::new(config.concurrency)),
+            places: Arc::new(Semaphore::new(config.queue)),
+        }
+    }
+
+    /// Waits until one more may run; nothing once the engine ends.
+    pub(crate) async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        self.permits.clone().acquire_owned().await.ok()
+    }
+
+    /// Carries an action out. While it waits, another may run in its place.
+    pub(crate) async fn fire(&self, request: &ActionRequest, mut permit: OwnedSemaphorePermit) -> Outcome {
+        let mut fired = self.firing.fire(request).await;
+        for attempt in 0..self.config.times {
+            if !is_passing(&fired) {
+                break;
+            }
+            let Ok(_place) = self.places.clone().try_acquire_owned() else { break };
+            drop(permit);
+            tokio::time::sleep(pause(self.config.wait, attempt)).await;
+            match self.permit().await {
+                Some(next) => permit = next,
+                None => break,
+            }
+            fired = self.firing.fire(request).await;
+        }
+        self.firing.outcome(request, fired)
+    }
+}
+
+/// Whether the next try may end otherwise.
+fn is_passing(fired: &Result<Outcome, CanaryError>) -> bool {
+    match fired {
+        Ok(Outcome::HttpStatus(status)) => *status == 429 || *status >= 500,
+        Err(CanaryError::Dns(error)) => matches!(error, DnsError::Lookup(_) | DnsError::Timeout(_)),
+        Err(CanaryError::Http(error)) => {
+            matches!(error, HttpError::Request(_) | HttpError::Timeout(_) | HttpError::NoAddresses)
+        }
+        _ => false,
+    }
+}
+
+/// Between half and one and a half of the wait, which doubles with each attempt.
+fn pause(wait: Duration, attempt: u32) -> Duration {
+    let whole = wait.saturating_mul(1 << attempt.min(16)).min(LONGEST);
+    // The standard library's only source of randomness.
+    let random = RandomState::new().hash_one(attempt) % 1024;
+    whole / 2 + whole.mul_f64(random as f64 / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_and_scatter() {
+        let second = Duration::from_secs(1);
+        for attempt in 0..4 {
+            let whole = second * (1 << attempt);
+            let pauses: Vec<_> = (0..100).map(|_| pause(second, attempt)).collect();
+            assert!(pauses.iter().all(|pause| *pause >= whole / 2 && *pause < whole * 3 / 2), "{pauses:?}");
+            assert!(pauses.iter().any(|pause| *pause != pauses[0]), "not random");
+        }
+        assert!(pause(Duration::from_secs(60), 9) <= LONGEST * 3 / 2);
+    }
+}

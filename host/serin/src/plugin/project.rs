@@ -1,0 +1,44 @@
+//! A plugin's folder.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serin_canary::CanaryConfig;
+use serin_export::SinkConfig;
+use serin_pipeline::{Pipeline, PipelineFile};
+
+/// A pipeline file as the agent reads it.
+pub(crate) type File = PipelineFile<SinkConfig, CanaryConfig>;
+
+/// The pipeline file of a plugin's folder; or `path` itself, if it is a file.
+pub(crate) fn pipeline_file(path: &Path) -> Result<File> {
+    let path = if path.is_file() { path.to_owned() } else { path.join("pipeline.yaml") };
+    Ok(File::read(&path)?)
+}
+
+/// The plugins of a pipeline file, compiled and started.
+pub(crate) fn start(file: &File) -> Result<Pipeline> {
+    Ok(Pipeline::load(file, None)?)
+}
+
+/// Where the first plugin of the pipeline, which is the folder's own, has its component.
+pub(crate) fn component(folder: &Path) -> Result<PathBuf> {
+    let file = pipeline_file(folder)?;
+    let entry = file.spec.plugins.first().context("pipeline.yaml names no plugin")?;
+    Ok(folder.join(&entry.component))
+}
+
+/// The folders of the fixtures, in the order of their names.
+pub(crate) fn fixtures(folder: &Path) -> Result<Vec<PathBuf>> {
+    let all = folder.join("fixtures");
+    let entries = std::fs::read_dir(&all).with_context(|| format!("cannot read {}", all.display()))?;
+    let mut folders = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            folders.push(path);
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
