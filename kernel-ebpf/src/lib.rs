@@ -11,6 +11,7 @@
 pub mod ancestry;
 pub mod arguments;
 pub mod atomic;
+pub mod buffers;
 pub mod counters;
 pub mod files;
 pub mod hook;

@@ -44,8 +44,8 @@ pub struct Slot {
     pub integer: u64,
     /// Where in `buffer` a text starts.
     pub start: u32,
-    /// Keeps the size a multiple of eight.
-    pub reserved: u32,
+    /// Bytes before a text that are reported, but not compared.
+    pub before: u32,
     /// How an integer is found among ranges.
     pub bisection: Bisection,
     /// How a path is read.

@@ -13,7 +13,7 @@ mod fields;
 mod hook;
 mod integer;
 mod load;
-mod network;
+mod part;
 mod plan;
 mod policy;
 mod report;

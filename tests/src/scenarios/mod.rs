@@ -1,6 +1,7 @@
 //! What is tested, by subject.
 
 mod bad_input;
+mod buffers;
 mod canaries;
 mod enforcement;
 mod files;
@@ -50,6 +51,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         filters::scenarios(),
         network::scenarios(),
         structures::scenarios(),
+        buffers::scenarios(),
         canaries::scenarios(),
         plugins::scenarios(),
         losses::scenarios(),
