@@ -2,7 +2,8 @@
 
 use serin_abi::MAX_STRING;
 use serin_abi::config::{
-    COMPAT_SYSCALL, HookConfig, READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME, READ_POINTED, SYSCALL,
+    COMPAT_SYSCALL, HookConfig, READ_BUFFER, READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME, READ_ITERATOR,
+    READ_POINTED, SIZE_IS_INT, SYSCALL,
 };
 use serin_abi::record::{
     ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, Argument, KIND_BINPRM, KIND_BPF_CMD, KIND_CAPABILITY,
@@ -13,7 +14,7 @@ use serin_abi::selector::{constant, entry};
 
 use crate::memory::{pointer, string};
 use crate::scratch::Slot;
-use crate::{files, follow, network, offset, structure};
+use crate::{buffers, files, follow, network, offset, structure};
 
 /// Where a program finds the arguments of the function it is attached to.
 pub trait Registers {
@@ -45,11 +46,24 @@ pub fn load(config: &HookConfig, registers: &impl Registers, slot: u32, to: *mut
     let kind = constant(&argument.kind);
     let header = Argument { length: 0, kind: kind as u8, flags: 0, mode: 0 };
     // SAFETY: a pointer to a map value.
-    unsafe { (*to).header = header };
+    unsafe {
+        (*to).header = header;
+        (*to).before = 0;
+    }
     let value = raw(config, registers, constant(&argument.index));
     let read = constant(&argument.read);
     let loaded = match kind {
         _ if read == READ_FIELDS => structure::load(config, argument, to, value),
+        _ if read == READ_BUFFER => {
+            let size = constant(&argument.size);
+            let length = raw(config, registers, size & (SIZE_IS_INT - 1));
+            buffers::load(
+                to,
+                value,
+                if size & SIZE_IS_INT != 0 { i64::from(length as i32) } else { length as i64 },
+            )
+        }
+        _ if read == READ_ITERATOR => buffers::load_iterator(to, value),
         _ if read == READ_POINTED => load_pointed(to, value),
         KIND_STRING if read == READ_FILENAME => load_string(to, pointer(value + offset!(filename_name))),
         KIND_STRING => load_string(to, value),

@@ -22,7 +22,7 @@ pub struct Followed {
     file: [u64; 2],
     header: Argument,
     start: u32,
-    reserved: u32,
+    before: u32,
     buffer: [u8; BUFFER],
 }
 

@@ -389,7 +389,8 @@ impl<R: Registers> Facts for Call<'_, R> {
                 return Verdict::Unreadable;
             }
             let (state, buffer) = (&raw mut (*slot).search, &raw const (*slot).buffer);
-            let text = ((*slot).start, (*slot).header.length);
+            let before = (*slot).before;
+            let text = ((*slot).start.wrapping_add(before), (*slot).header.length.wrapping_sub(before));
             search::<Texts>(state, buffer, text, test, values).into()
         }
     }

@@ -12,6 +12,7 @@ pub mod ancestry;
 pub mod arguments;
 pub mod atomic;
 pub mod binaries;
+pub mod buffers;
 pub mod calls;
 pub mod counters;
 pub mod files;

@@ -76,7 +76,8 @@ pub fn string(to: *mut [u8; BUFFER], from: u64) -> Option<u32> {
             bpf_probe_read_user_str(to.cast(), SIZE, from as *const _)
         }
     };
-    if result > 0 { Some(result as u32) } else { None }
+    // `strncpy_from_user_nofault` does not count the NUL of an empty string on 6.1 and 6.12, but does on 6.18.
+    if result >= 0 { Some(result as u32 + u32::from(result == 0)) } else { None }
 }
 
 /// Reads at most `SIZE - 1` bytes up to a NUL, and puts a NUL behind them; how many, 0 if they cannot be read.

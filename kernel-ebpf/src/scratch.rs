@@ -51,8 +51,8 @@ pub struct Slot {
     pub header: serin_abi::record::Argument,
     /// Where in `buffer` a text starts.
     pub start: u32,
-    /// Keeps the size a multiple of eight.
-    pub reserved: u32,
+    /// Bytes before a text that are reported, but not compared.
+    pub before: u32,
     /// A text.
     pub buffer: [u8; BUFFER],
     /// An integer's value, sign-extended.

@@ -91,6 +91,11 @@ pub(crate) fn write_renamed(path: &str, renamed: &str) -> Result<Ended> {
     run(&["write-renamed", path, renamed])
 }
 
+/// Writes this many `a` to no file at once.
+pub(crate) fn write_bytes(size: usize) -> Result<Ended> {
+    run(&["write-bytes", &size.to_string()])
+}
+
 /// Writes to a number that is no open file's.
 pub(crate) fn write_closed() -> Result<Ended> {
     run(&["write-closed"])
@@ -336,7 +341,11 @@ fn act(words: &[&str]) -> Result<u8> {
         ["write-to-input"] => {
             rustix::io::write(std::io::stdin(), b"child")?;
         }
-        ["write-closed"] => say(write_to_closed())?,
+        ["write-bytes", size] => {
+            write_to_closed(&vec![b'a'; size.parse()?]);
+            say(0)?;
+        }
+        ["write-closed"] => say(write_to_closed(b"more"))?,
         ["seek", offset] => say(call(libc::SYS_lseek, [-1, offset.parse()?, 0]))?,
         ["chmod", mode] => say(call(libc::SYS_chmod, [0, mode.parse()?, 0]))?,
         ["connect", to] => say(TcpStream::connect(*to).err().map_or(0, errno))?,
@@ -409,7 +418,8 @@ fn append(path: &str, way: &str, between: impl FnOnce() -> std::io::Result<()>) 
     let mut file = std::fs::OpenOptions::new().append(true).open(path)?;
     between()?;
     let result = match way {
-        "write" => file.write(b"more"),
+        // From memory that has been touched: programs that must not sleep can read no other.
+        "write" => file.write(String::from("more").as_bytes()),
         "pwrite" => file.write_at(b"more", 4),
         "writev" => file.write_vectored(&[IoSlice::new(b"mo"), IoSlice::new(b"re")]),
         _ => bail!("unknown way of writing {way:?}"),
@@ -433,10 +443,10 @@ fn write_under_another_name(path: &str, renamed: &str) -> Result<()> {
 }
 
 /// The error number of a write to no file.
-fn write_to_closed() -> i32 {
-    // SAFETY: the buffer is four bytes long.
+fn write_to_closed(bytes: &[u8]) -> i32 {
+    // SAFETY: the buffer is as long as it says.
     #[allow(unsafe_code, reason = "rustix and the standard library write to open files only")]
-    let result = unsafe { libc::write(999, b"more".as_ptr().cast(), 4) };
+    let result = unsafe { libc::write(999, bytes.as_ptr().cast(), bytes.len()) };
     if result < 0 { errno(std::io::Error::last_os_error()) } else { 0 }
 }
 

@@ -19,6 +19,13 @@ pub enum Argument {
     String(String),
     /// A file: `file_arg`, `path_arg` or `linux_binprm_arg`, as [`File::role`] says.
     File(File),
+    /// Bytes: `bytes_arg`, or `truncated_bytes_arg` if there are more.
+    Bytes {
+        /// As many as were read.
+        bytes: Vec<u8>,
+        /// How many there were.
+        original: u64,
+    },
     /// A number that is told in words, with its key in the event: `bpf_cmd_arg`, `kernel_cap_t_arg` and others.
     Word(&'static str, Cow<'static, str>),
     /// A structure of the kernel's: `sock_arg`, `skb_arg` and others.

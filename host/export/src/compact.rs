@@ -130,6 +130,7 @@ fn value(argument: &Argument, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Argument::Size(value) => value.fmt(f),
         Argument::String(value) => Text(value).fmt(f),
         Argument::File(file) => Text(&file.path).fmt(f),
+        Argument::Bytes { bytes, .. } => Text(&String::from_utf8_lossy(bytes)).fmt(f),
         Argument::Word(_, word) => f.write_str(word),
         Argument::Structure(value) => structure(value, f),
         Argument::Unreadable(_) => f.write_str("?"),

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use serin_abi::record::{
     self, ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, EXEC_ARGUMENTS_TRUNCATED, EXEC_BINARY_INCOMPLETE,
-    EXEC_CWD_INCOMPLETE, HOOK_FAILED_CLOSED, HOOK_UNENFORCED, KIND_BINPRM, KIND_BPF_CMD, KIND_CAP_EFFECTIVE,
-    KIND_CAP_INHERITABLE, KIND_CAP_PERMITTED, KIND_CAPABILITY, KIND_FILE, KIND_INT, KIND_INT8, KIND_INT16,
-    KIND_KERNEL_CAP, KIND_LONG, KIND_PATH, KIND_SIZE, KIND_SKB, KIND_SOCK, KIND_SOCKADDR, KIND_SOCKADDR_UN,
-    KIND_STRING, KIND_UINT, KIND_UINT8, KIND_UINT16, TaskKey,
+    EXEC_CWD_INCOMPLETE, HOOK_FAILED_CLOSED, HOOK_UNENFORCED, KIND_BINPRM, KIND_BPF_CMD, KIND_BYTES,
+    KIND_CAP_EFFECTIVE, KIND_CAP_INHERITABLE, KIND_CAP_PERMITTED, KIND_CAPABILITY, KIND_FILE, KIND_INT,
+    KIND_INT8, KIND_INT16, KIND_KERNEL_CAP, KIND_LONG, KIND_PATH, KIND_SIZE, KIND_SKB, KIND_SOCK,
+    KIND_SOCKADDR, KIND_SOCKADDR_UN, KIND_STRING, KIND_UINT, KIND_UINT8, KIND_UINT16, TaskKey,
 };
 use serin_event::argument::{Argument, File, FileRole};
 use serin_event::kernel_object::{self, BPF_COMMANDS};
@@ -127,6 +127,7 @@ fn argument(header: &record::Argument, value: &[u8]) -> Option<Argument> {
         KIND_FILE => file(FileRole::Open, header, value),
         KIND_PATH => file(FileRole::Path, header, value),
         KIND_BINPRM => file(FileRole::Program, header, value),
+        KIND_BYTES => Argument::Bytes { bytes: value.get(8..)?.to_vec(), original: read(value, 0)? },
         KIND_CAPABILITY => Argument::Structure(Box::new(Structure::Capability(number()? as i32))),
         KIND_BPF_CMD => Argument::Word("bpf_cmd_arg", kernel_object::name(BPF_COMMANDS, number()? as u32)),
         KIND_KERNEL_CAP => Argument::Word("kernel_cap_t_arg", hexadecimal(number()?)),
@@ -237,7 +238,7 @@ mod tests {
         let bytes = Bytes::header(record::HOOK, HOOK_FAILED_CLOSED)
             .u32(3)
             .u32(1)
-            .u32(13)
+            .u32(14)
             .u32(1)
             .argument(KIND_INT, 0, 0, &(-2_i64).to_ne_bytes())
             .argument(KIND_UINT, 0, 0, &u64::from(u32::MAX).to_ne_bytes())
@@ -249,6 +250,7 @@ mod tests {
             .argument(KIND_PATH, 0, 0o040_755, b"/tmp")
             .argument(KIND_BINPRM, 0, 0o100_755, b"/bin/a (deleted)")
             .argument(KIND_SOCKADDR_UN, 0, 1, b"@name")
+            .argument(KIND_BYTES, 0, 0, b"\x09\0\0\0\0\0\0\0a\0b")
             .argument(KIND_BPF_CMD, 0, 0, &5_i64.to_ne_bytes())
             .argument(KIND_CAP_EFFECTIVE, 0, 0, &0x1ff_i64.to_ne_bytes())
             .argument(KIND_CAPABILITY, 0, 0, &21_i64.to_ne_bytes())
@@ -285,6 +287,7 @@ mod tests {
                     family: 1,
                     path: "@name".into(),
                 }))),
+                Argument::Bytes { bytes: b"a\0b".to_vec(), original: 9 },
                 Argument::Word("bpf_cmd_arg", "BPF_PROG_LOAD".into()),
                 Argument::Word("cap_effective_arg", "00000000000001ff".into()),
                 Argument::Structure(Box::new(Structure::Capability(21))),

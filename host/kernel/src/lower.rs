@@ -7,14 +7,15 @@ use serin_abi::config::{
     ACTION_COPY, ACTION_FOLLOW, ACTION_OVERRIDE, ACTION_POST, ACTION_REMEMBER, ACTION_SIGKILL, ACTION_SIGNAL,
     ACTION_UNFOLLOW, ArgumentConfig, BINARY_OWN, BINARY_PARENT, COMPAT_SYSCALL, FUNCTION, Filter, Filters,
     HookConfig, PID_ANCESTORS, PID_NAMESPACE, RATE_GLOBAL, RATE_PROCESS, RATE_THREAD, RATE_UNLIMITED,
-    READ_DENTRY, READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME, READ_POINTED, READ_SOCKET, READ_VALUE, SYSCALL,
-    Selector, TEST_ADDRESS_RANGE, TEST_BINARY_IN, TEST_BINARY_NOT_IN, TEST_BITS_GAINED, TEST_INTEGER_IN,
-    TEST_INTEGER_MASK, TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL,
-    TEST_TEXT_POSTFIX, TEST_TEXT_PREFIX, TEST_TEXT_SUBSTRING, WORD_SHIFT,
+    READ_BUFFER, READ_DENTRY, READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME, READ_ITERATOR, READ_KIOCB,
+    READ_POINTED, READ_SOCKET, READ_VALUE, SIZE_IS_INT, SYSCALL, Selector, TEST_ADDRESS_RANGE,
+    TEST_BINARY_IN, TEST_BINARY_NOT_IN, TEST_BITS_GAINED, TEST_INTEGER_IN, TEST_INTEGER_MASK,
+    TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL, TEST_TEXT_POSTFIX,
+    TEST_TEXT_PREFIX, TEST_TEXT_SUBSTRING, WORD_SHIFT,
 };
 use serin_abi::network;
 use serin_abi::record::{
-    KIND_BINPRM, KIND_BPF_ATTR, KIND_BPF_CMD, KIND_BPF_MAP, KIND_BPF_PROG, KIND_CAP_EFFECTIVE,
+    KIND_BINPRM, KIND_BPF_ATTR, KIND_BPF_CMD, KIND_BPF_MAP, KIND_BPF_PROG, KIND_BYTES, KIND_CAP_EFFECTIVE,
     KIND_CAP_INHERITABLE, KIND_CAP_PERMITTED, KIND_CAPABILITY, KIND_CRED, KIND_FILE, KIND_INT, KIND_INT8,
     KIND_INT16, KIND_KERNEL_CAP, KIND_LOAD_INFO, KIND_LONG, KIND_MODULE, KIND_NET_DEVICE, KIND_PATH,
     KIND_PERF_EVENT, KIND_SIZE, KIND_SKB, KIND_SOCK, KIND_SOCKADDR, KIND_SOCKADDR_UN, KIND_STRING, KIND_UINT,
@@ -27,8 +28,8 @@ use serin_abi::{
 };
 use serin_btf::{BtfError, Field};
 use serin_policy::{
-    ActionPlan, ArgumentFilter, ArgumentKind, HookPlan, IdentityCondition, IdentityFilter, Membership, Part,
-    PolicyPlan, RateScope, SelectorPlan, Target, Test,
+    ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, HookPlan, IdentityCondition, IdentityFilter,
+    Membership, Part, PolicyPlan, RateScope, SelectorPlan, Target, Test,
 };
 
 use crate::binaries::Binaries;
@@ -118,7 +119,9 @@ impl Lowered {
             let first_field = fields.len() as u32;
             fields.extend(structures::fields(argument.kind, find).map_err(|error| error.to_string())?);
             let field_count = fields.len() as u32 - first_field;
-            *config = ArgumentConfig { index: argument.index.into(), kind, read, first_field, field_count };
+            let size = size(argument.kind, plan);
+            let index = argument.index.into();
+            *config = ArgumentConfig { index, kind, read, first_field, field_count, size };
         }
         limit("fields of structures", fields.len(), MAX_FIELDS)?;
         self.config.fields[..fields.len()].copy_from_slice(&fields);
@@ -179,7 +182,7 @@ impl Lowered {
     fn cost(&self, filter: &ArgumentFilter) -> u32 {
         self.config.arguments.get(filter.slot).map_or(0, |argument| match argument.kind {
             KIND_SOCK | KIND_SKB | KIND_SOCKADDR => 1,
-            KIND_STRING | KIND_SOCKADDR_UN | KIND_NET_DEVICE => 2,
+            KIND_STRING | KIND_SOCKADDR_UN | KIND_NET_DEVICE | KIND_BYTES => 2,
             KIND_FILE | KIND_PATH | KIND_BINPRM => 3,
             _ => 0,
         })
@@ -211,7 +214,7 @@ impl Lowered {
     fn word(&self, filter: &ArgumentFilter) -> u32 {
         let kind = self.config.arguments.get(filter.slot).map_or(0, |argument| argument.kind);
         match filter.part {
-            Part::Value => 0,
+            Part::Value | Part::FileType => 0,
             Part::SAddr => network::SADDR,
             Part::DAddr => network::DADDR,
             Part::SPort => network::SPORT,
@@ -344,7 +347,19 @@ fn reading(kind: ArgumentKind) -> (u32, u32) {
         ArgumentKind::PerfEvent => (KIND_PERF_EVENT, READ_FIELDS),
         ArgumentKind::BpfCmd => (KIND_BPF_CMD, READ_VALUE),
         ArgumentKind::NetDevice => (KIND_NET_DEVICE, READ_FIELDS),
+        ArgumentKind::Bytes { .. } => (KIND_BYTES, READ_BUFFER),
+        ArgumentKind::Iterator => (KIND_BYTES, READ_ITERATOR),
+        ArgumentKind::Kiocb => (KIND_FILE, READ_KIOCB),
     }
+}
+
+/// Which parameter has the number of a buffer's bytes; 64 bits wide unless the policy reads it as an `int`.
+fn size(kind: ArgumentKind, plan: &HookPlan) -> u32 {
+    let ArgumentKind::Bytes { size } = kind else { return 0 };
+    let is_int = |argument: &ArgumentPlan| {
+        argument.index == size && matches!(argument.kind, ArgumentKind::Int | ArgumentKind::Uint)
+    };
+    u32::from(size) | SIZE_IS_INT * u32::from(plan.arguments.iter().any(is_int))
 }
 
 /// Every selector posts, as the canaries ride on the event, unless an action is `NoPost`.
@@ -401,7 +416,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use serin_abi::config::{FIELD_TEXT, FieldConfig};
-    use serin_policy::{ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter, PidFilter};
+    use serin_policy::{BinaryComparison, BinaryCondition, BinaryFilter, PidFilter};
 
     use super::*;
 

@@ -104,6 +104,14 @@ pub(crate) fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         skb_sec_path_bit: sec_path.bit,
         sec_path_len: sec_path.len,
         sec_path_olen: sec_path.olen,
+        kiocb_ki_filp: at("kiocb", "ki_filp")?,
+        iter_type: at("iov_iter", "iter_type")?,
+        iter_offset: at("iov_iter", "iov_offset")?,
+        iter_count: at("iov_iter", "count")?,
+        iter_iov: at("iov_iter", "__iov").or_else(|_| at("iov_iter", "iov"))?,
+        iter_ubuf: at("iov_iter", "ubuf").or_else(|_| at("iov_iter", "iov"))?,
+        iter_is_ubuf: iterator(btf, "ITER_UBUF"),
+        iter_is_iovec: iterator(btf, "ITER_IOVEC"),
         syscall_argument,
         compat_argument,
     })
@@ -148,6 +156,11 @@ fn sec_path(btf: &Btf) -> SecPath {
         })
     };
     find().unwrap_or(SecPath { extensions: NO_FIELD, place: 0, active: 0, bit: 0, len: 0, olen: 0 })
+}
+
+/// The number of a type of `struct iov_iter`.
+fn iterator(btf: &Btf, name: &str) -> u32 {
+    btf.enumerator("iter_type", name).and_then(|number| u32::try_from(number).ok()).unwrap_or(NO_FIELD)
 }
 
 /// A field that some kernels are built without.

@@ -224,6 +224,9 @@ fn argument(to: &mut ArgumentWriter<'_>, value: &Argument) {
         Argument::Long(value) => to.type_code(3).integer(*value as u64),
         Argument::Size(value) => to.type_code(4).integer(*value),
         Argument::String(text) => to.type_code(5).text(text),
+        Argument::Bytes { bytes, original } => {
+            to.type_code(11).integer(*original).text(&String::from_utf8_lossy(bytes))
+        }
         Argument::Word(_, word) => to.type_code(5).text(word),
         Argument::File(file) => {
             let code = match file.role {

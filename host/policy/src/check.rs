@@ -189,6 +189,8 @@ const STRUCTURES: &[(&str, &[ArgumentKind], &str)] = &[
     ("struct bpf_prog", &[ArgumentKind::BpfProg], "write `bpf_prog`"),
     ("struct bpf_map", &[ArgumentKind::BpfMap], "write `bpf_map`"),
     ("struct perf_event", &[ArgumentKind::PerfEvent], "write `perf_event`"),
+    ("struct iov_iter", &[ArgumentKind::Iterator], "write `iov_iter`"),
+    ("struct kiocb", &[ArgumentKind::Kiocb], "write `kiocb`"),
     ("struct net_device", &[ArgumentKind::NetDevice], "write `net_device`"),
     // Before Linux 6.3, and since then, when the type behind `kernel_cap_t` has no name.
     ("struct kernel_cap_struct", CAPABILITY_SETS, "write `kernel_cap_t`"),
@@ -209,7 +211,7 @@ const SOCKADDRS: &[ArgumentKind] = &[ArgumentKind::Sockaddr, ArgumentKind::Socka
 /// What to write instead if an argument's type contradicts the parameter's.
 fn mismatch(kind: ArgumentKind, actual: &TypeKind) -> Option<&'static str> {
     use ArgumentKind::{
-        BpfCmd, Capability, Descriptor, Int, Int8, Int16, Long, Size, String, Uint, Uint8, Uint16,
+        BpfCmd, Bytes, Capability, Descriptor, Int, Int8, Int16, Long, Size, String, Uint, Uint8, Uint16,
     };
     match (kind, actual) {
         // Registers hold narrow integers extended to 32 bits; signedness only changes how they print.
@@ -221,7 +223,7 @@ fn mismatch(kind: ArgumentKind, actual: &TypeKind) -> Option<&'static str> {
         (Descriptor, TypeKind::Int { .. }) => None,
         // The address itself.
         (Size, TypeKind::Pointer { .. }) => None,
-        (String, TypeKind::Pointer { target }) if is_text(target) => None,
+        (String | Bytes { .. }, TypeKind::Pointer { target }) if is_text(target) => None,
         (_, TypeKind::Pointer { target }) if is_character(target) => Some("write `string`"),
         (_, TypeKind::Pointer { target }) => match STRUCTURES.iter().find(|(name, ..)| name == target) {
             Some((_, kinds, _)) if kinds.contains(&kind) => None,

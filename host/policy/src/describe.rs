@@ -51,6 +51,10 @@ const TEXTS: &[(&str, &str)] = &[
     ("spec.kprobes.args.index", "The parameter's number, counted from 0."),
     ("spec.kprobes.args.type", "How the parameter is read; checked against the kernel's types."),
     ("spec.kprobes.args.label", "A name for the argument in events."),
+    (
+        "spec.kprobes.args.sizeArgIndex",
+        "For char_buf: the parameter that says how many bytes there are, counted from 1.",
+    ),
     ("spec.kprobes.ignore", "What to put up with when the policy is loaded."),
     ("spec.kprobes.ignore.callNotFound", "Leave the hook out if this kernel has no such function."),
     (
@@ -85,7 +89,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("spec.kprobes.selectors.matchArgs.index", "The parameter's number, as in `args`; 0 if left out."),
     (
         "spec.kprobes.selectors.matchArgs.args",
-        "Another way to write the index: a list with that number alone.",
+        "Another way to write the index: a list with that number alone; two for CapabilitiesGained.",
     ),
     ("spec.kprobes.selectors.matchArgs.operator", "How the argument is compared with the values."),
     (

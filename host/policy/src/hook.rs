@@ -1,6 +1,6 @@
 //! Reads one hook: an entry of `spec.kprobes`, `fentries` or `lsmhooks`.
 
-use crate::fields::{Field, Fields};
+use crate::fields::{Field, Fields, is_default};
 use crate::lists::{List, Lists};
 use crate::report::Report;
 use crate::schema::{ARGUMENT, IGNORE, Section, TYPES};
@@ -240,7 +240,43 @@ fn read_argument(item: Field<'_>, report: &mut Report<'_>) -> Option<Option<(Arg
     let label = fields.get("label").map_or(Some(""), |label| label.optional_string(report));
     let places = ArgumentPlaces { index: index_field?.span(), kind: kind_field?.span() };
     let (index, label) = (index?, label?.into());
-    Some(kind?.map(|kind| (ArgumentPlan { index, kind, label }, places)))
+    let Some(kind) = kind? else { return Some(None) };
+    let kind = read_size(&fields, kind, places.kind, report)?;
+    Some(Some((ArgumentPlan { index, kind, label }, places)))
+}
+
+/// Completes the type of bytes by the parameter that has their number, which the file counts from 1.
+fn read_size(
+    fields: &Fields<'_>,
+    kind: ArgumentKind,
+    span: Span,
+    report: &mut Report<'_>,
+) -> Option<ArgumentKind> {
+    let size = fields.get("sizeArgIndex").filter(|size| !is_default(size.node));
+    match (kind, size) {
+        (ArgumentKind::Bytes { .. }, Some(size)) => {
+            let number = size.integer("a whole number", 1..=MAX_ARGUMENT_INDEX + 1, report)?;
+            Some(ArgumentKind::Bytes { size: number - 1 })
+        }
+        (ArgumentKind::Bytes { .. }, None) => {
+            let help = "add `sizeArgIndex: …`, the number of that parameter, counted from 1";
+            report.error_with_help(
+                span,
+                "`char_buf` needs a parameter that says how many bytes there are",
+                help,
+            );
+            None
+        }
+        (kind, None) => Some(kind),
+        (_, Some(size)) => {
+            report.error_with_help(
+                size.span(),
+                "`sizeArgIndex` belongs to the type `char_buf`",
+                "leave it out",
+            );
+            None
+        }
+    }
 }
 
 fn read_message<'n>(message: Field<'n>, report: &mut Report<'_>) -> Option<&'n str> {

@@ -18,7 +18,7 @@ mod identity;
 mod integer;
 mod lists;
 mod load;
-mod network;
+mod part;
 mod plan;
 mod policy;
 mod rate;

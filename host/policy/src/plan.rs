@@ -143,17 +143,32 @@ pub enum ArgumentKind {
     BpfCmd,
     /// A `struct net_device *`, compared by its name.
     NetDevice,
+    /// The address of bytes, of which a parameter tells how many there are.
+    Bytes {
+        /// Position of that parameter, from 0.
+        size: u8,
+    },
+    /// A `struct iov_iter *`: the bytes of its first segment.
+    Iterator,
+    /// A `struct kiocb *`: the file that is read or written.
+    Kiocb,
 }
 
 impl ArgumentKind {
     /// Whether it is compared as text: a string or a path.
     #[must_use]
     pub fn is_text(self) -> bool {
-        use ArgumentKind::{Binprm, Dentry, Descriptor, File, Filename, NetDevice, Path, SockaddrUn, String};
-        matches!(
-            self,
-            String | Filename | File | Descriptor | Path | Dentry | Binprm | SockaddrUn | NetDevice
-        )
+        use ArgumentKind::{
+            Binprm, Dentry, Descriptor, File, Filename, Kiocb, NetDevice, Path, SockaddrUn, String,
+        };
+        let is_string = matches!(self, String | Filename | SockaddrUn | NetDevice) || self.is_bytes();
+        is_string || matches!(self, File | Descriptor | Path | Dentry | Binprm | Kiocb)
+    }
+
+    /// Whether it is bytes, among which there can be NULs.
+    #[must_use]
+    pub fn is_bytes(self) -> bool {
+        matches!(self, ArgumentKind::Bytes { .. } | ArgumentKind::Iterator)
     }
 
     /// Whether it is compared as an integer.
@@ -182,6 +197,12 @@ impl ArgumentKind {
             ArgumentKind::Skb => &[SAddr, DAddr, SPort, DPort, Protocol, Family],
             ArgumentKind::Sockaddr => &[SAddr, SPort, Family],
             ArgumentKind::SockaddrUn => &[Family],
+            ArgumentKind::File
+            | ArgumentKind::Descriptor
+            | ArgumentKind::Path
+            | ArgumentKind::Dentry
+            | ArgumentKind::Binprm
+            | ArgumentKind::Kiocb => &[Part::FileType],
             _ => &[],
         }
     }
@@ -387,6 +408,8 @@ pub enum Part {
     Family,
     /// `TCP_*`
     State,
+    /// The kind of a file: the bits of `S_IFMT` in its mode.
+    FileType,
 }
 
 /// One `matchArgs` entry: the argument must match any of the values.

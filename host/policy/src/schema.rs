@@ -121,8 +121,8 @@ pub(crate) const IGNORE: Shape =
 pub(crate) const ARGUMENT: Shape = Shape {
     path: "spec.kprobes.args",
     in_list: true,
-    supported: &["index", "type", "label"],
-    later: &["resolve", "sizeArgIndex", "returnCopy", "maxData", "source", "btfType", "btfTypeModule"],
+    supported: &["index", "type", "label", "sizeArgIndex"],
+    later: &["resolve", "returnCopy", "maxData", "source", "btfType", "btfTypeModule"],
 };
 
 pub(crate) const RETURN_ARGUMENT: Shape =
@@ -175,9 +175,13 @@ pub(crate) const TYPES: Vocabulary<Option<ArgumentKind>> = Vocabulary {
         ("bpf_cmd", Some(ArgumentKind::BpfCmd)),
         ("perf_event", Some(ArgumentKind::PerfEvent)),
         ("net_device", Some(ArgumentKind::NetDevice)),
+        // Which parameter has the size is read from `sizeArgIndex`.
+        ("char_buf", Some(ArgumentKind::Bytes { size: 0 })),
+        ("iov_iter", Some(ArgumentKind::Iterator)),
+        ("kiocb", Some(ArgumentKind::Kiocb)),
         ("nop", None),
     ],
-    later: &["auto", "char_buf", "char_iovec", "kiocb", "iov_iter", "const_buf", "syscall64", "data_loc"],
+    later: &["auto", "char_iovec", "const_buf", "syscall64", "data_loc"],
 };
 
 pub(crate) const SELECTOR: Shape = Shape {
@@ -401,8 +405,10 @@ pub(crate) const ARGUMENT_OPERATORS: Vocabulary<Comparison> = Vocabulary {
         ("Family", is(Relation::Part(Part::Family))),
         ("State", is(Relation::Part(Part::State))),
         ("CapabilitiesGained", is(Relation::Gained)),
+        ("FileType", is(Relation::Part(Part::FileType))),
+        ("NotFileType", is_not(Relation::Part(Part::FileType))),
     ],
-    later: &["SubStringIgnCase", "CelExpr", "FileType", "NotFileType"],
+    later: &["SubStringIgnCase", "CelExpr"],
 };
 
 pub(crate) const MATCH_ACTIONS: Shape = Shape {

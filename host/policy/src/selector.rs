@@ -6,7 +6,7 @@ use crate::fields::{Field, Fields, is_default};
 use crate::hook::Context;
 use crate::identity;
 use crate::integer;
-use crate::network;
+use crate::part;
 use crate::report::Report;
 use crate::schema::{
     ARGUMENT_OPERATORS, Comparison, MATCH_ARGS, MATCH_BINARIES, MATCH_PARENT_BINARIES, MATCH_PIDS,
@@ -149,9 +149,11 @@ fn read_comparison(
     let ((slot, kind), comparison, values) = (argument?, comparison?, values?);
     check_operator(operator?, comparison.relation, kind, report)?;
     let (part, test) = match (comparison.relation, values) {
-        (Relation::Part(part), Some(values)) => (part, network::read(values, part, report)?),
-        (Relation::Privileged(part), _) => (part, network::privileged()),
-        (relation, Some(values)) if kind.is_text() => (Part::Value, read_texts(values, relation, report)?),
+        (Relation::Part(part), Some(values)) => (part, part::read(values, part, report)?),
+        (Relation::Privileged(part), _) => (part, part::privileged()),
+        (relation, Some(values)) if kind.is_text() => {
+            (Part::Value, read_texts(values, relation, kind, report)?)
+        }
         (relation, Some(values)) => (Part::Value, integer::read(values, relation, kind, report)?),
         (_, None) => return None,
     };
@@ -224,11 +226,11 @@ fn check_operator(
     let (message, help) = match relation {
         Relation::Part(part) | Relation::Privileged(part) if kind.parts().contains(&part) => return Some(()),
         Relation::Part(_) | Relation::Privileged(_) if kind.parts().is_empty() => (
-            "this operator compares sockets, packets and addresses; this argument is read as something else",
-            "read the argument as `sock`, `socket`, `skb` or `sockaddr`",
+            "this operator compares parts of sockets, packets, addresses or files; this argument has none",
+            "read the argument as `sock`, `skb`, `sockaddr`, `file` or the like",
         ),
         Relation::Part(_) | Relation::Privileged(_) | Relation::Gained => {
-            ("arguments of this type have nothing that this operator compares", network::operators(kind))
+            ("arguments of this type have nothing that this operator compares", part::operators(kind))
         }
         Relation::Equal if kind.is_text() => return Some(()),
         _ if kind.is_text() && compares_texts => return Some(()),
@@ -238,7 +240,7 @@ fn check_operator(
         ),
         _ if !kind.parts().is_empty() => (
             "this operator compares integers, strings and paths; this argument is read as more than one value",
-            network::operators(kind),
+            part::operators(kind),
         ),
         _ if !kind.is_integer() => {
             ("arguments of this type are reported, but cannot be compared", "leave this filter out")
@@ -300,22 +302,29 @@ fn only_argument<'n>(
     items.into_iter().next()
 }
 
-fn read_texts(values: Field<'_>, relation: Relation, report: &mut Report<'_>) -> Option<Test> {
+fn read_texts(
+    values: Field<'_>,
+    relation: Relation,
+    kind: ArgumentKind,
+    report: &mut Report<'_>,
+) -> Option<Test> {
+    let bytes = kind.is_bytes();
     let (test, longest): (fn(_) -> _, _) = match relation {
         Relation::Prefix => (Test::Prefix, MAX_VALUE),
         Relation::Postfix => (Test::Postfix, MAX_VALUE),
         Relation::SubString => (Test::SubString, MAX_SUBSTRING),
         _ => (Test::Equal, MAX_VALUE),
     };
-    Some(test(read_each(values, report, |item, report| read_text(item, longest, report))?))
+    Some(test(read_each(values, report, |item, report| read_text(item, longest, bytes, report))?))
 }
 
-fn read_text(item: Field<'_>, longest: usize, report: &mut Report<'_>) -> Option<Vec<u8>> {
-    // Older policies end values with the NUL that ends strings in the kernel.
-    let text = item.text(report)?.trim_end_matches('\0');
+fn read_text(item: Field<'_>, longest: usize, bytes: bool, report: &mut Report<'_>) -> Option<Vec<u8>> {
+    let text = item.text(report)?;
+    // Older policies end values with the NUL that ends strings in the kernel; in bytes it counts.
+    let text = if bytes { text } else { text.trim_end_matches('\0') };
     let message = if text.is_empty() {
         "an empty value cannot be compared with".into()
-    } else if text.contains('\0') {
+    } else if text.contains('\0') && !bytes {
         "a value cannot contain a NUL: strings and paths end there".into()
     } else if text.len() > longest {
         format!("this value has {} bytes; at most {longest} are compared", text.len())

@@ -58,7 +58,7 @@ fn enforces(action: &ActionPlan) -> bool {
 
 /// Whether the register holds only where it is.
 fn is_read_again(kind: ArgumentKind) -> bool {
-    matches!(kind, ArgumentKind::String | ArgumentKind::Descriptor)
+    matches!(kind, ArgumentKind::String | ArgumentKind::Descriptor | ArgumentKind::Bytes { .. })
 }
 
 #[cfg(test)]

@@ -304,6 +304,24 @@ fn capabilities_and_commands_have_names() {
 }
 
 #[test]
+fn bytes_have_a_size_and_nuls() {
+    let hook = hook(
+        "  - call: sys_write
+    args: [{index: 1, type: char_buf, sizeArgIndex: 3}, {index: 0, type: fd}]
+    selectors:
+    - matchArgs:
+      - {index: 1, operator: Equal, values: [\"a\\0b\\0\"]}
+      - {index: 0, operator: NotFileType, values: [fifo, regular]}
+",
+    );
+    assert_eq!(hook.arguments[0].kind, ArgumentKind::Bytes { size: 2 });
+    let filters = &hook.selectors[0].arguments;
+    assert_eq!(filters[0].test, Test::Equal(texts(&["a\0b\0"])));
+    let test = Test::IntEqual(vec![0o010_000, 0o100_000]);
+    assert_eq!(filters[1], ArgumentFilter { slot: 1, part: Part::FileType, negated: true, test });
+}
+
+#[test]
 fn types_and_their_values() {
     for (name, kind, value, expected) in [
         ("int", ArgumentKind::Int, "-2147483648", i64::from(i32::MIN)),

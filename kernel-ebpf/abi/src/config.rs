@@ -84,6 +84,8 @@ pub struct ArgumentConfig {
     pub first_field: u32,
     /// [`READ_FIELDS`]: how many.
     pub field_count: u32,
+    /// [`READ_BUFFER`]: which parameter says how many bytes there are; perhaps with [`SIZE_IS_INT`].
+    pub size: u32,
 }
 
 /// The value itself is the argument, or a pointer to it: as its kind says.
@@ -100,6 +102,15 @@ pub const READ_SOCKET: u32 = 4;
 pub const READ_FIELDS: u32 = 5;
 /// A pointer to an integer of 64 bits.
 pub const READ_POINTED: u32 = 6;
+/// The address of bytes: [`KIND_BYTES`](crate::record::KIND_BYTES).
+pub const READ_BUFFER: u32 = 7;
+/// A `struct iov_iter *`: [`KIND_BYTES`](crate::record::KIND_BYTES).
+pub const READ_ITERATOR: u32 = 8;
+/// A `struct kiocb *`: [`KIND_FILE`](crate::record::KIND_FILE).
+pub const READ_KIOCB: u32 = 9;
+
+/// [`ArgumentConfig::size`]: the parameter is a signed integer of 32 bits.
+pub const SIZE_IS_INT: u32 = 1 << 8;
 
 /// One step of reading a structure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

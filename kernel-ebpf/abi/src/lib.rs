@@ -42,6 +42,9 @@ pub use repeat::{CONTINUE, STOP, repeat};
 /// Longest string, in bytes, that is read, compared or reported: `PATH_MAX`.
 pub const MAX_STRING: usize = 4096;
 
+/// Most bytes of a buffer that are read, compared and reported: with the word before them as long as a string.
+pub const MAX_BYTES: usize = MAX_STRING - 8;
+
 /// Longest name of a directory entry: `NAME_MAX`.
 pub const MAX_NAME: usize = 255;
 

@@ -167,6 +167,22 @@ pub struct Offsets {
     pub sec_path_len: u32,
     /// `sec_path.olen`
     pub sec_path_olen: u32,
+    /// `kiocb.ki_filp`
+    pub kiocb_ki_filp: u32,
+    /// `iov_iter.iter_type`
+    pub iter_type: u32,
+    /// `iov_iter.iov_offset`
+    pub iter_offset: u32,
+    /// `iov_iter.count`
+    pub iter_count: u32,
+    /// `iov_iter.__iov`, or `iov` before Linux 6.4
+    pub iter_iov: u32,
+    /// `iov_iter.ubuf`, or `iov` before Linux 6.0
+    pub iter_ubuf: u32,
+    /// `iter_type` of `ITER_UBUF`: one segment; [`NO_FIELD`] before Linux 6.0.
+    pub iter_is_ubuf: u32,
+    /// `iter_type` of `ITER_IOVEC`: segments of user memory
+    pub iter_is_iovec: u32,
     /// Offsets in `pt_regs` of the registers that hold a system call's arguments, in order.
     pub syscall_argument: [u32; 6],
     /// The same for the system calls of 32-bit programs.

@@ -194,6 +194,8 @@ pub const KIND_PERF_EVENT: u32 = 46;
 pub const KIND_BPF_CMD: u32 = 47;
 /// The name of a `struct net_device`.
 pub const KIND_NET_DEVICE: u32 = 48;
+/// Bytes, behind a word that says how many there were; at most [`MAX_BYTES`](crate::MAX_BYTES) of them are here.
+pub const KIND_BYTES: u32 = 49;
 
 /// A signed 8-bit integer; eight bytes, sign-extended.
 pub const KIND_INT8: u32 = 60;

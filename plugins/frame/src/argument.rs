@@ -27,6 +27,13 @@ pub enum ArgumentValue<'a> {
         /// `inode.i_mode`; 0 if unknown.
         mode: u16,
     },
+    /// Bytes.
+    Bytes {
+        /// As text: what is not UTF-8 is replaced by U+FFFD.
+        text: &'a str,
+        /// How many there were, of which at most 4088 are here.
+        original: u64,
+    },
     /// A structure of the kernel's, named by its key in JSON, such as `sock_arg`; see [`ArgumentView::field`].
     Structure(&'a str),
     /// The value could not be read; why.
@@ -61,6 +68,7 @@ impl<'a> ArgumentView<'a> {
             8 => self.file(FileRole::Path),
             9 => self.file(FileRole::Program),
             10 => ArgumentValue::Structure(self.text()),
+            11 => ArgumentValue::Bytes { text: self.text(), original: self.integer() },
             _ => ArgumentValue::Unknown,
         }
     }
@@ -77,9 +85,9 @@ impl<'a> ArgumentView<'a> {
         self.fields().find(|field| field.key() == key).map(|field| field.value())
     }
 
-    /// The string or the file's path, if it is one of the two.
+    /// The string, the bytes as text or the file's path, if it is one of them.
     #[inline]
     pub fn as_str(&self) -> Option<&'a str> {
-        matches!(self.type_code(), 5 | 6 | 8 | 9).then(|| self.text())
+        matches!(self.type_code(), 5 | 6 | 8 | 9 | 11).then(|| self.text())
     }
 }

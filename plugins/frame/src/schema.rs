@@ -131,15 +131,15 @@ structure! {
 structure! {
     /// An argument of a hooked function; see [`ArgumentView::value`].
     ArgumentView, ArgumentWriter: 40 {
-        /// Type: 1 int, 2 uint, 3 long, 4 size, 5 string, 6 open file, 7 unreadable, 8 path, 9 program, 10 structure.
+        /// Type: 1 int, 2 uint, 3 long, 4 size, 5 string, 6 open file, 7 unreadable, 8 path, 9 program, 10 structure, 11 bytes.
         4 type_code: u8
         /// For a file, 1: the path could not be resolved to the root.
         5 incomplete: u8
         /// For a file: `inode.i_mode`; 0 if unknown.
         6 mode: u16
-        /// Integers: the value, extended to 64 bits with its sign if it has one.
+        /// Integers: the value, extended to 64 bits with its sign if it has one. Bytes: how many there were.
         8 integer: u64
-        /// A string, a file's path, why the argument was unreadable, or what structure it is: its key in JSON.
+        /// A string, bytes with U+FFFD for what is not UTF-8, a file's path, why the argument was unreadable, or what structure it is: its key in JSON.
         16 text: text
         /// The policy's label for this argument; empty if none.
         24 label: text

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod binaries;
+mod buffers;
 mod canaries;
 mod enforcement;
 mod files;
@@ -63,6 +64,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         rates::scenarios(),
         network::scenarios(),
         structures::scenarios(),
+        buffers::scenarios(),
         canaries::scenarios(),
         plugins::scenarios(),
         plugin_tools::scenarios(),

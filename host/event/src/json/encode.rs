@@ -1,5 +1,7 @@
 //! Writing JSON: objects, strings, numbers and times.
 
+use base64::Engine;
+
 /// An object that is being written. Keys are literals of serin's own and need no escaping.
 pub(super) struct Object<'a> {
     out: &'a mut Vec<u8>,
@@ -44,6 +46,14 @@ impl<'a> Object<'a> {
         let out = self.key(key);
         out.push(b'"');
         number(value, out);
+        out.push(b'"');
+    }
+
+    /// Writes bytes: a string in base64.
+    pub(super) fn bytes(&mut self, key: &'static str, value: &[u8]) {
+        let out = self.key(key);
+        out.push(b'"');
+        out.extend_from_slice(base64::engine::general_purpose::STANDARD.encode(value).as_bytes());
         out.push(b'"');
     }
 

@@ -28,6 +28,15 @@ fn argument(argument: &Argument, label: &str, out: &mut Vec<u8>) {
         Argument::Size(value) => object.long("size_arg", *value),
         Argument::String(value) => object.string("string_arg", value),
         Argument::File(value) => file(value, &mut object),
+        Argument::Bytes { bytes, original } if *original > bytes.len() as u64 => {
+            let mut truncated = Object::open(object.key("truncated_bytes_arg"));
+            if !bytes.is_empty() {
+                truncated.bytes("bytes_arg", bytes);
+            }
+            truncated.long("orig_size", *original);
+            truncated.close();
+        }
+        Argument::Bytes { bytes, .. } => object.bytes("bytes_arg", bytes),
         Argument::Word(key, word) => object.string(key, word),
         Argument::Structure(value) => fields(value.fields(), object.key(value.name())),
         Argument::Unreadable(reason) => {

@@ -50,7 +50,7 @@ fn process(random: &mut Random) -> Arc<Process> {
 }
 
 fn argument(random: &mut Random) -> Argument {
-    match random.below(8) {
+    match random.below(9) {
         0 => Argument::Int(-1 - random.below(100) as i32),
         1 => Argument::Uint(random.below(100) as u32),
         2 => Argument::Long(-1 - random.below(100) as i64),
@@ -64,6 +64,7 @@ fn argument(random: &mut Random) -> Argument {
             let address = UnixAddress { family: 1, path: random.text() };
             Argument::Structure(Box::new(Structure::UnixAddress(address)))
         }
+        7 => Argument::Bytes { bytes: random.text().into_bytes(), original: 5000 },
         _ => Argument::Unreadable("faulted"),
     }
 }
@@ -241,6 +242,9 @@ fn assert_same_kind(view: &EventView<'_>, kind: &EventKind) {
                     Argument::Long(value) => Value::Long(*value),
                     Argument::Size(value) => Value::Size(*value),
                     Argument::String(text) => Value::String(text),
+                    Argument::Bytes { bytes, original } => {
+                        Value::Bytes { text: std::str::from_utf8(bytes).unwrap(), original: *original }
+                    }
                     Argument::Word(_, word) => Value::String(word),
                     Argument::File(File { role, path, incomplete, mode }) => {
                         let role = match role {

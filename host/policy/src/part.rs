@@ -1,4 +1,4 @@
-//! Reads the values of `matchArgs` on sockets, packets and addresses.
+//! Reads the values of `matchArgs` on parts of arguments: of sockets, packets, addresses and files.
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -24,6 +24,7 @@ pub(crate) fn read(values: Field<'_>, part: Part, report: &mut Report<'_>) -> Op
         Part::Family => ("an address family", FAMILIES, u16::MAX),
         Part::Protocol => ("a protocol", PROTOCOLS, u16::MAX),
         Part::State => ("a state of a socket", STATES, u8::MAX.into()),
+        Part::FileType => return read_file_types(values, report),
         Part::SPort | Part::DPort | Part::Value => ("a port", &[], u16::MAX),
     };
     let ranges = read_each(values, report, |item, report| read_numbers(item, what, names, last, report))?;
@@ -47,6 +48,9 @@ pub(crate) fn operators(kind: ArgumentKind) -> &'static str {
         }
         ArgumentKind::Skb => {
             "write `SAddr`, `DAddr`, `SPort`, `DPort`, one of their negations, `Protocol` or `Family`"
+        }
+        _ if kind.parts() == [Part::FileType] => {
+            "write `Equal`, `Prefix`, `Postfix`, `SubString`, one of their negations, `FileType` or `NotFileType`"
         }
         ArgumentKind::Sockaddr => "write `SAddr`, `SPort`, one of their negations, or `Family`",
         _ => "write `Equal`, `Prefix`, `Postfix`, `SubString`, one of their negations, or `Family`",
@@ -85,6 +89,37 @@ fn read_numbers(
             None
         }
     }
+}
+
+/// `FileType`: what Tetragon calls the kinds of files, and their bits of `S_IFMT`.
+const FILE_TYPES: &[(&str, i64)] = &[
+    ("fifo", 0o010_000),
+    ("pipe", 0o010_000),
+    ("chr", 0o020_000),
+    ("char", 0o020_000),
+    ("dir", 0o040_000),
+    ("blk", 0o060_000),
+    ("block", 0o060_000),
+    ("reg", 0o100_000),
+    ("regular", 0o100_000),
+    ("lnk", 0o120_000),
+    ("link", 0o120_000),
+    ("sock", 0o140_000),
+    ("socket", 0o140_000),
+];
+
+fn read_file_types(values: Field<'_>, report: &mut Report<'_>) -> Option<Test> {
+    let types = read_each(values, report, |item, report| {
+        let text = item.string(report)?;
+        let known = FILE_TYPES.iter().find(|(name, _)| *name == text);
+        if known.is_none() {
+            let message = format!("{} is not a kind of file", quote(text));
+            let help = "write `reg`, `dir`, `lnk`, `chr`, `blk`, `fifo` or `sock`";
+            report.error_with_help(item.span(), message, help);
+        }
+        known.map(|(_, bits)| *bits)
+    })?;
+    Some(Test::IntEqual(types))
 }
 
 fn read_addresses(values: Field<'_>, report: &mut Report<'_>) -> Option<Test> {
