@@ -212,8 +212,10 @@ fn known_action(fields: &Fields, name: &str) -> Result<&'static str, ReadError> 
     found.ok_or_else(|| fields.wrong("action", &format!("`{name}` is no action of a policy")))
 }
 
-/// Structures of the kernel's, and numbers told in words: what is in a line is not all that there was.
-const NOT_READ_BACK: [&str; 18] = [
+/// Bytes, structures of the kernel's, and numbers told in words: what is in a line is not all that there was.
+const NOT_READ_BACK: [&str; 20] = [
+    "bytes_arg",
+    "truncated_bytes_arg",
     "sock_arg",
     "skb_arg",
     "sockaddr_arg",
