@@ -260,7 +260,7 @@ mod tests {
             (Structure::Capability(-1), "-1"),
         ] {
             let arguments = vec![(Argument::Structure(Box::new(structure)), "".into())];
-            let event = event(EventKind::Kprobe(Hook { arguments, ..hook() }));
+            let event = event(EventKind::Kprobe(Hook { arguments, returned: None, ..hook() }));
             let line = Line(&event).to_string();
             assert!(line.contains(&format!("symlinkat {expected} [symlink]")), "{line}");
         }
