@@ -19,6 +19,9 @@ use crate::programs::{Loader, Object, Sizes, map_error, program, program_error, 
 use crate::wire::Wire;
 use crate::{KernelError, Probe, Reader, capabilities, offsets};
 
+/// The program that calls hooks by system call number.
+const DISPATCH: &str = "dispatch";
+
 /// How to set up the kernel side.
 #[derive(Debug, Clone)]
 pub struct KernelConfig {
@@ -54,6 +57,8 @@ pub struct Kernel {
     pub(crate) deniers: Deniers,
     pub(crate) dispatcher: Dispatcher,
     pub(crate) hooks: Vec<Attached>,
+    /// Ids are never given out twice: records of a hook that has gone may still be on their way.
+    pub(crate) next_hook: u32,
     base: Ebpf,
     binary_ids: HashMap<MapData, [u8; BINARY_KEY], u32>,
     processes: HashMap<MapData, u32, Wire<Process>>,
@@ -90,6 +95,7 @@ impl Kernel {
             binaries: BinaryIds::new(),
             deniers: Deniers::default(),
             hooks: Vec::new(),
+            next_hook: 0,
             btf: Arc::new(btf),
             types,
             offsets,
@@ -114,11 +120,13 @@ impl Kernel {
 
     /// Gives every binary that the policies name an id that the exec program will know it by.
     ///
-    /// Processes that run already get theirs by [`Kernel::add_process`].
+    /// Processes that run already get theirs by [`Kernel::add_process`], or, if they have been added before, by
+    /// [`Kernel::name_process`]. Says whether there are new names.
     ///
     /// # Errors
     /// If the kernel's table is full.
-    pub fn name_binaries(&mut self, policies: &[PolicyPlan]) -> Result<(), KernelError> {
+    pub fn name_binaries(&mut self, policies: &[PolicyPlan]) -> Result<bool, KernelError> {
+        let before = self.binaries.len();
         let hooks = policies.iter().flat_map(|policy| &policy.hooks);
         let filters = hooks.flat_map(|hook| &hook.selectors).flat_map(|selector| &selector.binaries);
         for path in filters.flat_map(|filter| &filter.values) {
@@ -133,7 +141,7 @@ impl Kernel {
             self.binary_ids.insert(key, id, 0).map_err(|error| map_error("BINARIES", error))?;
             self.binaries.insert(path.clone(), id);
         }
-        Ok(())
+        Ok(self.binaries.len() > before)
     }
 
     /// Starts the records of exec, fork and exit.
@@ -172,8 +180,18 @@ impl Kernel {
     /// Attaches the program that calls the hooks on system calls by their number.
     pub(crate) fn attach_dispatcher(&mut self) -> Result<(), KernelError> {
         if !self.dispatcher.is_attached() {
-            self.attach_typed("dispatch", "sys_enter")?;
-            self.dispatcher.set_attached();
+            self.attach_typed(DISPATCH, "sys_enter")?;
+            self.dispatcher.set_attached(true);
+        }
+        Ok(())
+    }
+
+    /// Takes it out of the kernel again, as it costs every system call something.
+    pub(crate) fn detach_dispatcher(&mut self) -> Result<(), KernelError> {
+        if self.dispatcher.is_attached() {
+            let dispatch: &mut BtfTracePoint = program(&mut self.base, DISPATCH)?;
+            dispatch.unload().map_err(|error| program_error(DISPATCH, error))?;
+            self.dispatcher.set_attached(false);
         }
         Ok(())
     }
@@ -196,6 +214,25 @@ impl Kernel {
             }
             Err(error) => Err(map_error("PROCESSES", error)),
         }
+    }
+
+    /// Tells the programs what binary a process runs that was named after the process had started.
+    ///
+    /// # Errors
+    /// If the kernel's table is full.
+    pub fn name_process(&mut self, pid: u32, binary: &str) -> Result<(), KernelError> {
+        let Some(&id) = self.binaries.get(binary) else { return Ok(()) };
+        let known = match self.processes.get(&pid, 0) {
+            Ok(Wire(process)) => process,
+            Err(MapError::KeyNotFound) => return self.add_process(pid, binary),
+            Err(error) => return Err(map_error("PROCESSES", error)),
+        };
+        // One that has been named since has executed something meanwhile.
+        if known.binary != 0 {
+            return Ok(());
+        }
+        let named = Wire(Process { binary: id, ..known });
+        self.processes.insert(pid, named, 0).map_err(|error| map_error("PROCESSES", error))
     }
 
     /// The reader of the records; it can be taken once.

@@ -11,7 +11,9 @@
 //! 4. [`Kernel::add_process`] adds the processes that were there before.
 //! 5. [`Kernel::attach_policies`] attaches the hooks.
 //!
-//! [`Reader`] then gives the records in order.
+//! [`Reader`] then gives the records in order. Policies may come and go while it
+//! does: [`Kernel::plan_hooks`] says the ids before the first record can come,
+//! [`Kernel::detach_hooks`] takes hooks out again.
 
 mod attach;
 mod backend;
@@ -20,6 +22,7 @@ mod capabilities;
 mod counters;
 mod decode;
 mod deny;
+mod detach;
 mod dispatch;
 mod error;
 mod kernel;
@@ -39,7 +42,7 @@ pub use backend::{Backend, Enforcement};
 pub use counters::{HookCount, KernelCount};
 pub use error::{AttemptError, KernelError};
 pub use kernel::{Kernel, KernelConfig};
-pub use policies::{LoadedHook, LoadedPolicy};
+pub use policies::{LoadedHook, LoadedPolicy, PlannedHook};
 pub use probe::Probe;
 pub use reader::Reader;
 pub use ways::Way;

@@ -42,10 +42,27 @@ pub struct LoadedHook {
     pub enforcement: Option<Enforcement>,
 }
 
+/// A hook that will be attached, known before it is: the first record may come before [`Kernel::attach_policies`]
+/// returns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedHook {
+    /// The id that its records will carry.
+    pub id: u32,
+    /// Its place in [`PolicyPlan::hooks`].
+    pub index: usize,
+    /// The kernel function.
+    pub function: String,
+}
+
 /// What keeps a hook attached.
 pub(crate) struct Attached {
-    id: u32,
-    ebpf: Ebpf,
+    pub(crate) id: u32,
+    pub(crate) ebpf: Ebpf,
+    /// System call and slot, if the dispatcher calls it.
+    pub(crate) dispatched: Option<(u32, u32)>,
+    /// The LSM hooks that must be held for it to refuse.
+    pub(crate) held: Vec<&'static str>,
+    pub(crate) function: String,
 }
 
 /// A hook about to be attached.
@@ -62,15 +79,35 @@ impl Kernel {
     /// Attaches all hooks of all policies, each in the best way this kernel offers.
     ///
     /// # Errors
-    /// If a hook can be attached in no way, or not be enforced as it asks. Hooks
-    /// attached before stay until the kernel is dropped.
+    /// If a hook can be attached in no way, or not be enforced as it asks. None of
+    /// these policies is attached then.
     pub fn attach_policies(&mut self, policies: &[PolicyPlan]) -> Result<Vec<LoadedPolicy>, KernelError> {
-        let mut id = self.hooks.len() as u32;
+        let first = self.next_hook;
+        let loaded = self.attach_all(policies);
+        if loaded.is_err() {
+            self.detach(|id| id >= first)?;
+        }
+        loaded
+    }
+
+    /// The hooks of a policy, if it is the next to be attached.
+    #[must_use]
+    pub fn plan_hooks(&self, policy: &PolicyPlan) -> Vec<PlannedHook> {
+        let planned = |((index, hook), id): ((usize, &HookPlan), u32)| PlannedHook {
+            id,
+            index,
+            function: attach::function(&hook.target),
+        };
+        policy.hooks.iter().enumerate().zip(self.next_hook..).map(planned).collect()
+    }
+
+    fn attach_all(&mut self, policies: &[PolicyPlan]) -> Result<Vec<LoadedPolicy>, KernelError> {
         let mut prepared = Vec::new();
         for policy in policies {
             for (index, plan) in policy.hooks.iter().enumerate() {
+                let id = self.next_hook;
+                self.next_hook += 1;
                 prepared.push(self.prepare(&policy.name, index, plan, id)?);
-                id += 1;
             }
         }
         // The loader borrows what it hands to the programs, and outlives every hook's turn.
@@ -193,14 +230,19 @@ impl Kernel {
             .load(Object::Hook)?;
         fill(&mut ebpf, lowered)?;
         attach::attach(&mut ebpf, attempt.backend, &function, &btf)?;
+        let mut dispatched = None;
         if let (Backend::SysEnter, Target::Syscall { number, .. }) = (attempt.backend, &hook.plan.target) {
             let name = "hook_sys_enter";
             let loaded: &mut BtfTracePoint = program(&mut ebpf, name)?;
             let fd = loaded.fd().map_err(|error| program_error(name, error))?;
-            self.dispatcher.add(*number, fd)?;
+            dispatched = Some((*number, self.dispatcher.add(*number, fd)?));
             self.attach_dispatcher()?;
         }
-        Ok(Attached { id: lowered.config.hook, ebpf })
+        let held = match &attempt.enforcement {
+            Some(Enforcement::DenyByLsm(hooks)) => hooks.clone(),
+            _ => Vec::new(),
+        };
+        Ok(Attached { id: lowered.config.hook, ebpf, dispatched, held, function })
     }
 
     /// Completes a hook's configuration for one way of attaching it.
