@@ -61,7 +61,4 @@ pub enum AgentError {
     /// It is right, but this kernel can't, or not now.
     #[error("{0}")]
     Refused(String),
-    /// serin can't do this yet.
-    #[error("{0}")]
-    Unsupported(String),
 }

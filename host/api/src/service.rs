@@ -211,6 +211,5 @@ fn status(error: AgentError) -> Status {
         AgentError::AlreadyExists(_) => Status::already_exists(message),
         AgentError::Invalid(_) => Status::invalid_argument(message),
         AgentError::Refused(_) => Status::failed_precondition(message),
-        AgentError::Unsupported(_) => Status::unimplemented(message),
     }
 }

@@ -1,27 +1,25 @@
 //! Sets up the kernel side and what the reader needs to know of it.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use serin_kernel::{Kernel, KernelConfig, LoadedPolicy, Reader};
+use serin_kernel::{Kernel, KernelConfig, Reader};
 use serin_policy::{Policy, PolicyPlan};
-use serin_process::{Clock, Config, Hooks, ProcessCache};
+use serin_process::{Clock, Config, ProcessCache, Scanned};
 
-use crate::hooks::{self, Canaries};
+use crate::live::LivePolicies;
 use crate::policies;
+use crate::table::HookTable;
 
 const PROCFS: &str = "/proc";
 
 /// Everything attached, nothing read yet.
 pub(crate) struct Sensor {
-    /// Dropping it detaches everything.
-    pub kernel: Kernel,
+    /// The kernel, with everything that is attached.
+    pub policies: LivePolicies,
     pub reader: Reader,
     pub processes: ProcessCache,
-    pub hooks: Hooks,
-    pub canaries: Canaries,
-    pub loaded: Vec<LoadedPolicy>,
+    pub hooks: HookTable,
 }
 
 impl Sensor {
@@ -30,23 +28,21 @@ impl Sensor {
     ///
     /// # Errors
     /// If the kernel refuses anything. Nothing stays attached then.
-    pub(crate) fn start(config: &KernelConfig, node_name: &str, policies: &[Policy]) -> Result<Self> {
-        let plans = policies::plans(policies);
+    pub(crate) fn start(config: &KernelConfig, node_name: &str, policies: Vec<Policy>) -> Result<Self> {
         let mut kernel = Kernel::open(config)?;
         let reader = kernel.take_reader().context("the reader was taken before")?;
-        kernel.name_binaries(&plans)?;
+        kernel.name_binaries(&policies::plans(&policies))?;
         kernel.attach_processes()?;
         let mut processes = ProcessCache::new(Config::new(node_name), Clock::system());
         bootstrap(&mut kernel, &mut processes)?;
-        let loaded = kernel.attach_policies(&plans).map_err(|error| policies::at_hook(error, policies))?;
-        let (hooks, canaries) = index(&plans, &loaded);
-        Ok(Self { kernel, reader, processes, hooks, canaries, loaded })
+        let (changes, hooks) = HookTable::new();
+        let policies = LivePolicies::attach(kernel, policies, changes)?;
+        Ok(Self { policies, reader, processes, hooks })
     }
 }
 
 fn bootstrap(kernel: &mut Kernel, processes: &mut ProcessCache) -> Result<()> {
-    let scanned: Vec<_> =
-        serin_process::scan(Path::new(PROCFS)).with_context(|| format!("cannot read {PROCFS}"))?.collect();
+    let scanned: Vec<_> = scan()?.collect();
     for process in &scanned {
         kernel.add_process(process.pid, &String::from_utf8_lossy(&process.binary))?;
     }
@@ -54,18 +50,20 @@ fn bootstrap(kernel: &mut Kernel, processes: &mut ProcessCache) -> Result<()> {
     Ok(())
 }
 
-fn index(plans: &[PolicyPlan], loaded: &[LoadedPolicy]) -> (Hooks, Canaries) {
-    let (mut infos, mut canaries) = (Hooks::new(), Canaries::default());
-    for (plan, loaded) in plans.iter().zip(loaded) {
-        let name: Arc<str> = plan.name.as_str().into();
-        for hook in &loaded.hooks {
-            let Some(plan) = plan.hooks.get(hook.index) else { continue };
-            let enforcement = hook.enforcement.as_ref().map(|way| format!(", overridden by {way}"));
-            let enforcement = enforcement.unwrap_or_default();
-            tracing::info!("policy {name}: {} attached by {}{enforcement}", hook.function, hook.backend);
-            infos.insert(hook.id, hooks::info(&name, &hook.function, plan));
-            canaries.add(hook.id, &name, plan);
+/// Tells the kernel programs which processes run a binary that only this policy names.
+pub(crate) fn name_processes(kernel: &mut Kernel, policy: &PolicyPlan) -> Result<()> {
+    let selectors = policy.hooks.iter().flat_map(|hook| &hook.selectors);
+    let named: Vec<_> =
+        selectors.flat_map(|selector| &selector.binaries).flat_map(|filter| &filter.values).collect();
+    for process in scan()? {
+        let binary = String::from_utf8_lossy(&process.binary);
+        if named.iter().any(|name| **name == binary) {
+            kernel.name_process(process.pid, &binary)?;
         }
     }
-    (infos, canaries)
+    Ok(())
+}
+
+fn scan() -> Result<impl Iterator<Item = Scanned>> {
+    serin_process::scan(Path::new(PROCFS)).with_context(|| format!("cannot read {PROCFS}"))
 }

@@ -1,11 +1,14 @@
 //! What is tested, by subject.
 
+mod api;
 mod bad_input;
 mod canaries;
+mod client;
 mod enforcement;
 mod files;
 mod filters;
 mod hooks;
+mod live;
 mod losses;
 mod network;
 mod operations;
@@ -13,6 +16,7 @@ mod plugins;
 mod processes;
 mod sinks;
 mod structures;
+mod tetra;
 mod writes;
 
 use anyhow::Result;
@@ -55,6 +59,10 @@ pub(crate) fn all() -> Vec<Scenario> {
         losses::scenarios(),
         sinks::scenarios(),
         operations::scenarios(),
+        live::scenarios(),
+        api::scenarios(),
+        client::scenarios(),
+        tetra::scenarios(),
         bad_input::scenarios(),
     ];
     subjects.into_iter().flatten().collect()

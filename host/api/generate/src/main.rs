@@ -21,7 +21,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Of the .proto files in the order of their names; a test of the crate compares it.
 fn digest(folder: &Path) -> Result<String, Box<dyn Error>> {
-    let mut files = fs::read_dir(folder)?.map(|file| Ok(file?.path())).collect::<Result<Vec<_>, Box<dyn Error>>>()?;
+    let mut files =
+        fs::read_dir(folder)?.map(|file| Ok(file?.path())).collect::<Result<Vec<_>, Box<dyn Error>>>()?;
     files.sort();
     let mut hash = Sha256::new();
     for file in files {
