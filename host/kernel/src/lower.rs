@@ -377,9 +377,8 @@ fn descriptors(actions: &[ActionPlan]) -> (u32, u32) {
 }
 
 /// Whether a policy has descriptors followed, so that the others may meet their names.
-pub(crate) fn follows(policies: &[PolicyPlan]) -> bool {
-    let selectors = policies.iter().flat_map(|policy| &policy.hooks).flat_map(|hook| &hook.selectors);
-    selectors.flat_map(|selector| &selector.actions).any(|action| action_bit(action) == ACTION_FOLLOW)
+pub(crate) fn follows(selector: &SelectorPlan) -> bool {
+    selector.actions.iter().any(|action| action_bit(action) == ACTION_FOLLOW)
 }
 
 fn signal(action: &ActionPlan) -> Option<u32> {

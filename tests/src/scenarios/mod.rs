@@ -1,14 +1,17 @@
 //! What is tested, by subject.
 
+mod api;
 mod bad_input;
 mod binaries;
 mod canaries;
+mod client;
 mod enforcement;
 mod files;
 mod filters;
 mod hooks;
 mod identity;
 mod lists;
+mod live;
 mod losses;
 mod network;
 mod operations;
@@ -20,6 +23,7 @@ mod returns;
 mod sections;
 mod sinks;
 mod structures;
+mod tetra;
 mod writes;
 
 use anyhow::Result;
@@ -69,6 +73,10 @@ pub(crate) fn all() -> Vec<Scenario> {
         losses::scenarios(),
         sinks::scenarios(),
         operations::scenarios(),
+        live::scenarios(),
+        api::scenarios(),
+        client::scenarios(),
+        tetra::scenarios(),
         bad_input::scenarios(),
     ];
     subjects.into_iter().flatten().collect()
