@@ -28,7 +28,7 @@ use serin_abi::{
 use serin_btf::{BtfError, Field};
 use serin_policy::{
     ActionPlan, ArgumentFilter, ArgumentKind, HookPlan, IdentityCondition, IdentityFilter, Membership, Part,
-    PolicyPlan, RateScope, SelectorPlan, Target, Test,
+    RateScope, SelectorPlan, Target, Test,
 };
 
 use crate::binaries::Binaries;
@@ -376,7 +376,7 @@ fn descriptors(actions: &[ActionPlan]) -> (u32, u32) {
     actions.iter().find_map(taken).map_or((0, 0), |(first, second)| (first as u32, second as u32))
 }
 
-/// Whether a policy has descriptors followed, so that the others may meet their names.
+/// Whether a selector has descriptors followed, so that the others may meet their names.
 pub(crate) fn follows(selector: &SelectorPlan) -> bool {
     selector.actions.iter().any(|action| action_bit(action) == ACTION_FOLLOW)
 }
@@ -400,7 +400,9 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use serin_abi::config::{FIELD_TEXT, FieldConfig};
-    use serin_policy::{ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter, PidFilter};
+    use serin_policy::{
+        ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter, PidFilter, PolicyPlan,
+    };
 
     use super::*;
 

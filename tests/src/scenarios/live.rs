@@ -163,7 +163,7 @@ spec:
     let mut agent = Setup::new()?.start()?;
     let mut api = agent.api()?;
     let before = Loaded::now();
-    let mut reported = |agent: &mut Agent| -> Result<BTreeSet<String>> {
+    let reported = |agent: &mut Agent| -> Result<BTreeSet<String>> {
         let ended = trigger::seek(86)?;
         agent.settle()?;
         let hits = agent.hits_of(ended.pid);
