@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::api::Api;
 use crate::bpf::Loaded;
 use crate::trigger;
 
@@ -46,6 +47,7 @@ pub(crate) struct Setup {
     folder: TempDir,
     policies: PathBuf,
     pipeline: PathBuf,
+    socket: PathBuf,
     without_capabilities: &'static [u32],
     without_btf: bool,
 }
@@ -57,7 +59,9 @@ impl Setup {
         let policies = folder.path().join("policies");
         std::fs::create_dir(&policies)?;
         let pipeline = folder.path().join("pipeline.yaml");
-        let setup = Self { folder, policies, pipeline, without_capabilities: &[], without_btf: false };
+        let socket = folder.path().join("api/serin.sock");
+        let setup =
+            Self { folder, policies, pipeline, socket, without_capabilities: &[], without_btf: false };
         setup.pipeline(BARE_PIPELINE)
     }
 
@@ -86,6 +90,12 @@ impl Setup {
         Ok(self)
     }
 
+    /// Serves the API at this path.
+    pub(crate) fn at_socket(mut self, socket: &Path) -> Self {
+        self.socket = socket.into();
+        self
+    }
+
     /// Starts the agent without these capabilities.
     pub(crate) fn without_capabilities(mut self, capabilities: &'static [u32]) -> Self {
         self.without_capabilities = capabilities;
@@ -110,8 +120,15 @@ impl Setup {
         let (sender, output) = channel();
         forward(child.stdout.take(), Line::Stdout, sender.clone());
         forward(child.stderr.take(), Line::Stderr, sender);
-        let mut agent =
-            Agent { child, output, events: Vec::new(), log: Vec::new(), before, folder: self.folder };
+        let mut agent = Agent {
+            child,
+            output,
+            events: Vec::new(),
+            log: Vec::new(),
+            before,
+            socket: self.socket,
+            folder: self.folder,
+        };
         agent
             .wait_until(|agent| agent.log.last().is_some_and(|line| line.contains(READY)))
             .context("not ready")?;
@@ -157,6 +174,7 @@ impl Setup {
         command.arg("run").arg("--policies").arg(&self.policies);
         command.arg("--pipeline").arg(&self.pipeline);
         command.arg("--metrics").arg(endpoint(self.folder.path()));
+        command.arg("--api-socket").arg(&self.socket);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if !self.without_capabilities.is_empty() {
             trigger::without_capabilities(&mut command, self.without_capabilities);
@@ -203,6 +221,7 @@ pub(crate) struct Agent {
     /// Every line on standard error so far.
     pub(crate) log: Vec<String>,
     before: Loaded,
+    socket: PathBuf,
     /// The files it was started with, which must outlive it.
     folder: TempDir,
 }
@@ -241,6 +260,16 @@ impl Agent {
     pub(crate) fn wait_for_log(&mut self, text: &str) -> Result<()> {
         self.wait_until(|agent| agent.log.iter().any(|line| line.contains(text)))
             .with_context(|| format!("nothing about {text:?} in the log"))
+    }
+
+    /// Where its API is served.
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// A client of its API.
+    pub(crate) fn api(&self) -> Result<Api> {
+        Api::connect(&self.socket)
     }
 
     /// Sends the agent a signal.
@@ -347,7 +376,7 @@ pub(crate) fn is_exit_of(event: &Value, pid: u32) -> bool {
 }
 
 /// Waits until the kernel has freed everything that was not there before: it does so a little after the last user has gone.
-fn nothing_left(before: &Loaded) -> Result<()> {
+pub(crate) fn nothing_left(before: &Loaded) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let (programs, links) = Loaded::now().added_since(before);

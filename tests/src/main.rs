@@ -6,6 +6,7 @@
 //! same binary runs natively and in each kernel that `cargo xtask test` boots.
 
 mod agent;
+mod api;
 mod bench;
 mod bpf;
 mod component;

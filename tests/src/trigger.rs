@@ -12,6 +12,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::bpf;
 
@@ -255,6 +256,12 @@ impl Waiting {
         Self::start(command(&["change-later"])?)
     }
 
+    /// Starts a process that, when told to go, makes failing links to /etc/passwd with the names `/proc/none/0` and so
+    /// on, until it is told to go again, and then says how many.
+    pub(crate) fn linking() -> Result<Self> {
+        Self::start(command(&["link-on-and-on"])?)
+    }
+
     /// Starts a process that moves to a cgroup, becomes a trigger there, and does nothing.
     pub(crate) fn in_cgroup(cgroup: &Path) -> Result<Self> {
         let mut command = Command::new("sh");
@@ -392,7 +399,12 @@ fn act(words: &[&str]) -> Result<u8> {
             ensure!(result == 0, "setresuid: error {result}");
             symlinkat("/etc/hostname", "")?;
         }
-        ["symlink-later", ..] | ["flood", ..] | ["change-later"] => {}
+        ["link-on-and-on"] if told_to_go()? => {
+            say(0)?;
+            say(link_until_told()?)?;
+            wait_for_end()?;
+        }
+        ["symlink-later", ..] | ["flood", ..] | ["change-later"] | ["link-on-and-on"] => {}
         _ => bail!("unknown trigger {words:?}"),
     }
     Ok(0)
@@ -406,6 +418,19 @@ fn say(errno: i32) -> Result<()> {
 /// Whether it came: the other side may also end this process without it.
 fn told_to_go() -> Result<bool> {
     Ok(std::io::stdin().lines().next().transpose()?.is_some())
+}
+
+/// Makes links until there is something to read; how many.
+fn link_until_told() -> Result<i32> {
+    let input = std::io::stdin();
+    for count in 0.. {
+        let mut readable = [PollFd::new(&input, PollFlags::IN)];
+        if poll(&mut readable, Some(&Timespec { tv_sec: 0, tv_nsec: 200_000 }))? > 0 {
+            return Ok(count);
+        }
+        ensure!(symlinkat("/etc/passwd", &format!("/proc/none/{count}"))? != 0);
+    }
+    bail!("too many links")
 }
 
 fn wait_for_end() -> Result<()> {

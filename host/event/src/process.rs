@@ -53,8 +53,28 @@ pub struct Flags {
     pub miss: bool,
 }
 
+impl Flags {
+    /// Tetragon's words for what is set, in its order.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        [
+            (self.execve, "execve"),
+            (self.proc_fs, "procFS"),
+            (self.truncated_arguments, "truncArgs"),
+            (self.miss, "miss"),
+            (self.error_filename, "errorFilename"),
+            (self.root_cwd, "rootcwd"),
+            (self.error_cwd, "errorCWD"),
+            (self.clone, "clone"),
+        ]
+        .into_iter()
+        .filter_map(|(set, name)| set.then_some(name))
+    }
+}
+
 /// Length of a container id: 32 bytes in hexadecimal.
 const CONTAINER_ID_LENGTH: usize = 64;
+/// Tetragon cuts container ids to this many characters in `docker`.
+const DOCKER_ID_LENGTH: usize = 31;
 
 impl Process {
     /// Id of the container that the process runs in, from its [`cgroup`](Self::cgroup).
@@ -81,6 +101,19 @@ impl Process {
             let separate = prefix.is_empty() || prefix.ends_with(['-', ':']);
             (separate && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
         })
+    }
+
+    /// The start of the [`container_id`](Self::container_id) that Tetragon tells as `docker`.
+    pub fn docker(&self) -> Option<&str> {
+        self.container_id()?.get(..DOCKER_ID_LENGTH)
+    }
+
+    /// The arguments as one string: joined by spaces, an argument with a space in it in quotes.
+    pub fn command_arguments(&self) -> String {
+        let quoted = |argument: &String| {
+            if argument.contains(' ') { format!("\"{argument}\"") } else { argument.clone() }
+        };
+        self.arguments.iter().map(quoted).collect::<Vec<_>>().join(" ")
     }
 }
 

@@ -10,7 +10,7 @@ use serin_policy::{BinaryComparison, BinaryCondition, PolicyPlan, SelectorPlan};
 use crate::lower::text;
 
 /// Every condition on binaries that differs from the others, by its number in [`BinarySets`].
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Binaries {
     sets: HashMap<BinaryCondition, u32>,
     /// Paths that are found by one look-up.
@@ -20,13 +20,18 @@ pub(crate) struct Binaries {
 }
 
 /// A value that the exec program compares: see [`Pattern`].
+#[derive(Clone)]
 struct Value {
     comparison: BinaryComparison,
     text: String,
     set: u32,
 }
 
-/// A process that was there before the programs were.
+/// Filters on binaries that [`crate::Kernel::name_binaries`] has just added.
+#[derive(Debug)]
+pub struct NewFilters(pub(crate) BinarySets);
+
+/// A process that was there before the programs, or the filters, were.
 #[derive(Debug, Clone, Copy)]
 pub struct ExistingProcess<'p> {
     /// Its id.
@@ -49,17 +54,29 @@ impl Binaries {
     /// Says which limit they exceed.
     pub(crate) fn of(policies: &[PolicyPlan]) -> Result<Self, String> {
         let mut binaries = Self::default();
+        binaries.extend(policies)?;
+        Ok(binaries)
+    }
+
+    /// Adds those of more policies, behind those that are there; the new ones.
+    ///
+    /// # Errors
+    /// Says which limit they exceed. Not to be used any more then.
+    pub(crate) fn extend(&mut self, policies: &[PolicyPlan]) -> Result<BinarySets, String> {
+        let before = self.sets.len();
         let selectors = policies.iter().flat_map(|policy| &policy.hooks).flat_map(|hook| &hook.selectors);
         for condition in selectors.flat_map(conditions) {
-            binaries.add(condition);
+            self.add(condition);
         }
-        let count = binaries.sets.len();
+        let count = self.sets.len();
         if count > MAX_BINARY_SETS {
             return Err(format!(
                 "{count} different filters on binaries, where all policies can have at most {MAX_BINARY_SETS}"
             ));
         }
-        Ok(binaries)
+        let mut new = BinarySets::NONE;
+        (before..count).for_each(|set| new.insert(set as u32));
+        Ok(new)
     }
 
     fn add(&mut self, condition: &BinaryCondition) {
@@ -131,11 +148,16 @@ impl Binaries {
             }
             for process in line.into_iter().rev() {
                 let above = known.get(&process.parent).copied().unwrap_or_default();
-                known.insert(process.pid, self.sets_of(process.binary).with(above.common(self.inherited)));
+                known.insert(process.pid, self.after_exec(process.binary, above));
             }
             known.get(&pid).copied().unwrap_or_default()
         };
         processes.iter().map(|process| (process.pid, sets(process.pid), sets(process.parent))).collect()
+    }
+
+    /// What holds for a process that has executed this program, and for which this held before.
+    pub(crate) fn after_exec(&self, path: &str, before: BinarySets) -> BinarySets {
+        self.sets_of(path).with(before.common(self.inherited))
     }
 
     /// What holds for a path.
@@ -247,6 +269,27 @@ mod tests {
             (8, [none, none]),
         ];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn filters_of_policies_that_come_later_are_appended() {
+        let before = [
+            condition(BinaryComparison::Equal, "/bin/a", false),
+            condition(BinaryComparison::Prefix, "/bin/", false),
+        ];
+        let later = [
+            condition(BinaryComparison::Postfix, "/a", true),
+            condition(BinaryComparison::Equal, "/bin/a", false),
+            condition(BinaryComparison::Equal, "/bin/a", true),
+        ];
+        let mut binaries = Binaries::of(&[policy(&before)]).unwrap();
+        let new = binaries.extend(&[policy(&later)]).unwrap();
+        let sets: Vec<_> = before.iter().chain(&later).map(|condition| binaries.set(condition)).collect();
+        assert_eq!(sets, [Some(0), Some(1), Some(2), Some(0), Some(3)]);
+        assert_eq!([0, 1, 2, 3].map(|set| new.contains(set)), [false, false, true, true]);
+        let patterns: Vec<_> = binaries.patterns().map(|pattern| pattern.set).collect();
+        assert_eq!(patterns, [1, 2]);
+        assert_eq!(binaries.extend(&[policy(&later)]), Ok(BinarySets::NONE));
     }
 
     #[test]

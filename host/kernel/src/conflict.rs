@@ -19,7 +19,7 @@ pub(crate) struct Conflicts {
 }
 
 impl Conflicts {
-    /// Takes note of the system calls that these policies override, before any hook is attached.
+    /// Takes note of the system calls that these policies override, before any of their hooks is attached.
     pub(crate) fn announce(&mut self, policies: &[PolicyPlan]) {
         let hooks = policies.iter().flat_map(|policy| &policy.hooks);
         let overridden =
@@ -35,6 +35,12 @@ impl Conflicts {
     /// Takes note of a trampoline on this function.
     pub(crate) fn has_trampoline_now(&mut self, function: &str) {
         self.trampolines.insert(function.into());
+    }
+
+    /// Forgets the trampolines on all functions but these. That a policy overrides a function is never forgotten: it
+    /// may come back, and would find itself defeated.
+    pub(crate) fn retain_trampolines(&mut self, functions: &HashSet<&str>) {
+        self.trampolines.retain(|function| functions.contains(function.as_str()));
     }
 
     /// Whether there is a trampoline on this function.

@@ -77,24 +77,51 @@ pub(crate) static POINT_BITS: [u64; 64] = {
 };
 
 /// The bits of LSM hooks in marks, given out as they are needed.
-#[derive(Default)]
-pub(crate) struct Points(Vec<&'static str>);
+///
+/// A task may still be marked when the policy that marked it has gone. So a bit that is given back is given out again
+/// only when all others have had their turn: an old mark means nothing to a new policy.
+pub(crate) struct Points {
+    hooks: [Option<&'static str>; 64],
+    next: usize,
+}
+
+impl Default for Points {
+    fn default() -> Self {
+        Self { hooks: [None; 64], next: 0 }
+    }
+}
 
 impl Points {
     /// The bits of these hooks; `None` if all 64 are given out.
     pub(crate) fn bits(&mut self, hooks: &[&'static str]) -> Option<u64> {
-        hooks.iter().try_fold(0, |bits, hook| {
-            let index = self.0.iter().position(|known| known == hook).unwrap_or_else(|| {
-                self.0.push(hook);
-                self.0.len() - 1
-            });
-            (index < 64).then(|| bits | 1 << index)
-        })
+        hooks
+            .iter()
+            .try_fold(0, |bits, hook| Some(bits | 1 << self.index(hook).or_else(|| self.give_out(hook))?))
     }
 
     /// A hook's bit.
     fn bit(&self, hook: &str) -> Option<&'static u64> {
-        POINT_BITS.get(self.0.iter().position(|known| *known == hook)?)
+        POINT_BITS.get(self.index(hook)?)
+    }
+
+    fn index(&self, hook: &str) -> Option<usize> {
+        self.hooks.iter().position(|known| *known == Some(hook))
+    }
+
+    fn give_out(&mut self, hook: &'static str) -> Option<usize> {
+        let free = |index: &usize| self.hooks.get(*index).is_some_and(Option::is_none);
+        let index = (self.next..64).chain(0..self.next).find(free)?;
+        *self.hooks.get_mut(index)? = Some(hook);
+        self.next = (index + 1) % 64;
+        Some(index)
+    }
+
+    /// Gives back the bits of all hooks but these.
+    fn retain(&mut self, kept: impl Fn(&str) -> bool) {
+        self.hooks
+            .iter_mut()
+            .filter(|hook| hook.is_some_and(|hook| !kept(hook)))
+            .for_each(|hook| *hook = None);
     }
 }
 
@@ -142,6 +169,13 @@ impl Deniers {
         self.clear.insert(function.into(), ebpf);
         Ok(())
     }
+
+    /// Detaches what only hooks that have gone needed. They must have been detached before, as they mark tasks.
+    pub(crate) fn retain(&mut self, holds: impl Fn(&str) -> bool, clears: impl Fn(&str) -> bool) {
+        self.lsm.retain(|hook, _| holds(hook));
+        self.points.retain(holds);
+        self.clear.retain(|function, _| clears(function));
+    }
 }
 
 #[cfg(test)]
@@ -163,5 +197,21 @@ mod tests {
         assert_eq!(points.bits(&["b", "c"]), Some(0b110));
         assert_eq!(points.bit("c"), Some(&0b100));
         assert_eq!(points.bit("unknown"), None);
+    }
+
+    #[test]
+    fn a_bit_that_was_given_back_waits_for_its_turn() {
+        let mut points = Points::default();
+        assert_eq!(points.bits(&["a", "b"]), Some(0b11));
+        points.retain(|hook| hook == "a");
+        assert_eq!(points.bit("b"), None);
+        assert_eq!(points.bits(&["a", "c", "b"]), Some(0b1101));
+        for _ in 4..64 {
+            points.retain(|hook| hook != "c");
+            points.bits(&["c"]);
+        }
+        assert_eq!(points.bit("c"), Some(&(1 << 63)));
+        points.retain(|hook| hook != "c");
+        assert_eq!(points.bits(&["c"]), Some(0b10));
     }
 }

@@ -96,6 +96,14 @@ pub enum KernelError {
         /// Every way that was tried and why it failed.
         attempts: Vec<AttemptError>,
     },
+    /// The dispatcher has no slot left for a hook.
+    #[error("more than {0} hooks on the dispatcher")]
+    DispatcherFull(u32),
+    /// Processes executed programs faster than the agent could hold them against new filters on binaries.
+    #[error(
+        "running processes could not be held against new filters on binaries, as they changed all the time"
+    )]
+    Restless,
     /// A trampoline on the function keeps `bpf_override_return` from working.
     #[error("a hook that was attached before is on the function by a trampoline, which defeats it")]
     OverrideDefeated,

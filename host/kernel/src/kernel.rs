@@ -11,7 +11,7 @@ use serin_abi::identity::Origin;
 use serin_abi::{BINARY_KEY, BinarySets, Offsets, Process};
 use serin_policy::PolicyPlan;
 
-use crate::binaries::{Binaries, ExistingProcess, binary_patterns};
+use crate::binaries::{Binaries, ExistingProcess, NewFilters, binary_patterns};
 use crate::bpffs::PinDirectory;
 use crate::conflict::Conflicts;
 use crate::counters::{CpuCounterMap, KernelCount};
@@ -24,6 +24,11 @@ use crate::programs::{Loader, Object, Sizes, map_error, program, program_error, 
 use crate::wire::Wire;
 use crate::{KernelError, Probe, Reader, capabilities, offsets};
 
+/// The program that calls hooks by system call number.
+const DISPATCH: &str = "dispatch";
+/// The same for returns.
+const DISPATCH_RETURN: &str = "dispatch_return";
+
 /// How to set up the kernel side.
 #[derive(Debug, Clone)]
 pub struct KernelConfig {
@@ -35,7 +40,8 @@ pub struct KernelConfig {
     pub ring_size: u32,
     /// Processes that can be followed at once.
     pub processes: u32,
-    /// Room for values of filters on binaries that are compared one by one. Each takes 4 KiB.
+    /// Room for values of filters on binaries that are compared one by one, of policies that come later. Each takes
+    /// 4 KiB.
     pub binary_patterns: u32,
     /// Descriptors that can be followed at once; 0 if no policy follows any. Each takes 4 KiB.
     pub followed: u32,
@@ -44,15 +50,16 @@ pub struct KernelConfig {
 }
 
 impl KernelConfig {
-    /// The same, with room for what these policies need.
+    /// The same, with room for what these policies need, on top of what there is for policies that come later.
     #[must_use]
     pub fn with_room_for(&self, policies: &[PolicyPlan]) -> Self {
         /// 16 MiB, and for the descriptors of some hundred processes.
         const FOLLOWED: u32 = 4096;
         let patterns = u32::try_from(binary_patterns(policies)).unwrap_or(u32::MAX);
+        let mut selectors = policies.iter().flat_map(|policy| &policy.hooks).flat_map(|hook| &hook.selectors);
         Self {
-            binary_patterns: self.binary_patterns.max(patterns),
-            followed: if follows(policies) { self.followed.max(FOLLOWED) } else { self.followed },
+            binary_patterns: self.binary_patterns.saturating_add(patterns),
+            followed: if selectors.any(follows) { self.followed.max(FOLLOWED) } else { self.followed },
             keep_origins: self.keep_origins || asks_for_changes(policies),
             ..self.clone()
         }
@@ -86,6 +93,8 @@ pub struct Kernel {
     pub(crate) return_dispatcher: Dispatcher,
     pub(crate) hooks: Vec<Attached>,
     pub(crate) conflicts: Conflicts,
+    /// Ids are never given out twice: records of a hook that has gone may still be on their way.
+    pub(crate) next_hook: u32,
     base: Ebpf,
     binary_maps: BinaryMaps,
     processes: HashMap<MapData, u32, Wire<Process>>,
@@ -144,6 +153,7 @@ impl Kernel {
             deniers: Deniers::default(),
             hooks: Vec::new(),
             conflicts: Conflicts::default(),
+            next_hook: 0,
             btf: Arc::new(btf),
             types,
             offsets,
@@ -168,22 +178,39 @@ impl Kernel {
 
     /// Tells the exec program which binaries the policies ask for.
     ///
-    /// Processes that run already are held against them by [`Kernel::add_processes`].
+    /// Processes that run already are held against them by [`Kernel::add_processes`], or, if they have been added
+    /// before, by [`Kernel::classify_again`]. Gives the filters that are new. They stay, even when
+    /// their policies go.
     ///
     /// # Errors
-    /// If the policies have more filters on binaries than there can be, or the kernel's tables are full.
-    pub fn name_binaries(&mut self, policies: &[PolicyPlan]) -> Result<(), KernelError> {
-        self.binaries = Binaries::of(policies).map_err(KernelError::Binaries)?;
-        for (path, sets) in self.binaries.paths() {
-            let inserted = self.binary_maps.paths.insert(path, Wire(sets), 0);
-            inserted.map_err(|error| map_error("BINARIES", error))?;
+    /// If the policies have more filters on binaries than there can be, or the kernel's tables are full. Nothing is
+    /// changed then but tables that nothing looks at.
+    pub fn name_binaries(&mut self, policies: &[PolicyPlan]) -> Result<Option<NewFilters>, KernelError> {
+        let mut binaries = self.binaries.clone();
+        let new = binaries.extend(policies).map_err(KernelError::Binaries)?;
+        if new == BinarySets::NONE {
+            return Ok(None);
         }
-        for (index, pattern) in self.binaries.patterns().enumerate() {
+        let (used, room) = (binaries.patterns().count(), self.sizes.binary_patterns as usize);
+        if used > room {
+            return Err(KernelError::Binaries(format!(
+                "{used} values of filters on binaries that are compared one by one, and the agent has made room for \
+                 {room} when it started: start it with these policies"
+            )));
+        }
+        // Their number last: what is behind it is not looked at.
+        for (index, pattern) in binaries.patterns().enumerate().skip(self.binaries.patterns().count()) {
             let set = self.binary_maps.patterns.set(index as u32, Wire(pattern), 0);
             set.map_err(|error| map_error("BINARY_PATTERNS", error))?;
         }
-        let set = self.binary_maps.table.set(0, Wire(self.binaries.table()), 0);
-        set.map_err(|error| map_error("BINARY_TABLE", error))
+        for (path, sets) in binaries.paths() {
+            let inserted = self.binary_maps.paths.insert(path, Wire(sets), 0);
+            inserted.map_err(|error| map_error("BINARIES", error))?;
+        }
+        let set = self.binary_maps.table.set(0, Wire(binaries.table()), 0);
+        set.map_err(|error| map_error("BINARY_TABLE", error))?;
+        self.binaries = binaries;
+        Ok(Some(NewFilters(new)))
     }
 
     /// Starts the records of exec, fork and exit.
@@ -222,8 +249,8 @@ impl Kernel {
     /// Attaches the program that calls the hooks on system calls by their number.
     pub(crate) fn attach_dispatcher(&mut self) -> Result<(), KernelError> {
         if !self.dispatcher.is_attached() {
-            self.attach_typed("dispatch", "sys_enter")?;
-            self.dispatcher.set_attached();
+            self.attach_typed(DISPATCH, "sys_enter")?;
+            self.dispatcher.set_attached(true);
         }
         Ok(())
     }
@@ -231,8 +258,22 @@ impl Kernel {
     /// The same for returns.
     pub(crate) fn attach_return_dispatcher(&mut self) -> Result<(), KernelError> {
         if !self.return_dispatcher.is_attached() {
-            self.attach_typed("dispatch_return", "sys_exit")?;
-            self.return_dispatcher.set_attached();
+            self.attach_typed(DISPATCH_RETURN, "sys_exit")?;
+            self.return_dispatcher.set_attached(true);
+        }
+        Ok(())
+    }
+
+    /// Takes the dispatchers that no hook needs out of the kernel again, as they cost every system call something.
+    pub(crate) fn detach_dispatchers(&mut self) -> Result<(), KernelError> {
+        for (name, dispatcher) in
+            [(DISPATCH, &mut self.dispatcher), (DISPATCH_RETURN, &mut self.return_dispatcher)]
+        {
+            if dispatcher.is_attached() && dispatcher.is_empty() {
+                let dispatch: &mut BtfTracePoint = program(&mut self.base, name)?;
+                dispatch.unload().map_err(|error| program_error(name, error))?;
+                dispatcher.set_attached(false);
+            }
         }
         Ok(())
     }
@@ -270,6 +311,70 @@ impl Kernel {
         }
     }
 
+    /// Holds processes that have been added before against new filters. Says whether that changed anything: then there
+    /// may be others, forked meanwhile, so look at all processes again.
+    ///
+    /// `binary` says what a process runs now.
+    ///
+    /// # Errors
+    /// If the kernel's table can't be read or written.
+    pub fn classify_again(
+        &mut self,
+        new: &NewFilters,
+        processes: &[ExistingProcess<'_>],
+        binary: impl Fn(u32) -> Option<String>,
+    ) -> Result<bool, KernelError> {
+        let mut changed = false;
+        let classified = self.binaries.classify(processes);
+        for (process, (pid, own, parent)) in processes.iter().zip(classified) {
+            let Some(known) = self.known(pid)? else { continue };
+            let binaries = known.binaries.with(own.common(new.0));
+            let parent_binaries = known.parent_binaries.with(parent.common(new.0));
+            let as_before = (binaries, parent_binaries) == (known.binaries, known.parent_binaries);
+            let runs_it = || binary(pid).is_some_and(|binary| binary == process.binary);
+            // What has been executed meanwhile has been held against the new filters already.
+            if as_before || !runs_it() {
+                continue;
+            }
+            changed = true;
+            self.reclassify(pid, Process { binaries, parent_binaries, ..known })?;
+            if !runs_it() {
+                self.repeat_exec(pid, &known, &binary)?;
+            }
+        }
+        Ok(changed)
+    }
+
+    /// What was written may have taken the place of what an exec had written just before: so do what that did.
+    fn repeat_exec(
+        &mut self,
+        pid: u32,
+        before: &Process,
+        binary: &impl Fn(u32) -> Option<String>,
+    ) -> Result<(), KernelError> {
+        let Some(path) = binary(pid) else { return Ok(()) };
+        let binaries = self.binaries.after_exec(&path, before.binaries);
+        self.reclassify(pid, Process { binaries, ..*before })
+    }
+
+    fn known(&self, pid: u32) -> Result<Option<Process>, KernelError> {
+        match self.processes.get(&pid, 0) {
+            Ok(Wire(process)) => Ok(Some(process)),
+            Err(MapError::KeyNotFound) => Ok(None),
+            Err(error) => Err(map_error("PROCESSES", error)),
+        }
+    }
+
+    /// Changes what is known of a process, unless it has ended.
+    fn reclassify(&mut self, pid: u32, process: Process) -> Result<(), KernelError> {
+        /// `BPF_EXIST`
+        const EXIST: u64 = 2;
+        match self.processes.insert(pid, Wire(process), EXIST) {
+            Err(error) if is_absent(&error) => Ok(()),
+            inserted => inserted.map_err(|error| map_error("PROCESSES", error)),
+        }
+    }
+
     /// The reader of the records; it can be taken once.
     pub fn take_reader(&mut self) -> Option<Reader> {
         Some(Reader::new(self.ring.take()?, self.counters.clone()))
@@ -282,6 +387,10 @@ impl Kernel {
     pub fn count(&self) -> Result<KernelCount, KernelError> {
         self.counters.sum()
     }
+}
+
+fn is_absent(error: &MapError) -> bool {
+    matches!(error, MapError::SyscallError(error) if error.io_error.kind() == std::io::ErrorKind::NotFound)
 }
 
 fn exists(error: &MapError) -> bool {

@@ -11,7 +11,10 @@
 //! 4. [`Kernel::add_processes`] adds the processes that were there before.
 //! 5. [`Kernel::attach_policies`] attaches the hooks.
 //!
-//! [`Reader`] then gives the records in order.
+//! [`Reader`] then gives the records in order. Policies may come and go while it
+//! does: [`Kernel::classify_again`] holds running processes against their filters on
+//! binaries, [`Kernel::plan_hooks`] says the ids before the first record can come,
+//! [`Kernel::detach_hooks`] takes hooks out again.
 
 mod attach;
 mod backend;
@@ -22,6 +25,7 @@ mod conflict;
 mod counters;
 mod decode;
 mod deny;
+mod detach;
 mod dispatch;
 mod error;
 mod identity;
@@ -39,11 +43,11 @@ mod ways;
 mod wire;
 
 pub use backend::{Backend, Enforcement};
-pub use binaries::ExistingProcess;
+pub use binaries::{ExistingProcess, NewFilters};
 pub use counters::{HookCount, KernelCount};
 pub use error::{AttemptError, KernelError};
 pub use kernel::{Kernel, KernelConfig};
-pub use policies::{LoadedHook, LoadedPolicy};
+pub use policies::{LoadedHook, LoadedPolicy, PlannedHook};
 pub use probe::Probe;
 pub use reader::Reader;
 pub use ways::Way;

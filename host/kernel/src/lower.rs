@@ -391,10 +391,9 @@ fn descriptors(actions: &[ActionPlan]) -> (u32, u32) {
     actions.iter().find_map(taken).map_or((0, 0), |(first, second)| (first as u32, second as u32))
 }
 
-/// Whether a policy has descriptors followed, so that the others may meet their names.
-pub(crate) fn follows(policies: &[PolicyPlan]) -> bool {
-    let selectors = policies.iter().flat_map(|policy| &policy.hooks).flat_map(|hook| &hook.selectors);
-    selectors.flat_map(|selector| &selector.actions).any(|action| action_bit(action) == ACTION_FOLLOW)
+/// Whether a selector has descriptors followed, so that the others may meet their names.
+pub(crate) fn follows(selector: &SelectorPlan) -> bool {
+    selector.actions.iter().any(|action| action_bit(action) == ACTION_FOLLOW)
 }
 
 fn signal(action: &ActionPlan) -> Option<u32> {

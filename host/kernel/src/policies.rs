@@ -15,7 +15,7 @@ use crate::attach::{self, Attempt, Attempts};
 use crate::counters::{self, HookCount};
 use crate::error::chain;
 use crate::identity;
-use crate::lower::{Lowered, lower, overrides, text};
+use crate::lower::{Lowered, follows, lower, overrides, text};
 use crate::programs::{Loader, Object, map, map_error, program, program_error};
 use crate::wire::Wire;
 use crate::{AttemptError, Backend, Enforcement, Kernel, KernelError};
@@ -46,11 +46,38 @@ pub struct LoadedHook {
     pub enforcement: Option<Enforcement>,
 }
 
+/// A hook that will be attached, known before it is: the first record may come before [`Kernel::attach_policies`]
+/// returns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedHook {
+    /// The id that its records will carry.
+    pub id: u32,
+    /// Its place in [`PolicyPlan::hooks`].
+    pub index: usize,
+    /// The kernel function.
+    pub function: String,
+}
+
 /// What keeps a hook attached.
 pub(crate) struct Attached {
-    id: u32,
+    /// The first of the ids of its hooks.
+    pub(crate) id: u32,
     returns: Option<Backend>,
-    ebpf: Ebpf,
+    pub(crate) ebpf: Ebpf,
+    /// Its places on the dispatchers.
+    pub(crate) dispatched: Dispatched,
+    /// The LSM hooks that must be held for it to refuse.
+    pub(crate) held: Vec<&'static str>,
+    pub(crate) function: String,
+    /// It is on the function by a trampoline.
+    pub(crate) has_trampoline: bool,
+}
+
+/// Where the dispatchers call a program: slots of system calls, each with the program's own slot in that call's chain.
+#[derive(Debug, Default)]
+pub(crate) struct Dispatched {
+    pub(crate) calls: Vec<(u32, u32)>,
+    pub(crate) returns: Vec<(u32, u32)>,
 }
 
 /// A hook about to be attached, or several that share a program.
@@ -70,16 +97,35 @@ impl Kernel {
     /// Attaches all hooks of all policies, each in the best way this kernel offers.
     ///
     /// # Errors
-    /// If a hook can be attached in no way, or not be enforced as it asks. Hooks
-    /// attached before stay until the kernel is dropped.
+    /// If a hook can be attached in no way, or not be enforced as it asks. None of
+    /// these policies is attached then.
     pub fn attach_policies(&mut self, policies: &[PolicyPlan]) -> Result<Vec<LoadedPolicy>, KernelError> {
+        let first = self.next_hook;
+        let loaded = self.attach_all(policies);
+        if loaded.is_err() {
+            self.detach(|id| id >= first)?;
+        }
+        loaded
+    }
+
+    /// The hooks of a policy, if it is the next to be attached.
+    #[must_use]
+    pub fn plan_hooks(&self, policy: &PolicyPlan) -> Vec<PlannedHook> {
+        let planned = |((index, hook), id): ((usize, &HookPlan), u32)| PlannedHook {
+            id,
+            index,
+            function: attach::function(&hook.target),
+        };
+        policy.hooks.iter().enumerate().zip(self.next_hook..).map(planned).collect()
+    }
+
+    fn attach_all(&mut self, policies: &[PolicyPlan]) -> Result<Vec<LoadedPolicy>, KernelError> {
         self.conflicts.announce(policies);
-        let mut id = self.hooks.len() as u32;
         let mut prepared = Vec::new();
         for policy in policies {
             for indices in sharing(&policy.hooks) {
-                let first = id;
-                id += indices.len() as u32;
+                let first = self.next_hook;
+                self.next_hook += indices.len() as u32;
                 prepared.push(self.prepare(policy, indices, first)?);
             }
         }
@@ -118,6 +164,7 @@ impl Kernel {
             (&policy.hooks[indices.start], &policy.name, &policy.hooks[indices.clone()]);
         let targets: Vec<_> = hooks.iter().map(|hook| &hook.target).collect();
         self.check_namespaces(policy, plan)?;
+        self.check_room(policy, plan)?;
         let find = |structure: &str, path: &str| self.types.field(structure, path);
         let mut lowered = lower(plan, id, &self.binaries, &find).map_err(|limit| KernelError::Limit {
             policy: policy.into(),
@@ -140,6 +187,22 @@ impl Kernel {
         let missing = kinds.find(|&kind| self.offsets.0.inum[kind as usize] == NO_FIELD);
         let Some(kind) = missing else { return Ok(()) };
         let limit = format!("this kernel has no namespaces of the kind `{kind:?}`");
+        Err(KernelError::Limit { policy: policy.into(), hook: attach::function(&plan.target), limit })
+    }
+
+    /// What costs room that only the policies of the start can ask for: see [`crate::KernelConfig::with_room_for`].
+    fn check_room(&self, policy: &str, plan: &HookPlan) -> Result<(), KernelError> {
+        let limit = if self.sizes.followed == 0 && plan.selectors.iter().any(follows) {
+            "follows descriptors (`FollowFD`)"
+        } else if self.sizes.origins == 0 && plan.selectors.iter().any(identity::changes) {
+            "asks what has changed (`matchNamespaceChanges`, `matchCapabilityChanges`)"
+        } else {
+            return Ok(());
+        };
+        let limit = format!(
+            "it {limit}, and the agent has made room for that only if a policy it was started with does: \
+             start the agent with this policy"
+        );
         Err(KernelError::Limit { policy: policy.into(), hook: attach::function(&plan.target), limit })
     }
 
@@ -231,33 +294,61 @@ impl Kernel {
             .entries("RATES", lowered.rates())
             .load(Object::Hook)?;
         fill(&mut ebpf, lowered, &sharers)?;
-        // First, so that no call is kept whose return goes unnoticed.
-        let returns = self.attach_return(&mut ebpf, hook, &function)?;
-        attach::attach(&mut ebpf, attempt.backend, &function, &btf)?;
-        if attempt.backend == Backend::Fentry {
-            self.conflicts.has_trampoline_now(&function);
+        let mut attached = Attached {
+            id: lowered.config.hook,
+            returns: None,
+            ebpf,
+            dispatched: Dispatched::default(),
+            held: match &attempt.enforcement {
+                Some(Enforcement::DenyByLsm(hooks)) => hooks.clone(),
+                _ => Vec::new(),
+            },
+            function,
+            has_trampoline: false,
+        };
+        if let Err(error) = self.attach_programs(hook, attempt.backend, &mut attached) {
+            self.remove_dispatched(&attached.dispatched)?;
+            return Err(error);
         }
-        if attempt.backend == Backend::SysEnter {
-            let program = fd_of(&mut ebpf, attempt.backend)?;
+        if attached.has_trampoline {
+            self.conflicts.has_trampoline_now(&attached.function);
+        }
+        Ok(attached)
+    }
+
+    /// Attaches a hook's programs. Where they stand on the dispatchers is noted even if a later one fails.
+    fn attach_programs(
+        &mut self,
+        hook: &Prepared<'_>,
+        backend: Backend,
+        attached: &mut Attached,
+    ) -> Result<(), KernelError> {
+        // First, so that no call is kept whose return goes unnoticed.
+        attached.returns = self.attach_return(hook, attached)?;
+        let btf = Arc::clone(&self.btf);
+        attach::attach(&mut attached.ebpf, backend, &attached.function, &btf)?;
+        attached.has_trampoline |= backend == Backend::Fentry;
+        if backend == Backend::SysEnter {
+            let program = fd_of(&mut attached.ebpf, backend)?;
             for slot in hook.slots() {
-                self.dispatcher.add(slot, program)?;
+                attached.dispatched.calls.push((slot, self.dispatcher.add(slot, program)?));
             }
             self.attach_dispatcher()?;
         }
-        Ok(Attached { id: lowered.config.hook, returns, ebpf })
+        Ok(())
     }
 
     /// Attaches the program that runs when the function returns, if the hook waits for that.
     fn attach_return(
         &mut self,
-        ebpf: &mut Ebpf,
         hook: &Prepared<'_>,
-        function: &str,
+        attached: &mut Attached,
     ) -> Result<Option<Backend>, KernelError> {
         if hook.plan.returns.is_none() {
             return Ok(None);
         }
         let btf = Arc::clone(&self.btf);
+        let Attached { ebpf, function, dispatched, has_trampoline, .. } = attached;
         let Attempts { tries, ruled_out } = if hook.targets.len() > 1 {
             attach::plan_shared_return()
         } else {
@@ -268,13 +359,11 @@ impl Kernel {
         for Attempt { backend, .. } in tries {
             match attach::attach(ebpf, backend, function, &btf) {
                 Ok(()) => {
-                    if backend == Backend::Fexit {
-                        self.conflicts.has_trampoline_now(function);
-                    }
+                    *has_trampoline |= backend == Backend::Fexit;
                     if backend == Backend::SysExit {
                         let program = fd_of(ebpf, backend)?;
                         for slot in hook.slots() {
-                            self.return_dispatcher.add(slot, program)?;
+                            dispatched.returns.push((slot, self.return_dispatcher.add(slot, program)?));
                         }
                         self.attach_return_dispatcher()?;
                     }

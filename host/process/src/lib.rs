@@ -20,4 +20,4 @@ mod table;
 pub use cache::{Config, Counters, ProcessCache};
 pub use clock::Clock;
 pub use hook::{HookInfo, Hooks};
-pub use scan::{Scanned, scan};
+pub use scan::{Scanned, binary, scan};

@@ -52,6 +52,14 @@ pub fn scan(procfs: &Path) -> io::Result<impl Iterator<Item = Scanned>> {
     Ok(pids(&procfs)?.filter_map(move |pid| Scanned::read(&procfs, pid).ok()))
 }
 
+/// The path of the program that a process runs; empty if that is not known, as for threads of the kernel.
+///
+/// # Errors
+/// There is no such process.
+pub fn binary(procfs: &Path, pid: u32) -> io::Result<Vec<u8>> {
+    Ok(Directory::open(&procfs.join(pid.to_string()))?.link("exe").unwrap_or_default())
+}
+
 /// The ids of all processes.
 pub(crate) fn pids(procfs: &Path) -> io::Result<impl Iterator<Item = u32> + use<>> {
     Ok(fs::read_dir(procfs)?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()))

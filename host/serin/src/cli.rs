@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serin_api::proto::{EventType, Filter, TracingPolicyMode};
 use serin_kernel::KernelConfig;
 
 use crate::observe::Endpoint;
@@ -10,6 +11,8 @@ use crate::plugin::PluginCommand;
 
 /// Where an agent shows metrics, health and status, if it is not told otherwise.
 const DEFAULT_METRICS: &str = "unix:/run/serin/metrics.sock";
+/// Where an agent serves its API, if it is not told otherwise.
+const DEFAULT_SOCKET: &str = "/run/serin/serin.sock";
 
 /// Turns kernel activity into decisions.
 #[derive(Debug, Parser)]
@@ -23,11 +26,13 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Load policies into the kernel and stream events until SIGINT or SIGTERM
     Run(RunArguments),
-    /// Work with policy files
+    /// Work with policy files, and with the policies of a running agent
     #[command(subcommand)]
     Policy(PolicyCommand),
     /// Print what a running agent has loaded, and what it has done
     Status(StatusArguments),
+    /// Follow the events of a running agent
+    Events(EventsArguments),
     /// Write, test and look at plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -49,6 +54,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
     /// Policy files, and directories whose *.yaml and *.yml files are policies; without any, processes are all that is seen
+    /// at first
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub policies: Vec<PathBuf>,
     /// The pipeline file: plugins, canaries and sinks
@@ -57,6 +63,12 @@ pub(crate) struct RunArguments {
     /// Where compiled plugins are kept from one start to the next
     #[arg(long, value_name = "DIR", default_value = "/var/cache/serin")]
     pub cache: PathBuf,
+    /// The UNIX socket that the API is served on
+    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
+    pub api_socket: PathBuf,
+    /// Serve no API: policies are those of --policies, and events go to the sinks alone
+    #[arg(long, conflicts_with = "api_socket")]
+    pub no_api: bool,
     #[command(flatten)]
     pub metrics: MetricsArguments,
     #[command(flatten)]
@@ -108,6 +120,127 @@ pub(crate) enum PolicyCommand {
         #[arg(value_name = "FIELD", default_value = "", hide_default_value = true)]
         field: String,
     },
+    /// Add policies to a running agent, one a file
+    Add {
+        /// Policy files
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+        /// Put them in the place of policies of the same names, without a gap
+        #[arg(long)]
+        replace: bool,
+        #[command(flatten)]
+        agent: AgentArguments,
+    },
+    /// Take policies out of a running agent
+    Delete(NamedPolicies),
+    /// Attach policies again that were disabled
+    Enable(NamedPolicies),
+    /// Detach policies, but keep them
+    Disable(NamedPolicies),
+    /// Have policies enforce, or only monitor
+    SetMode {
+        /// How they are to act
+        mode: PolicyMode,
+        #[command(flatten)]
+        policies: NamedPolicies,
+    },
+    /// List the policies of a running agent
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        agent: AgentArguments,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NamedPolicies {
+    /// Names of policies
+    #[arg(value_name = "NAME", required = true)]
+    pub names: Vec<String>,
+    #[command(flatten)]
+    pub agent: AgentArguments,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum PolicyMode {
+    Enforce,
+    Monitor,
+}
+
+impl From<PolicyMode> for TracingPolicyMode {
+    fn from(mode: PolicyMode) -> Self {
+        match mode {
+            PolicyMode::Enforce => Self::TpModeEnforce,
+            PolicyMode::Monitor => Self::TpModeMonitor,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AgentArguments {
+    /// The UNIX socket of the agent's API
+    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
+    pub api_socket: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EventsArguments {
+    /// Only events of these policies
+    #[arg(long = "policy", value_name = "NAME")]
+    pub policies: Vec<String>,
+    /// Only events of these kinds
+    #[arg(long = "kind", value_name = "KIND")]
+    pub kinds: Vec<EventKind>,
+    /// Only events of programs whose path has a match of one of these regular expressions
+    #[arg(long = "binary", value_name = "REGEX")]
+    pub binaries: Vec<String>,
+    /// Only events of these processes
+    #[arg(long = "pid", value_name = "PID")]
+    pub pids: Vec<u32>,
+    #[command(flatten)]
+    pub agent: AgentArguments,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum EventKind {
+    #[value(name = "process_exec")]
+    ProcessExec,
+    #[value(name = "process_exit")]
+    ProcessExit,
+    #[value(name = "process_kprobe")]
+    ProcessKprobe,
+    #[value(name = "process_lsm")]
+    ProcessLsm,
+    #[value(name = "action_result")]
+    ActionResult,
+    #[value(name = "alert")]
+    Alert,
+    #[value(name = "plugin_error")]
+    PluginError,
+}
+
+impl EventsArguments {
+    /// What to ask the agent for.
+    pub(crate) fn filter(&self) -> Filter {
+        let kind = |kind: &EventKind| match kind {
+            EventKind::ProcessExec => EventType::ProcessExec,
+            EventKind::ProcessExit => EventType::ProcessExit,
+            EventKind::ProcessKprobe => EventType::ProcessKprobe,
+            EventKind::ProcessLsm => EventType::ProcessLsm,
+            EventKind::ActionResult => EventType::ActionResult,
+            EventKind::Alert => EventType::Alert,
+            EventKind::PluginError => EventType::PluginError,
+        };
+        Filter {
+            policy_names: self.policies.clone(),
+            event_set: self.kinds.iter().map(|name| kind(name).into()).collect(),
+            binary_regex: self.binaries.clone(),
+            pid: self.pids.clone(),
+            ..Filter::default()
+        }
+    }
 }
 
 #[derive(Debug, Args)]

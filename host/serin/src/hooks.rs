@@ -69,6 +69,16 @@ impl Canaries {
         }
     }
 
+    /// Adds all of these.
+    pub(crate) fn extend(&mut self, others: Canaries) {
+        self.0.extend(others.0);
+    }
+
+    /// Forgets those of a hook.
+    pub(crate) fn remove(&mut self, hook: u32) {
+        self.0.remove(&hook);
+    }
+
     /// The requests that a hit makes.
     pub(crate) fn requests(
         &self,

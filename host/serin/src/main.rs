@@ -5,12 +5,15 @@
 //! reader   ring buffer ─▶ records ─▶ process cache ─▶ events ─▶ backlog; canaries of policies
 //! worker   backlog ─▶ plugins ─▶ sinks; canaries of plugins, results of canaries
 //! canary   HTTP and DNS
+//! api      clients: events, and policies that come and go
 //! ```
 
 mod backlog;
 mod cli;
+mod client;
 mod hooks;
 mod inspect;
+mod live;
 mod observe;
 mod plugin;
 mod policies;
@@ -19,6 +22,7 @@ mod reload;
 mod run;
 mod sensor;
 mod summary;
+mod table;
 mod worker;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -28,7 +32,7 @@ use anyhow::Result;
 use clap::{CommandFactory as _, Parser as _};
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Cli, Command, PolicyCommand};
+use crate::cli::{Cli, Command, NamedPolicies, PolicyCommand};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -45,12 +49,9 @@ fn main() -> ExitCode {
 fn dispatch(command: &Command) -> Result<()> {
     match command {
         Command::Run(arguments) => run::run(arguments),
-        Command::Policy(PolicyCommand::Check { policies, btf }) => policies::check(policies, btf),
+        Command::Policy(command) => policy(command),
         Command::Plugin(command) => plugin::dispatch(command),
-        Command::Policy(PolicyCommand::Schema) => print(&format!("{:#}\n", serin_policy::json_schema())),
-        Command::Policy(PolicyCommand::Explain { field }) => {
-            print(&format!("{}\n", serin_policy::explain(field).map_err(anyhow::Error::msg)?))
-        }
+        Command::Events(arguments) => client::events(&arguments.agent.api_socket, arguments.filter()),
         Command::Status(arguments) => observe::client::status(&arguments.metrics, arguments.json),
         Command::Probe(arguments) => inspect::probe(arguments),
         Command::Doctor(arguments) => inspect::doctor(arguments),
@@ -68,6 +69,25 @@ fn dispatch(command: &Command) -> Result<()> {
             println!("serin {}, plugin interface {}", env!("CARGO_PKG_VERSION"), serin_pipeline::WIT_VERSION);
             Ok(())
         }
+    }
+}
+
+fn policy(command: &PolicyCommand) -> Result<()> {
+    let configure = |policies: &NamedPolicies, enable, mode| {
+        client::configure(&policies.agent.api_socket, &policies.names, enable, mode)
+    };
+    match command {
+        PolicyCommand::Check { policies, btf } => policies::check(policies, btf),
+        PolicyCommand::Schema => print(&format!("{:#}\n", serin_policy::json_schema())),
+        PolicyCommand::Explain { field } => {
+            print(&format!("{}\n", serin_policy::explain(field).map_err(anyhow::Error::msg)?))
+        }
+        PolicyCommand::Add { files, replace, agent } => client::add(&agent.api_socket, files, *replace),
+        PolicyCommand::Delete(policies) => client::delete(&policies.agent.api_socket, &policies.names),
+        PolicyCommand::Enable(policies) => configure(policies, Some(true), None),
+        PolicyCommand::Disable(policies) => configure(policies, Some(false), None),
+        PolicyCommand::SetMode { mode, policies } => configure(policies, None, Some((*mode).into())),
+        PolicyCommand::List { json, agent } => client::list(&agent.api_socket, *json),
     }
 }
 

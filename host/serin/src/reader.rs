@@ -9,11 +9,11 @@ use std::time::Duration;
 use serin_canary::Submitter;
 use serin_event::{Event, Record};
 use serin_kernel::{KernelError, Reader};
-use serin_process::{Counters, Hooks, ProcessCache};
+use serin_process::{Counters, ProcessCache};
 
 use crate::backlog::Backlog;
-use crate::hooks::Canaries;
 use crate::observe::{Observed, snapshot};
+use crate::table::HookTable;
 
 /// Records taken from the ring buffer before they are passed on.
 const MAX_RECORDS: usize = 1024;
@@ -24,8 +24,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 pub(crate) struct ReaderThread {
     pub reader: Reader,
     pub processes: ProcessCache,
-    pub hooks: Hooks,
-    pub canaries: Canaries,
+    pub hooks: HookTable,
     pub submitter: Submitter,
     pub backlog: Arc<Backlog>,
     pub stop: Arc<AtomicBool>,
@@ -57,9 +56,11 @@ impl ReaderThread {
         let (mut records, mut events) = (Vec::with_capacity(MAX_RECORDS), Vec::with_capacity(MAX_RECORDS));
         while !self.stop.load(Ordering::Acquire) {
             self.reader.read(PATIENCE, MAX_RECORDS, &mut records)?;
+            self.hooks.update(records.len() < MAX_RECORDS);
             self.forward(&mut records, &mut events);
             self.show();
         }
+        self.hooks.update(false);
         loop {
             self.reader.read(Duration::ZERO, MAX_RECORDS, &mut records)?;
             if records.is_empty() {
@@ -89,7 +90,7 @@ impl ReaderThread {
         let mut made = Vec::new();
         for record in records.drain(..) {
             let (cpu, hit) = origin(&record);
-            self.processes.apply(record, &self.hooks, &mut made);
+            self.processes.apply(record, &self.hooks.hooks, &mut made);
             if let (Some((hook, selector)), Some(event)) = (hit, made.last()) {
                 self.fire(hook, selector, event);
             }
@@ -101,7 +102,7 @@ impl ReaderThread {
     /// Canaries of policies don't wait for plugins, and no plugin can hold them back.
     fn fire(&self, hook: u32, selector: u32, event: &Event) {
         let exec_id = event.process.as_ref().map_or("", |process| &process.exec_id);
-        for request in self.canaries.requests(hook, selector, exec_id) {
+        for request in self.hooks.canaries.requests(hook, selector, exec_id) {
             // A rejected request has its result like any other.
             let _ = self.submitter.submit(request);
         }

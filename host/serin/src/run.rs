@@ -7,15 +7,17 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
+use serin_api::{Hub, Server};
 use serin_canary::{CanaryConfig, Engine};
 use serin_export::{Exporter, Monitor, SinkConfig};
-use serin_kernel::{HookCount, Kernel, KernelError, LoadedPolicy};
+use serin_kernel::{HookCount, Kernel, KernelError, LoadedHook};
 use serin_pipeline::{Cache, MAX_BATCH, Pipeline, PipelineFile};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
 use crate::backlog::Backlog;
 use crate::cli::RunArguments;
+use crate::live::LivePolicies;
 use crate::observe::server::{self, Bound};
 use crate::observe::{Observed, snapshot};
 use crate::policies::{self, count};
@@ -105,12 +107,13 @@ enum Asked {
 
 /// The running agent.
 struct Agent {
-    kernel: Kernel,
+    policies: Arc<LivePolicies>,
+    hub: Arc<Hub>,
+    api: Option<Server>,
     reader: JoinHandle<Result<ReaderCounters, KernelError>>,
     worker: JoinHandle<WorkerOutcome>,
     sinks: Monitor,
     reloader: Reloader,
-    loaded: Vec<LoadedPolicy>,
     observed: Arc<Observed>,
     _endpoints: Vec<Bound>,
     stop: Arc<AtomicBool>,
@@ -123,6 +126,7 @@ impl Agent {
     fn start(arguments: &RunArguments, started: Instant, refresh: &server::Refresh) -> Result<Self> {
         let file = PipelineFile::<SinkConfig, CanaryConfig>::read(&arguments.pipeline)?;
         let policies = policies::load(&arguments.policies, &arguments.kernel.btf)?;
+        let count_of_policies = policies.len();
         let cache = cache(&arguments.cache);
         let pipeline = Pipeline::load(&file, cache.as_ref())?;
         let exporter = Exporter::open(&file.spec.sinks)?;
@@ -132,18 +136,19 @@ impl Agent {
             tracing::info!("demo listeners: DNS on {}, HTTP on {}", demo.dns(), demo.http());
         }
         let node_name: Arc<str> = rustix::system::uname().nodename().to_string_lossy().into();
-        let sensor = Sensor::start(&arguments.kernel.config(), &node_name, &policies)?;
+        let sensor = Sensor::start(&arguments.kernel.config(), &node_name, policies)?;
+        let (policies, hub) = (Arc::new(sensor.policies), Arc::new(Hub::default()));
+        let api = serve(arguments, &policies, &hub)?;
 
         let observed = Arc::new(Observed::new(&node_name, sinks.clone()));
         let endpoints = server::serve(arguments.metrics.endpoints(), &observed, refresh)?;
-        let (processes, hooks) = (sensor.processes.len(), sensor.hooks.len());
+        let processes = sensor.processes.len();
         let backlog = Arc::new(Backlog::new(BACKLOG, MAX_BATCH));
         let (stop, ended) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
         let reader = ReaderThread {
             reader: sensor.reader,
             processes: sensor.processes,
             hooks: sensor.hooks,
-            canaries: sensor.canaries,
             submitter: engine.submitter().clone(),
             backlog: Arc::clone(&backlog),
             stop: Arc::clone(&stop),
@@ -151,12 +156,13 @@ impl Agent {
         };
         let next = Next::default();
         let reloader = Reloader::start(&arguments.pipeline, pipeline.loader(), cache, next.clone())?;
-        let observed_by_worker = Arc::clone(&observed);
+        let (hub_of_worker, observed_by_worker) = (Arc::clone(&hub), Arc::clone(&observed));
         let worker = WorkerThread {
             backlog,
             pipeline,
             next,
             exporter,
+            hub: hub_of_worker,
             engine,
             node_name,
             observed: observed_by_worker,
@@ -166,19 +172,19 @@ impl Agent {
         tracing::info!(
             "ready after {} ms: {} on {}, {} known",
             started.elapsed().as_millis(),
-            count(policies.len(), "policy", "policies"),
-            count(hooks, "hook", "hooks"),
+            count(count_of_policies, "policy", "policies"),
+            count(policies.hooks(), "hook", "hooks"),
             count(processes, "process", "processes"),
         );
         observed.set_ready(true);
-        let (kernel, loaded) = (sensor.kernel, sensor.loaded);
         Ok(Self {
-            kernel,
+            policies,
+            hub,
+            api,
             reader,
             worker,
             sinks,
             reloader,
-            loaded,
             observed,
             _endpoints: endpoints,
             stop,
@@ -188,24 +194,28 @@ impl Agent {
 
     /// Brings up to date what can be seen of the kernel's counters.
     fn refresh(&self) {
-        let KernelSummary { all, hooks } = summarize(&self.kernel);
-        let count =
-            |id| hooks.iter().find(|(other, _)| *other == id).map_or(HookCount::default(), |hook| hook.1);
-        let policy = |policy: &LoadedPolicy| {
-            let hook = |hook: &serin_kernel::LoadedHook| {
+        self.policies.look(|kernel, policies| {
+            let KernelSummary { all, hooks } = summarize(kernel);
+            let count =
+                |id| hooks.iter().find(|(other, _)| *other == id).map_or(HookCount::default(), |hook| hook.1);
+            let hook = |hook: &LoadedHook| {
                 let enforcement = hook.enforcement.as_ref().map(ToString::to_string).unwrap_or_default();
                 snapshot::Hook::new(&hook.function, hook.backend.to_string(), enforcement, count(hook.id))
             };
-            snapshot::Policy { name: policy.name.clone(), hooks: policy.hooks.iter().map(hook).collect() }
-        };
-        self.observed.kernel(all.into(), self.loaded.iter().map(policy).collect());
+            let policy = |(name, hooks): (&str, &[LoadedHook])| snapshot::Policy {
+                name: name.to_owned(),
+                hooks: hooks.iter().map(hook).collect(),
+            };
+            self.observed.kernel(all.into(), policies.into_iter().map(policy).collect());
+        });
     }
 
     /// Detaches, lets the reader and then the worker finish what is there, and prints the counters.
     async fn stop(self, signals: &mut Signals, asked: bool) -> Result<()> {
         self.observed.set_ready(false);
-        let kernel = summarize(&self.kernel);
-        drop(self.kernel);
+        let kernel = self.policies.close();
+        let counted = kernel.as_ref().map(summarize).unwrap_or_default();
+        drop(kernel);
         self.stop.store(true, Ordering::Release);
         let reader = self.reader.join().map_err(|_| anyhow!("the reader thread panicked"))?;
         tokio::select! {
@@ -216,11 +226,22 @@ impl Agent {
             () = signals.another() => bail!("stopped by a second signal; what was left is lost"),
         }
         let worker = self.worker.join().map_err(|_| anyhow!("the worker thread panicked"))?;
+        // Clients have got everything by now, or what fits their queues.
+        drop(self.api);
         let reader = reader?;
-        summary::print(&kernel, &reader, &worker);
+        summary::print(&counted, &reader, &worker, self.hub.counters());
         worker.ended?;
         if asked { Ok(()) } else { bail!("a thread ended though nobody asked it to") }
     }
+}
+
+/// Serves the API, unless it is not wanted.
+fn serve(arguments: &RunArguments, policies: &Arc<LivePolicies>, hub: &Arc<Hub>) -> Result<Option<Server>> {
+    if arguments.no_api {
+        return Ok(None);
+    }
+    let agent = Arc::clone(policies);
+    Ok(Some(Server::start(&arguments.api_socket, agent, Arc::clone(hub))?))
 }
 
 /// Runs a thread that notifies when it ends, however it ends.

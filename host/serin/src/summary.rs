@@ -1,5 +1,6 @@
 //! What the agent says about itself when it ends.
 
+use serin_api::HubCounters;
 use serin_kernel::{HookCount, KernelCount};
 
 use crate::reader::ReaderCounters;
@@ -13,7 +14,12 @@ pub(crate) struct KernelSummary {
 }
 
 /// Prints the counters, those of what went wrong only if it did.
-pub(crate) fn print(kernel: &KernelSummary, reader: &ReaderCounters, worker: &WorkerOutcome) {
+pub(crate) fn print(
+    kernel: &KernelSummary,
+    reader: &ReaderCounters,
+    worker: &WorkerOutcome,
+    clients: HubCounters,
+) {
     let KernelCount { records, lost_full, lost_busy, processes_full, lost_calls, followed_full } = kernel.all;
     let hook = kernel.hooks.iter().fold(HookCount::default(), |sum, (_, hook)| HookCount {
         hits: sum.hits + hook.hits,
@@ -63,6 +69,7 @@ pub(crate) fn print(kernel: &KernelSummary, reader: &ReaderCounters, worker: &Wo
         ];
         lines.add(sink, &[("written", counters.written)], &others);
     }
+    lines.add("clients of the API", &[], &[("sent", clients.sent), ("lost", clients.lost)]);
     lines.0.iter().for_each(|line| tracing::info!("{line}"));
 }
 

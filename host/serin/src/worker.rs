@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use serin_api::Hub;
 use serin_canary::Engine;
 use serin_event::action::{ActionRequest, ActionResult};
 use serin_event::{Event, EventKind};
@@ -32,6 +33,8 @@ pub(crate) struct WorkerThread {
     /// Where another version of the pipeline may be waiting.
     pub next: Next,
     pub exporter: Exporter,
+    /// Clients of the API.
+    pub hub: Arc<Hub>,
     pub engine: Engine,
     pub node_name: Arc<str>,
     pub observed: Arc<Observed>,
@@ -53,12 +56,13 @@ impl WorkerThread {
     pub(crate) fn run(mut self) -> WorkerOutcome {
         let mut backlog_lost = 0;
         let worked = self.work(&mut backlog_lost);
-        let Self { mut pipeline, mut exporter, engine, node_name, .. } = self;
+        let Self { mut pipeline, mut exporter, hub, engine, node_name, .. } = self;
         let (results, canaries) = engine.shutdown(LAST_CANARIES);
         let mut events: Vec<_> =
             results.into_iter().map(|result| own(&node_name, EventKind::ActionResult(result))).collect();
         // Results make no further requests: the pipeline rejects those.
         pipeline.process(&mut events);
+        hub.publish(&events);
         let ended = worked.and_then(|()| exporter.export(events));
         exporter.close(LAST_EVENTS);
         WorkerOutcome { pipeline, exporter, canaries, backlog_lost, ended }
@@ -78,6 +82,7 @@ impl WorkerThread {
             let requests = self.pipeline.process(&mut events);
             self.submit(requests);
             self.observed.events(&events);
+            self.hub.publish(&events);
             self.exporter.export(std::mem::take(&mut events))?;
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();

@@ -18,6 +18,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("binaries::children_are_followed", children),
         scenario("binaries::parents", parents),
         scenario("binaries::processes_from_before", from_before),
+        scenario("binaries::policies_that_come_later", later_policies),
         scenario("binaries::hundreds_of_values", many_values),
     ]
 }
@@ -53,10 +54,13 @@ type Case<'c> = (String, &'c [&'c str]);
 fn setup(field: &str, cases: &[Case<'_>]) -> Result<Setup> {
     let mut setup = Setup::new()?;
     for (place, (filter, _)) in cases.iter().enumerate() {
-        let selectors = format!("    - {field}:\n      - {{ {filter} }}\n");
-        setup = setup.policy(&on_symlinkat(&format!("case-{place}"), &selectors))?;
+        setup = setup.policy(&policy(field, place, filter))?;
     }
     Ok(setup)
+}
+
+fn policy(field: &str, place: usize, filter: &str) -> String {
+    on_symlinkat(&format!("case-{place}"), &format!("    - {field}:\n      - {{ {filter} }}\n"))
 }
 
 /// Holds which binaries each policy reported against the table.
@@ -157,6 +161,36 @@ fn from_before(_: &Kernel) -> Result<()> {
     let mut before = Waiting::symlink_by(&[&alpha, &beta, &gamma], "/etc/hostname")?;
     let mut agent = setup("matchBinaries", &cases)?.start()?;
     before.go()?;
+    agent.settle()?;
+    compare(&agent, &cases)?;
+    before.end()?;
+    agent.stop()?;
+    Ok(())
+}
+
+/// What runs when a policy is added is held against its filters, and those that are there keep theirs.
+fn later_policies(_: &Kernel) -> Result<()> {
+    let programs = Programs::new()?;
+    let [alpha, beta, gamma] = ["alpha", "beta", "gamma"].map(|name| programs.add(name));
+    let (alpha, beta, gamma) = (alpha?, beta?, gamma?);
+    let cases = [
+        (format!("operator: In, values: [{beta}]"), &[beta.as_str()][..]),
+        (format!("operator: In, values: [{gamma}]"), &[gamma.as_str()][..]),
+        ("operator: Postfix, values: [/gamma]".into(), &[&gamma]),
+        (format!("operator: In, values: [{alpha}], followChildren: true"), &[&gamma]),
+        (format!("operator: NotIn, values: [{alpha}], followChildren: true"), &[&beta]),
+        (format!("operator: Prefix, values: ['{}/']", programs.path().display()), &[&beta, &gamma]),
+    ];
+    let (at_start, later) = cases.split_at(1);
+    let mut agent = setup("matchBinaries", at_start)?.start()?;
+    let mut before = Waiting::symlink_by(&[&alpha, &beta, &gamma], "/etc/hostname")?;
+    agent.settle()?;
+    let mut api = agent.api()?;
+    for (place, (filter, _)) in later.iter().enumerate() {
+        api.add(&policy("matchBinaries", place + at_start.len(), filter))?;
+    }
+    before.go()?;
+    trigger::symlink_by(&[&beta], "/etc/hostname")?;
     agent.settle()?;
     compare(&agent, &cases)?;
     before.end()?;

@@ -1,15 +1,18 @@
 //! What is tested, by subject.
 
+mod api;
 mod bad_input;
 mod binaries;
 mod buffers;
 mod canaries;
+mod client;
 mod enforcement;
 mod files;
 mod filters;
 mod hooks;
 mod identity;
 mod lists;
+mod live;
 mod losses;
 mod network;
 mod operations;
@@ -21,6 +24,7 @@ mod returns;
 mod sections;
 mod sinks;
 mod structures;
+mod tetra;
 mod writes;
 
 use anyhow::Result;
@@ -71,6 +75,10 @@ pub(crate) fn all() -> Vec<Scenario> {
         losses::scenarios(),
         sinks::scenarios(),
         operations::scenarios(),
+        live::scenarios(),
+        api::scenarios(),
+        client::scenarios(),
+        tetra::scenarios(),
         bad_input::scenarios(),
     ];
     subjects.into_iter().flatten().collect()

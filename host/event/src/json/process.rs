@@ -3,9 +3,6 @@
 use super::encode::{Object, escaped, number};
 use crate::process::{Flags, Process};
 
-/// Tetragon cuts container ids to this many characters in `docker`.
-const DOCKER_ID_LENGTH: usize = 31;
-
 /// Appends a process up to its thread id, which is the event's and not the process's.
 pub(super) fn all_but_thread(process: &Process, out: &mut Vec<u8>) {
     let mut object = Object::open(out);
@@ -24,8 +21,8 @@ pub(super) fn all_but_thread(process: &Process, out: &mut Vec<u8>) {
         object.time("start_time", process.start_time);
     }
     object.number("auid", process.auid);
-    if let Some(id) = process.container_id() {
-        object.string("docker", &id[..DOCKER_ID_LENGTH]);
+    if let Some(id) = process.docker() {
+        object.string("docker", id);
     }
     object.text("parent_exec_id", &process.parent_exec_id);
 }
@@ -37,7 +34,7 @@ pub(super) fn thread(tid: u32, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-/// One string: joined by spaces, an argument with a space in it in quotes.
+/// [`Process::command_arguments`], without the copy.
 fn arguments(arguments: &[String], out: &mut Vec<u8>) {
     out.push(b'"');
     for (index, argument) in arguments.iter().enumerate() {
@@ -52,22 +49,11 @@ fn arguments(arguments: &[String], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// One string, in Tetragon's order.
+/// One string.
 fn flags(flags: Flags, out: &mut Vec<u8>) {
-    let names = [
-        (flags.execve, "execve"),
-        (flags.proc_fs, "procFS"),
-        (flags.truncated_arguments, "truncArgs"),
-        (flags.miss, "miss"),
-        (flags.error_filename, "errorFilename"),
-        (flags.root_cwd, "rootcwd"),
-        (flags.error_cwd, "errorCWD"),
-        (flags.clone, "clone"),
-    ];
     out.push(b'"');
-    let start = out.len();
-    for (_, name) in names.into_iter().filter(|(set, _)| *set) {
-        if out.len() != start {
+    for (index, name) in flags.names().enumerate() {
+        if index != 0 {
             out.push(b' ');
         }
         out.extend_from_slice(name.as_bytes());

@@ -1,0 +1,64 @@
+//! What the service asks of the agent.
+
+use crate::proto::{AddTracingPolicyRequest, GetInfoResponse, TracingPolicyMode, TracingPolicyStatus};
+
+/// The agent behind the service. Calls may take as long as the kernel takes, and come from several threads.
+pub trait Agent: Send + Sync + 'static {
+    /// Name, version, and what this kernel offers.
+    fn info(&self) -> GetInfoResponse;
+
+    /// All policies, in the order they were added.
+    ///
+    /// # Errors
+    /// The kernel's counters can't be read.
+    fn policies(&self) -> Result<Vec<TracingPolicyStatus>, AgentError>;
+
+    /// Loads a policy. If it is to replace one with its name, it does so without a gap.
+    ///
+    /// # Errors
+    /// The policy is wrong, its name is taken, or the kernel refuses it.
+    fn add_policy(&self, policy: &AddTracingPolicyRequest) -> Result<(), AgentError>;
+
+    /// Takes a policy out.
+    ///
+    /// # Errors
+    /// There is none with this name.
+    fn delete_policy(&self, policy: PolicyName<'_>) -> Result<(), AgentError>;
+
+    /// Detaches a policy or attaches it again, and changes how it acts.
+    ///
+    /// # Errors
+    /// There is none with this name, or the kernel refuses it.
+    fn configure_policy(
+        &self,
+        policy: PolicyName<'_>,
+        enable: Option<bool>,
+        mode: Option<TracingPolicyMode>,
+    ) -> Result<(), AgentError>;
+}
+
+/// Which policy is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PolicyName<'a> {
+    /// `metadata.name`
+    pub name: &'a str,
+    /// Where it came from; empty if the client does not care.
+    pub domain: &'a str,
+}
+
+/// Why the agent does not do what a client asks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AgentError {
+    /// There is no such policy.
+    #[error("{0}")]
+    NotFound(String),
+    /// There is such a policy already.
+    #[error("{0}")]
+    AlreadyExists(String),
+    /// What the client sent is wrong.
+    #[error("{0}")]
+    Invalid(String),
+    /// It is right, but this kernel can't, or not now.
+    #[error("{0}")]
+    Refused(String),
+}

@@ -1,0 +1,24 @@
+//! The gRPC API: Tetragon's service `tetragon.FineGuidanceSensors`, over a UNIX socket.
+//!
+//! ```text
+//! worker ──Event──▶ Hub ──message, shared──▶ queue of client 1 ─▶ filters ─▶ field filters ─▶ socket
+//!                                        └─▶ queue of client n ─▶ …
+//! client ──▶ Service ──▶ Agent: policies, probes
+//! ```
+//! The worker never waits: what does not fit a client's queue is counted, and told to it. Messages have the names and
+//! numbers of Tetragon's API, so that its clients work; see `proto/`.
+
+mod agent;
+pub mod client;
+mod fields;
+mod filter;
+mod hub;
+mod message;
+pub mod proto;
+mod server;
+mod service;
+
+pub use agent::{Agent, AgentError, PolicyName};
+pub use hub::{Hub, HubCounters};
+pub use message::{json, policies_json, to_message};
+pub use server::{ServeError, Server};

@@ -1,0 +1,100 @@
+//! Taking hooks out of the kernel, and what they hold there.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+
+use aya::maps::MapInfo;
+use aya::programs::ProgramInfo;
+
+use crate::policies::{Attached, Dispatched};
+use crate::programs::{map_error, program_error};
+use crate::{Kernel, KernelError};
+
+impl Kernel {
+    /// Detaches hooks, and all that nothing else needs any more. Their last records may still come.
+    ///
+    /// # Errors
+    /// If the dispatcher's table can't be written. The hooks are gone all the same.
+    pub fn detach_hooks(&mut self, ids: &[u32]) -> Result<(), KernelError> {
+        self.detach(|id| ids.contains(&id))
+    }
+
+    pub(crate) fn detach(&mut self, goes: impl Fn(u32) -> bool) -> Result<(), KernelError> {
+        let (going, staying): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.hooks).into_iter().partition(|hook| goes(hook.id));
+        self.hooks = staying;
+        let removed: Vec<_> = going.iter().map(|hook| self.remove_dispatched(&hook.dispatched)).collect();
+        drop(going);
+        let held: BTreeSet<_> = self.hooks.iter().flat_map(|hook| &hook.held).copied().collect();
+        let marking = self.hooks.iter().filter(|hook| !hook.held.is_empty());
+        let marked: BTreeSet<_> = marking.map(|hook| hook.function.as_str()).collect();
+        self.deniers.retain(|hook| held.contains(hook), |function| marked.contains(function));
+        let trampolines = self.hooks.iter().filter(|hook| hook.has_trampoline);
+        self.conflicts.retain_trampolines(&trampolines.map(|hook| hook.function.as_str()).collect());
+        self.detach_dispatchers()?;
+        removed.into_iter().collect()
+    }
+
+    /// Takes a program out of the dispatchers' tables: calls first, so that no call is kept whose return goes unnoticed.
+    pub(crate) fn remove_dispatched(&mut self, dispatched: &Dispatched) -> Result<(), KernelError> {
+        let calls: Vec<_> =
+            dispatched.calls.iter().map(|&(call, slot)| self.dispatcher.remove(call, slot)).collect();
+        let returns: Vec<_> = dispatched
+            .returns
+            .iter()
+            .map(|&(call, slot)| self.return_dispatcher.remove(call, slot))
+            .collect();
+        calls.into_iter().chain(returns).collect()
+    }
+
+    /// Bytes of kernel memory that hooks have for themselves: their programs and maps.
+    ///
+    /// # Errors
+    /// If the kernel does not tell.
+    pub fn memory(&self, ids: &[u32]) -> Result<u64, KernelError> {
+        let shared = self.shared_maps()?;
+        self.hooks.iter().filter(|hook| ids.contains(&hook.id)).map(|hook| hook.memory(&shared)).sum()
+    }
+
+    /// Ids of the maps that all programs share: those that are pinned.
+    fn shared_maps(&self) -> Result<BTreeSet<u32>, KernelError> {
+        let path = self.pins.path();
+        let failed = |source| KernelError::Bpffs { path: path.into(), source };
+        let entries = fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(failed)?;
+        let id = |entry: fs::DirEntry| Some(MapInfo::from_pin(entry.path()).ok()?.id());
+        Ok(entries.into_iter().filter_map(id).collect())
+    }
+}
+
+impl Attached {
+    fn memory(&self, shared: &BTreeSet<u32>) -> Result<u64, KernelError> {
+        let mut bytes = 0;
+        let mut maps = BTreeSet::new();
+        for (_, program) in self.ebpf.programs() {
+            // Of the programs in the object, only the back-end's is loaded.
+            let Ok(info) = program.info() else { continue };
+            bytes += program_memory(&info)?;
+            maps.extend(info.map_ids().map_err(|error| program_error("hook", error))?.unwrap_or_default());
+        }
+        for id in maps.difference(shared) {
+            bytes += map_memory(*id)?;
+        }
+        Ok(bytes)
+    }
+}
+
+fn program_memory(info: &ProgramInfo) -> Result<u64, KernelError> {
+    info.memory_locked().map(u64::from).map_err(|error| program_error("hook", error))
+}
+
+/// `memlock` of a map: <https://elixir.bootlin.com/linux/v6.12/source/kernel/bpf/syscall.c#L930>
+fn map_memory(id: u32) -> Result<u64, KernelError> {
+    let map = MapInfo::from_id(id).and_then(|info| info.fd()).map_err(|error| map_error("hook", error))?;
+    let path = format!("/proc/self/fdinfo/{}", map.as_fd().as_raw_fd());
+    let info =
+        fs::read_to_string(&path).map_err(|source| KernelError::Bpffs { path: path.into(), source })?;
+    let line = info.lines().find_map(|line| line.strip_prefix("memlock:"));
+    Ok(line.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(0))
+}

@@ -1,0 +1,150 @@
+//! `serin policy add`, `delete`, `enable`, `disable`, `set-mode` and `list`.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serin_api::policies_json;
+use serin_api::proto::{
+    AddTracingPolicyRequest, ConfigureTracingPolicyRequest, DeleteTracingPolicyRequest, HookCount,
+    ListTracingPoliciesRequest, TracingPolicyMode, TracingPolicyStatus,
+};
+
+use super::{said, with_client};
+
+/// Adds policies, one a file.
+pub(crate) fn add(socket: &Path, files: &[PathBuf], replace: bool) -> Result<()> {
+    with_client(socket, async |mut client| {
+        for path in files {
+            let file = path.display().to_string();
+            let yaml = fs::read_to_string(path).with_context(|| format!("cannot read {file}"))?;
+            let request = AddTracingPolicyRequest { yaml, replace, file: file.clone(), ..Default::default() };
+            client.add_tracing_policy(request).await.map_err(said)?;
+            println!("{file}: added");
+        }
+        Ok(())
+    })
+}
+
+/// Takes policies out.
+pub(crate) fn delete(socket: &Path, names: &[String]) -> Result<()> {
+    with_client(socket, async |mut client| {
+        for name in names {
+            let request = DeleteTracingPolicyRequest { name: name.clone(), ..Default::default() };
+            client.delete_tracing_policy(request).await.map_err(said)?;
+            println!("{name}: deleted");
+        }
+        Ok(())
+    })
+}
+
+/// Enables or disables policies, or changes their mode.
+pub(crate) fn configure(
+    socket: &Path,
+    names: &[String],
+    enable: Option<bool>,
+    mode: Option<TracingPolicyMode>,
+) -> Result<()> {
+    let mode = mode.map(i32::from);
+    with_client(socket, async |mut client| {
+        for name in names {
+            let request =
+                ConfigureTracingPolicyRequest { name: name.clone(), enable, mode, ..Default::default() };
+            client.configure_tracing_policy(request).await.map_err(said)?;
+            println!("{name}: done");
+        }
+        Ok(())
+    })
+}
+
+/// Prints all policies, for people or for programs.
+pub(crate) fn list(socket: &Path, json: bool) -> Result<()> {
+    let policies = with_client(socket, async |mut client| {
+        let listed = client.list_tracing_policies(ListTracingPoliciesRequest::default()).await;
+        Ok(listed.map_err(said)?.into_inner())
+    })?;
+    if json {
+        println!("{}", policies_json(&policies).context("the agent sent what can't be printed")?);
+    } else {
+        print!("{}", Listed(&policies.policies));
+    }
+    Ok(())
+}
+
+/// Policies as a table, and what went wrong below it.
+struct Listed<'a>(&'a [TracingPolicyStatus]);
+
+const TITLES: [&str; 8] = ["NAME", "STATE", "MODE", "DOMAIN", "HOOKS", "HITS", "LOST", "MEMORY"];
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rows = vec![TITLES.map(str::to_owned)];
+        rows.extend(self.0.iter().map(row));
+        let mut widths = [0; TITLES.len()];
+        for row in &rows {
+            widths.iter_mut().zip(row).for_each(|(width, cell)| *width = cell.len().max(*width));
+        }
+        for row in &rows {
+            let cells: Vec<_> =
+                row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+            writeln!(f, "{}", cells.join("  ").trim_end())?;
+        }
+        for policy in self.0.iter().filter(|policy| !policy.error.is_empty()) {
+            writeln!(f, "{}: {}", policy.name, policy.error)?;
+        }
+        Ok(())
+    }
+}
+
+fn row(policy: &TracingPolicyStatus) -> [String; TITLES.len()] {
+    let sum = |of: fn(&HookCount) -> u64| policy.hook_counts.iter().map(of).sum::<u64>().to_string();
+    let word = |name: &str, prefix| name.strip_prefix(prefix).unwrap_or(name).to_lowercase();
+    [
+        policy.name.clone(),
+        word(policy.state().as_str_name(), "TP_STATE_"),
+        word(policy.mode().as_str_name(), "TP_MODE_"),
+        policy.domain.clone(),
+        policy.sensors.len().to_string(),
+        sum(|count| count.hits),
+        sum(|count| count.lost),
+        format!("{} KiB", policy.kernel_memory_bytes.div_ceil(1024)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use serin_api::proto::TracingPolicyState;
+
+    use super::*;
+
+    #[test]
+    fn lists_policies_in_columns() {
+        let count = HookCount { hits: 7, posted: 6, lost: 1, ..HookCount::default() };
+        let policy = TracingPolicyStatus {
+            name: "sys-symlink-passwd".into(),
+            state: TracingPolicyState::TpStateEnabled.into(),
+            mode: TracingPolicyMode::TpModeMonitorOnly.into(),
+            domain: "grpc".into(),
+            sensors: vec!["__x64_sys_symlinkat".into()],
+            hook_counts: vec![count, count],
+            kernel_memory_bytes: 10_000,
+            ..TracingPolicyStatus::default()
+        };
+        let failed = TracingPolicyStatus {
+            name: "b".into(),
+            state: TracingPolicyState::TpStateDisabled.into(),
+            mode: TracingPolicyMode::TpModeEnforce.into(),
+            domain: "static".into(),
+            error: "no way".into(),
+            ..TracingPolicyStatus::default()
+        };
+        let expected = "\
+NAME                STATE     MODE          DOMAIN  HOOKS  HITS  LOST  MEMORY
+sys-symlink-passwd  enabled   monitor_only  grpc    1      14    2     10 KiB
+b                   disabled  enforce       static  0      0     0     0 KiB
+b: no way
+";
+        assert_eq!(Listed(&[policy, failed]).to_string(), expected);
+    }
+}

@@ -1,0 +1,404 @@
+//! The policies of the running agent: added, replaced, disabled and taken out while events flow.
+//!
+//! The reader is told of hooks before they are attached, so that it knows them when their first record comes. A policy
+//! that takes another's place is attached before the other goes: for a moment both see the same calls.
+
+mod api;
+mod status;
+
+use std::path::Path;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context, Result};
+use serin_api::AgentError;
+use serin_api::proto::{AddTracingPolicyRequest, TracingPolicyMode as Mode};
+use serin_kernel::{HookCount, Kernel, LoadedHook, LoadedPolicy};
+use serin_policy::{ActionPlan, Policy, PolicyPlan};
+
+use crate::hooks::{self, Canaries};
+use crate::policies::{at_hook, plans};
+use crate::sensor::classify_again;
+use crate::table::Change;
+
+/// What policies of files are in the API.
+const STATIC: &str = "static";
+/// What policies that clients add are in the API, if they do not say.
+const GRPC: &str = "grpc";
+/// What messages call the file of a policy that came without a file's name.
+const NAMELESS: &str = "policy";
+
+/// All policies, and the kernel that has them.
+pub(crate) struct LivePolicies {
+    state: Mutex<State>,
+}
+
+struct State {
+    /// `None` once the agent ends.
+    kernel: Option<Kernel>,
+    entries: Vec<Entry>,
+    next_id: u64,
+    changes: Sender<Change>,
+}
+
+/// A policy.
+struct Entry {
+    id: u64,
+    domain: String,
+    policy: Policy,
+    mode: Mode,
+    /// Its hooks, while it is enabled.
+    hooks: Option<Vec<LoadedHook>>,
+    /// What went wrong the last time somebody wanted to change it.
+    error: String,
+    /// What hooks counted that it had before.
+    counted: HookCount,
+}
+
+impl LivePolicies {
+    /// Attaches the policies of the start, all of them or none.
+    ///
+    /// # Errors
+    /// The kernel refuses one.
+    pub(crate) fn attach(mut kernel: Kernel, policies: Vec<Policy>, changes: Sender<Change>) -> Result<Self> {
+        let plans = plans(&policies);
+        let loaded = kernel.attach_policies(&plans).map_err(|error| at_hook(error, &policies))?;
+        let mut state = State { kernel: Some(kernel), entries: Vec::new(), next_id: 1, changes };
+        for (policy, loaded) in policies.into_iter().zip(loaded) {
+            // The reader has not started: it takes this in before its first record.
+            let announced: Vec<_> = loaded.hooks.iter().map(Announced::from).collect();
+            state.announce(policy.plan(), &announced);
+            log(policy.plan(), &loaded);
+            state.entries.push(Entry {
+                id: state.next_id,
+                domain: STATIC.into(),
+                mode: mode_of(policy.plan()),
+                policy,
+                hooks: Some(loaded.hooks),
+                error: String::new(),
+                counted: HookCount::default(),
+            });
+            state.next_id += 1;
+        }
+        Ok(Self { state: Mutex::new(state) })
+    }
+
+    /// How many hooks are attached.
+    pub(crate) fn hooks(&self) -> usize {
+        self.lock().entries.iter().flat_map(|entry| &entry.hooks).map(Vec::len).sum()
+    }
+
+    /// Shows the kernel, and the hooks of each policy by its name; not once the agent ends.
+    pub(crate) fn look(&self, show: impl FnOnce(&Kernel, Vec<(&str, &[LoadedHook])>)) {
+        let state = self.lock();
+        let Some(kernel) = &state.kernel else { return };
+        let mut policies = Vec::new();
+        for entry in &state.entries {
+            policies.push((entry.policy.plan().name.as_str(), entry.hooks.as_deref().unwrap_or_default()));
+        }
+        show(kernel, policies);
+    }
+
+    /// Hands the kernel back, so that it can be closed; after that, nothing changes any more.
+    pub(crate) fn close(&self) -> Option<Kernel> {
+        self.lock().kernel.take()
+    }
+
+    /// A thread that panicked did so before or after a change: each is made in one step at the end.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn kernel(&mut self) -> Result<&mut Kernel, AgentError> {
+        self.kernel.as_mut().ok_or_else(|| AgentError::Refused("the agent is ending".into()))
+    }
+
+    /// Adds a policy, in the place of one of the same name if there is one.
+    fn add(&mut self, request: &AddTracingPolicyRequest) -> Result<(), AgentError> {
+        let AddTracingPolicyRequest { yaml, domain, replace, file } = request;
+        let policy = self.read(yaml, if file.is_empty() { NAMELESS } else { file })?;
+        let name = &policy.plan().name;
+        let old = self.entries.iter().position(|entry| entry.policy.plan().name == *name);
+        if old.is_some() && !*replace {
+            return Err(AgentError::AlreadyExists(format!("there is a policy `{name}` already")));
+        }
+        let mode = mode_of(policy.plan());
+        let hooks = Some(self.load(&policy, mode)?);
+        let domain = if domain.is_empty() { GRPC.into() } else { domain.clone() };
+        let (error, counted) = (String::new(), HookCount::default());
+        let entry = Entry { id: self.next_id, domain, policy, mode, hooks, error, counted };
+        self.next_id += 1;
+        match old.and_then(|index| self.entries.get_mut(index)) {
+            None => self.entries.push(entry),
+            Some(place) => {
+                let old = std::mem::replace(place, entry);
+                self.unload(old.hooks)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self, name: &str, domain: &str) -> Result<(), AgentError> {
+        let index = self.find(name, domain)?;
+        self.kernel()?;
+        let entry = self.entries.remove(index);
+        self.unload(entry.hooks)?;
+        tracing::info!("policy {name}: deleted");
+        Ok(())
+    }
+
+    /// Attaches a policy or takes it out of the kernel, and changes how it acts.
+    fn configure(
+        &mut self,
+        name: &str,
+        domain: &str,
+        enable: Option<bool>,
+        mode: Option<Mode>,
+    ) -> Result<(), AgentError> {
+        let index = self.find(name, domain)?;
+        let changed = self.change(index, enable, mode);
+        if let Some(entry) = self.entries.get_mut(index) {
+            entry.error = changed.as_ref().err().map(ToString::to_string).unwrap_or_default();
+        }
+        changed
+    }
+
+    fn change(&mut self, index: usize, enable: Option<bool>, mode: Option<Mode>) -> Result<(), AgentError> {
+        let Some(entry) = self.entries.get_mut(index) else { return Ok(()) };
+        let (is_enabled, is_mode) = (entry.hooks.is_some(), entry.mode);
+        let mode = new_mode(is_mode, mode)?;
+        let enable = enable.unwrap_or(is_enabled);
+        if (enable, mode) == (is_enabled, is_mode) {
+            return Ok(());
+        }
+        // Out of the list while it is worked on, as the list belongs to what works on it.
+        let mut entry = self.entries.remove(index);
+        let loaded = if enable { self.load(&entry.policy, mode).map(Some) } else { Ok(None) };
+        let changed = loaded.and_then(|hooks| {
+            let old = std::mem::replace(&mut entry.hooks, hooks);
+            entry.mode = mode;
+            entry.counted = add(entry.counted, self.count(old.as_deref().unwrap_or_default()));
+            self.unload(old)
+        });
+        self.entries.insert(index, entry);
+        changed
+    }
+
+    /// Reads a policy that a client sent, and holds it against this kernel's types.
+    fn read(&mut self, yaml: &str, file: &str) -> Result<Policy, AgentError> {
+        let invalid = |error: &dyn std::fmt::Display| AgentError::Invalid(error.to_string());
+        let mut policies = Policy::parse(yaml, Path::new(file)).map_err(|errors| invalid(&errors))?;
+        let (Some(policy), true) = (policies.pop(), policies.is_empty()) else {
+            return Err(AgentError::Invalid("there are several policies: add them one by one".into()));
+        };
+        let wrong: Vec<_> =
+            policy.check(self.kernel()?.types()).into_iter().map(serin_policy::Error::from).collect();
+        if wrong.is_empty() { Ok(policy) } else { Err(invalid(&serin_policy::Errors(wrong))) }
+    }
+
+    /// Attaches a policy's hooks.
+    fn load(&mut self, policy: &Policy, mode: Mode) -> Result<Vec<LoadedHook>, AgentError> {
+        let plan = effective(policy.plan(), mode);
+        let refused = |error: anyhow::Error| AgentError::Refused(format!("{error:#}"));
+        let kernel = self.kernel()?;
+        let plans = std::slice::from_ref(&plan);
+        if let Some(new) = kernel.name_binaries(plans).map_err(|error| refused(error.into()))? {
+            classify_again(kernel, &new).map_err(refused)?;
+        }
+        let planned = kernel.plan_hooks(&plan);
+        self.announce(&plan, &planned.iter().map(Announced::from).collect::<Vec<_>>());
+        let loaded = self.kernel()?.attach_policies(plans);
+        let loaded = loaded.map_err(|error| at_hook(error, std::slice::from_ref(policy)));
+        let loaded = loaded.and_then(|mut loaded| loaded.pop().context("nothing was attached"));
+        match loaded {
+            Ok(loaded) => {
+                log(&plan, &loaded);
+                Ok(loaded.hooks)
+            }
+            Err(error) => {
+                self.forget(planned.iter().map(|hook| hook.id).collect());
+                Err(refused(error))
+            }
+        }
+    }
+
+    /// Detaches hooks.
+    fn unload(&mut self, hooks: Option<Vec<LoadedHook>>) -> Result<(), AgentError> {
+        let Some(hooks) = hooks else { return Ok(()) };
+        let ids: Vec<_> = hooks.iter().map(|hook| hook.id).collect();
+        let detached = self.kernel()?.detach_hooks(&ids);
+        self.forget(ids);
+        detached.map_err(|error| AgentError::Refused(error.to_string()))
+    }
+
+    /// Tells the reader of hooks that are about to be attached.
+    fn announce(&self, plan: &PolicyPlan, hooks: &[Announced<'_>]) {
+        let name: Arc<str> = plan.name.as_str().into();
+        let (mut infos, mut canaries) = (Vec::new(), Canaries::default());
+        for Announced { id, index, function } in hooks {
+            let Some(plan) = plan.hooks.get(*index) else { continue };
+            infos.push((*id, hooks::info(&name, function, plan)));
+            canaries.add(*id, &name, plan);
+        }
+        // Without a reader nobody needs to know.
+        let _ = self.changes.send(Change::Add { infos, canaries });
+    }
+
+    /// Tells the reader that no more records of these hooks will come.
+    fn forget(&self, hooks: Vec<u32>) {
+        let _ = self.changes.send(Change::Remove(hooks));
+    }
+
+    fn find(&self, name: &str, domain: &str) -> Result<usize, AgentError> {
+        let is_meant =
+            |entry: &Entry| entry.policy.plan().name == name && (domain.is_empty() || entry.domain == domain);
+        let found = self.entries.iter().position(is_meant);
+        found.ok_or_else(|| AgentError::NotFound(format!("there is no policy `{name}`")))
+    }
+
+    /// What hooks have counted; nothing if the kernel does not tell.
+    fn count(&self, hooks: &[LoadedHook]) -> HookCount {
+        let counts = self.kernel.as_ref().and_then(|kernel| kernel.hook_counts().ok()).unwrap_or_default();
+        let ours = counts.iter().filter(|(id, _)| hooks.iter().any(|hook| hook.id == *id));
+        ours.fold(HookCount::default(), |sum, (_, count)| add(sum, *count))
+    }
+}
+
+/// What the reader must know of a hook.
+struct Announced<'a> {
+    id: u32,
+    index: usize,
+    function: &'a str,
+}
+
+impl<'a> From<&'a LoadedHook> for Announced<'a> {
+    fn from(hook: &'a LoadedHook) -> Self {
+        Self { id: hook.id, index: hook.index, function: &hook.function }
+    }
+}
+
+impl<'a> From<&'a serin_kernel::PlannedHook> for Announced<'a> {
+    fn from(hook: &'a serin_kernel::PlannedHook) -> Self {
+        Self { id: hook.id, index: hook.index, function: &hook.function }
+    }
+}
+
+fn log(plan: &PolicyPlan, policy: &LoadedPolicy) {
+    // What an entry with a list stands for is told in one line.
+    let position = |hook: &LoadedHook| plan.hooks.get(hook.index).map(|plan| plan.position);
+    for hooks in policy.hooks.chunk_by(|one, other| position(one) == position(other)) {
+        let [hook, more @ ..] = hooks else { continue };
+        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+        let enforcement = hook.enforcement.as_ref().map(|way| format!(", overridden by {way}"));
+        let enforcement = enforcement.unwrap_or_default();
+        let returns = hook.returns.map(|backend| format!(" and {backend}")).unwrap_or_default();
+        let (name, function, backend) = (&policy.name, &hook.function, hook.backend);
+        tracing::info!("policy {name}: {function}{more} attached by {backend}{returns}{enforcement}");
+    }
+}
+
+/// How a policy acts as it is written.
+fn mode_of(plan: &PolicyPlan) -> Mode {
+    let mut actions =
+        plan.hooks.iter().flat_map(|hook| &hook.selectors).flat_map(|selector| &selector.actions);
+    if actions.any(enforces) { Mode::TpModeEnforce } else { Mode::TpModeMonitorOnly }
+}
+
+/// The mode that a client asks for.
+fn new_mode(is: Mode, wanted: Option<Mode>) -> Result<Mode, AgentError> {
+    match (is, wanted) {
+        (is, None) => Ok(is),
+        (_, Some(Mode::TpModeUnknown | Mode::TpModeMonitorOnly)) => {
+            Err(AgentError::Invalid("mode: ask for TP_MODE_ENFORCE or TP_MODE_MONITOR".into()))
+        }
+        (Mode::TpModeMonitorOnly, Some(Mode::TpModeEnforce)) => {
+            Err(AgentError::Invalid("mode: this policy has no action that enforces".into()))
+        }
+        (Mode::TpModeMonitorOnly, Some(_)) => Ok(Mode::TpModeMonitorOnly),
+        (_, Some(wanted)) => Ok(wanted),
+    }
+}
+
+fn enforces(action: &ActionPlan) -> bool {
+    matches!(action, ActionPlan::Override(_) | ActionPlan::Sigkill | ActionPlan::Signal(_))
+}
+
+/// What to attach for a policy: without what enforces, if it is only to monitor.
+fn effective(plan: &PolicyPlan, mode: Mode) -> PolicyPlan {
+    let mut plan = plan.clone();
+    if mode == Mode::TpModeMonitor {
+        for selector in plan.hooks.iter_mut().flat_map(|hook| &mut hook.selectors) {
+            selector.actions.retain(|action| !enforces(action));
+            if selector.actions.is_empty() {
+                selector.actions.push(ActionPlan::Post);
+            }
+        }
+    }
+    plan
+}
+
+fn add(one: HookCount, other: HookCount) -> HookCount {
+    HookCount {
+        hits: one.hits + other.hits,
+        posted: one.posted + other.posted,
+        lost: one.lost + other.lost,
+        unreadable: one.unreadable + other.unreadable,
+        unenforced: one.unenforced + other.unenforced,
+        unposted: one.unposted + other.unposted,
+        limited: one.limited + other.limited,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serin_policy::{HookPlan, SelectorPlan, Target};
+
+    use super::*;
+
+    fn plan(actions: &[ActionPlan]) -> PolicyPlan {
+        let selector = SelectorPlan { actions: actions.to_vec(), ..SelectorPlan::default() };
+        let hook = HookPlan {
+            target: Target::Function("fd_install".into()),
+            arguments: vec![],
+            returns: None,
+            selectors: vec![selector],
+            message: String::new(),
+            tags: vec![],
+            ignore_not_found: false,
+            position: (1, 1),
+        };
+        PolicyPlan { name: "p".into(), hooks: vec![hook] }
+    }
+
+    #[test]
+    fn monitoring_leaves_out_what_enforces_and_nothing_else() {
+        use ActionPlan::{NoPost, Override, Post, Sigkill};
+        for (written, mode, left) in [
+            (vec![Override(-1), Sigkill], Mode::TpModeEnforce, vec![Post]),
+            (vec![Post, Sigkill], Mode::TpModeEnforce, vec![Post]),
+            (vec![NoPost, Sigkill], Mode::TpModeEnforce, vec![NoPost]),
+            (vec![Post], Mode::TpModeMonitorOnly, vec![Post]),
+        ] {
+            let plan_as_written = plan(&written);
+            assert_eq!(mode_of(&plan_as_written), mode, "{written:?}");
+            assert_eq!(effective(&plan_as_written, Mode::TpModeMonitor), plan(&left), "{written:?}");
+            assert_eq!(effective(&plan_as_written, mode), plan_as_written, "{written:?}");
+        }
+    }
+
+    #[test]
+    fn a_mode_that_cannot_be_is_refused() {
+        use Mode::{TpModeEnforce, TpModeMonitor, TpModeMonitorOnly, TpModeUnknown};
+        for (is, wanted, expected) in [
+            (TpModeEnforce, TpModeMonitor, Some(TpModeMonitor)),
+            (TpModeMonitor, TpModeEnforce, Some(TpModeEnforce)),
+            (TpModeMonitorOnly, TpModeMonitor, Some(TpModeMonitorOnly)),
+            (TpModeMonitorOnly, TpModeEnforce, None),
+            (TpModeEnforce, TpModeUnknown, None),
+        ] {
+            assert_eq!(new_mode(is, Some(wanted)).ok(), expected, "{is:?} to {wanted:?}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What the API asks of the policies.
+
+use serin_api::proto::get_info_response::{BuildInfo, Probe};
+use serin_api::proto::{AddTracingPolicyRequest, GetInfoResponse, TracingPolicyMode, TracingPolicyStatus};
+use serin_api::{Agent, AgentError, PolicyName};
+
+use super::{LivePolicies, status};
+
+impl Agent for LivePolicies {
+    fn info(&self) -> GetInfoResponse {
+        let state = self.lock();
+        let found = state.kernel.as_ref().map(|kernel| kernel.probe());
+        let probes = found.map(|probe| {
+            [
+                ("fentry", probe.trampolines.is_ok()),
+                ("lsm", probe.lsm.is_ok()),
+                ("kprobe", probe.kprobes.is_ok()),
+                // Older than any kernel that serin runs on.
+                ("signal", true),
+                ("large", true),
+            ]
+        });
+        let probe = |(name, enabled): (&str, bool)| Probe { name: name.into(), enabled: Some(enabled) };
+        GetInfoResponse {
+            version: env!("CARGO_PKG_VERSION").into(),
+            name: "serin".into(),
+            probes: probes.into_iter().flatten().map(probe).collect(),
+            build: Some(BuildInfo::default()),
+        }
+    }
+
+    fn policies(&self) -> Result<Vec<TracingPolicyStatus>, AgentError> {
+        let mut state = self.lock();
+        let refused = |error: serin_kernel::KernelError| AgentError::Refused(error.to_string());
+        let counts = state.kernel()?.hook_counts().map_err(refused)?;
+        let Some(kernel) = &state.kernel else { return Ok(Vec::new()) };
+        state.entries.iter().map(|entry| status::status(kernel, &counts, entry)).collect()
+    }
+
+    fn add_policy(&self, policy: &AddTracingPolicyRequest) -> Result<(), AgentError> {
+        self.lock().add(policy)
+    }
+
+    fn delete_policy(&self, policy: PolicyName<'_>) -> Result<(), AgentError> {
+        self.lock().delete(policy.name, policy.domain)
+    }
+
+    fn configure_policy(
+        &self,
+        policy: PolicyName<'_>,
+        enable: Option<bool>,
+        mode: Option<TracingPolicyMode>,
+    ) -> Result<(), AgentError> {
+        self.lock().configure(policy.name, policy.domain, enable, mode)
+    }
+}

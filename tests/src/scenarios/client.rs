@@ -1,0 +1,123 @@
+//! serin's own commands for a running agent.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::{Scenario, scenario};
+use crate::agent::{Agent, Setup};
+use crate::kernel::Kernel;
+use crate::policy::{PASSWD, on_symlinkat};
+use crate::trigger;
+
+pub(crate) fn scenarios() -> Vec<Scenario> {
+    vec![
+        scenario("client::policies", policies),
+        scenario("client::events", events),
+        scenario("client::errors_say_where_and_why", errors),
+    ]
+}
+
+/// The command line of a client of this agent.
+fn serin(agent: &Agent, arguments: &[&str]) -> Command {
+    let mut command = Command::new(crate::root().join("target/release/serin"));
+    command.args(arguments).arg("--api-socket").arg(agent.socket()).stdin(Stdio::null());
+    command
+}
+
+fn said(output: Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// Runs a command that must succeed; what it prints.
+fn done(agent: &Agent, arguments: &[&str]) -> Result<String> {
+    let output = serin(agent, arguments).output()?;
+    let success = output.status.success();
+    let said = said(output);
+    ensure!(success, "serin {arguments:?}: {said}");
+    Ok(said)
+}
+
+/// A policy in a file beside the socket.
+fn policy_file(agent: &Agent, yaml: &str) -> Result<String> {
+    let path = agent.socket().with_file_name("links.yaml");
+    std::fs::write(&path, yaml)?;
+    Ok(path.to_string_lossy().into_owned())
+}
+
+fn policies(_: &Kernel) -> Result<()> {
+    let mut agent = Setup::new()?.start()?;
+    let file = policy_file(&agent, &on_symlinkat("links", PASSWD))?;
+    for (arguments, state, hits) in [
+        (&["add", &file][..], Some("enabled"), 1),
+        (&["disable", "links"], Some("disabled"), 0),
+        (&["enable", "links"], Some("enabled"), 1),
+        (&["add", "--replace", &file], Some("enabled"), 1),
+        (&["delete", "links"], None, 0),
+    ] {
+        let arguments: Vec<_> = std::iter::once("policy").chain(arguments.iter().copied()).collect();
+        done(&agent, &arguments)?;
+        let list: Value = serde_json::from_str(&done(&agent, &["policy", "list", "--json"])?)?;
+        let listed = list["policies"][0]["state"].as_str().map(str::to_lowercase);
+        let expected = state.map(|state| format!("tp_state_{state}"));
+        ensure!(listed == expected, "after {arguments:?}: {list}");
+        let table = done(&agent, &["policy", "list"])?;
+        ensure!(table.lines().count() == 1 + usize::from(state.is_some()), "after {arguments:?}: {table}");
+        let ended = trigger::symlink("/etc/passwd", "")?;
+        agent.settle()?;
+        ensure!(agent.hits_of(ended.pid).len() == hits, "after {arguments:?}: not {hits} hits");
+    }
+    agent.stop()?;
+    Ok(())
+}
+
+/// The stream ends with the agent, and with success.
+fn events(_: &Kernel) -> Result<()> {
+    let mut agent = Setup::new()?.policy(&on_symlinkat("links", PASSWD))?.start()?;
+    let mut command = serin(&agent, &["events", "--policy", "links"]);
+    let mut following = command.stdout(Stdio::piped()).spawn()?;
+    let output = BufReader::new(following.stdout.take().context("no pipe")?);
+    let (sender, lines) = std::sync::mpsc::channel();
+    std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    // It does not say when it begins to follow.
+    let line = loop {
+        trigger::symlink("/etc/passwd", "")?;
+        if let Ok(line) = lines.recv_timeout(std::time::Duration::from_millis(200)) {
+            break line;
+        }
+        ensure!(following.try_wait()?.is_none(), "it ended");
+    };
+    let event: Value = serde_json::from_str(&line)?;
+    agent.wait_for("the same event", |printed| *printed == event)?;
+    agent.stop()?;
+    let status = following.wait()?;
+    ensure!(status.success(), "it ended with {status}");
+    Ok(())
+}
+
+fn errors(_: &Kernel) -> Result<()> {
+    let agent = Setup::new()?.start()?;
+    let wrong = policy_file(&agent, &on_symlinkat("links", PASSWD).replace("syscall: true", "syscal: true"))?;
+    for (arguments, words) in [
+        (&["policy", "add", &wrong][..], format!("{wrong}:8:5: ")),
+        (&["policy", "add", "/none.yaml"], "cannot read /none.yaml".into()),
+        (&["policy", "delete", "links"], "there is no policy `links`".into()),
+        (&["events", "--binary", "("], "allow_list[0].binary_regex: `(` is not a regular expression".into()),
+    ] {
+        let output = serin(&agent, arguments).output()?;
+        ensure!(output.status.code() == Some(1), "serin {arguments:?}: {}", output.status);
+        let said = said(output);
+        ensure!(said.starts_with("error: ") && said.contains(&words), "serin {arguments:?}: {said}");
+    }
+    agent.stop()?;
+    let program = crate::root().join("target/release/serin");
+    let list = ["policy", "list", "--api-socket", "/none/serin.sock"];
+    let output = Command::new(&program).args(list).output()?;
+    ensure!(!output.status.success() && !Path::new("/none").exists());
+    let said = said(output);
+    ensure!(said.contains("no agent answers at /none/serin.sock"), "{said}");
+    Ok(())
+}
