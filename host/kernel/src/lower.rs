@@ -29,7 +29,7 @@ use serin_abi::{
 use serin_btf::{BtfError, Field};
 use serin_policy::{
     ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, HookPlan, IdentityCondition, IdentityFilter,
-    Membership, Part, PolicyPlan, RateScope, SelectorPlan, Target, Test,
+    Membership, Part, RateScope, SelectorPlan, Target, Test,
 };
 
 use crate::binaries::Binaries;
@@ -76,7 +76,7 @@ pub(crate) fn lower(
         lowered.config.selectors[index] = Selector {
             first_filter,
             filter_count: filters.len() as u32 - first_filter,
-            actions: actions(&selector.actions) | ACTION_REMEMBER * u32::from(identity::changes(selector)),
+            actions: actions(&selector.actions) | (ACTION_REMEMBER * u32::from(identity::changes(selector))),
             error: selector.actions.iter().find_map(override_error).unwrap_or(0),
             signal: selector.actions.iter().find_map(signal).unwrap_or(0),
             descriptor: descriptors(&selector.actions).0,
@@ -359,7 +359,7 @@ fn size(kind: ArgumentKind, plan: &HookPlan) -> u32 {
     let is_int = |argument: &ArgumentPlan| {
         argument.index == size && matches!(argument.kind, ArgumentKind::Int | ArgumentKind::Uint)
     };
-    u32::from(size) | SIZE_IS_INT * u32::from(plan.arguments.iter().any(is_int))
+    u32::from(size) | (SIZE_IS_INT * u32::from(plan.arguments.iter().any(is_int)))
 }
 
 /// Every selector posts, as the canaries ride on the event, unless an action is `NoPost`.
@@ -415,7 +415,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use serin_abi::config::{FIELD_TEXT, FieldConfig};
-    use serin_policy::{BinaryComparison, BinaryCondition, BinaryFilter, PidFilter};
+    use serin_policy::{BinaryComparison, BinaryCondition, BinaryFilter, PidFilter, PolicyPlan};
 
     use super::*;
 

@@ -122,7 +122,9 @@ impl Plugin for Canary {
     fn subscription(&self) -> Subscription {
         match self.min_severity {
             None => Subscription::kinds(Kind::HOOKS),
-            Some(_) => Subscription::kinds([Kind::ProcessExec, Kind::ProcessExit].into_iter().chain(Kind::HOOKS)),
+            Some(_) => {
+                Subscription::kinds([Kind::ProcessExec, Kind::ProcessExit].into_iter().chain(Kind::HOOKS))
+            }
         }
     }
 
