@@ -385,11 +385,13 @@ fn act(words: &[&str]) -> Result<u8> {
         }
         ["change-later"] if told_to_go()? => {
             ensure!(call(libc::SYS_unshare, [libc::CLONE_NEWUTS.into(), 0, 0]) == 0, "no new UTS namespace");
-            (symlinkat("/namespace", "")?, symlinkat("/namespace", "")?);
+            symlinkat("/namespace", "")?;
+            symlinkat("/namespace", "")?;
             let mut sets = rustix::thread::capabilities(None)?;
             sets.effective.remove(rustix::thread::CapabilitySet::NET_RAW);
             rustix::thread::set_capabilities(None, sets)?;
-            (symlinkat("/capability", "")?, symlinkat("/capability", "")?);
+            symlinkat("/capability", "")?;
+            symlinkat("/capability", "")?;
             say(0)?;
             wait_for_end()?;
         }

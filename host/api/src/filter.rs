@@ -148,7 +148,7 @@ impl Place {
         };
         let compiled: Vec<Regex> = patterns.iter().map(compile).collect::<Result<_, _>>()?;
         Ok((!compiled.is_empty())
-            .then(|| move |text: &str| compiled.iter().any(|regex| regex.is_match(text))))
+            .then_some(move |text: &str| compiled.iter().any(|regex| regex.is_match(text))))
     }
 
     fn kinds(self, numbers: &[i32]) -> Result<Test, FilterError> {

@@ -10,7 +10,7 @@ use prost_reflect::{DescriptorPool, MessageDescriptor};
 pub use tetragon::*;
 
 #[rustfmt::skip]
-#[allow(missing_docs, clippy::all, unused_qualifications, reason = "generated; see proto/ for what fields mean")]
+#[allow(missing_docs, clippy::all, clippy::allow_attributes_without_reason, unused_qualifications, reason = "generated; see proto/ for what fields mean")]
 mod tetragon;
 
 static POOL: LazyLock<Option<DescriptorPool>> =

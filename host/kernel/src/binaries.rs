@@ -231,7 +231,7 @@ mod tests {
         let sets: Vec<_> = conditions.iter().map(|condition| binaries.set(condition)).collect();
         assert_eq!(sets, [Some(0), Some(1), Some(2), Some(3)]);
         assert_eq!((binaries.paths().count(), binaries.patterns().count()), (1, 2));
-        assert_eq!(binaries.table().inherited.contains(1), true);
+        assert!(binaries.table().inherited.contains(1));
         let found = binaries.sets_of("/bin/a");
         assert_eq!([0, 1, 2, 3].map(|set| found.contains(set)), [true, true, false, true]);
         assert!(binaries.sets_of(&long).contains(2));

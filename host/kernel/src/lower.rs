@@ -494,7 +494,6 @@ mod tests {
                 test: Test::IntEqual(vec![-1]),
             }],
             actions: vec![ActionPlan::Override(-13), ActionPlan::Sigkill],
-            ..SelectorPlan::default()
         };
         let plan = plan(vec![selector]);
         let binaries = Binaries::of(&[PolicyPlan { name: "p".into(), hooks: vec![plan.clone()] }]).unwrap();

@@ -55,6 +55,8 @@ impl FromStr for Digest {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::Digest;
 
     #[test]

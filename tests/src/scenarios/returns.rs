@@ -93,7 +93,7 @@ fn exec(_: &Kernel) -> Result<()> {
     ensure!(hit["return"] == json!({ "int_arg": 0 }), "return: {hit}");
     let path = hit["args"][0]["string_arg"].as_str().unwrap_or_default();
     ensure!(path.ends_with("/true"), "args: {hit}");
-    ensure!(hit["process"]["binary"].as_str().is_some_and(|binary| binary != ""), "process: {hit}");
+    ensure!(hit["process"]["binary"].as_str().is_some_and(|binary| !binary.is_empty()), "process: {hit}");
     agent.stop()?;
     Ok(())
 }

@@ -61,6 +61,12 @@ impl Text {
     }
 }
 
+/// Reads a number off what is described.
+type Number<T> = fn(&T) -> u64;
+
+/// A counter of each: its name, its help, and the number.
+type Counted<T> = (&'static str, &'static str, Number<T>);
+
 fn agent(snapshot: &Snapshot, text: &mut Text) {
     text.head("serin_build_info", Gauge, "The agent's version.");
     text.sample("serin_build_info", &[("version", &snapshot.version)], 1);
@@ -116,7 +122,7 @@ fn policies(snapshot: &Snapshot, text: &mut Text) {
         ];
         text.sample("serin_hook_info", &labels, 1);
     });
-    let counters: [(&str, &str, fn(&Hook) -> u64); 6] = [
+    let counters: [Counted<Hook>; 6] = [
         ("serin_policy_hits_total", "Times a selector matched: posted + lost + unposted.", |hook| hook.hits),
         ("serin_policy_posted_total", "Hits whose record was written.", |hook| hook.posted),
         ("serin_policy_lost_total", "Hits whose record was lost.", |hook| hook.lost),
@@ -173,7 +179,7 @@ fn processes(snapshot: &Snapshot, text: &mut Text) {
 }
 
 fn plugins(snapshot: &Snapshot, text: &mut Text) {
-    let counters: [(&str, &str, fn(&Plugin) -> u64); 13] = [
+    let counters: [Counted<Plugin>; 13] = [
         ("serin_plugin_calls_total", "Calls.", |plugin| plugin.calls),
         ("serin_plugin_events_total", "Events in calls.", |plugin| plugin.events),
         ("serin_plugin_nanoseconds_total", "Time in calls.", |plugin| plugin.nanoseconds),
@@ -227,7 +233,7 @@ fn canaries(snapshot: &Snapshot, text: &mut Text) {
 }
 
 fn sinks(snapshot: &Snapshot, text: &mut Text) {
-    let metrics: [(&str, Kind, &str, fn(&super::Sink) -> u64); 6] = [
+    let metrics: [(&str, Kind, &str, Number<super::Sink>); 6] = [
         ("serin_sink_up", Gauge, "1 if its last write succeeded.", |sink| (sink.state == "working").into()),
         ("serin_sink_written_total", Counter, "Events written.", |sink| sink.written),
         ("serin_sink_lost_total", Counter, "Events lost as it failed.", |sink| sink.lost),

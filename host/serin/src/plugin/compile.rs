@@ -90,14 +90,14 @@ impl Compiler {
 /// The last module that cargo's JSON messages name: the package itself comes after what it depends on.
 fn module(messages: &str) -> Option<PathBuf> {
     let files = |message: serde_json::Value| message["filenames"].as_array().cloned().unwrap_or_default();
-    let modules = messages
+    let mut modules = messages
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
         .filter(|message| message["reason"] == "compiler-artifact")
         .flat_map(files)
         .filter_map(|name| name.as_str().map(PathBuf::from))
         .filter(|path| path.extension().is_some_and(|extension| extension == "wasm"));
-    modules.last()
+    modules.next_back()
 }
 
 fn sysroot(rustc: &Path) -> Result<PathBuf> {
