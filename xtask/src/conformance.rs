@@ -34,7 +34,7 @@ pub(crate) fn all(folder: &Path) -> Result<()> {
 fn in_kernel(folder: &Path, kernel: &Kernel) -> Result<()> {
     println!("\n=== {}", kernel.name);
     let machine =
-        Machine { memory: 2048, cpus: 2, timeout: Duration::from_secs(900), count_instructions: false };
+        Machine { memory: 2048, cpus: 2, timeout: Duration::from_secs(1500), count_instructions: false };
     let command = format!("target/release/serin-tests conformance {GUEST_FOLDER}");
     let status = vm::run_with(folder, kernel, &machine, &command, &mut |line| println!("{line}"))?;
     ensure!(status == 0, "serin-tests ended with status {status}");

@@ -164,7 +164,7 @@ fn in_kernel(kernel: &Kernel, arguments: &[String]) -> Result<Report> {
     let title = format!("end to end on {} in qemu", kernel.name);
     println!("\n=== {title}");
     let machine =
-        Machine { memory: 2048, cpus: 2, timeout: Duration::from_secs(900), count_instructions: false };
+        Machine { memory: 2048, cpus: 2, timeout: Duration::from_secs(1500), count_instructions: false };
     let mut report = Report::new(title);
     let command = format!("target/release/serin-tests {}", arguments.join(" "));
     let status = vm::run(kernel, &machine, &command, &mut |line| {
