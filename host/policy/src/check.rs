@@ -214,10 +214,10 @@ fn mismatch(kind: ArgumentKind, actual: &TypeKind) -> Option<&'static str> {
         BpfCmd, Bytes, Capability, Descriptor, Int, Int8, Int16, Long, Size, String, Uint, Uint8, Uint16,
     };
     match (kind, actual) {
-        // Registers hold narrow integers extended to 32 bits; signedness only changes how they print.
-        (Int | Uint | Capability | BpfCmd, TypeKind::Int { size: ..=4, .. })
-        | (Int8 | Uint8, TypeKind::Int { size: 1, .. })
-        | (Int16 | Uint16, TypeKind::Int { size: 2, .. })
+        // Registers hold narrow integers extended to 32 bits; of wider ones the lower part is read, which policies
+        // rely on: `uint32` for flags that are an unsigned long. Signedness only changes how they print.
+        (Int | Uint | Capability | BpfCmd | Int8 | Uint8, TypeKind::Int { .. })
+        | (Int16 | Uint16, TypeKind::Int { size: 2.., .. })
         | (Long | Size, TypeKind::Int { size: 8, .. }) => None,
         // Some system calls take it as an unsigned long, of which the lower half counts.
         (Descriptor, TypeKind::Int { .. }) => None,
