@@ -1,59 +1,16 @@
 //! Names of capabilities.
 
-/// By number: <https://elixir.bootlin.com/linux/v6.12/source/include/uapi/linux/capability.h#L106>
-const NAMES: [&str; 41] = [
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_DAC_READ_SEARCH",
-    "CAP_FOWNER",
-    "CAP_FSETID",
-    "CAP_KILL",
-    "CAP_SETGID",
-    "CAP_SETUID",
-    "CAP_SETPCAP",
-    "CAP_LINUX_IMMUTABLE",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_NET_BROADCAST",
-    "CAP_NET_ADMIN",
-    "CAP_NET_RAW",
-    "CAP_IPC_LOCK",
-    "CAP_IPC_OWNER",
-    "CAP_SYS_MODULE",
-    "CAP_SYS_RAWIO",
-    "CAP_SYS_CHROOT",
-    "CAP_SYS_PTRACE",
-    "CAP_SYS_PACCT",
-    "CAP_SYS_ADMIN",
-    "CAP_SYS_BOOT",
-    "CAP_SYS_NICE",
-    "CAP_SYS_RESOURCE",
-    "CAP_SYS_TIME",
-    "CAP_SYS_TTY_CONFIG",
-    "CAP_MKNOD",
-    "CAP_LEASE",
-    "CAP_AUDIT_WRITE",
-    "CAP_AUDIT_CONTROL",
-    "CAP_SETFCAP",
-    "CAP_MAC_OVERRIDE",
-    "CAP_MAC_ADMIN",
-    "CAP_SYSLOG",
-    "CAP_WAKE_ALARM",
-    "CAP_BLOCK_SUSPEND",
-    "CAP_AUDIT_READ",
-    "CAP_PERFMON",
-    "CAP_BPF",
-    "CAP_CHECKPOINT_RESTORE",
-];
+use serin_event::kernel_object::CAPABILITIES;
 
-/// All names.
+/// All names, by number. Events call the second as Tetragon does, without its prefix; policies with it.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    NAMES.into_iter()
+    CAPABILITIES.iter().map(|name| if *name == "DAC_OVERRIDE" { "CAP_DAC_OVERRIDE" } else { name })
 }
 
 /// The bit of the capability with this name, written with or without `CAP_`, in either case.
 pub(crate) fn bit(name: &str) -> Option<u64> {
     let name = name.to_ascii_uppercase();
-    let number = NAMES.iter().position(|full| *full == name || full.strip_prefix("CAP_") == Some(&name))?;
+    let number = names().position(|full| full == name || full.strip_prefix("CAP_") == Some(&name))?;
     Some(1 << number)
 }
 
