@@ -1,5 +1,6 @@
 //! `rateLimit`: holding back events that are equal to an earlier one.
 
+use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::helpers::generated::bpf_ktime_get_ns;
 use aya_ebpf::macros::map;
@@ -9,7 +10,11 @@ use serin_abi::config::{RATE_GLOBAL, RATE_PROCESS};
 use serin_abi::digest::{Digest, add_bytes};
 use serin_abi::selector::Selected;
 
+use crate::atomic::exchange;
 use crate::scratch::Slot;
+
+/// `EEXIST`.
+const ALREADY_THERE: i32 = -17;
 
 /// When the last event was posted of those that are equal. The agent sets the size; the least recently used make room.
 #[map]
@@ -42,16 +47,13 @@ pub fn allows(selected: &Selected, digest: u64) -> bool {
     // SAFETY: the helper takes no arguments.
     let now = unsafe { bpf_ktime_get_ns() };
     if let Some(last) = RATES.get_ptr_mut(key) {
-        // SAFETY: a pointer to a map value. Two CPUs at once may both post.
+        // Of two CPUs that find the period over, the one that still finds the old time posts.
+        // SAFETY: a pointer to a map value, which is aligned.
         return unsafe {
-            let over = now.wrapping_sub(*last) >= selected.rate_period;
-            if over {
-                *last = now;
-            }
-            over
+            let seen = last.read_volatile();
+            now.wrapping_sub(seen) >= selected.rate_period && exchange(last, now) == seen
         };
     }
-    // Without room the event is posted: rather one too many.
-    let _ = RATES.insert(key, now, 0);
-    true
+    // Of two CPUs at once, one finds that the other was first. Without room the event is posted: rather one too many.
+    RATES.insert(key, now, BPF_NOEXIST.into()) != Err(ALREADY_THERE)
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::test::Report;
+use crate::report::Report;
 use crate::{layout, step, toolchain};
 
 /// The workspaces of the repository, by their folders.

@@ -496,7 +496,9 @@ mod tests {
             actions: vec![ActionPlan::Override(-13), ActionPlan::Sigkill],
         };
         let plan = plan(vec![selector]);
-        let binaries = Binaries::of(&[PolicyPlan { name: "p".into(), hooks: vec![plan.clone()] }]).unwrap();
+        let binaries =
+            Binaries::of(&[PolicyPlan { name: "p".into(), monitor: false, hooks: vec![plan.clone()] }])
+                .unwrap();
         let lowered = lower(&plan, 9, &binaries, &find).unwrap();
         let tests: Vec<u32> = lowered.config.filters[..6].iter().map(|filter| filter.test).collect();
         let integers = [TEST_INTEGER_IN, TEST_INTEGER_RANGE, TEST_INTEGER_MASK | TEST_NOT];

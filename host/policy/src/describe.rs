@@ -11,6 +11,7 @@ const SHAPES: &[&Shape] = &[
     &schema::POLICY,
     &schema::METADATA,
     &schema::SPEC,
+    &schema::OPTION,
     &schema::KPROBE,
     &schema::IGNORE,
     &schema::ARGUMENT,
@@ -39,6 +40,15 @@ const TEXTS: &[(&str, &str)] = &[
     ("metadata", "Whose policy this is; only the name matters."),
     ("metadata.name", "The policy's name, unique among those that are loaded: a DNS name in lower case."),
     ("spec", "What to hook, and what to do then."),
+    ("spec.options", "How the policy as a whole is loaded."),
+    (
+        "spec.options.name",
+        "policy-mode says whether the policy starts by enforcing or only monitors; the others tune how Tetragon attaches \
+         hooks and refuses calls, which serin finds out by itself.",
+    ),
+    ("spec.options.value", "For policy-mode: enforce or monitor."),
+    ("spec.selectorsMacros", "Filters by name, for selectors to take in."),
+    ("spec.kprobes.selectors.macros", "Names of macros, whose filters this selector has as well."),
     ("spec.kprobes", "Hooks on kernel functions and system calls."),
     (
         "spec.kprobes.call",

@@ -259,7 +259,8 @@ impl<'n> Field<'n> {
         }
     }
 
-    fn refuse<T>(&self, expected: &str, report: &mut Report<'_>) -> Option<T> {
+    /// Says what the field must be; `None`.
+    pub(crate) fn refuse<T>(&self, expected: &str, report: &mut Report<'_>) -> Option<T> {
         let message = format!("{} must be {expected}, not {}", self.title(), describe(self.node));
         report.error(self.span(), message);
         None

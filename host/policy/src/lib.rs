@@ -18,6 +18,8 @@ mod identity;
 mod integer;
 mod lists;
 mod load;
+mod macros;
+mod options;
 mod part;
 mod plan;
 mod policy;

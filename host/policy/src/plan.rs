@@ -10,6 +10,8 @@ use std::ops::RangeInclusive;
 pub struct PolicyPlan {
     /// `metadata.name`.
     pub name: String,
+    /// `policy-mode: monitor`: it starts without its enforcing actions, which a change of its mode brings.
+    pub monitor: bool,
     /// The hooks, in the order of the file within each section.
     pub hooks: Vec<HookPlan>,
 }

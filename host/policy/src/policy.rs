@@ -4,9 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::diagnostic::quote;
-use crate::fields::{Field, Fields};
+use crate::fields::{Field, Fields, is_default};
 use crate::hook::{self, HookPlaces};
 use crate::lists::{self, Lists};
+use crate::macros;
+use crate::options::{self, Options};
 use crate::report::Report;
 use crate::schema::{API_VERSIONS, KINDS, METADATA, POLICY, SECTIONS, SPEC};
 use crate::selector;
@@ -85,10 +87,10 @@ fn read(document: &Node, source: &Arc<Source>, report: &mut Report<'_>) -> Optio
     fields.require("kind", report);
     let metadata = fields.require("metadata", report);
     let name = metadata.and_then(|metadata| read_name(metadata, report));
-    let hooks = fields.require("spec", report).and_then(|spec| read_hooks(spec, report));
-    let (name, span) = name?;
-    let (hooks, places) = hooks?.into_iter().unzip();
-    let plan = PolicyPlan { name: name.into(), hooks };
+    let spec = fields.require("spec", report).and_then(|spec| read_spec(spec, report));
+    let ((name, span), (options, hooks)) = (name?, spec?);
+    let (hooks, places) = hooks.into_iter().unzip();
+    let plan = PolicyPlan { name: name.into(), monitor: options.monitor, hooks };
     Some(Policy { plan, source: source.clone(), name: span, hooks: places })
 }
 
@@ -119,8 +121,18 @@ fn read_name<'n>(metadata: Field<'n>, report: &mut Report<'_>) -> Option<(&'n st
     Some((name, field.span()))
 }
 
-fn read_hooks(spec: Field<'_>, report: &mut Report<'_>) -> Option<Vec<(crate::HookPlan, HookPlaces)>> {
-    let fields = Fields::read(spec.node, &SPEC, report)?;
+type Hooks = Vec<(crate::HookPlan, HookPlaces)>;
+
+fn read_spec(spec: Field<'_>, report: &mut Report<'_>) -> Option<(Options, Hooks)> {
+    let (spec, complete) = macros::expand(spec.node, report);
+    let fields = Fields::read(&spec, &SPEC, report)?;
+    let options = fields.get("options").filter(|options| !is_default(options.node));
+    let options = options.map_or(Some(Options::default()), |options| options::read(options, report));
+    let hooks = read_hooks(&fields, report);
+    complete.then_some((options?, hooks?))
+}
+
+fn read_hooks(fields: &Fields<'_>, report: &mut Report<'_>) -> Option<Hooks> {
     let sections: Vec<_> =
         SECTIONS.iter().filter_map(|section| Some((section, fields.get(section.name)?))).collect();
     let lists = fields.get("lists").map_or(Some(Lists::new()), |lists| lists::read_all(lists, report));

@@ -45,20 +45,56 @@ pub(crate) const METADATA: Shape = Shape {
 pub(crate) const SPEC: Shape = Shape {
     path: "spec",
     in_list: false,
-    supported: &["kprobes", "fentries", "lsmhooks", "lists"],
+    supported: &["kprobes", "fentries", "lsmhooks", "lists", "options", "selectorsMacros"],
     later: &[
         "tracepoints",
         "uprobes",
         "usdts",
         "loader",
         "enforcers",
-        "options",
-        "selectorsMacros",
         "podSelector",
         "containerSelector",
         "hostSelector",
         "nodeSelector",
     ],
+};
+
+pub(crate) const OPTION: Shape =
+    Shape { path: "spec.options", in_list: true, supported: &["name", "value"], later: &[] };
+
+/// What options are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PolicyOption {
+    /// What the policy does when it is loaded.
+    Mode,
+    /// Whether many hooks are attached in one call, which serin does not do.
+    Switch,
+    /// How calls are refused, which serin finds out by trying.
+    OverrideMethod,
+}
+
+pub(crate) const OPTIONS: Vocabulary<PolicyOption> = Vocabulary {
+    what: "an option of a policy",
+    supported: &[
+        ("policy-mode", PolicyOption::Mode),
+        ("override-method", PolicyOption::OverrideMethod),
+        ("disable-kprobe-multi", PolicyOption::Switch),
+        ("disable-uprobe-multi", PolicyOption::Switch),
+    ],
+    later: &["sleepable-preload-size"],
+};
+
+/// `policy-mode`: whether it is to monitor only.
+pub(crate) const POLICY_MODES: Vocabulary<bool> = Vocabulary {
+    what: "a mode of policies",
+    supported: &[("enforce", false), ("monitor", true)],
+    later: &[],
+};
+
+pub(crate) const OVERRIDE_METHODS: Vocabulary<()> = Vocabulary {
+    what: "a way of refusing calls",
+    supported: &[("fmod-ret", ()), ("override-return", ())],
+    later: &[],
 };
 
 pub(crate) const LIST: Shape = Shape {
@@ -199,9 +235,13 @@ pub(crate) const SELECTOR: Shape = Shape {
         "matchArgs",
         "matchReturnArgs",
         "matchActions",
+        "macros",
     ],
-    later: &["label", "matchData", "matchReturnActions", "matchWorkloads", "macros"],
+    later: &["label", "matchData", "matchReturnActions", "matchWorkloads"],
 };
+
+/// A macro: a selector that takes in no other.
+pub(crate) const MACRO: Shape = Shape { path: "spec.selectorsMacros", in_list: false, ..SELECTOR };
 
 pub(crate) const MATCH_PIDS: Shape = Shape {
     path: "spec.kprobes.selectors.matchPIDs",

@@ -45,6 +45,24 @@ impl Node {
         entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
     }
 
+    /// A field of a mapping, to be changed.
+    pub(crate) fn field_mut(&mut self, key: &str) -> Option<&mut Node> {
+        let Value::Mapping(entries) = &mut self.value else { return None };
+        entries.iter_mut().find(|entry| entry.key == key).map(|entry| &mut entry.node)
+    }
+
+    /// About how many bytes of memory it takes.
+    pub(crate) fn size(&self) -> usize {
+        size_of::<Node>()
+            + match &self.value {
+                Value::Scalar { text, .. } => text.len(),
+                Value::Sequence(nodes) => nodes.iter().map(Node::size).sum(),
+                Value::Mapping(entries) => {
+                    entries.iter().map(|entry| entry.key.len() + entry.node.size()).sum::<usize>()
+                }
+            }
+    }
+
     /// Whether it is a scalar with this text.
     pub(crate) fn is_text(&self, expected: &str) -> bool {
         matches!(&self.value, Value::Scalar { text, .. } if text == expected)

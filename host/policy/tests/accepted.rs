@@ -166,7 +166,10 @@ spec:
         ignore_not_found: true,
         position: (10, 11),
     };
-    assert_eq!(plans(yaml), [PolicyPlan { name: "link.to-passwd".into(), hooks: vec![hook] }]);
+    assert_eq!(
+        plans(yaml),
+        [PolicyPlan { name: "link.to-passwd".into(), monitor: false, hooks: vec![hook] }]
+    );
 }
 
 #[test]

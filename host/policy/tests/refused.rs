@@ -18,6 +18,14 @@ spec:
   kprobes:
 ";
 
+/// What stands in `spec` starts on line 5.
+const SPEC: &str = "\
+apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: {name: p}
+spec:
+";
+
 const ARGUMENTS: &str = "  - call: sys_symlinkat\n";
 
 /// Selectors start on line 11.
@@ -68,6 +76,16 @@ fn check(name: &str, start: &str) {
 #[test]
 fn documents() {
     check("documents.txt", "");
+}
+
+#[test]
+fn options() {
+    check("options.txt", SPEC);
+}
+
+#[test]
+fn macros() {
+    check("macros.txt", SPEC);
 }
 
 #[test]

@@ -61,14 +61,14 @@ impl LivePolicies {
     /// # Errors
     /// The kernel refuses one.
     pub(crate) fn attach(mut kernel: Kernel, policies: Vec<Policy>, changes: Sender<Change>) -> Result<Self> {
-        let plans = plans(&policies);
+        let plans: Vec<_> = plans(&policies).iter().map(|plan| effective(plan, mode_of(plan))).collect();
         let loaded = kernel.attach_policies(&plans).map_err(|error| at_hook(error, &policies))?;
         let mut state = State { kernel: Some(kernel), entries: Vec::new(), next_id: 1, changes };
-        for (policy, loaded) in policies.into_iter().zip(loaded) {
+        for ((policy, plan), loaded) in policies.into_iter().zip(plans).zip(loaded) {
             // The reader has not started: it takes this in before its first record.
             let announced: Vec<_> = loaded.hooks.iter().map(Announced::from).collect();
-            state.announce(policy.plan(), &announced);
-            log(policy.plan(), &loaded);
+            state.announce(&plan, &announced);
+            log(&plan, &loaded);
             state.entries.push(Entry {
                 id: state.next_id,
                 domain: STATIC.into(),
@@ -303,7 +303,11 @@ fn log(plan: &PolicyPlan, policy: &LoadedPolicy) {
 fn mode_of(plan: &PolicyPlan) -> Mode {
     let mut actions =
         plan.hooks.iter().flat_map(|hook| &hook.selectors).flat_map(|selector| &selector.actions);
-    if actions.any(enforces) { Mode::TpModeEnforce } else { Mode::TpModeMonitorOnly }
+    match actions.any(enforces) {
+        true if plan.monitor => Mode::TpModeMonitor,
+        true => Mode::TpModeEnforce,
+        false => Mode::TpModeMonitorOnly,
+    }
 }
 
 /// The mode that a client asks for.
@@ -369,7 +373,7 @@ mod tests {
             ignore_not_found: false,
             position: (1, 1),
         };
-        PolicyPlan { name: "p".into(), hooks: vec![hook] }
+        PolicyPlan { name: "p".into(), monitor: false, hooks: vec![hook] }
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("live::a_refused_policy_leaves_the_old_one_in_place", refused),
         scenario("live::binaries_are_known_of_processes_that_run", running_binary),
         scenario("live::enforcement_comes_and_goes", enforcement).needs(Kernel::enforcement),
+        scenario("live::a_policy_starts_in_the_mode_it_asks_for", mode_of_the_policy),
     ]
 }
 
@@ -279,6 +280,31 @@ fn enforcement(_: &Kernel) -> Result<()> {
         ensure!(is_made()?, "round {round}: blocked though it is gone");
         nothing_left(&before)?;
     }
+    agent.stop()?;
+    Ok(())
+}
+
+fn mode_of_the_policy(_: &Kernel) -> Result<()> {
+    let killing = on_symlinkat("kill", "    - macros: [passwd, kill]\n").replace(
+        "spec:\n",
+        "spec:
+  options: [{name: policy-mode, value: monitor}]
+  selectorsMacros:
+    passwd: {matchArgs: [{index: 0, operator: Postfix, values: [passwd]}]}
+    kill: {matchActions: [{action: Sigkill}]}
+",
+    );
+    let is_killed =
+        || Ok::<_, anyhow::Error>(trigger::symlink("/etc/passwd", "")?.signal() == Some(libc::SIGKILL));
+    let mut agent = Setup::new()?.policy(&killing)?.start()?;
+    let mut api = agent.api()?;
+    ensure!(api.only()?.mode() == TracingPolicyMode::TpModeMonitor, "{:?}", api.only()?);
+    ensure!(!is_killed()?, "killed though the policy only monitors");
+    ensure!(reports(&mut agent, "kill")?, "no event though it monitors");
+    api.set_mode("kill", TracingPolicyMode::TpModeEnforce)?;
+    ensure!(is_killed()?, "not killed though it enforces");
+    api.replace(&killing)?;
+    ensure!(!is_killed()?, "killed though the policy that came in its place only monitors");
     agent.stop()?;
     Ok(())
 }

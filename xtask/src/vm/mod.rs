@@ -11,6 +11,7 @@ mod qemu;
 mod vmlinux;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
 
@@ -62,13 +63,19 @@ pub(crate) fn run_with(
 }
 
 fn boot(kernel: &Kernel, machine: &Machine, image: Initramfs, output: &mut dyn FnMut(&str)) -> Result<u8> {
-    let work = layout::target().join("vm");
-    std::fs::create_dir_all(&work)?;
-    let initrd = work.join(format!("initrd-{}", std::process::id()));
+    std::fs::create_dir_all(layout::target().join("vm"))?;
+    let initrd = place("initrd");
     std::fs::write(&initrd, image.finish()).with_context(|| format!("cannot write {}", initrd.display()))?;
     let status = machine.boot(&kernel.vmlinux, &initrd, output);
     let _ = std::fs::remove_file(&initrd);
     status
+}
+
+/// A file of one machine, of which several may run at once.
+fn place(name: &str) -> PathBuf {
+    static MACHINES: AtomicU32 = AtomicU32::new(0);
+    let machine = MACHINES.fetch_add(1, Ordering::Relaxed);
+    layout::target().join("vm").join(format!("{name}-{}-{machine}", std::process::id()))
 }
 
 fn guest_image(command: &str) -> Result<Initramfs> {

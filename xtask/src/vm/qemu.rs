@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::layout;
+use super::place;
 
 /// Exit status when the guest did not end in time.
 pub(crate) const TIMED_OUT: u8 = 124;
@@ -40,7 +40,6 @@ impl Machine {
     /// # Errors
     /// If qemu cannot be started. A guest that fails is a status, not an error.
     pub(crate) fn boot(&self, vmlinux: &Path, initrd: &Path, output: &mut dyn FnMut(&str)) -> Result<u8> {
-        let place = |name: &str| layout::target().join("vm").join(format!("{name}-{}", std::process::id()));
         let (console, status) = (place("console"), place("status"));
         let mut child = self
             .command(vmlinux, initrd, &console, &status)

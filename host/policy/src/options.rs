@@ -1,0 +1,44 @@
+//! Reads `spec.options`: how the policy as a whole is loaded.
+
+use crate::fields::{Field, Fields};
+use crate::report::Report;
+use crate::schema::{OPTION, OPTIONS, OVERRIDE_METHODS, POLICY_MODES, PolicyOption};
+use crate::selector::read_each;
+
+/// What the options of a policy say.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// `policy-mode: monitor`.
+    pub(crate) monitor: bool,
+}
+
+/// What a switch may hold, as Go's `strconv.ParseBool` takes it.
+const SWITCH: &[&str] = &["true", "True", "TRUE", "t", "T", "1", "false", "False", "FALSE", "f", "F", "0"];
+
+/// Reads the options; each may be given once.
+pub(crate) fn read(options: Field<'_>, report: &mut Report<'_>) -> Option<Options> {
+    let mut read = Options::default();
+    let mut seen: Vec<String> = vec![];
+    read_each(options, report, |item, report| {
+        let fields = Fields::read(item.node, &OPTION, report)?;
+        let name = fields.require("name", report);
+        let value = fields.require("value", report);
+        let (name, value) = (name?, value?);
+        let option = name.word(&OPTIONS, report)?;
+        let text = name.string(report)?;
+        if seen.iter().any(|seen| seen == text) {
+            report.error_with_help(name.span(), "this option is given twice", "leave one out");
+            return None;
+        }
+        seen.push(text.into());
+        match option {
+            PolicyOption::Mode => read.monitor = value.word(&POLICY_MODES, report)?,
+            // How hooks are attached, and a call is refused, is found out by trying what the kernel has.
+            PolicyOption::Switch if SWITCH.iter().any(|text| value.node.is_text(text)) => {}
+            PolicyOption::Switch => return value.refuse("`true` or `false`", report),
+            PolicyOption::OverrideMethod => value.word(&OVERRIDE_METHODS, report)?,
+        }
+        Some(())
+    })?;
+    Some(read)
+}

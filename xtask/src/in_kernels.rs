@@ -1,0 +1,82 @@
+//! The end-to-end tests on each test kernel, as many machines at once as there are processors.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+
+use crate::report::Report;
+use crate::vm::{self, ErrorInjection, Kernel, Machine};
+
+/// Time for one kernel, which shares the processors with others.
+const TIMEOUT: Duration = Duration::from_secs(2400);
+
+/// A kernel with what its lines begin with.
+struct Guest {
+    label: &'static str,
+    kernel: Kernel,
+}
+
+/// Runs the end-to-end tests in every kernel; one report each.
+pub(crate) fn all(arguments: &[String]) -> Result<Vec<Report>> {
+    let mut guests = Vec::new();
+    for label in ["debian-6.1", "debian-6.12"] {
+        guests.push(Guest { label, kernel: Kernel::find(label)? });
+    }
+    let mut left_out = None;
+    match Kernel::error_injection()? {
+        ErrorInjection::Ready(kernel) => guests.push(Guest { label: "slim", kernel }),
+        ErrorInjection::Missing(how) => left_out = Some(without_error_injection(&how)),
+    }
+    let mut reports = side_by_side(guests, arguments)?;
+    reports.extend(left_out);
+    Ok(reports)
+}
+
+fn without_error_injection(how: &str) -> Report {
+    let mut report = Report::new("end to end on a kernel with error injection");
+    report.totals.skipped = 1;
+    report.notes.push(format!("left out, Override by bpf_override_return included: {how}"));
+    report
+}
+
+/// Each worker takes the next kernel until none is left; the reports in the order of the kernels.
+fn side_by_side(guests: Vec<Guest>, arguments: &[String]) -> Result<Vec<Report>> {
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(guests.len());
+    let queue = Mutex::new(guests.into_iter().enumerate().collect::<VecDeque<_>>());
+    let next = || queue.lock().ok()?.pop_front();
+    let work = || -> Result<Vec<(usize, Report)>> {
+        std::iter::from_fn(next).map(|(index, guest)| Ok((index, in_kernel(&guest, arguments)?))).collect()
+    };
+    let ended: Vec<_> = thread::scope(|scope| {
+        let started: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        started.into_iter().map(|worker| worker.join()).collect()
+    });
+    let mut reports = Vec::new();
+    for worker in ended {
+        reports.extend(worker.map_err(|_| anyhow!("a thread that ran a machine panicked"))??);
+    }
+    reports.sort_by_key(|(index, _)| *index);
+    Ok(reports.into_iter().map(|(_, report)| report).collect())
+}
+
+fn in_kernel(guest: &Guest, arguments: &[String]) -> Result<Report> {
+    let title = format!("end to end on {} in qemu", guest.kernel.name);
+    println!("\n=== {title}: lines that begin with {}", guest.label);
+    let machine = Machine { memory: 2048, cpus: 2, timeout: TIMEOUT, count_instructions: false };
+    let mut report = Report::new(title);
+    let command = format!("target/release/serin-tests {}", arguments.join(" "));
+    let status = vm::run(&guest.kernel, &machine, &command, &mut |line| {
+        println!("{}: {line}", guest.label);
+        report.read_line(line);
+    })?;
+    let how = match status {
+        vm::TIMED_OUT => "a time-out".to_owned(),
+        vm::PANICKED => "a panic of the kernel".to_owned(),
+        status => format!("status {status}"),
+    };
+    report.ended(status == 0, &how);
+    Ok(report)
+}
