@@ -65,7 +65,9 @@ impl Machine {
         if self.count_instructions {
             command.args(["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"]);
         } else {
-            command.args(["-accel", "tcg,thread=multi"]);
+            // With a thread for each processor, one can run into a breakpoint that the kernel has taken away again
+            // (text_poke), and dies of it: replacing hooks on a busy function showed it within seconds.
+            command.args(["-accel", "tcg,thread=single"]);
         }
         command.arg("-m").arg(self.memory.to_string()).arg("-smp").arg(self.cpus.to_string());
         command.arg("-kernel").arg(vmlinux).arg("-initrd").arg(initrd).args(["-append", KERNEL_ARGUMENTS]);
