@@ -86,13 +86,22 @@ pub fn load(config: &HookConfig, registers: &impl Registers, slot: u32, to: *mut
     }
 }
 
-/// Reads an integer that is there already into its slot of memory.
+/// Reads what the function returned into its slot of memory. An error number in a socket's place cannot be read.
 #[inline(always)]
-pub fn load_value(kind: u32, value: u64, to: *mut Slot) {
-    let header = Argument { length: 0, kind: kind as u8, flags: 0, mode: 0 };
+pub fn load_returned(config: &HookConfig, value: u64, to: *mut Slot) {
+    const MAX_ERRNO: u64 = 4095;
+    let kind = constant(&config.returned.kind);
     // SAFETY: a pointer to a map value.
-    unsafe { (*to).header = header };
-    load_integer(to, kind, value);
+    unsafe { (*to).header = Argument { length: 0, kind: kind as u8, flags: 0, mode: 0 } };
+    let loaded = match kind {
+        KIND_SOCK if value.wrapping_neg() <= MAX_ERRNO => false,
+        KIND_SOCK => network::load_sock(to, constant(&config.returned.read), value),
+        _ => load_integer(to, kind, value),
+    };
+    if !loaded {
+        // SAFETY: as above.
+        unsafe { (*to).header.flags = ARGUMENT_UNREADABLE };
+    }
 }
 
 #[inline(always)]

@@ -6,21 +6,24 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
 use serin_abi::config::{
     ACTION_COPY, ACTION_OVERRIDE, ACTION_POST, ACTION_REMEMBER, ACTION_SIGKILL, ACTION_SIGNAL,
-    ACTION_UNFOLLOW, ACTIONS_FOLLOWING, BINARY_PARENT, Filter, HookConfig, OVERRIDE_MARK, OVERRIDE_RESULT,
+    ACTION_UNFOLLOW, ACTIONS_FOLLOWING, ACTIONS_TRACKING, BINARY_PARENT, Filter, HookConfig, OVERRIDE_MARK, OVERRIDE_RESULT,
     OVERRIDE_RETURN, RATE_UNLIMITED, READ_VALUE, TEST_NOT,
 };
 use serin_abi::digest::Digest;
 use serin_abi::ranges::{self, Ranges};
-use serin_abi::record::{ARGUMENT_UNREADABLE, HOOK_FAILED_CLOSED, HOOK_UNENFORCED, Header, Hit, KIND_FILE};
+use serin_abi::network::Sock;
+use serin_abi::record::{
+    ARGUMENT_UNREADABLE, HOOK_FAILED_CLOSED, HOOK_SILENT, HOOK_UNENFORCED, Header, Hit, KIND_FILE, KIND_SOCK, TaskKey,
+};
 use serin_abi::selector::{Facts, Selected, Verdict, constant, entry, holds_on_return, place, select};
 use serin_abi::text::{Values, search};
 use serin_abi::{HookCounters, MAX_ARGUMENTS, Mark, Member, Number, Range, Sharer, Text};
 
 use crate::arguments::{self, Registers};
 use crate::maps::{MARKS, PROCESSES};
-use crate::report::{append, append_integer, hit, send};
-use crate::scratch::{self, Scratch, Slot};
-use crate::{ancestry, calls, counters, follow, identity, output, rate, task};
+use crate::report::{self, append, append_returned, hit, send};
+use crate::scratch::{self, Scratch, Slot, Work};
+use crate::{ancestry, calls, counters, follow, identity, network, output, rate, sockets, task};
 
 /// What this instance does; set by the agent.
 #[unsafe(no_mangle)]
@@ -92,10 +95,15 @@ pub fn run(registers: &impl Registers, hook: u32) -> Outcome {
     if let Some(selected) = select(&HOOK_CONFIG, &mut call) {
         count(|counters| &raw mut counters.hits);
         let enforced = act(&selected, &mut outcome);
-        if selected.actions & ACTION_POST != 0 && call.within_rate(&selected) {
-            call.report(&selected, enforced, &outcome);
-        } else {
+        let posted = selected.actions & ACTION_POST != 0 && call.within_rate(&selected);
+        if !posted {
             count(|counters| &raw mut counters.unposted);
+        }
+        if posted || constant(&HOOK_CONFIG.return_action) != 0 {
+            call.report(&selected, posted, enforced, &outcome);
+        }
+        if selected.actions & ACTIONS_TRACKING != 0 {
+            sockets::act(selected.actions, call.socket(selected.socket), call.owner());
         }
         // Last, as the event still has the name of a descriptor that is no longer followed after it.
         if selected.actions & ACTIONS_FOLLOWING != 0 {
@@ -178,6 +186,27 @@ impl<R: Registers> Call<'_, R> {
         }
     }
 
+    /// The address of the socket in a slot.
+    #[inline(always)]
+    fn socket(&self, slot: u32) -> u64 {
+        network::socket(constant(&entry(&HOOK_CONFIG.arguments, slot).read), self.raw(slot))
+    }
+
+    /// Whose call it is: the owner's of the first socket among the arguments that is tracked, or the current process's.
+    #[inline(always)]
+    fn owner(&self) -> TaskKey {
+        let mut index = 0;
+        while index < MAX_ARGUMENTS as u32 && index < constant(&HOOK_CONFIG.argument_count) {
+            if constant(&entry(&HOOK_CONFIG.arguments, index).kind) == KIND_SOCK
+                && let Some(owner) = sockets::owner(self.socket(index))
+            {
+                return owner;
+            }
+            index += 1;
+        }
+        task::current_key()
+    }
+
     /// An argument as the calling convention passes it.
     #[inline(always)]
     fn raw(&self, slot: u32) -> u64 {
@@ -210,9 +239,9 @@ impl<R: Registers> Call<'_, R> {
         allowed
     }
 
-    /// Writes the record, or keeps it until the call returns.
+    /// Writes the record, or keeps it until the call returns; if it is not to be posted, only for what is done then.
     #[inline(always)]
-    fn report(&mut self, selected: &Selected, enforced: bool, outcome: &Outcome) {
+    fn report(&mut self, selected: &Selected, posted: bool, enforced: bool, outcome: &Outcome) {
         let work = self.scratch.work;
         let mut flags = 0;
         if selected.failed_closed {
@@ -221,14 +250,18 @@ impl<R: Registers> Call<'_, R> {
         if !enforced {
             flags |= HOOK_UNENFORCED;
         }
+        if !posted {
+            flags |= HOOK_SILENT;
+        }
         let at = self.compose(selected);
-        match (constant(&HOOK_CONFIG.return_kind), outcome.return_error) {
+        match (constant(&HOOK_CONFIG.returned.kind), outcome.return_error) {
             (0, _) => send(work, flags, at),
             // The function does not run, and what sees it return may not be called.
-            (kind, Some(error)) => self.report_return(flags, at, kind, i64::from(error) as u64),
+            (_, Some(error)) if posted => self.report_return(flags, at, i64::from(error) as u64),
+            (_, Some(_)) => {}
             (_, None) => {
                 // SAFETY: a pointer to a map value.
-                if !unsafe { calls::keep(work, self.hook, at, flags) } {
+                if !unsafe { calls::keep(work, self.hook, at, flags) } && posted {
                     output::lost_call();
                     count(|counters| &raw mut counters.lost);
                 }
@@ -238,13 +271,17 @@ impl<R: Registers> Call<'_, R> {
 
     /// Writes what was returned behind the arguments, and the record.
     #[inline(always)]
-    fn report_return(&mut self, flags: u8, at: u32, kind: u32, value: u64) {
+    fn report_return(&mut self, flags: u8, at: u32, value: u64) {
         let work = self.scratch.work;
         let Some(slot) = self.scratch.slot(0) else { return };
-        arguments::load_value(kind, value, slot);
+        arguments::load_returned(&HOOK_CONFIG, value, slot);
         // SAFETY: the record is longer than a header and this, and both are aligned to eight.
         unsafe { (*hit(work)).returned = 1 };
-        send(work, flags, append_integer(work, at, slot));
+        let end = match constant(&HOOK_CONFIG.returned.kind) {
+            KIND_SOCK => append_returned::<{ size_of::<Sock>() }>(work, at, slot),
+            _ => append_returned::<{ size_of::<u64>() }>(work, at, slot),
+        };
+        send(work, flags, end);
     }
 
     /// Builds the record but for its header; its length.
@@ -254,8 +291,12 @@ impl<R: Registers> Call<'_, R> {
         let count_of_arguments = constant(&HOOK_CONFIG.argument_count);
         let to =
             Hit { hook: self.hook, selector: selected.index, arguments: count_of_arguments, returned: 0 };
+        let owner = self.owner();
         // SAFETY: the record is longer than a header and this, and both are aligned to eight.
-        unsafe { hit(work).write(to) };
+        unsafe {
+            report::task(work).write(owner);
+            hit(work).write(to);
+        }
         let mut at = (size_of::<Header>() + size_of::<Hit>()) as u32;
         let mut index = 0;
         while index < MAX_ARGUMENTS as u32 && index < count_of_arguments {
@@ -286,16 +327,19 @@ pub fn run_return(hook: u32, value: u64) {
 fn report_returned(scratch: &Scratch, hook: u32, value: u64) {
     // SAFETY: a pointer to a map value.
     let Some((at, flags)) = (unsafe { calls::take(scratch.work, hook) }) else { return };
-    let kind = constant(&HOOK_CONFIG.return_kind);
     let Some(slot) = scratch.slot(0) else { return };
-    arguments::load_value(kind, value, slot);
+    arguments::load_returned(&HOOK_CONFIG, value, slot);
     let mut call = Call { registers: &Returned, scratch, hook, loaded: 1 };
     // SAFETY: the record is longer than a header and this.
     let selector = unsafe { (*hit(scratch.work)).selector };
-    if holds_on_return(&HOOK_CONFIG, selector, &mut call) {
-        call.report_return(flags, at, kind, value);
-    } else {
-        count(|counters| &raw mut counters.unposted);
+    let (holds, silent) = (holds_on_return(&HOOK_CONFIG, selector, &mut call), flags & HOOK_SILENT != 0);
+    if holds {
+        track_returned(scratch.work, value);
+    }
+    match (holds, silent) {
+        (true, false) => call.report_return(flags, at, value),
+        (false, false) => count(|counters| &raw mut counters.unposted),
+        (_, true) => {}
     }
 }
 
@@ -306,6 +350,17 @@ impl Registers for Returned {
     #[inline(always)]
     fn argument(&self, _: u32) -> u64 {
         0
+    }
+}
+
+/// Takes the hook's action on the socket that was returned, which belongs to whose call it was.
+#[inline(always)]
+fn track_returned(work: *mut Work, value: u64) {
+    let action = constant(&HOOK_CONFIG.return_action);
+    if action != 0 {
+        let socket = network::socket(constant(&HOOK_CONFIG.returned.read), value);
+        // SAFETY: a pointer to a map value.
+        sockets::act(action, socket, unsafe { report::task(work).read() });
     }
 }
 

@@ -15,10 +15,16 @@ const IPPROTO_UDP: u32 = 17;
 /// `sizeof(struct ipv6hdr)`
 const IPV6_HEADER: u64 = 40;
 
+/// The address of a `struct sock`, given it or a `struct socket`; 0 if there is none.
+#[inline(always)]
+pub fn socket(read: u32, value: u64) -> u64 {
+    if read == READ_SOCKET { pointer(value + offset!(socket_sk)) } else { value }
+}
+
 /// Reads a `struct sock`, or that of a `struct socket`; false if there is none.
 #[inline(always)]
 pub fn load_sock(to: *mut Slot, read: u32, value: u64) -> bool {
-    let sk = if read == READ_SOCKET { pointer(value + offset!(socket_sk)) } else { value };
+    let sk = socket(read, value);
     if sk == 0 {
         return false;
     }

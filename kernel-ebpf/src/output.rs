@@ -2,16 +2,22 @@
 
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use aya_ebpf::helpers::generated::{bpf_get_current_cgroup_id, bpf_ktime_get_boot_ns, bpf_ringbuf_output};
-use serin_abi::record::{Header, MAX_RECORD};
+use serin_abi::record::{Header, MAX_RECORD, TaskKey};
 
 use crate::counters;
 use crate::maps::EVENTS;
 use crate::scratch::Work;
 use crate::task;
 
-/// Starts a record: all of its header but the length.
+/// Starts a record of the current process: all of its header but the length.
 #[inline(always)]
 pub fn begin(work: *mut Work, kind: u8, flags: u8) {
+    begin_for(work, kind, flags, task::current_key());
+}
+
+/// Starts a record of any process.
+#[inline(always)]
+pub fn begin_for(work: *mut Work, kind: u8, flags: u8, task: TaskKey) {
     let sequence = match counters::of_this_cpu() {
         // SAFETY: a pointer to a map value.
         Some(counters) => unsafe { counters::increment(&raw mut (*counters).sequence) + 1 },
@@ -21,7 +27,7 @@ pub fn begin(work: *mut Work, kind: u8, flags: u8) {
     let (time, cgroup_id) = unsafe { (bpf_ktime_get_boot_ns(), bpf_get_current_cgroup_id()) };
     // SAFETY: a number of this CPU.
     let cpu = unsafe { bpf_get_smp_processor_id() } as u16;
-    let header = Header { length: 0, kind, flags, cpu, sequence, time, task: task::current_key(), cgroup_id };
+    let header = Header { length: 0, kind, flags, cpu, sequence, time, task, cgroup_id };
     // SAFETY: the record is longer than a header and aligned to eight.
     unsafe { (&raw mut (*work).record).cast::<Header>().write(header) };
 }

@@ -228,6 +228,7 @@ mod tests {
             target,
             arguments: Vec::new(),
             returns: None,
+            return_action: None,
             selectors: vec![SelectorPlan { actions: vec![action], ..SelectorPlan::default() }],
             message: String::new(),
             tags: Vec::new(),

@@ -209,6 +209,7 @@ mod tests {
             target: Target::Function("f".into()),
             arguments: Vec::new(),
             returns: None,
+            return_action: None,
             selectors: vec![selector],
             message: String::new(),
             tags: Vec::new(),

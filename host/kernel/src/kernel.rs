@@ -18,7 +18,7 @@ use crate::counters::{CpuCounterMap, KernelCount};
 use crate::deny::{Deniers, POINT_BITS};
 use crate::dispatch::Dispatcher;
 use crate::identity::{asks_for_changes, origin};
-use crate::lower::follows;
+use crate::lower::{follows, tracks};
 use crate::policies::Attached;
 use crate::programs::{Loader, Object, Sizes, map_error, program, program_error, take_map};
 use crate::wire::Wire;
@@ -45,6 +45,8 @@ pub struct KernelConfig {
     pub binary_patterns: u32,
     /// Descriptors that can be followed at once; 0 if no policy follows any. Each takes 4 KiB.
     pub followed: u32,
+    /// Sockets that can be tracked at once; those used least recently make room for others. Each takes some 90 bytes.
+    pub sockets: u32,
     /// Keep what processes came from, for filters that ask what has changed.
     pub keep_origins: bool,
 }
@@ -55,11 +57,15 @@ impl KernelConfig {
     pub fn with_room_for(&self, policies: &[PolicyPlan]) -> Self {
         /// 16 MiB, and for the descriptors of some hundred processes.
         const FOLLOWED: u32 = 4096;
+        /// As many as Tetragon tracks.
+        const SOCKETS: u32 = 32_768;
         let patterns = u32::try_from(binary_patterns(policies)).unwrap_or(u32::MAX);
-        let mut selectors = policies.iter().flat_map(|policy| &policy.hooks).flat_map(|hook| &hook.selectors);
+        let mut hooks = policies.iter().flat_map(|policy| &policy.hooks);
+        let mut selectors = hooks.clone().flat_map(|hook| &hook.selectors);
         Self {
             binary_patterns: self.binary_patterns.saturating_add(patterns),
             followed: if selectors.any(follows) { self.followed.max(FOLLOWED) } else { self.followed },
+            sockets: if hooks.any(tracks) { self.sockets.max(SOCKETS) } else { self.sockets },
             keep_origins: self.keep_origins || asks_for_changes(policies),
             ..self.clone()
         }
@@ -75,6 +81,7 @@ impl Default for KernelConfig {
             processes: 32_768,
             binary_patterns: 64,
             followed: 0,
+            sockets: 2048,
             keep_origins: false,
         }
     }
@@ -129,6 +136,7 @@ impl Kernel {
             processes: config.processes,
             binary_patterns: config.binary_patterns,
             followed: config.followed,
+            sockets: config.sockets,
             origins: if config.keep_origins { config.processes } else { 0 },
         };
         let keep_origins = Wire(u32::from(config.keep_origins));

@@ -5,13 +5,13 @@ use std::ops::RangeInclusive;
 
 use serin_abi::config::{
     ACTION_COPY, ACTION_FOLLOW, ACTION_OVERRIDE, ACTION_POST, ACTION_REMEMBER, ACTION_SIGKILL, ACTION_SIGNAL,
-    ACTION_UNFOLLOW, ArgumentConfig, BINARY_OWN, BINARY_PARENT, COMPAT_SYSCALL, FUNCTION, Filter, Filters,
-    HookConfig, PID_ANCESTORS, PID_NAMESPACE, RATE_GLOBAL, RATE_PROCESS, RATE_THREAD, RATE_UNLIMITED,
-    READ_BUFFER, READ_DENTRY, READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME, READ_ITERATOR, READ_KIOCB,
-    READ_POINTED, READ_SOCKET, READ_VALUE, SIZE_IS_INT, SYSCALL, Selector, TEST_ADDRESS_RANGE,
-    TEST_BINARY_IN, TEST_BINARY_NOT_IN, TEST_BITS_GAINED, TEST_INTEGER_IN, TEST_INTEGER_MASK,
-    TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL, TEST_TEXT_POSTFIX,
-    TEST_TEXT_PREFIX, TEST_TEXT_SUBSTRING, WORD_SHIFT,
+    ACTION_TRACK, ACTION_UNFOLLOW, ACTION_UNTRACK, ArgumentConfig, BINARY_OWN, BINARY_PARENT, COMPAT_SYSCALL,
+    FUNCTION, Filter, Filters, HookConfig, PID_ANCESTORS, PID_NAMESPACE, RATE_GLOBAL, RATE_PROCESS,
+    RATE_THREAD, RATE_UNLIMITED, READ_BUFFER, READ_DENTRY, READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME,
+    READ_ITERATOR, READ_KIOCB, READ_POINTED, READ_SOCKET, READ_VALUE, SIZE_IS_INT, SYSCALL, Selector,
+    TEST_ADDRESS_RANGE, TEST_BINARY_IN, TEST_BINARY_NOT_IN, TEST_BITS_GAINED, TEST_INTEGER_IN,
+    TEST_INTEGER_MASK, TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL,
+    TEST_TEXT_POSTFIX, TEST_TEXT_PREFIX, TEST_TEXT_SUBSTRING, WORD_SHIFT,
 };
 use serin_abi::network;
 use serin_abi::record::{
@@ -29,7 +29,7 @@ use serin_abi::{
 use serin_btf::{BtfError, Field};
 use serin_policy::{
     ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, HookPlan, IdentityCondition, IdentityFilter,
-    Membership, Part, RateScope, SelectorPlan, Target, Test,
+    Membership, Part, RateScope, SelectorPlan, SocketAction, Target, Test,
 };
 
 use crate::binaries::Binaries;
@@ -66,7 +66,9 @@ pub(crate) fn lower(
         Target::CompatSyscall { .. } => COMPAT_SYSCALL,
     };
     lowered.arguments(plan, find)?;
-    lowered.config.return_kind = plan.returns.as_ref().map_or(0, |returned| reading(returned.kind).0);
+    (lowered.config.returned.kind, lowered.config.returned.read) =
+        plan.returns.as_ref().map_or((0, 0), |returned| reading(returned.kind));
+    lowered.config.return_action = plan.return_action.map_or(0, socket_action);
     limit("selectors", plan.selectors.len(), MAX_SELECTORS)?;
     lowered.config.selector_count = plan.selectors.len() as u32;
     let mut filters = Vec::new();
@@ -81,6 +83,8 @@ pub(crate) fn lower(
             signal: selector.actions.iter().find_map(signal).unwrap_or(0),
             descriptor: descriptors(&selector.actions).0,
             name: descriptors(&selector.actions).1,
+            socket: selector.actions.iter().find_map(socket).unwrap_or(0),
+            reserved: 0,
             rate_scope: selector.rate_limit.map_or(RATE_UNLIMITED, |limit| scope(limit.scope)),
             rate_period: selector.rate_limit.map_or(0, |limit| limit.period),
         };
@@ -377,7 +381,30 @@ fn action_bit(action: &ActionPlan) -> u32 {
         ActionPlan::FollowDescriptor { .. } => ACTION_FOLLOW,
         ActionPlan::UnfollowDescriptor { .. } => ACTION_UNFOLLOW,
         ActionPlan::CopyDescriptor { .. } => ACTION_COPY,
+        ActionPlan::Socket { action, .. } => socket_action(*action),
     }
+}
+
+fn socket_action(action: SocketAction) -> u32 {
+    match action {
+        SocketAction::Track => ACTION_TRACK,
+        SocketAction::Untrack => ACTION_UNTRACK,
+    }
+}
+
+/// The argument whose owner an action is about.
+fn socket(action: &ActionPlan) -> Option<u32> {
+    match action {
+        ActionPlan::Socket { socket, .. } => Some(*socket as u32),
+        _ => None,
+    }
+}
+
+/// Whether a hook has sockets tracked.
+pub(crate) fn tracks(hook: &HookPlan) -> bool {
+    let mut actions = hook.selectors.iter().flat_map(|selector| &selector.actions);
+    hook.return_action == Some(SocketAction::Track)
+        || actions.any(|action| action_bit(action) == ACTION_TRACK)
 }
 
 /// The arguments that an action on the names of descriptors takes.
@@ -433,6 +460,7 @@ mod tests {
             target: Target::Syscall { name: "symlinkat".into(), number: 266 },
             arguments: vec![argument(2, ArgumentKind::String), argument(1, ArgumentKind::Int)],
             returns: Some(argument(0, ArgumentKind::Long)),
+            return_action: None,
             selectors,
             message: String::new(),
             tags: Vec::new(),
@@ -514,7 +542,7 @@ mod tests {
             lowered.members.iter().map(|member| (member.set, member.value)).collect();
         assert_eq!(members, [(0, 0), (0, 1), (1, -100_i64 as u64), (2, u64::MAX)]);
         assert_eq!(lowered.config.filters[5], Filter { test: texts, slot: 0, values: 0, count: 2 });
-        assert_eq!(lowered.config.return_kind, KIND_LONG);
+        assert_eq!(lowered.config.returned.kind, KIND_LONG);
         assert_eq!(lowered.config.return_filters[0], Filters { first: 6, count: 1 });
         assert_eq!(lowered.config.filters[6], Filter { test: equal, slot: 0, values: 2, count: 1 });
         let selector = lowered.config.selectors[0];

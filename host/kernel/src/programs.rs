@@ -51,6 +51,8 @@ pub(crate) struct Sizes {
     pub(crate) binary_patterns: u32,
     /// Descriptors that can be followed at once.
     pub(crate) followed: u32,
+    /// Sockets that can be tracked at once.
+    pub(crate) sockets: u32,
     /// Processes of which it is known what they came from.
     pub(crate) origins: u32,
 }
@@ -65,6 +67,7 @@ impl<'a> Loader<'a> {
             .map_max_entries("PROCESSES", sizes.processes)
             .map_max_entries("BINARY_PATTERNS", sizes.binary_patterns.max(1))
             .map_max_entries("FOLLOWED", sizes.followed.max(1))
+            .map_max_entries("SOCKETS", sizes.sockets.max(1))
             .map_max_entries("ORIGINS", sizes.origins.max(1))
             .override_global("OFFSETS", offsets, false);
         Loader(loader)

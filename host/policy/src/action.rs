@@ -9,7 +9,8 @@ use crate::hook::Context;
 use crate::rate;
 use crate::report::Report;
 use crate::schema::{ACTIONS, ActionName, MATCH_ACTIONS};
-use crate::{ActionPlan, MAX_URL, RateLimit, Target};
+use crate::socket;
+use crate::{ActionPlan, MAX_URL, RateLimit, SocketAction, Target};
 
 /// The errors a function can be made to return: the kernel's `MAX_ERRNO`.
 const ERRORS: std::ops::RangeInclusive<i32> = -4095..=-1;
@@ -19,12 +20,13 @@ const MAX_DOMAIN: usize = 253;
 const MAX_LABEL: usize = 63;
 
 /// Parameters of actions, and the actions each belongs to.
-const PARAMETERS: [(&str, &[ActionName]); 8] = [
+const PARAMETERS: [(&str, &[ActionName]); 9] = [
     ("argError", &[ActionName::Override]),
     ("argFd", &[ActionName::FollowFD, ActionName::UnfollowFD, ActionName::CopyFD]),
     ("argFqdn", &[ActionName::DnsLookup]),
     ("argName", &[ActionName::FollowFD, ActionName::CopyFD]),
     ("argSig", &[ActionName::Signal]),
+    ("argSock", &[ActionName::TrackSock, ActionName::UntrackSock]),
     ("argUrl", &[ActionName::GetUrl]),
     ("rateLimit", &[ActionName::Post]),
     ("rateLimitScope", &[ActionName::Post]),
@@ -81,6 +83,8 @@ fn read_plan(
         ActionName::FollowFD | ActionName::UnfollowFD | ActionName::CopyFD => {
             descriptor::read(action, fields, context, report)
         }
+        ActionName::TrackSock => socket::read(SocketAction::Track, fields, context, report),
+        ActionName::UntrackSock => socket::read(SocketAction::Untrack, fields, context, report),
         ActionName::DnsLookup => read_domain(fields.require("argFqdn", report)?, report),
         ActionName::GetUrl => read_url(fields.require("argUrl", report)?, report),
     }
@@ -102,6 +106,11 @@ pub(crate) fn check_all(list: Field<'_>, actions: &[Action], report: &mut Report
     }
     if actions.clone().filter(|action| descriptor::is_about(action)).count() > 1 {
         let message = "a selector can have one of `FollowFD`, `UnfollowFD` and `CopyFD`";
+        report.error_with_help(list.span(), message, "keep one of them");
+        return false;
+    }
+    if actions.clone().filter(|action| matches!(action, ActionPlan::Socket { .. })).count() > 1 {
+        let message = "a selector can have one of `TrackSock` and `UntrackSock`";
         report.error_with_help(list.span(), message, "keep one of them");
         return false;
     }

@@ -65,6 +65,10 @@ const TEXTS: &[(&str, &str)] = &[
         "spec.kprobes.args.sizeArgIndex",
         "For char_buf: the parameter that says how many bytes there are, counted from 1.",
     ),
+    (
+        "spec.kprobes.returnArgAction",
+        "For functions that return a socket: TrackSock remembers whose it is, UntrackSock forgets that.",
+    ),
     ("spec.kprobes.ignore", "What to put up with when the policy is loaded."),
     ("spec.kprobes.ignore.callNotFound", "Leave the hook out if this kernel has no such function."),
     (
@@ -130,6 +134,10 @@ const TEXTS: &[(&str, &str)] = &[
     ),
     ("spec.kprobes.selectors.matchActions.argFqdn", "For DnsLookup: the name to look up."),
     ("spec.kprobes.selectors.matchActions.argSig", "For Signal: the signal's number, 1 to 64."),
+    (
+        "spec.kprobes.selectors.matchActions.argSock",
+        "For TrackSock and UntrackSock: the parameter that is the socket, counted from 0.",
+    ),
     ("spec.kprobes.selectors.matchActions.argUrl", "For GetUrl: an absolute http or https URL."),
 ];
 

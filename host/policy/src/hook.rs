@@ -10,7 +10,7 @@ use crate::syscall::{self, SyscallError};
 use crate::{
     ArgumentKind, ArgumentPlan, HookPlan, MAX_ARGUMENT_INDEX, MAX_MESSAGE, MAX_TAG, MAX_TAGS, Target,
 };
-use crate::{returned, selector};
+use crate::{returned, selector, socket};
 
 /// Longest name of a kernel function, in bytes: `KSYM_NAME_LEN` without its NUL.
 const MAX_FUNCTION: usize = 511;
@@ -66,6 +66,7 @@ pub(crate) fn read(
     let chosen = if targets.as_ref().is_some_and(|targets| targets.generated) { &[] } else { all_targets };
     let returns = returned::read(&fields, chosen, report);
     let return_kind = returns.as_ref().map(|read| read.as_ref().map(|(plan, _)| plan.kind));
+    let return_action = socket::read_returned(&fields, return_kind, report);
     let context = Context { targets: all_targets.to_vec(), arguments: signature, returns: return_kind };
     let selectors = selector::read_all(&fields, &context, report);
 
@@ -80,6 +81,7 @@ pub(crate) fn read(
         target: targets.all.first()?.clone(),
         arguments,
         returns,
+        return_action: return_action?,
         selectors: selectors?,
         message: message?.into(),
         tags: tags?,

@@ -29,6 +29,7 @@ mod returned;
 mod scalar;
 mod schema;
 mod selector;
+mod socket;
 mod source;
 mod suggest;
 mod syscall;
@@ -42,7 +43,7 @@ pub use load::load;
 pub use plan::{
     ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter,
     CapabilitySet, HookPlan, IdentityCondition, IdentityFilter, Membership, Namespace, NamespaceValue, Part,
-    PidFilter, PolicyPlan, RateLimit, RateScope, SelectorPlan, Target, Test, UserId,
+    PidFilter, PolicyPlan, RateLimit, RateScope, SelectorPlan, SocketAction, Target, Test, UserId,
 };
 pub use policy::Policy;
 

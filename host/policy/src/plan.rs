@@ -23,8 +23,10 @@ pub struct HookPlan {
     pub target: Target,
     /// What to read, in the policy's order.
     pub arguments: Vec<ArgumentPlan>,
-    /// `returnArg`, if the hook waits for the return (`return: true`): an integer.
+    /// `returnArg`, if the hook waits for the return (`return: true`): an integer or a socket.
     pub returns: Option<ArgumentPlan>,
+    /// `returnArgAction`: what is done with the socket that is returned.
+    pub return_action: Option<SocketAction>,
     /// Tried in order; the first that matches acts. Never empty: a policy
     /// without selectors gets one that matches all and posts.
     pub selectors: Vec<SelectorPlan>,
@@ -59,6 +61,15 @@ pub enum Target {
     },
     /// An LSM hook, by its name in the kernel's `lsm_hook_defs.h`: `file_open`.
     Lsm(String),
+}
+
+/// What is done with a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SocketAction {
+    /// Remember its owner, so that events about it show that process.
+    Track,
+    /// Forget its owner.
+    Untrack,
 }
 
 /// One argument to read.
@@ -470,6 +481,13 @@ pub enum ActionPlan {
         descriptor: usize,
         /// The name: a text.
         name: usize,
+    },
+    /// `TrackSock`, `UntrackSock`.
+    Socket {
+        /// What to do.
+        action: SocketAction,
+        /// Position of the socket in [`HookPlan::arguments`].
+        socket: usize,
     },
     /// `UnfollowFD`: forget it.
     UnfollowDescriptor {

@@ -6,7 +6,9 @@
 //! [types]: https://github.com/cilium/tetragon/blob/main/pkg/k8s/apis/cilium.io/v1alpha1/types.go
 
 use crate::fields::{Shape, Vocabulary};
-use crate::{ArgumentKind, BinaryComparison, CapabilitySet, Membership, Namespace, Part, RateScope};
+use crate::{
+    ArgumentKind, BinaryComparison, CapabilitySet, Membership, Namespace, Part, RateScope, SocketAction,
+};
 
 pub(crate) const POLICY: Shape =
     Shape { path: "", in_list: false, supported: &["apiVersion", "kind", "metadata", "spec"], later: &[] };
@@ -121,8 +123,19 @@ pub(crate) const LIST_TYPES: Vocabulary<ListType> = Vocabulary {
 pub(crate) const KPROBE: Shape = Shape {
     path: "spec.kprobes",
     in_list: true,
-    supported: &["call", "syscall", "message", "tags", "args", "return", "returnArg", "selectors", "ignore"],
-    later: &["returnArgAction", "data"],
+    supported: &[
+        "call",
+        "syscall",
+        "message",
+        "tags",
+        "args",
+        "return",
+        "returnArg",
+        "returnArgAction",
+        "selectors",
+        "ignore",
+    ],
+    later: &["data"],
 };
 
 pub(crate) const LSMHOOK: Shape = Shape {
@@ -159,6 +172,12 @@ pub(crate) const ARGUMENT: Shape = Shape {
     in_list: true,
     supported: &["index", "type", "label", "sizeArgIndex"],
     later: &["resolve", "returnCopy", "maxData", "source", "btfType", "btfTypeModule"],
+};
+
+pub(crate) const RETURN_ACTIONS: Vocabulary<SocketAction> = Vocabulary {
+    what: "an action on what is returned",
+    supported: &[("TrackSock", SocketAction::Track), ("UntrackSock", SocketAction::Untrack)],
+    later: &[],
 };
 
 pub(crate) const RETURN_ARGUMENT: Shape =
@@ -461,12 +480,12 @@ pub(crate) const MATCH_ACTIONS: Shape = Shape {
         "argFqdn",
         "argName",
         "argSig",
+        "argSock",
         "argUrl",
         "rateLimit",
         "rateLimitScope",
     ],
     later: &[
-        "argSock",
         "argIndex",
         "argValue",
         "argRegs",
@@ -502,6 +521,8 @@ pub(crate) enum ActionName {
     FollowFD,
     UnfollowFD,
     CopyFD,
+    TrackSock,
+    UntrackSock,
 }
 
 pub(crate) const ACTIONS: Vocabulary<ActionName> = Vocabulary {
@@ -517,8 +538,10 @@ pub(crate) const ACTIONS: Vocabulary<ActionName> = Vocabulary {
         ("FollowFD", ActionName::FollowFD),
         ("UnfollowFD", ActionName::UnfollowFD),
         ("CopyFD", ActionName::CopyFD),
+        ("TrackSock", ActionName::TrackSock),
+        ("UntrackSock", ActionName::UntrackSock),
     ],
-    later: &["TrackSock", "UntrackSock", "NotifyEnforcer", "CleanupEnforcerNotification", "Set"],
+    later: &["NotifyEnforcer", "CleanupEnforcerNotification", "Set"],
 };
 
 #[cfg(test)]

@@ -269,7 +269,7 @@ fn find_argument(
 }
 
 /// The slot and type of the argument with a number, 0 if it is left out.
-fn slot_of(
+pub(crate) fn slot_of(
     field: Option<Field<'_>>,
     span: Span,
     context: &Context,

@@ -7,7 +7,7 @@ use std::path::Path;
 use serin_policy::{
     ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter,
     CapabilitySet, HookPlan, IdentityCondition, IdentityFilter, Membership, Namespace, NamespaceValue, Part,
-    PidFilter, Policy, PolicyPlan, RateLimit, RateScope, SelectorPlan, Target, Test, UserId,
+    PidFilter, Policy, PolicyPlan, RateLimit, RateScope, SelectorPlan, SocketAction, Target, Test, UserId,
 };
 
 fn plans(text: &str) -> Vec<PolicyPlan> {
@@ -157,6 +157,7 @@ spec:
             argument(1, ArgumentKind::Int, ""),
         ],
         returns: None,
+        return_action: None,
         selectors: vec![
             selector,
             SelectorPlan { actions: vec![ActionPlan::Post], ..SelectorPlan::default() },
@@ -249,6 +250,23 @@ fn descriptors_and_names_are_found_among_the_arguments() {
         [ActionPlan::UnfollowDescriptor { descriptor: 2 }]
     );
     assert_eq!(actions("{action: CopyFD, argName: 2}"), [ActionPlan::CopyDescriptor { from: 1, to: 2 }]);
+}
+
+#[test]
+fn sockets_are_tracked() {
+    let hook = hook(
+        "  - call: tcp_create_openreq_child
+    syscall: false
+    args: [{index: 2, type: skb}, {index: 0, type: sock}]
+    return: true
+    returnArg: {index: 0, type: sock}
+    returnArgAction: TrackSock
+    selectors: [matchActions: [{action: UntrackSock}, {action: NoPost}]]
+",
+    );
+    assert_eq!(hook.return_action, Some(SocketAction::Track));
+    let untrack = ActionPlan::Socket { action: SocketAction::Untrack, socket: 1 };
+    assert_eq!(hook.selectors[0].actions, [untrack, ActionPlan::NoPost]);
 }
 
 #[test]

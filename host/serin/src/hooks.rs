@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serin_event::Place;
 use serin_event::action::{Action, ActionRequest, Method, Source};
-use serin_policy::{ActionPlan, HookPlan, Target};
+use serin_policy::{ActionPlan, HookPlan, SocketAction, Target};
 use serin_process::HookInfo;
 
 /// What events of this hook carry.
@@ -38,6 +38,8 @@ fn names(actions: &[ActionPlan]) -> Arc<[&'static str]> {
         ActionPlan::FollowDescriptor { .. } => "KPROBE_ACTION_FOLLOWFD",
         ActionPlan::UnfollowDescriptor { .. } => "KPROBE_ACTION_UNFOLLOWFD",
         ActionPlan::CopyDescriptor { .. } => "KPROBE_ACTION_COPYFD",
+        ActionPlan::Socket { action: SocketAction::Track, .. } => "KPROBE_ACTION_TRACKSOCK",
+        ActionPlan::Socket { action: SocketAction::Untrack, .. } => "KPROBE_ACTION_UNTRACKSOCK",
     };
     actions.iter().map(name).collect()
 }
@@ -113,7 +115,8 @@ fn outward(action: &ActionPlan) -> Option<Action> {
         | ActionPlan::Override(_)
         | ActionPlan::FollowDescriptor { .. }
         | ActionPlan::UnfollowDescriptor { .. }
-        | ActionPlan::CopyDescriptor { .. } => None,
+        | ActionPlan::CopyDescriptor { .. }
+        | ActionPlan::Socket { .. } => None,
     }
 }
 
@@ -129,6 +132,7 @@ mod tests {
             target: Target::Function("fd_install".into()),
             arguments: vec![ArgumentPlan { index: 1, kind: ArgumentKind::File, label: "file".into() }],
             returns: None,
+            return_action: None,
             selectors: vec![
                 selector(vec![ActionPlan::Post]),
                 selector(vec![

@@ -367,6 +367,7 @@ mod tests {
             target: Target::Function("fd_install".into()),
             arguments: vec![],
             returns: None,
+            return_action: None,
             selectors: vec![selector],
             message: String::new(),
             tags: vec![],

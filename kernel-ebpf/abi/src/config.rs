@@ -27,13 +27,15 @@ pub struct HookConfig {
     pub argument_count: u32,
     /// Used entries of `selectors`.
     pub selector_count: u32,
-    /// What the call returns, as one of the `KIND_*` numbers of integers; 0 if its return is not waited for.
-    pub return_kind: u32,
+    /// What is done with the socket that is returned: 0, [`ACTION_TRACK`] or [`ACTION_UNTRACK`].
+    pub return_action: u32,
     /// As `next`, for the returns of system calls.
     pub next_return: u32,
     /// 1 if the program is shared by hooks on several system calls: `hook`, `next` and `next_return` are
     /// looked up by the call's slot then.
     pub shared: u32,
+    /// How to read what the call returns; its kind is 0 if its return is not waited for.
+    pub returned: ArgumentConfig,
     /// What to read.
     pub arguments: [ArgumentConfig; MAX_ARGUMENTS],
     /// What to match, in order.
@@ -150,6 +152,10 @@ pub struct Selector {
     pub descriptor: u32,
     /// `FollowFD`: position of the name. `CopyFD`: of the other descriptor.
     pub name: u32,
+    /// `TrackSock`, `UntrackSock`: position of the socket.
+    pub socket: u32,
+    /// Keeps the size a multiple of eight.
+    pub reserved: u32,
 }
 
 /// Every event is posted.
@@ -179,6 +185,12 @@ pub const ACTION_COPY: u32 = 1 << 6;
 pub const ACTIONS_FOLLOWING: u32 = ACTION_FOLLOW | ACTION_UNFOLLOW | ACTION_COPY;
 /// Take note of what the process is now, as a filter asked what has changed.
 pub const ACTION_REMEMBER: u32 = 1 << 7;
+/// Remember whose a socket is.
+pub const ACTION_TRACK: u32 = 1 << 8;
+/// Forget whose a socket is.
+pub const ACTION_UNTRACK: u32 = 1 << 9;
+/// Those that are about the owners of sockets; a selector has at most one of them.
+pub const ACTIONS_TRACKING: u32 = ACTION_TRACK | ACTION_UNTRACK;
 /// Any of these makes a selector fail closed when it cannot read an argument.
 pub const ACTIONS_ENFORCING: u32 = ACTION_SIGKILL | ACTION_OVERRIDE | ACTION_SIGNAL;
 

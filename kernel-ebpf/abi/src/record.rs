@@ -3,6 +3,7 @@
 //! A record is a [`Header`], then what its kind says, then bytes. Numbers have
 //! the machine's byte order: both sides are on one machine.
 
+use crate::network::Sock;
 use crate::{MAX_ARGUMENTS, MAX_STRING};
 
 /// A process executed: [`Header`], [`Exec`], then binary, working directory and arguments.
@@ -117,6 +118,8 @@ pub struct Hit {
 pub const HOOK_FAILED_CLOSED: u8 = 1;
 /// [`Header::flags`] of [`HOOK`]: an enforcing action could not be carried out.
 pub const HOOK_UNENFORCED: u8 = 1 << 1;
+/// [`Header::flags`] of a record that is kept until the call returns: it is not to be sent then.
+pub const HOOK_SILENT: u8 = 1 << 2;
 
 /// Starts every argument; its bytes follow, padded to eight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -206,9 +209,12 @@ pub const KIND_UINT8: u32 = 62;
 /// An unsigned 16-bit integer; eight bytes.
 pub const KIND_UINT16: u32 = 63;
 
-/// Bytes of the largest record: every argument at its longest, and an integer that was returned.
+/// Bytes of the largest record: every argument at its longest, and what was returned.
 pub const MAX_RECORD: usize = size_of::<Header>()
     + size_of::<Hit>()
     + MAX_ARGUMENTS * (size_of::<Argument>() + MAX_STRING)
     + size_of::<Argument>()
-    + size_of::<u64>();
+    + MAX_RETURNED;
+
+/// Most bytes of what a function returned.
+pub const MAX_RETURNED: usize = size_of::<Sock>();

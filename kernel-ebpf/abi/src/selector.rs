@@ -84,6 +84,8 @@ pub struct Selected {
     pub descriptor: u32,
     /// Its [`Selector::name`].
     pub name: u32,
+    /// Its [`Selector::socket`].
+    pub socket: u32,
     /// It matched because a filter could not read its argument.
     pub failed_closed: bool,
 }
@@ -112,6 +114,7 @@ pub fn select(config: &HookConfig, facts: &mut impl Facts) -> Option<Selected> {
                 rate_period: constant(&selector.rate_period),
                 descriptor: constant(&selector.descriptor),
                 name: constant(&selector.name),
+                socket: constant(&selector.socket),
                 failed_closed,
             });
         }
@@ -326,6 +329,8 @@ mod tests {
                 rate_period: 0,
                 descriptor: 0,
                 name: 0,
+                socket: 0,
+                reserved: 0,
             };
             filters.extend_from_slice(tests);
         }

@@ -24,6 +24,8 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("network::every_operator_of_a_socket", socket_operators).needs(Kernel::function_hooks),
         scenario("network::listening_sockets", listen).needs(Kernel::function_hooks),
         scenario("network::accepted_connections", accept).needs(Kernel::function_hooks),
+        scenario("network::tracked_sockets_show_their_owners", tracked).needs(Kernel::function_hooks),
+        scenario("network::what_is_done_with_a_returned_socket", returned).needs(Kernel::function_hooks),
         scenario("network::datagrams", datagrams).needs(Kernel::function_hooks),
         scenario("network::every_operator_of_a_packet", packet_operators).needs(Kernel::function_hooks),
     ]
@@ -316,6 +318,67 @@ fn accept(_: &Kernel) -> Result<()> {
         hit["args"][0]["sock_arg"]["state"] == "TCP_SYN_RECV" && hit["args"][1]["int_arg"] == 1
     };
     ensure!(changes.iter().all(|hit| accepted(&hit)), "other changes were reported as well: {changes:?}");
+    agent.stop()?;
+    Ok(())
+}
+
+/// What the network does with a socket while another process runs belongs to the one that owns the socket.
+fn tracked(_: &Kernel) -> Result<()> {
+    let setup =
+        Setup::new()?.policy(&shipped("socket-tracking.yaml")?)?.policy(&shipped("tcp-accept.yaml")?)?;
+    let mut agent = setup.start()?;
+    let (_listener, address) = listener("127.0.0.1")?;
+    let connected = succeeded(trigger::connect(address)?)?;
+    agent.settle()?;
+    let of = |pid: u32, function: &str| {
+        let hits = agent.hits_of(pid);
+        hits.into_iter().filter(|hit| hit["function_name"] == function).collect::<Vec<_>>()
+    };
+    let this = std::process::id();
+    for function in ["tcp_create_openreq_child", "tcp_set_state"] {
+        let accepted = of(this, function);
+        ensure!(accepted.len() == 1, "{function} of the process that listens: {accepted:?}");
+        ensure!(of(connected.pid, function).is_empty(), "{function} is shown as the connecting process's");
+    }
+    agent.stop()?;
+    Ok(())
+}
+
+/// A socket that is returned is reported and can be compared; it is tracked from then on until it is untracked.
+fn returned(_: &Kernel) -> Result<()> {
+    let policy = |name: &str, action: &str, filter: &str| {
+        format!(
+            "\
+apiVersion: cilium.io/v1alpha1
+kind: TracingPolicy
+metadata: {{name: {name}}}
+spec:
+  kprobes:
+  - call: tcp_create_openreq_child
+    syscall: false
+    args: [{{index: 0, type: sock}}]
+    return: true
+    returnArg: {{index: 0, type: sock, label: new}}
+    returnArgAction: {action}
+    selectors: [matchReturnArgs: [{{index: 0, operator: {filter}}}]]
+"
+        )
+    };
+    let setup = Setup::new()?
+        .policy(&policy("all", "TrackSock", "Family, values: [AF_INET]"))?
+        .policy(&policy("none", "UntrackSock", "Family, values: [AF_INET6]"))?;
+    let mut agent = setup.start()?;
+    let (_listener, address) = listener("127.0.0.1")?;
+    succeeded(trigger::connect(address)?)?;
+    let event =
+        agent.wait_for("what was returned", |event| event["process_kprobe"]["policy_name"] == "all")?;
+    let new = &event["process_kprobe"]["return"];
+    ensure!(new["label"] == "new", "returned: {new}");
+    let sock = &new["sock_arg"];
+    ensure!(sock["sport"] == address.port() && sock["state"] == "TCP_SYN_RECV", "returned: {new}");
+    agent.settle()?;
+    let wrong = agent.events.iter().find(|event| event["process_kprobe"]["policy_name"] == "none");
+    ensure!(wrong.is_none(), "reported though what was returned does not match: {wrong:?}");
     agent.stop()?;
     Ok(())
 }
