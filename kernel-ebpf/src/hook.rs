@@ -20,7 +20,7 @@ use crate::arguments::{self, Registers};
 use crate::maps::{MARKS, PROCESSES};
 use crate::report::{append, append_integer, hit, send};
 use crate::scratch::{self, Scratch, Slot};
-use crate::{ancestry, calls, counters, follow, identity, output, rate, task};
+use crate::{ancestry, calls, counters, follow, identity, output, rate, selectors, task};
 
 /// What this instance does; set by the agent.
 #[unsafe(no_mangle)]
@@ -91,11 +91,13 @@ pub fn run(registers: &impl Registers, hook: u32) -> Outcome {
     let mut call = Call { registers, scratch: &scratch, hook, loaded: 0 };
     if let Some(selected) = select(&HOOK_CONFIG, &mut call) {
         count(|counters| &raw mut counters.hits);
+        selectors::count(selected.index, |counters| &raw mut counters.hits);
         let enforced = act(&selected, &mut outcome);
         if selected.actions & ACTION_POST != 0 && call.within_rate(&selected) {
             call.report(&selected, enforced, &outcome);
         } else {
             count(|counters| &raw mut counters.unposted);
+            selectors::count(selected.index, |counters| &raw mut counters.unposted);
         }
         // Last, as the event still has the name of a descriptor that is no longer followed after it.
         if selected.actions & ACTIONS_FOLLOWING != 0 {
@@ -296,6 +298,7 @@ fn report_returned(scratch: &Scratch, hook: u32, value: u64) {
         call.report_return(flags, at, kind, value);
     } else {
         count(|counters| &raw mut counters.unposted);
+        selectors::count(selector, |counters| &raw mut counters.unposted);
     }
 }
 
