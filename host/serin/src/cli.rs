@@ -56,6 +56,12 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
+    /// A file with settings, named like these flags; /etc/serin/serin.yaml is read if it is there
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print the settings in use, each with where it comes from, and end
+    #[arg(long)]
+    pub print_config: bool,
     /// Policy files, and directories whose *.yaml and *.yml files are policies; without any, processes are all that is seen
     /// at first
     #[arg(long, value_name = "PATH", num_args = 1..)]

@@ -21,6 +21,7 @@ mod reader;
 mod reload;
 mod run;
 mod sensor;
+mod settings;
 mod summary;
 mod table;
 mod worker;
@@ -29,15 +30,15 @@ use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{CommandFactory as _, Parser as _};
+use clap::CommandFactory as _;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command, NamedPolicies, PolicyCommand};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = settings::parse();
     log_to_stderr();
-    match dispatch(&cli.command) {
+    match cli.and_then(|cli| dispatch(&cli.command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
