@@ -298,6 +298,9 @@ fn report_returned(scratch: &Scratch, hook: u32, value: u64) {
         call.report_return(flags, at, kind, value);
     } else {
         count(|counters| &raw mut counters.unposted);
+        // Read anew: a copy that lives on makes the compiler index the filters by it, without bounds that the verifier sees.
+        // SAFETY: as above.
+        let selector = unsafe { (&raw const (*hit(scratch.work)).selector).read_volatile() };
         selectors::count(selector, |counters| &raw mut counters.unposted);
     }
 }
