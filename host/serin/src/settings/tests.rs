@@ -92,11 +92,11 @@ fn errors_say_where_and_what_to_write() {
         format!("{error:#}")
     };
     for (settings, expected) in [
-        ("  cach: /x\n", "serin.yaml:4:3: unknown key `cach`: write one of policies, pipeline"),
-        ("  print-config: true\n", "serin.yaml:4:3: unknown key `print-config`"),
-        ("  metrics: [127.0.0.1:1, nowhere]\n", "serin.yaml:4:27: `nowhere` is no endpoint"),
+        ("  cach: /x\n", "serin.yaml:4:3: spec: unknown key `cach`: write one of policies, pipeline"),
+        ("  print-config: true\n", "serin.yaml:4:3: spec: unknown key `print-config`"),
+        ("  metrics: [127.0.0.1:1, nowhere]\n", "serin.yaml:4:26: spec.metrics[1]: `nowhere` is no endpoint"),
         ("  cache: [/a, /b]\n", "a list, where there can be only one value"),
-        ("  no-api: 3\n", "serin.yaml:4:11: `3` is neither `true` nor `false`"),
+        ("  no-api: 3\n", "serin.yaml:4:11: spec.no-api: `3` is neither `true` nor `false`"),
         ("  no-api: true\n  api-socket: /x\n", "exclude each other"),
         ("  cache: /a\n  cache: /b\n", "`cache` is there twice"),
         ("  policies: []\n", "an empty list"),
@@ -106,7 +106,7 @@ fn errors_say_where_and_what_to_write() {
     }
     for (text, expected) in [
         ("apiVersion: serin.dev/v1alpha1\nkind: Agent\n", "`spec` is missing"),
-        ("apiVersion: v1\n", "serin.yaml:1:13: `v1` is not known: write `serin.dev/v1alpha1`"),
+        ("apiVersion: v1\n", "serin.yaml:1:13: apiVersion: `v1` is not known: write `serin.dev/v1alpha1`"),
         ("a: b\n", "serin.yaml:1:1: unknown key `a`: write one of apiVersion, kind, spec"),
     ] {
         let error = error(&[], Some(text));
