@@ -23,7 +23,7 @@ use crate::arguments::{self, Registers};
 use crate::maps::{MARKS, PROCESSES};
 use crate::report::{self, append, append_returned, hit, send};
 use crate::scratch::{self, Scratch, Slot, Work};
-use crate::{ancestry, calls, counters, follow, identity, network, output, rate, sockets, task};
+use crate::{ancestry, calls, counters, follow, identity, network, output, rate, selectors, sockets, task};
 
 /// What this instance does; set by the agent.
 #[unsafe(no_mangle)]
@@ -94,10 +94,12 @@ pub fn run(registers: &impl Registers, hook: u32) -> Outcome {
     let mut call = Call { registers, scratch: &scratch, hook, loaded: 0 };
     if let Some(selected) = select(&HOOK_CONFIG, &mut call) {
         count(|counters| &raw mut counters.hits);
+        selectors::count(selected.index, |counters| &raw mut counters.hits);
         let enforced = act(&selected, &mut outcome);
         let posted = selected.actions & ACTION_POST != 0 && call.within_rate(&selected);
         if !posted {
             count(|counters| &raw mut counters.unposted);
+            selectors::count(selected.index, |counters| &raw mut counters.unposted);
         }
         if posted || constant(&HOOK_CONFIG.return_action) != 0 {
             call.report(&selected, posted, enforced, &outcome);
@@ -338,7 +340,14 @@ fn report_returned(scratch: &Scratch, hook: u32, value: u64) {
     }
     match (holds, silent) {
         (true, false) => call.report_return(flags, at, value),
-        (false, false) => count(|counters| &raw mut counters.unposted),
+        (false, false) => {
+            count(|counters| &raw mut counters.unposted);
+            // Read anew: a copy that lives on makes the compiler index the filters by it, without bounds that the
+            // verifier sees.
+            // SAFETY: as above.
+            let selector = unsafe { (&raw const (*hit(scratch.work)).selector).read_volatile() };
+            selectors::count(selector, |counters| &raw mut counters.unposted);
+        }
         (_, true) => {}
     }
 }

@@ -27,6 +27,7 @@ pub mod process;
 pub mod rate;
 pub mod report;
 pub mod scratch;
+pub mod selectors;
 pub mod sockets;
 pub mod structure;
 pub mod task;

@@ -48,6 +48,9 @@ pub(crate) struct Setup {
     policies: PathBuf,
     pipeline: PathBuf,
     socket: PathBuf,
+    arguments: Vec<String>,
+    /// A file with all its settings, in the place of arguments.
+    file: Option<PathBuf>,
     without_capabilities: &'static [u32],
     without_btf: bool,
 }
@@ -60,8 +63,17 @@ impl Setup {
         std::fs::create_dir(&policies)?;
         let pipeline = folder.path().join("pipeline.yaml");
         let socket = folder.path().join("api/serin.sock");
-        let setup =
-            Self { folder, policies, pipeline, socket, without_capabilities: &[], without_btf: false };
+        let (arguments, without_capabilities, without_btf) = (Vec::new(), &[][..], false);
+        let setup = Self {
+            folder,
+            policies,
+            pipeline,
+            socket,
+            arguments,
+            file: None,
+            without_capabilities,
+            without_btf,
+        };
         setup.pipeline(BARE_PIPELINE)
     }
 
@@ -93,6 +105,18 @@ impl Setup {
     /// Serves the API at this path.
     pub(crate) fn at_socket(mut self, socket: &Path) -> Self {
         self.socket = socket.into();
+        self
+    }
+
+    /// Starts the agent with further arguments.
+    pub(crate) fn arguments<T: Into<String>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Starts the agent with this configuration file, and nothing else on its command line.
+    pub(crate) fn by_file(mut self, file: &Path) -> Self {
+        self.file = Some(file.into());
         self
     }
 
@@ -170,11 +194,17 @@ impl Setup {
     pub(crate) fn command(&self) -> Command {
         let agent = crate::root().join("target/release/serin");
         let mut command = if self.without_btf { without_btf(&agent) } else { Command::new(agent) };
-        command.current_dir(crate::root());
-        command.arg("run").arg("--policies").arg(&self.policies);
-        command.arg("--pipeline").arg(&self.pipeline);
-        command.arg("--metrics").arg(endpoint(self.folder.path()));
-        command.arg("--api-socket").arg(&self.socket);
+        command.current_dir(crate::root()).arg("run");
+        match &self.file {
+            Some(file) => {
+                command.arg("--config").arg(file);
+            }
+            None => {
+                command.arg("--policies").arg(&self.policies).arg("--pipeline").arg(&self.pipeline);
+                command.arg("--metrics").arg(endpoint(self.folder.path()));
+                command.arg("--api-socket").arg(&self.socket).args(&self.arguments);
+            }
+        }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if !self.without_capabilities.is_empty() {
             trigger::without_capabilities(&mut command, self.without_capabilities);

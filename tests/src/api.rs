@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serin_api::client::{self, Client};
+use serin_api::client::{self, Address, Client};
 use serin_api::proto::{
     AddTracingPolicyRequest, ConfigureTracingPolicyRequest, DeleteTracingPolicyRequest, GetEventsRequest,
     GetEventsResponse, ListTracingPoliciesRequest, TracingPolicyMode, TracingPolicyStatus,
@@ -25,7 +25,7 @@ impl Api {
     /// Connects.
     pub(crate) fn connect(socket: &Path) -> Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let client = runtime.block_on(client::connect(socket))?;
+        let client = runtime.block_on(client::connect(&Address::Socket(socket.into())))?;
         Ok(Self { runtime, client })
     }
 

@@ -9,6 +9,7 @@ mod agent;
 mod api;
 mod bench;
 mod bpf;
+mod certificates;
 mod component;
 mod conformance;
 mod kernel;

@@ -7,6 +7,12 @@ pub trait Agent: Send + Sync + 'static {
     /// Name, version, and what this kernel offers.
     fn info(&self) -> GetInfoResponse;
 
+    /// What is loaded and what it has done, as JSON.
+    ///
+    /// # Errors
+    /// It can't be told.
+    fn status(&self) -> Result<String, AgentError>;
+
     /// All policies, in the order they were added.
     ///
     /// # Errors

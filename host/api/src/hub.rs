@@ -137,6 +137,7 @@ fn loss(count: u64, before: &GetEventsResponse) -> GetEventsResponse {
         event: Some(Kind::Loss(Loss { at: Some(At::Client(true)), count })),
         node_name: before.node_name.clone(),
         time: before.time,
+        aggregation_info: None,
         serin: None,
     }
 }

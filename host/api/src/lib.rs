@@ -1,7 +1,8 @@
-//! The gRPC API: Tetragon's service `tetragon.FineGuidanceSensors`, over a UNIX socket.
+//! The gRPC API: Tetragon's service `tetragon.FineGuidanceSensors`, over a UNIX socket, and over TCP for
+//! clients with certificates.
 //!
 //! ```text
-//! worker ──Event──▶ Hub ──message, shared──▶ queue of client 1 ─▶ filters ─▶ field filters ─▶ socket
+//! worker ──Event──▶ Hub ──message, shared──▶ queue of client 1 ─▶ filters ─▶ field filters ─▶ aggregation ─▶ socket
 //!                                        └─▶ queue of client n ─▶ …
 //! client ──▶ Service ──▶ Agent: policies, probes
 //! ```
@@ -9,16 +10,22 @@
 //! numbers of Tetragon's API, so that its clients work; see `proto/`.
 
 mod agent;
+mod aggregate;
+mod certificates;
 pub mod client;
 mod fields;
 mod filter;
 mod hub;
+mod incoming;
+mod listen;
 mod message;
 pub mod proto;
 mod server;
 mod service;
 
 pub use agent::{Agent, AgentError, PolicyName};
+pub use certificates::{CertificateError, CertificateFiles};
 pub use hub::{Hub, HubCounters};
+pub use listen::{Listen, Remote, ServeError};
 pub use message::{json, policies_json, to_message};
-pub use server::{ServeError, Server};
+pub use server::Server;

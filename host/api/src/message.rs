@@ -24,6 +24,7 @@ pub fn to_message(event: &Event) -> GetEventsResponse {
         event: Some(kind(&event.kind, event.time, process, parent)),
         node_name: event.node_name.to_string(),
         time: Some(timestamp(event.time)),
+        aggregation_info: None,
         serin: serin::additions(event),
     }
 }

@@ -8,6 +8,7 @@ use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
 use crate::agent::{Agent, AgentError, PolicyName};
+use crate::aggregate::Aggregator;
 use crate::fields::FieldFilters;
 use crate::filter::Filters;
 use crate::hub::{Hub, MAX_CLIENTS, Subscription};
@@ -25,6 +26,9 @@ pub(crate) struct Events {
     subscription: Subscription,
     filters: Filters,
     fields: FieldFilters,
+    aggregator: Option<Aggregator>,
+    /// No more will come.
+    ended: bool,
 }
 
 impl Stream for Events {
@@ -33,10 +37,49 @@ impl Stream for Events {
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         loop {
-            let Some(event) = ready!(this.subscription.poll_recv(context)) else { return Poll::Ready(None) };
-            if this.filters.pass(&event) {
-                return Poll::Ready(Some(Ok(this.fields.apply(event))));
+            let ready = this.aggregator.as_mut().map(|aggregator| aggregator.poll_ready(context));
+            if let Some(Poll::Ready(event)) = ready {
+                return Poll::Ready(Some(Ok(event)));
             }
+            if this.ended {
+                return Poll::Ready(None);
+            }
+            match ready!(this.subscription.poll_recv(context)) {
+                None => this.end(),
+                Some(event) if this.filters.pass(&event) => {
+                    let event = this.fields.apply(event);
+                    match &mut this.aggregator {
+                        None => return Poll::Ready(Some(Ok(event))),
+                        Some(aggregator) => aggregator.add(event),
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+impl Events {
+    /// What a client asks for, if it makes sense.
+    fn of(hub: &Hub, request: &GetEventsRequest) -> Result<Self, Status> {
+        fn invalid(error: impl std::error::Error) -> Status {
+            Status::invalid_argument(error.to_string())
+        }
+        let filters = Filters::compile(&request.allow_list, &request.deny_list).map_err(invalid)?;
+        let fields = FieldFilters::compile(&request.field_filters).map_err(invalid)?;
+        let aggregator = request.aggregation_options.as_ref().map(Aggregator::new).transpose();
+        let aggregator = aggregator.map_err(invalid)?;
+        let Some(subscription) = hub.subscribe() else {
+            return Err(Status::resource_exhausted(format!("{MAX_CLIENTS} clients follow events already")));
+        };
+        Ok(Self { subscription, filters, fields, aggregator, ended: false })
+    }
+
+    /// Nothing waits for the end of its window any more.
+    fn end(&mut self) {
+        self.ended = true;
+        if let Some(aggregator) = &mut self.aggregator {
+            aggregator.flush();
         }
     }
 }
@@ -69,19 +112,7 @@ impl FineGuidanceSensors for Service {
     type GetEventsStream = Events;
 
     async fn get_events(&self, request: Request<GetEventsRequest>) -> Result<Response<Events>, Status> {
-        let request = request.into_inner();
-        if request.aggregation_options.is_some() {
-            return Err(Status::unimplemented("aggregation_options: serin does not aggregate events"));
-        }
-        let invalid = |error: String| Status::invalid_argument(error);
-        let filters = Filters::compile(&request.allow_list, &request.deny_list);
-        let filters = filters.map_err(|error| invalid(error.to_string()))?;
-        let fields =
-            FieldFilters::compile(&request.field_filters).map_err(|error| invalid(error.to_string()))?;
-        let Some(subscription) = self.hub.subscribe() else {
-            return Err(Status::resource_exhausted(format!("{MAX_CLIENTS} clients follow events already")));
-        };
-        Ok(Response::new(Events { subscription, filters, fields }))
+        Ok(Response::new(Events::of(&self.hub, request.get_ref())?))
     }
 
     async fn get_health(
@@ -193,6 +224,10 @@ impl FineGuidanceSensors for Service {
 
     async fn get_info(&self, _: Request<GetInfoRequest>) -> Result<Response<GetInfoResponse>, Status> {
         Ok(Response::new(self.agent.info()))
+    }
+
+    async fn get_status(&self, _: Request<GetStatusRequest>) -> Result<Response<GetStatusResponse>, Status> {
+        Ok(Response::new(GetStatusResponse { json: self.ask(Agent::status).await? }))
     }
 }
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use serin_event::{Event, json};
 
 use crate::compact;
-use crate::config::Format;
+use crate::config::{Format, SinkConfig};
 use crate::fields::FieldFilter;
 use crate::filter::Filter;
 use crate::pretty;
+use crate::redact::{Redaction, redact};
 
 /// Room for text that is kept from batch to batch; what a batch needs beyond that is given back.
 const KEPT_BUFFER: usize = 1 << 20;
@@ -68,7 +69,10 @@ impl<'a> Batch<'a> {
 pub(crate) struct Encoder {
     filter: Filter,
     fields: Option<FieldFilter>,
+    redactions: Vec<Redaction>,
     format: Format,
+    /// Compact lines are coloured.
+    colours: bool,
     json: json::Encoder,
     scratch: Vec<u8>,
     filtered: Vec<u8>,
@@ -77,11 +81,13 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    pub(crate) fn new(format: Format, filter: Filter, fields: Option<FieldFilter>) -> Self {
+    pub(crate) fn new(config: &SinkConfig, colours: bool) -> Self {
         Self {
-            filter,
-            fields,
-            format,
+            filter: config.filter.clone(),
+            fields: config.fields.clone(),
+            redactions: config.redact.clone(),
+            format: config.kind.format(),
+            colours,
             json: json::Encoder::default(),
             scratch: Vec::new(),
             filtered: Vec::new(),
@@ -97,18 +103,26 @@ impl Encoder {
         self.ends.clear();
         let all = events.iter().flat_map(|events| events.iter());
         let passed: Vec<&Event> = all.filter(|event| self.filter.passes(event)).collect();
-        for event in &passed {
+        if self.redactions.is_empty() {
+            return self.encode_all(&passed, to);
+        }
+        let redacted: Vec<_> = passed.into_iter().map(|event| redact(event, &self.redactions)).collect();
+        self.encode_all(&redacted.iter().map(|event| &**event).collect::<Vec<_>>(), to)
+    }
+
+    fn encode_all<R>(&mut self, events: &[&Event], to: impl FnOnce(Batch<'_>) -> R) -> R {
+        for event in events {
             self.write(event);
             self.ends.push(self.text.len());
         }
-        to(Batch { events: &passed, text: &self.text, ends: &self.ends, start: 0 })
+        to(Batch { events, text: &self.text, ends: &self.ends, start: 0 })
     }
 
     fn write(&mut self, event: &Event) {
         let Self { fields, format, json, scratch, filtered, text, .. } = self;
         let format = *format;
         match (format, fields) {
-            (Format::Compact, _) => compact::write(event, text),
+            (Format::Compact, _) => compact::write(event, self.colours, text),
             (Format::Json, None) => json.write(event, text),
             (_, fields) => {
                 scratch.clear();
@@ -133,18 +147,20 @@ impl Encoder {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use super::*;
-    use crate::testing::{hit, loss};
+    use serin_event::{EventKind, Process};
 
-    fn encoder(format: Format, filter: &str, fields: Option<&str>) -> Encoder {
-        let filter = Filter { allow: vec![serde_yaml::from_str(filter).unwrap()], deny: vec![] };
-        Encoder::new(format, filter, fields.map(|fields| serde_yaml::from_str(fields).unwrap()))
+    use super::*;
+    use crate::testing::{event, hit, loss};
+
+    fn encoder(format: &str, filter: &str, others: &str) -> Encoder {
+        let yaml = format!("{{ stdout: {{ format: {format} }}, allow: [{{ {filter} }}], {others} }}");
+        Encoder::new(&serde_yaml::from_str(&yaml).unwrap(), false)
     }
 
     #[test]
     fn batches_hold_what_passed() {
         let events = [vec![loss(1), hit("p"), loss(2)], vec![loss(3)]].map(Arc::new);
-        let mut encoder = encoder(Format::Json, "kinds: [loss]", Some("include: [count]"));
+        let mut encoder = encoder("json", "kinds: [loss]", "fields: { include: [count] }");
         encoder.encode(&events, |batch| {
             let line = |count| {
                 format!(
@@ -170,7 +186,7 @@ mod tests {
 
     #[test]
     fn pretty_events_span_lines() {
-        let mut encoder = encoder(Format::Pretty, "kinds: [loss]", None);
+        let mut encoder = encoder("pretty", "kinds: [loss]", "");
         encoder.encode(&[Arc::new(vec![loss(1), loss(2)])], |batch| {
             let (_, first) = batch.iter().next().unwrap();
             assert!(
@@ -180,5 +196,23 @@ mod tests {
             );
             assert_eq!(batch.count_within(first.len() + 1), 1);
         });
+    }
+
+    #[test]
+    fn secrets_reach_no_sink() {
+        let process = Process { arguments: vec!["token=abc".into()], ..Process::default() };
+        let event = Event { process: Some(Arc::new(process)), ..event(EventKind::Exec) };
+        for format in ["json", "compact", "pretty"] {
+            let redact = "redact: [{ patterns: ['token=(.*)'] }]";
+            encoder(format, "kinds: [process_exec]", redact).encode(
+                &[Arc::new(vec![event.clone()])],
+                |batch| {
+                    let text = String::from_utf8_lossy(batch.text()).into_owned();
+                    assert!(text.contains("token=*****") && !text.contains("abc"), "{text}");
+                    let (event, _) = batch.iter().next().unwrap();
+                    assert_eq!(event.process.as_ref().unwrap().arguments, ["token=*****"]);
+                },
+            );
+        }
     }
 }

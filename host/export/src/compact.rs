@@ -1,5 +1,8 @@
 //! Events for the eye: one short line each, after the manner of `tetra getevents -o compact`.
 
+mod colour;
+mod label;
+
 use std::fmt::{self, Display};
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -9,61 +12,79 @@ use serin_event::argument::Argument;
 use serin_event::kernel_object::{self, BpfMap, BpfProgram, CAPABILITIES, Module, PerfEvent};
 use serin_event::network::{Address, FAMILIES, PROTOCOLS, Tuple, name};
 use serin_event::structure::Structure;
-use serin_event::{Alert, Event, EventKind, Hook, Process, signal};
+use serin_event::{Alert, Event, EventKind, Hook, Severity, signal};
 
-/// Appends an event and a newline.
-pub(crate) fn write(event: &Event, out: &mut Vec<u8>) {
-    // A Vec takes everything.
-    let _ = writeln!(out, "{}", Line(event));
+use self::colour::{Colour, Painted};
+
+/// An event on one line, without a newline.
+pub fn compact(event: &Event, colours: bool) -> String {
+    Line { event, colours }.to_string()
 }
 
-struct Line<'a>(&'a Event);
+/// Appends an event and a newline.
+pub(crate) fn write(event: &Event, colours: bool, out: &mut Vec<u8>) {
+    // A Vec takes everything.
+    let _ = writeln!(out, "{}", Line { event, colours });
+}
+
+struct Line<'a> {
+    event: &'a Event,
+    colours: bool,
+}
 
 impl Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let event = self.0;
-        let label = match &event.kind {
-            EventKind::Exec => "🚀 process",
-            EventKind::Exit { .. } => "💥 exit   ",
-            EventKind::Kprobe(_) => "🎯 hook   ",
-            EventKind::Loss { .. } => "🕳️ loss   ",
-            EventKind::ActionResult(_) => "🐤 canary ",
-            EventKind::Alert(_) => "🚨 alert  ",
-            EventKind::PluginError(_) => "🧩 plugin ",
-        };
-        write!(f, "{label} {}", Text(&event.node_name))?;
+        let event = self.event;
+        write!(f, "{} ", self.paint(Colour::Blue, label::of(&event.kind)))?;
+        write!(f, "{}", self.paint(Colour::Green, Text(&event.node_name)))?;
         if let Some(process) = &event.process {
-            write!(f, " {}", Text(&process.binary))?;
+            write!(f, " {}", self.paint(Colour::Magenta, Text(&process.binary)))?;
         }
         match &event.kind {
-            EventKind::Exec => arguments(event.process.as_deref(), f)?,
+            EventKind::Exec => self.arguments(f)?,
             EventKind::Exit { status, signal: 0 } => {
-                arguments(event.process.as_deref(), f)?;
-                write!(f, " {status}")?;
+                self.arguments(f)?;
+                write!(f, " {}", self.paint(Colour::Yellow, status))?;
             }
             EventKind::Exit { signal, .. } => {
-                arguments(event.process.as_deref(), f)?;
-                write!(f, " {}", signal::name(*signal))?;
+                self.arguments(f)?;
+                write!(f, " {}", self.paint(Colour::Red, signal::name(*signal)))?;
             }
             EventKind::Kprobe(hook) => self.hook(hook, f)?,
             EventKind::Loss { cpu, count } => write!(f, " {count} records of CPU {cpu}")?,
             EventKind::ActionResult(result) => action_result(result, f)?,
             EventKind::Alert(finding) => {
                 let Alert { severity, title, plugin, .. } = &finding.alert;
-                write!(f, " {} {} [{plugin}]", severity.name(), Text(title))?;
+                write!(f, " {} {} [{plugin}]", self.severity(*severity), Text(title))?;
             }
             EventKind::PluginError(error) => {
                 write!(f, " {}: {}", error.plugin, Text(&error.reason))?;
             }
         }
         for alert in &event.alerts {
-            write!(f, " 🚨 {} {}", alert.severity.name(), Text(&alert.title))?;
+            write!(f, " 🚨 {} {}", self.severity(alert.severity), Text(&alert.title))?;
         }
         Ok(())
     }
 }
 
 impl Line<'_> {
+    fn paint<T: Display>(&self, colour: Colour, text: T) -> Painted<T> {
+        Painted { text, colour: self.colours.then_some(colour) }
+    }
+
+    fn severity(&self, severity: Severity) -> Painted<&'static str> {
+        let colour = if severity >= Severity::High { Colour::Red } else { Colour::Yellow };
+        self.paint(colour, severity.name())
+    }
+
+    fn arguments(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let process = self.event.process.as_deref();
+        let arguments = process.map(|process| process.arguments.as_slice()).unwrap_or_default();
+        let mut each = arguments.iter();
+        each.try_for_each(|argument| write!(f, " {}", self.paint(Colour::Cyan, Text(argument))))
+    }
+
     fn hook(&self, hook: &Hook, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, " {}", Text(&hook.function_name))?;
         for (argument, _) in &hook.arguments {
@@ -78,7 +99,7 @@ impl Line<'_> {
         for action in hook.actions.iter() {
             let action = action.strip_prefix("KPROBE_ACTION_").unwrap_or(action);
             if action != "POST" {
-                write!(f, " {action}")?;
+                write!(f, " {}", self.paint(Colour::Red, action))?;
             }
         }
         Ok(())
@@ -137,11 +158,6 @@ fn value(argument: &Argument, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
 }
 
-fn arguments(process: Option<&Process>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let arguments = process.map(|process| process.arguments.as_slice()).unwrap_or_default();
-    arguments.iter().try_for_each(|argument| write!(f, " {}", Text(argument)))
-}
-
 fn action_result(result: &ActionResult, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match &result.request.action {
         Action::Http { url, .. } => write!(f, " {}", Text(url))?,
@@ -174,167 +190,4 @@ impl Display for Text<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-
-    use std::sync::Arc;
-
-    use serin_event::action::{ActionRequest, Source};
-    use serin_event::argument::File;
-    use serin_event::network::{Packet, Sock, UnixAddress};
-    use serin_event::{Finding, Place, PluginError, Severity};
-
-    use super::*;
-
-    fn event(kind: EventKind) -> Event {
-        let process = Process {
-            binary: "/usr/bin/ln".into(),
-            arguments: vec!["-s".into(), "a b".into(), "\x1b[2J".into()],
-            ..Process::default()
-        };
-        Event {
-            time: 0,
-            node_name: "gull".into(),
-            kind,
-            process: Some(Arc::new(process)),
-            parent: None,
-            tid: 0,
-            annotations: Vec::new(),
-            alerts: Vec::new(),
-        }
-    }
-
-    fn hook() -> Hook {
-        let file = File { path: "/etc/passwd".into(), ..File::default() };
-        let arguments = [
-            Argument::String("/etc/passwd".into()),
-            Argument::Int(-100),
-            Argument::File(file),
-            Argument::Unreadable("Bad address"),
-            Argument::String(String::new()),
-        ];
-        Hook {
-            place: Place::Function,
-            function_name: "__x64_sys_symlinkat".into(),
-            policy_name: "symlink".into(),
-            message: "".into(),
-            tags: Arc::new([]),
-            arguments: arguments.map(|argument| (argument, "".into())).into(),
-            actions: Arc::new(["KPROBE_ACTION_POST", "KPROBE_ACTION_OVERRIDE", "KPROBE_ACTION_SIGKILL"]),
-            returned: Some((Argument::Long(-1), "".into())),
-            selector: 0,
-            failed_closed: false,
-            unenforced: false,
-        }
-    }
-
-    fn result(outcome: Outcome) -> EventKind {
-        let action = Action::Dns { name: "abc.o3n.io".into() };
-        let request = ActionRequest { source: Source::Plugin("bait".into()), action, exec_id: String::new() };
-        EventKind::ActionResult(ActionResult { request, outcome, duration: 0 })
-    }
-
-    #[test]
-    fn structures_are_short() {
-        let tuple = Tuple {
-            family: 10,
-            protocol: 6,
-            saddr: "::1".parse().ok(),
-            daddr: "fe80::1".parse().ok(),
-            sport: 4000,
-            dport: 80,
-        };
-        let unix = Tuple { family: 1, ..Tuple::default() };
-        for (structure, expected) in [
-            (Structure::Sock(Sock { tuple, ..Sock::default() }), "TCP [::1]:4000→[fe80::1]:80"),
-            (Structure::Packet(Packet { tuple: unix, ..Packet::default() }), "AF_UNIX"),
-            (
-                Structure::Address(Address { family: 2, addr: "10.0.0.1".parse().ok(), port: 53 }),
-                "10.0.0.1:53",
-            ),
-            (Structure::Address(Address { family: 16, ..Address::default() }), "AF_NETLINK"),
-            (Structure::UnixAddress(UnixAddress { family: 1, path: "@a b".into() }), "\"@a b\""),
-            (Structure::NetDevice("lo".into()), "lo"),
-            (Structure::Credentials(Box::default()), "euid=0"),
-            (Structure::Capability(21), "CAP_SYS_ADMIN"),
-            (Structure::Capability(-1), "-1"),
-        ] {
-            let arguments = vec![(Argument::Structure(Box::new(structure)), "".into())];
-            let event = event(EventKind::Kprobe(Hook { arguments, returned: None, ..hook() }));
-            let line = Line(&event).to_string();
-            assert!(line.contains(&format!("symlinkat {expected} [symlink]")), "{line}");
-        }
-    }
-
-    #[test]
-    fn one_line_an_event() {
-        let alert = Alert {
-            plugin: "bait".into(),
-            severity: Severity::High,
-            title: "passwd linked".into(),
-            rule: String::new(),
-            techniques: Vec::new(),
-            key: String::new(),
-            fields: Vec::new(),
-        };
-        let alone = |kind| Event { process: None, ..event(kind) };
-        let finding = Finding { alert: alert.clone(), trigger: EventKind::Exec };
-        let error = PluginError { plugin: "bait".into(), reason: "trapped: \x1b".into(), failures: 1 };
-        for (event, expected) in [
-            (
-                event(EventKind::Alert(Box::new(finding))),
-                r#"🚨 alert   gull /usr/bin/ln high "passwd linked" [bait]"#,
-            ),
-            (alone(EventKind::PluginError(Box::new(error))), r#"🧩 plugin  gull bait: "trapped: \u{1b}""#),
-            (event(EventKind::Exec), r#"🚀 process gull /usr/bin/ln -s "a b" "\u{1b}[2J""#),
-            (
-                event(EventKind::Exit { status: 1, signal: 0 }),
-                r#"💥 exit    gull /usr/bin/ln -s "a b" "\u{1b}[2J" 1"#,
-            ),
-            (
-                event(EventKind::Exit { status: 0, signal: 9 }),
-                r#"💥 exit    gull /usr/bin/ln -s "a b" "\u{1b}[2J" SIGKILL"#,
-            ),
-            (
-                Event { alerts: vec![alert], ..event(EventKind::Kprobe(hook())) },
-                r#"🎯 hook    gull /usr/bin/ln __x64_sys_symlinkat /etc/passwd -100 /etc/passwd ? "" = -1 [symlink] OVERRIDE SIGKILL 🚨 high "passwd linked""#,
-            ),
-            (alone(EventKind::Loss { cpu: 3, count: 12 }), "🕳️ loss    gull 12 records of CPU 3"),
-            (
-                alone(result(Outcome::Resolved(vec!["192.0.2.7".parse().unwrap()]))),
-                "🐤 canary  gull abc.o3n.io: 192.0.2.7",
-            ),
-            (alone(result(Outcome::Resolved(Vec::new()))), "🐤 canary  gull abc.o3n.io: no address"),
-            (
-                alone(result(Outcome::Suppressed("rate limit"))),
-                "🐤 canary  gull abc.o3n.io: suppressed, rate limit",
-            ),
-            (
-                alone(result(Outcome::Failed("timed out".into()))),
-                r#"🐤 canary  gull abc.o3n.io: failed, "timed out""#,
-            ),
-            (alone(result(Outcome::HttpStatus(204))), "🐤 canary  gull abc.o3n.io: 204"),
-        ] {
-            let mut out = Vec::new();
-            write(&event, &mut out);
-            assert_eq!(String::from_utf8(out).unwrap(), format!("{expected}\n"));
-        }
-    }
-
-    #[test]
-    fn nothing_reaches_the_terminal_but_text() {
-        for (text, expected) in [
-            ("/bin/ls", "/bin/ls"),
-            ("it's", "it's"),
-            ("日本/é", "日本/é"),
-            ("a\nb", r#""a\nb""#),
-            ("\u{9b}2J", r#""\u{9b}2J""#),
-            ("\u{202e}txt", r#""\u{202e}txt""#),
-            ("\u{2028}", r#""\u{2028}""#),
-            ("a b\"c", r#""a b\"c""#),
-            ("", r#""""#),
-        ] {
-            assert_eq!(Text(text).to_string(), expected);
-        }
-    }
-}
+mod tests;

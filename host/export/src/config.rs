@@ -11,6 +11,7 @@ pub use self::network::{Facility, HttpConfig, SyslogAddress, SyslogConfig};
 use crate::fields::FieldFilter;
 use crate::filter::{EventFilter, Filter};
 use crate::queue::Overflow;
+use crate::redact::Redaction;
 
 /// Events that wait for a sink, unless it says otherwise. They then take about 20 MB, shared by all sinks.
 pub const DEFAULT_QUEUE: usize = 16_384;
@@ -38,6 +39,8 @@ pub struct SinkConfig {
     pub filter: Filter,
     /// Which of their fields; all if none.
     pub fields: Option<FieldFilter>,
+    /// What is hidden in arguments.
+    pub redact: Vec<Redaction>,
     /// What to do when the queue is full. Default: `block` for `stdout` and `file`, else `drop`.
     pub overflow: Overflow,
     /// How many events may wait. Default [`DEFAULT_QUEUE`].
@@ -51,7 +54,14 @@ impl SinkConfig {
             SinkKind::Stdout { .. } | SinkKind::File(_) => Overflow::Block,
             SinkKind::Syslog(_) | SinkKind::Http(_) | SinkKind::Otlp(_) => Overflow::Drop,
         };
-        Self { kind, filter: Filter::default(), fields: None, overflow, queue: DEFAULT_QUEUE }
+        Self {
+            kind,
+            filter: Filter::default(),
+            fields: None,
+            redact: Vec::new(),
+            overflow,
+            queue: DEFAULT_QUEUE,
+        }
     }
 
     /// What it is called in messages and counters: `stdout`, `file /var/log/serin.json`.
@@ -74,6 +84,8 @@ struct Entry {
     #[serde(default)]
     deny: Vec<EventFilter>,
     fields: Option<FieldFilter>,
+    #[serde(default)]
+    redact: Vec<Redaction>,
     #[serde(default, deserialize_with = "quantity::overflow")]
     overflow: Option<Overflow>,
     #[serde(default, deserialize_with = "quantity::queue")]
@@ -110,6 +122,7 @@ impl TryFrom<Entry> for SinkConfig {
         Ok(Self {
             filter: Filter { allow: entry.allow, deny: entry.deny },
             fields: entry.fields,
+            redact: entry.redact,
             overflow: entry.overflow.unwrap_or(defaults.overflow),
             queue: entry.queue.unwrap_or(defaults.queue),
             ..defaults

@@ -1,5 +1,6 @@
 //! From events to sinks.
 
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -51,7 +52,7 @@ impl Exporter {
         for (config, sink) in sinks {
             let queue = Queue::new(config.queue, config.overflow);
             let output = Arc::new(Output::new(config.name(), queue, config.filter.clone()));
-            let encoder = Encoder::new(config.kind.format(), config.filter.clone(), config.fields.clone());
+            let encoder = Encoder::new(config, has_colours(&config.kind));
             let thread =
                 SinkThread { output: Arc::clone(&output), sink, encoder, gather: gather(&config.kind) };
             let thread = std::thread::Builder::new().name("serin-sink".into()).spawn(move || thread.run());
@@ -128,6 +129,13 @@ fn open(config: &SinkConfig) -> Result<Box<dyn Sink>, OpenError> {
         SinkKind::Http(http) => Box::new(Http::new(http).map_err(failed)?),
         SinkKind::Otlp(otlp) => Box::new(Otlp::new(otlp).map_err(failed)?),
     })
+}
+
+/// Colours are for terminals, unless whoever sits there wants none: <https://no-color.org>
+fn has_colours(kind: &SinkKind) -> bool {
+    matches!(kind, SinkKind::Stdout { .. })
+        && std::io::stdout().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 fn gather(kind: &SinkKind) -> Gather {

@@ -23,6 +23,7 @@ mod output;
 mod post;
 mod pretty;
 mod queue;
+mod redact;
 mod sink;
 mod stdout;
 mod syslog;
@@ -32,6 +33,7 @@ mod thread;
 mod weight;
 
 pub use batch::Batch;
+pub use compact::compact;
 pub use config::{
     DEFAULT_QUEUE, Facility, FileConfig, Format, HttpConfig, Rotation, SinkConfig, SinkKind, Sync,
     SyslogAddress, SyslogConfig,
@@ -41,4 +43,5 @@ pub use fields::FieldFilter;
 pub use filter::{EventFilter, Filter};
 pub use output::{Counters, State};
 pub use queue::Overflow;
+pub use redact::Redaction;
 pub use sink::{OpenError, Sink, Unwritten};

@@ -17,6 +17,7 @@ use crate::error::chain;
 use crate::identity;
 use crate::lower::{Lowered, follows, lower, overrides, text};
 use crate::programs::{Loader, Object, map, map_error, program, program_error};
+use crate::selectors;
 use crate::wire::Wire;
 use crate::{AttemptError, Backend, Enforcement, Kernel, KernelError};
 
@@ -292,6 +293,7 @@ impl Kernel {
             .entries("RANGES", lowered.ranges.len())
             .entries("SHARERS", sharers.len())
             .entries("RATES", lowered.rates())
+            .entries(selectors::MAP, lowered.config.selector_count as usize)
             .load(Object::Hook)?;
         fill(&mut ebpf, lowered, &sharers)?;
         let mut attached = Attached {

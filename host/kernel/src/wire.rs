@@ -6,7 +6,10 @@ use serin_abi::config::HookConfig;
 use serin_abi::identity::Origin;
 use serin_abi::network::{Packet, Sock, Tuple};
 use serin_abi::record::{Argument, Exec, Exit, Fork, Header, Hit};
-use serin_abi::{BinarySets, CpuCounters, HookCounters, Mark, Member, Offsets, Process, Range, Sharer, Text};
+use serin_abi::{
+    BinarySets, CpuCounters, HookCounters, Mark, Member, Offsets, Process, Range, SelectorCounters, Sharer,
+    Text,
+};
 
 /// A struct that both sides share, in the form aya asks for.
 #[derive(Clone, Copy)]
@@ -29,7 +32,7 @@ macro_rules! plain {
 }
 
 plain!(HookConfig, Offsets, Process, Member, Range, Text, Mark, Sharer, CpuCounters, HookCounters);
-plain!(u32, Origin, BinarySets, BinaryTable, Pattern);
+plain!(SelectorCounters, u32, Origin, BinarySets, BinaryTable, Pattern);
 plain!(Header, Exec, Fork, Exit, Hit, Argument);
 plain!(Tuple, Sock, Packet, u64);
 

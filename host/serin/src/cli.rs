@@ -1,18 +1,21 @@
 //! The command line.
 
+mod api;
+
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serin_api::proto::{EventType, Filter, TracingPolicyMode};
 use serin_kernel::KernelConfig;
 
+pub(crate) use self::api::{AgentArguments, ApiArguments, ServerArguments};
+use crate::client::{Following, Output};
 use crate::observe::Endpoint;
 use crate::plugin::PluginCommand;
 
 /// Where an agent shows metrics, health and status, if it is not told otherwise.
 const DEFAULT_METRICS: &str = "unix:/run/serin/metrics.sock";
-/// Where an agent serves its API, if it is not told otherwise.
-const DEFAULT_SOCKET: &str = "/run/serin/serin.sock";
 
 /// Turns kernel activity into decisions.
 #[derive(Debug, Parser)]
@@ -53,6 +56,12 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
+    /// A file with settings, named like these flags; /etc/serin/serin.yaml is read if it is there
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print the settings in use, each with where it comes from, and end
+    #[arg(long)]
+    pub print_config: bool,
     /// Policy files, and directories whose *.yaml and *.yml files are policies; without any, processes are all that is seen
     /// at first
     #[arg(long, value_name = "PATH", num_args = 1..)]
@@ -63,12 +72,8 @@ pub(crate) struct RunArguments {
     /// Where compiled plugins are kept from one start to the next
     #[arg(long, value_name = "DIR", default_value = "/var/cache/serin")]
     pub cache: PathBuf,
-    /// The UNIX socket that the API is served on
-    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
-    pub api_socket: PathBuf,
-    /// Serve no API: policies are those of --policies, and events go to the sinks alone
-    #[arg(long, conflicts_with = "api_socket")]
-    pub no_api: bool,
+    #[command(flatten)]
+    pub api: ApiArguments,
     #[command(flatten)]
     pub metrics: MetricsArguments,
     #[command(flatten)]
@@ -94,11 +99,13 @@ impl MetricsArguments {
 #[derive(Debug, Args)]
 pub(crate) struct StatusArguments {
     /// Where the agent serves metrics
-    #[arg(long, value_name = "ENDPOINT", default_value = DEFAULT_METRICS)]
+    #[arg(long, value_name = "ENDPOINT", default_value = DEFAULT_METRICS, conflicts_with = "server")]
     pub metrics: Endpoint,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub server: ServerArguments,
 }
 
 #[derive(Debug, Subcommand)]
@@ -149,6 +156,9 @@ pub(crate) enum PolicyCommand {
         /// Print JSON
         #[arg(long)]
         json: bool,
+        /// List the selectors of each hook instead
+        #[arg(long, conflicts_with = "json")]
+        selectors: bool,
         #[command(flatten)]
         agent: AgentArguments,
     },
@@ -179,13 +189,6 @@ impl From<PolicyMode> for TracingPolicyMode {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct AgentArguments {
-    /// The UNIX socket of the agent's API
-    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
-    pub api_socket: PathBuf,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct EventsArguments {
     /// Only events of these policies
     #[arg(long = "policy", value_name = "NAME")]
@@ -199,6 +202,12 @@ pub(crate) struct EventsArguments {
     /// Only events of these processes
     #[arg(long = "pid", value_name = "PID")]
     pub pids: Vec<u32>,
+    /// How to print them
+    #[arg(long, short, value_enum, default_value = "json")]
+    pub output: Output,
+    /// Print equal events once in so long a window, with how many they were; like 15s
+    #[arg(long, value_name = "DURATION", value_parser = serin_config::duration)]
+    pub aggregate: Option<Duration>,
     #[command(flatten)]
     pub agent: AgentArguments,
 }
@@ -222,8 +231,12 @@ pub(crate) enum EventKind {
 }
 
 impl EventsArguments {
+    pub(crate) fn following(&self) -> Following {
+        Following { filter: self.filter(), window: self.aggregate, output: self.output }
+    }
+
     /// What to ask the agent for.
-    pub(crate) fn filter(&self) -> Filter {
+    fn filter(&self) -> Filter {
         let kind = |kind: &EventKind| match kind {
             EventKind::ProcessExec => EventType::ProcessExec,
             EventKind::ProcessExit => EventType::ProcessExit,

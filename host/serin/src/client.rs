@@ -2,24 +2,32 @@
 
 mod events;
 mod policy;
+mod status;
 
-use std::path::Path;
+use std::error::Error as _;
 
 use anyhow::{Error, Result};
-use serin_api::client::{self, Client};
+use serin_api::client::{self, Address, Client};
 use tokio::runtime::Builder;
 use tonic::Status;
 
-pub(crate) use self::events::events;
+pub(crate) use self::events::{Following, Output, events};
 pub(crate) use self::policy::{add, configure, delete, list};
+pub(crate) use self::status::status;
 
 /// Does something with a connection.
-fn with_client<T>(socket: &Path, work: impl AsyncFnOnce(Client) -> Result<T>) -> Result<T> {
+fn with_client<T>(address: &Address, work: impl AsyncFnOnce(Client) -> Result<T>) -> Result<T> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async { work(client::connect(socket).await?).await })
+    runtime.block_on(async { work(client::connect(address).await?).await })
 }
 
-/// What the agent says is wrong, without what gRPC says about it.
+/// What the agent says is wrong, without what gRPC says about it; or why it can't be asked.
 fn said(status: Status) -> Error {
-    Error::msg(status.message().to_owned())
+    let mut message = status.message().to_owned();
+    let mut source = status.source();
+    while let Some(error) = source {
+        message = error.to_string();
+        source = error.source();
+    }
+    Error::msg(message)
 }

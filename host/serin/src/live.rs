@@ -16,6 +16,7 @@ use serin_api::proto::{AddTracingPolicyRequest, TracingPolicyMode as Mode};
 use serin_kernel::{HookCount, Kernel, LoadedHook, LoadedPolicy};
 use serin_policy::{ActionPlan, Policy, PolicyPlan};
 
+pub(crate) use self::api::Answers;
 use crate::hooks::{self, Canaries};
 use crate::policies::{at_hook, plans};
 use crate::sensor::classify_again;

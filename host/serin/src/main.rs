@@ -21,6 +21,7 @@ mod reader;
 mod reload;
 mod run;
 mod sensor;
+mod settings;
 mod summary;
 mod table;
 mod worker;
@@ -29,15 +30,15 @@ use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{CommandFactory as _, Parser as _};
+use clap::CommandFactory as _;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command, NamedPolicies, PolicyCommand};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = settings::parse();
     log_to_stderr();
-    match dispatch(&cli.command) {
+    match cli.and_then(|cli| dispatch(&cli.command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -51,8 +52,8 @@ fn dispatch(command: &Command) -> Result<()> {
         Command::Run(arguments) => run::run(arguments),
         Command::Policy(command) => policy(command),
         Command::Plugin(command) => plugin::dispatch(command),
-        Command::Events(arguments) => client::events(&arguments.agent.api_socket, arguments.filter()),
-        Command::Status(arguments) => observe::client::status(&arguments.metrics, arguments.json),
+        Command::Events(arguments) => client::events(&arguments.agent.address(), arguments.following()),
+        Command::Status(arguments) => observe::client::status(arguments),
         Command::Probe(arguments) => inspect::probe(arguments),
         Command::Doctor(arguments) => inspect::doctor(arguments),
         Command::Completions { shell } => {
@@ -74,7 +75,7 @@ fn dispatch(command: &Command) -> Result<()> {
 
 fn policy(command: &PolicyCommand) -> Result<()> {
     let configure = |policies: &NamedPolicies, enable, mode| {
-        client::configure(&policies.agent.api_socket, &policies.names, enable, mode)
+        client::configure(&policies.agent.address(), &policies.names, enable, mode)
     };
     match command {
         PolicyCommand::Check { policies, btf } => policies::check(policies, btf),
@@ -82,12 +83,12 @@ fn policy(command: &PolicyCommand) -> Result<()> {
         PolicyCommand::Explain { field } => {
             print(&format!("{}\n", serin_policy::explain(field).map_err(anyhow::Error::msg)?))
         }
-        PolicyCommand::Add { files, replace, agent } => client::add(&agent.api_socket, files, *replace),
-        PolicyCommand::Delete(policies) => client::delete(&policies.agent.api_socket, &policies.names),
+        PolicyCommand::Add { files, replace, agent } => client::add(&agent.address(), files, *replace),
+        PolicyCommand::Delete(policies) => client::delete(&policies.agent.address(), &policies.names),
         PolicyCommand::Enable(policies) => configure(policies, Some(true), None),
         PolicyCommand::Disable(policies) => configure(policies, Some(false), None),
         PolicyCommand::SetMode { mode, policies } => configure(policies, None, Some((*mode).into())),
-        PolicyCommand::List { json, agent } => client::list(&agent.api_socket, *json),
+        PolicyCommand::List { json, selectors, agent } => client::list(&agent.address(), *json, *selectors),
     }
 }
 

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
-use serin_api::{Hub, Server};
+use serin_api::{Hub, Listen, Server};
 use serin_canary::{CanaryConfig, Engine};
 use serin_export::{Exporter, Monitor, SinkConfig};
 use serin_kernel::{HookCount, Kernel, KernelError, LoadedHook};
@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 
 use crate::backlog::Backlog;
 use crate::cli::RunArguments;
-use crate::live::LivePolicies;
+use crate::live::{Answers, LivePolicies};
 use crate::observe::server::{self, Bound};
 use crate::observe::{Observed, snapshot};
 use crate::policies::{self, count};
@@ -124,6 +124,7 @@ struct Agent {
 impl Agent {
     /// What needs no privileges comes first, and the kernel last: on any error, nothing stays attached.
     fn start(arguments: &RunArguments, started: Instant, refresh: &server::Refresh) -> Result<Self> {
+        let listen = arguments.api.listen()?;
         let file = PipelineFile::<SinkConfig, CanaryConfig>::read(&arguments.pipeline)?;
         let policies = policies::load(&arguments.policies, &arguments.kernel.btf)?;
         let count_of_policies = policies.len();
@@ -138,9 +139,13 @@ impl Agent {
         let node_name: Arc<str> = rustix::system::uname().nodename().to_string_lossy().into();
         let sensor = Sensor::start(&arguments.kernel.config(), &node_name, policies)?;
         let (policies, hub) = (Arc::new(sensor.policies), Arc::new(Hub::default()));
-        let api = serve(arguments, &policies, &hub)?;
-
         let observed = Arc::new(Observed::new(&node_name, sinks.clone()));
+        let answers = Answers {
+            policies: Arc::clone(&policies),
+            observed: Arc::clone(&observed),
+            refresh: refresh.clone(),
+        };
+        let api = listen.map(|listen| serve(&listen, answers, &hub)).transpose()?;
         let endpoints = server::serve(arguments.metrics.endpoints(), &observed, refresh)?;
         let processes = sensor.processes.len();
         let backlog = Arc::new(Backlog::new(BACKLOG, MAX_BATCH));
@@ -195,12 +200,24 @@ impl Agent {
     /// Brings up to date what can be seen of the kernel's counters.
     fn refresh(&self) {
         self.policies.look(|kernel, policies| {
-            let KernelSummary { all, hooks } = summarize(kernel);
+            let KernelSummary { all, hooks, selectors } = summarize(kernel);
             let count =
                 |id| hooks.iter().find(|(other, _)| *other == id).map_or(HookCount::default(), |hook| hook.1);
+            let of_selectors = |id| {
+                let found = selectors.iter().find(|(other, _)| *other == id);
+                found.map(|(_, counts)| counts.iter().map(|count| count.hits).collect()).unwrap_or_default()
+            };
             let hook = |hook: &LoadedHook| {
                 let enforcement = hook.enforcement.as_ref().map(ToString::to_string).unwrap_or_default();
-                snapshot::Hook::new(&hook.function, hook.backend.to_string(), enforcement, count(hook.id))
+                snapshot::Hook {
+                    selector_hits: of_selectors(hook.id),
+                    ..snapshot::Hook::new(
+                        &hook.function,
+                        hook.backend.to_string(),
+                        enforcement,
+                        count(hook.id),
+                    )
+                }
             };
             let policy = |(name, hooks): (&str, &[LoadedHook])| snapshot::Policy {
                 name: name.to_owned(),
@@ -235,13 +252,13 @@ impl Agent {
     }
 }
 
-/// Serves the API, unless it is not wanted.
-fn serve(arguments: &RunArguments, policies: &Arc<LivePolicies>, hub: &Arc<Hub>) -> Result<Option<Server>> {
-    if arguments.no_api {
-        return Ok(None);
+/// Serves the API.
+fn serve(listen: &Listen, answers: Answers, hub: &Arc<Hub>) -> Result<Server> {
+    let server = Server::start(listen, Arc::new(answers), Arc::clone(hub))?;
+    for address in server.addresses() {
+        tracing::info!("the API is served on {address} to clients with certificates");
     }
-    let agent = Arc::clone(policies);
-    Ok(Some(Server::start(&arguments.api_socket, agent, Arc::clone(hub))?))
+    Ok(server)
 }
 
 /// Runs a thread that notifies when it ends, however it ends.
@@ -279,7 +296,9 @@ fn cache(path: &Path) -> Option<Cache> {
 }
 
 fn summarize(kernel: &Kernel) -> KernelSummary {
-    let counts = kernel.count().and_then(|all| Ok(KernelSummary { all, hooks: kernel.hook_counts()? }));
+    let counts = kernel.count().and_then(|all| {
+        Ok(KernelSummary { all, hooks: kernel.hook_counts()?, selectors: kernel.selector_counts()? })
+    });
     counts.unwrap_or_else(|error| {
         tracing::warn!("the kernel's counters can't be read: {error}");
         KernelSummary::default()

@@ -1,7 +1,7 @@
 //! What the agent says about itself when it ends.
 
 use serin_api::HubCounters;
-use serin_kernel::{HookCount, KernelCount};
+use serin_kernel::{HookCount, KernelCount, SelectorCount};
 
 use crate::reader::ReaderCounters;
 use crate::worker::WorkerOutcome;
@@ -11,6 +11,7 @@ use crate::worker::WorkerOutcome;
 pub(crate) struct KernelSummary {
     pub all: KernelCount,
     pub hooks: Vec<(u32, HookCount)>,
+    pub selectors: Vec<(u32, Vec<SelectorCount>)>,
 }
 
 /// Prints the counters, those of what went wrong only if it did.

@@ -253,3 +253,13 @@ pub struct HookCounters {
     /// Hits held back by `rateLimit`.
     pub limited: u64,
 }
+
+/// What a CPU counted for one selector of a hook.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct SelectorCounters {
+    /// Times that it was the first that matched.
+    pub hits: u64,
+    /// Hits that it does not want to be reported.
+    pub unposted: u64,
+}

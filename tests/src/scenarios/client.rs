@@ -2,7 +2,9 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -11,12 +13,13 @@ use super::{Scenario, scenario};
 use crate::agent::{Agent, Setup};
 use crate::kernel::Kernel;
 use crate::policy::{PASSWD, on_symlinkat};
-use crate::trigger;
+use crate::trigger::{self, Waiting};
 
 pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("client::policies", policies),
         scenario("client::events", events),
+        scenario("client::events_in_short_and_together", compact),
         scenario("client::errors_say_where_and_why", errors),
     ]
 }
@@ -39,6 +42,15 @@ fn done(agent: &Agent, arguments: &[&str]) -> Result<String> {
     let said = said(output);
     ensure!(success, "serin {arguments:?}: {said}");
     Ok(said)
+}
+
+/// Starts a command that prints lines until the agent ends.
+pub(super) fn follow(mut command: Command) -> Result<(Child, Receiver<String>)> {
+    let mut following = command.stdout(Stdio::piped()).spawn()?;
+    let output = BufReader::new(following.stdout.take().context("no pipe")?);
+    let (sender, lines) = channel();
+    std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    Ok((following, lines))
 }
 
 /// A policy in a file beside the socket.
@@ -77,15 +89,11 @@ fn policies(_: &Kernel) -> Result<()> {
 /// The stream ends with the agent, and with success.
 fn events(_: &Kernel) -> Result<()> {
     let mut agent = Setup::new()?.policy(&on_symlinkat("links", PASSWD))?.start()?;
-    let mut command = serin(&agent, &["events", "--policy", "links"]);
-    let mut following = command.stdout(Stdio::piped()).spawn()?;
-    let output = BufReader::new(following.stdout.take().context("no pipe")?);
-    let (sender, lines) = std::sync::mpsc::channel();
-    std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    let (mut following, lines) = follow(serin(&agent, &["events", "--policy", "links"]))?;
     // It does not say when it begins to follow.
     let line = loop {
         trigger::symlink("/etc/passwd", "")?;
-        if let Ok(line) = lines.recv_timeout(std::time::Duration::from_millis(200)) {
+        if let Ok(line) = lines.recv_timeout(Duration::from_millis(200)) {
             break line;
         }
         ensure!(following.try_wait()?.is_none(), "it ended");
@@ -95,6 +103,28 @@ fn events(_: &Kernel) -> Result<()> {
     agent.stop()?;
     let status = following.wait()?;
     ensure!(status.success(), "it ended with {status}");
+    Ok(())
+}
+
+/// Equal events come once, with how many they were.
+fn compact(_: &Kernel) -> Result<()> {
+    let agent = Setup::new()?.policy(&on_symlinkat("links", PASSWD))?.start()?;
+    let arguments = ["events", "--policy", "links", "-o", "compact", "--aggregate", "100ms"];
+    let (mut following, lines) = follow(serin(&agent, &arguments))?;
+    // It does not say when it begins to follow, and a window may end between any two hits.
+    let line = loop {
+        let mut flood = Waiting::flood(3)?;
+        flood.go()?;
+        flood.end()?;
+        match lines.recv_timeout(Duration::from_millis(500)) {
+            Ok(line) if line.ends_with("×3") => break line,
+            _ => ensure!(following.try_wait()?.is_none(), "it ended"),
+        }
+    };
+    let begins = line.starts_with("🎯 hook    ") && line.contains("_sys_symlinkat /etc/passwd ");
+    ensure!(begins && line.ends_with(" [links] ×3") && !line.contains('\x1b'), "{line}");
+    agent.stop()?;
+    ensure!(following.wait()?.success(), "it did not end with the agent");
     Ok(())
 }
 

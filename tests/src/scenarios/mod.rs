@@ -1,6 +1,7 @@
 //! What is tested, by subject.
 
 mod api;
+mod api_faults;
 mod bad_input;
 mod binaries;
 mod buffers;
@@ -20,8 +21,10 @@ mod plugin_tools;
 mod plugins;
 mod processes;
 mod rates;
+mod remote;
 mod returns;
 mod sections;
+mod settings;
 mod sinks;
 mod structures;
 mod tetra;
@@ -77,6 +80,9 @@ pub(crate) fn all() -> Vec<Scenario> {
         operations::scenarios(),
         live::scenarios(),
         api::scenarios(),
+        api_faults::scenarios(),
+        remote::scenarios(),
+        settings::scenarios(),
         client::scenarios(),
         tetra::scenarios(),
         bad_input::scenarios(),

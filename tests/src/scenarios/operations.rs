@@ -16,6 +16,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("operations::metrics_count_what_happened", metrics),
         scenario("operations::status_tells_what_is_loaded", status),
+        scenario("operations::hits_are_told_by_selector", selectors),
         scenario("operations::check_says_how_hooks_would_be_attached", check),
         scenario("operations::doctor_and_the_other_tools_speak", tools),
         scenario("operations::clients_that_misbehave_are_put_up_with", rude_clients),
@@ -81,6 +82,46 @@ fn status(_: &Kernel) -> Result<()> {
         ensure!(table.contains(words), "no {words:?} in\n{table}");
     }
     ensure!(!table.contains('\x1b'), "colours though this is no terminal:\n{table}");
+    agent.stop()?;
+    Ok(())
+}
+
+/// A second selector, whose hits are not to be reported.
+const SHADOW: &str = "    - matchArgs:
+      - index: 0
+        operator: Postfix
+        values:
+        - shadow
+      matchActions:
+      - action: NoPost
+";
+
+fn selectors(_: &Kernel) -> Result<()> {
+    let mut agent = Setup::new()?.policy(&on_symlinkat("links", &format!("{PASSWD}{SHADOW}")))?.start()?;
+    for target in ["/etc/passwd", "/etc/shadow", "/etc/shadow", "/etc/shadow", "/etc/group"] {
+        trigger::symlink(target, "")?;
+    }
+    agent.settle()?;
+    let policy = agent.api()?.only()?;
+    let counted: Vec<_> = policy
+        .hook_counts
+        .iter()
+        .flat_map(|hook| &hook.selectors)
+        .map(|all| (all.hits, all.unposted))
+        .collect();
+    ensure!(counted == [(1, 0), (3, 3)], "{counted:?}");
+    let stats = policy.stats.context("no statistics")?;
+    let of_tetragon: Vec<_> = stats.selector_action_counters.iter().map(|of| of.action_counters).collect();
+    let of_tetragon: Vec<_> = of_tetragon.into_iter().flatten().map(|of| (of.post, of.nopost)).collect();
+    ensure!(of_tetragon == [(1, 0), (0, 3)], "{of_tetragon:?}");
+    let (_, metrics) = agent.ask("/metrics")?;
+    let name =
+        "serin_policy_selector_hits_total{policy=\"links\",hook=\"__x64_sys_symlinkat\",selector=\"1\"}";
+    ensure!(sample(&metrics, name)? == 3, "not 3 hits by the second:\n{metrics}");
+    let socket = agent.socket().display().to_string();
+    let table = serin(&["policy", "list", "--selectors", "--api-socket", &socket])?;
+    let rows: Vec<Vec<&str>> = table.lines().skip(1).map(|row| row.split_whitespace().collect()).collect();
+    ensure!(rows.len() == 2 && rows[1][2..] == ["1", "3", "3"], "{table}");
     agent.stop()?;
     Ok(())
 }

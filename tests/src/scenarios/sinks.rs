@@ -22,6 +22,7 @@ const HITS: u64 = 5_000;
 pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("sinks::filters_and_fields", filters_and_fields),
+        scenario("sinks::secrets_are_hidden_from_one_and_not_from_others", redaction),
         scenario("sinks::rotated_and_compressed_without_loss", rotation),
         scenario("sinks::a_removed_file_is_made_anew", removed_file),
         scenario("sinks::a_full_disk_is_counted_and_recovered", full_disk),
@@ -95,6 +96,27 @@ fn filters_and_fields(_: &Kernel) -> Result<()> {
     let hit = &event["process_kprobe"];
     ensure!(hit["policy_name"] == "links" && hit["process"]["pid"].is_u64(), "not the hit: {event}");
     ensure!(hit["process"]["arguments"].is_null() && hit["parent"].is_null(), "not left out: {event}");
+    Ok(())
+}
+
+fn redaction(_: &Kernel) -> Result<()> {
+    let (mut agent, folder) = agent_with(
+        "file: { path: FOLDER/events.json }\n      redact: [{ patterns: ['--password[= ](\\S+)'] }]",
+    )?;
+    let pid = trigger::exit(0, &["--password", "hunter2", "--user", "me"])?.pid;
+    agent.settle()?;
+    let (events, _) = agent.finish(Signal::TERM)?;
+    let exec_of = |events: &[Value]| {
+        let exec = events.iter().map(|event| &event["process_exec"]["process"]);
+        let exec =
+            exec.filter(|process| process["pid"] == pid).find_map(|process| process["arguments"].as_str());
+        exec.map(str::to_owned).context("no process_exec")
+    };
+    let (printed, written) = (exec_of(&events)?, exec_of(&read(&folder.path().join("events.json"))?)?);
+    ensure!(printed.ends_with("--password hunter2 --user me"), "{printed}");
+    ensure!(written.ends_with("--password ***** --user me"), "{written}");
+    let text = fs::read_to_string(folder.path().join("events.json"))?;
+    ensure!(!text.contains("hunter2"), "the secret is in the file");
     Ok(())
 }
 

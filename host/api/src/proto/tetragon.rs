@@ -971,10 +971,18 @@ pub struct GetEventsRequest {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AggregationOptions {
+    /// 15 seconds if it is not set.
     #[prost(message, optional, tag = "1")]
     pub window_size: ::core::option::Option<::prost_types::Duration>,
+    /// How many different events a window may hold.
     #[prost(uint64, tag = "2")]
     pub channel_buffer_size: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AggregationInfo {
+    /// Events of the window that are equal to this one.
+    #[prost(uint64, tag = "1")]
+    pub count: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ProcessExec {
@@ -1072,8 +1080,12 @@ pub struct Finding {
 pub struct GetEventsResponse {
     #[prost(string, tag = "1000")]
     pub node_name: ::prost::alloc::string::String,
+    /// Of an aggregated event: of the first.
     #[prost(message, optional, tag = "1001")]
     pub time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Only of aggregated events.
+    #[prost(message, optional, tag = "1002")]
+    pub aggregation_info: ::core::option::Option<AggregationInfo>,
     #[prost(message, optional, tag = "50000")]
     pub serin: ::core::option::Option<Additions>,
     #[prost(
@@ -1422,10 +1434,26 @@ pub struct TracingPolicyActionCounters {
     #[prost(uint64, tag = "10")]
     pub nopost: u64,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TracingPolicySelectorActionCounters {
+    /// The hooked function.
+    #[prost(string, tag = "1")]
+    pub hook: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub hook_index: ::core::option::Option<u32>,
+    #[prost(message, optional, tag = "3")]
+    pub selector_index: ::core::option::Option<u32>,
+    #[prost(message, optional, tag = "4")]
+    pub action_counters: ::core::option::Option<TracingPolicyActionCounters>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TracingPolicyStats {
     #[prost(message, optional, tag = "1")]
     pub action_counters: ::core::option::Option<TracingPolicyActionCounters>,
+    #[prost(message, repeated, tag = "2")]
+    pub selector_action_counters: ::prost::alloc::vec::Vec<
+        TracingPolicySelectorActionCounters,
+    >,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct HookStatus {
@@ -1438,7 +1466,7 @@ pub struct HookStatus {
     #[prost(uint32, tag = "4")]
     pub hook_idx: u32,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HookCount {
     /// Times that a selector matched: `posted + lost + unposted`, and the calls whose return is still waited for.
     #[prost(uint64, tag = "1")]
@@ -1458,6 +1486,18 @@ pub struct HookCount {
     /// Hits held back by `rateLimit`; they are among `unposted` as well.
     #[prost(uint64, tag = "7")]
     pub limited: u64,
+    /// What each selector counted, in the policy's order.
+    #[prost(message, repeated, tag = "8")]
+    pub selectors: ::prost::alloc::vec::Vec<SelectorCount>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SelectorCount {
+    /// Times that it was the first that matched.
+    #[prost(uint64, tag = "1")]
+    pub hits: u64,
+    /// Hits that it does not want to be reported.
+    #[prost(uint64, tag = "2")]
+    pub unposted: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListDomainsRequest {}
@@ -1525,6 +1565,14 @@ pub mod get_info_response {
         #[prost(string, tag = "4")]
         pub modified: ::prost::alloc::string::String,
     }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetStatusRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetStatusResponse {
+    /// The JSON that `serin status --json` prints.
+    #[prost(string, tag = "1")]
+    pub json: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -2106,6 +2154,31 @@ pub mod fine_guidance_sensors_client {
                 .insert(GrpcMethod::new("tetragon.FineGuidanceSensors", "GetInfo"));
             self.inner.unary(req, path, codec).await
         }
+        /// What is loaded and what it has done. serin's own.
+        pub async fn get_status(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetStatusRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetStatusResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/tetragon.FineGuidanceSensors/GetStatus",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("tetragon.FineGuidanceSensors", "GetStatus"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -2207,6 +2280,14 @@ pub mod fine_guidance_sensors_server {
             &self,
             request: tonic::Request<super::GetInfoRequest>,
         ) -> std::result::Result<tonic::Response<super::GetInfoResponse>, tonic::Status>;
+        /// What is loaded and what it has done. serin's own.
+        async fn get_status(
+            &self,
+            request: tonic::Request<super::GetStatusRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetStatusResponse>,
+            tonic::Status,
+        >;
     }
     #[derive(Debug)]
     pub struct FineGuidanceSensorsServer<T> {
@@ -2839,6 +2920,52 @@ pub mod fine_guidance_sensors_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetInfoSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/tetragon.FineGuidanceSensors/GetStatus" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetStatusSvc<T: FineGuidanceSensors>(pub Arc<T>);
+                    impl<
+                        T: FineGuidanceSensors,
+                    > tonic::server::UnaryService<super::GetStatusRequest>
+                    for GetStatusSvc<T> {
+                        type Response = super::GetStatusResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetStatusRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FineGuidanceSensors>::get_status(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetStatusSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::batch::Encoder;
-use crate::config::{Format, Rotation};
-use crate::filter::Filter;
+use crate::config::{Format, Rotation, SinkConfig, SinkKind};
 use crate::testing::losses;
 
 struct Log {
@@ -53,14 +52,18 @@ fn text(path: &Path) -> String {
     text
 }
 
+fn encoder() -> Encoder {
+    Encoder::new(&SinkConfig::new(SinkKind::Stdout { format: Format::Json }), false)
+}
+
 fn write(sink: &mut FileSink, count: u64) -> Result<(), Unwritten> {
-    let mut encoder = Encoder::new(Format::Json, Filter::default(), None);
+    let mut encoder = encoder();
     encoder.encode(&[Arc::new(losses(count))], |batch| sink.write(batch))
 }
 
 /// Bytes that losses of less than 10 take.
 fn line() -> u64 {
-    let mut encoder = Encoder::new(Format::Json, Filter::default(), None);
+    let mut encoder = encoder();
     encoder.encode(&[Arc::new(losses(1))], |batch| batch.text().len() as u64)
 }
 

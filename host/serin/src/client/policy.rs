@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use serin_api::client::Address;
 use serin_api::policies_json;
 use serin_api::proto::{
     AddTracingPolicyRequest, ConfigureTracingPolicyRequest, DeleteTracingPolicyRequest, HookCount,
@@ -14,8 +15,8 @@ use serin_api::proto::{
 use super::{said, with_client};
 
 /// Adds policies, one a file.
-pub(crate) fn add(socket: &Path, files: &[PathBuf], replace: bool) -> Result<()> {
-    with_client(socket, async |mut client| {
+pub(crate) fn add(address: &Address, files: &[PathBuf], replace: bool) -> Result<()> {
+    with_client(address, async |mut client| {
         for path in files {
             let file = path.display().to_string();
             let yaml = fs::read_to_string(path).with_context(|| format!("cannot read {file}"))?;
@@ -28,8 +29,8 @@ pub(crate) fn add(socket: &Path, files: &[PathBuf], replace: bool) -> Result<()>
 }
 
 /// Takes policies out.
-pub(crate) fn delete(socket: &Path, names: &[String]) -> Result<()> {
-    with_client(socket, async |mut client| {
+pub(crate) fn delete(address: &Address, names: &[String]) -> Result<()> {
+    with_client(address, async |mut client| {
         for name in names {
             let request = DeleteTracingPolicyRequest { name: name.clone(), ..Default::default() };
             client.delete_tracing_policy(request).await.map_err(said)?;
@@ -41,13 +42,13 @@ pub(crate) fn delete(socket: &Path, names: &[String]) -> Result<()> {
 
 /// Enables or disables policies, or changes their mode.
 pub(crate) fn configure(
-    socket: &Path,
+    address: &Address,
     names: &[String],
     enable: Option<bool>,
     mode: Option<TracingPolicyMode>,
 ) -> Result<()> {
     let mode = mode.map(i32::from);
-    with_client(socket, async |mut client| {
+    with_client(address, async |mut client| {
         for name in names {
             let request =
                 ConfigureTracingPolicyRequest { name: name.clone(), enable, mode, ..Default::default() };
@@ -58,14 +59,16 @@ pub(crate) fn configure(
     })
 }
 
-/// Prints all policies, for people or for programs.
-pub(crate) fn list(socket: &Path, json: bool) -> Result<()> {
-    let policies = with_client(socket, async |mut client| {
+/// Prints all policies or their selectors for people, or everything for programs.
+pub(crate) fn list(address: &Address, json: bool, by_selector: bool) -> Result<()> {
+    let policies = with_client(address, async |mut client| {
         let listed = client.list_tracing_policies(ListTracingPoliciesRequest::default()).await;
         Ok(listed.map_err(said)?.into_inner())
     })?;
     if json {
         println!("{}", policies_json(&policies).context("the agent sent what can't be printed")?);
+    } else if by_selector {
+        print!("{}", BySelector(&policies.policies));
     } else {
         print!("{}", Listed(&policies.policies));
     }
@@ -79,22 +82,49 @@ const TITLES: [&str; 8] = ["NAME", "STATE", "MODE", "DOMAIN", "HOOKS", "HITS", "
 
 impl fmt::Display for Listed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rows = vec![TITLES.map(str::to_owned)];
-        rows.extend(self.0.iter().map(row));
-        let mut widths = [0; TITLES.len()];
-        for row in &rows {
-            widths.iter_mut().zip(row).for_each(|(width, cell)| *width = cell.len().max(*width));
-        }
-        for row in &rows {
-            let cells: Vec<_> =
-                row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-            writeln!(f, "{}", cells.join("  ").trim_end())?;
-        }
+        table(f, TITLES, self.0.iter().map(row))?;
         for policy in self.0.iter().filter(|policy| !policy.error.is_empty()) {
             writeln!(f, "{}: {}", policy.name, policy.error)?;
         }
         Ok(())
     }
+}
+
+/// The hooks and selectors of policies as a table, with the hits of each.
+struct BySelector<'a>(&'a [TracingPolicyStatus]);
+
+impl fmt::Display for BySelector<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows = self.0.iter().flat_map(|policy| {
+            let hooks = policy.sensors.iter().zip(&policy.hook_counts);
+            hooks.flat_map(|(function, count)| {
+                count.selectors.iter().enumerate().map(|(index, selector)| {
+                    let numbers = [index as u64, selector.hits, selector.unposted];
+                    let [index, hits, unposted] = numbers.map(|number| number.to_string());
+                    [policy.name.clone(), function.clone(), index, hits, unposted]
+                })
+            })
+        });
+        table(f, ["POLICY", "HOOK", "SELECTOR", "HITS", "UNPOSTED"], rows)
+    }
+}
+
+/// Columns as wide as they need be.
+fn table<const COLUMNS: usize>(
+    f: &mut fmt::Formatter<'_>,
+    titles: [&str; COLUMNS],
+    rows: impl Iterator<Item = [String; COLUMNS]>,
+) -> fmt::Result {
+    let rows: Vec<_> = std::iter::once(titles.map(str::to_owned)).chain(rows).collect();
+    let mut widths = [0; COLUMNS];
+    for row in &rows {
+        widths.iter_mut().zip(row).for_each(|(width, cell)| *width = cell.len().max(*width));
+    }
+    for row in &rows {
+        let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        writeln!(f, "{}", cells.join("  ").trim_end())?;
+    }
+    Ok(())
 }
 
 fn row(policy: &TracingPolicyStatus) -> [String; TITLES.len()] {
@@ -114,20 +144,22 @@ fn row(policy: &TracingPolicyStatus) -> [String; TITLES.len()] {
 
 #[cfg(test)]
 mod tests {
-    use serin_api::proto::TracingPolicyState;
+    use serin_api::proto::{SelectorCount, TracingPolicyState};
 
     use super::*;
 
     #[test]
     fn lists_policies_in_columns() {
-        let count = HookCount { hits: 7, posted: 6, lost: 1, ..HookCount::default() };
+        let selectors = [(5, 1), (2, 0)].map(|(hits, unposted)| SelectorCount { hits, unposted });
+        let selectors = selectors.to_vec();
+        let count = HookCount { hits: 7, posted: 6, lost: 1, selectors, ..HookCount::default() };
         let policy = TracingPolicyStatus {
             name: "sys-symlink-passwd".into(),
             state: TracingPolicyState::TpStateEnabled.into(),
             mode: TracingPolicyMode::TpModeMonitorOnly.into(),
             domain: "grpc".into(),
             sensors: vec!["__x64_sys_symlinkat".into()],
-            hook_counts: vec![count, count],
+            hook_counts: vec![count],
             kernel_memory_bytes: 10_000,
             ..TracingPolicyStatus::default()
         };
@@ -141,10 +173,16 @@ mod tests {
         };
         let expected = "\
 NAME                STATE     MODE          DOMAIN  HOOKS  HITS  LOST  MEMORY
-sys-symlink-passwd  enabled   monitor_only  grpc    1      14    2     10 KiB
+sys-symlink-passwd  enabled   monitor_only  grpc    1      7     1     10 KiB
 b                   disabled  enforce       static  0      0     0     0 KiB
 b: no way
 ";
-        assert_eq!(Listed(&[policy, failed]).to_string(), expected);
+        assert_eq!(Listed(&[policy.clone(), failed]).to_string(), expected);
+        let expected = "\
+POLICY              HOOK                 SELECTOR  HITS  UNPOSTED
+sys-symlink-passwd  __x64_sys_symlinkat  0         5     1
+sys-symlink-passwd  __x64_sys_symlinkat  1         2     0
+";
+        assert_eq!(BySelector(&[policy]).to_string(), expected);
     }
 }

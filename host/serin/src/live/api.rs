@@ -1,14 +1,24 @@
-//! What the API asks of the policies.
+//! What the API asks of the agent.
+
+use std::sync::Arc;
 
 use serin_api::proto::get_info_response::{BuildInfo, Probe};
 use serin_api::proto::{AddTracingPolicyRequest, GetInfoResponse, TracingPolicyMode, TracingPolicyStatus};
 use serin_api::{Agent, AgentError, PolicyName};
 
 use super::{LivePolicies, status};
+use crate::observe::{Observed, server};
 
-impl Agent for LivePolicies {
+/// Answers the API.
+pub(crate) struct Answers {
+    pub(crate) policies: Arc<LivePolicies>,
+    pub(crate) observed: Arc<Observed>,
+    pub(crate) refresh: server::Refresh,
+}
+
+impl Agent for Answers {
     fn info(&self) -> GetInfoResponse {
-        let state = self.lock();
+        let state = self.policies.lock();
         let found = state.kernel.as_ref().map(|kernel| kernel.probe());
         let probes = found.map(|probe| {
             [
@@ -29,20 +39,25 @@ impl Agent for LivePolicies {
         }
     }
 
+    fn status(&self) -> Result<String, AgentError> {
+        let status = server::status(&self.observed, &self.refresh);
+        status.map_err(|error| AgentError::Refused(error.to_string()))
+    }
+
     fn policies(&self) -> Result<Vec<TracingPolicyStatus>, AgentError> {
-        let mut state = self.lock();
+        let mut state = self.policies.lock();
         let refused = |error: serin_kernel::KernelError| AgentError::Refused(error.to_string());
-        let counts = state.kernel()?.hook_counts().map_err(refused)?;
+        let counts = status::Counts::read(state.kernel()?).map_err(refused)?;
         let Some(kernel) = &state.kernel else { return Ok(Vec::new()) };
         state.entries.iter().map(|entry| status::status(kernel, &counts, entry)).collect()
     }
 
     fn add_policy(&self, policy: &AddTracingPolicyRequest) -> Result<(), AgentError> {
-        self.lock().add(policy)
+        self.policies.lock().add(policy)
     }
 
     fn delete_policy(&self, policy: PolicyName<'_>) -> Result<(), AgentError> {
-        self.lock().delete(policy.name, policy.domain)
+        self.policies.lock().delete(policy.name, policy.domain)
     }
 
     fn configure_policy(
@@ -51,6 +66,6 @@ impl Agent for LivePolicies {
         enable: Option<bool>,
         mode: Option<TracingPolicyMode>,
     ) -> Result<(), AgentError> {
-        self.lock().configure(policy.name, policy.domain, enable, mode)
+        self.policies.lock().configure(policy.name, policy.domain, enable, mode)
     }
 }

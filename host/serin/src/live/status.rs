@@ -2,25 +2,44 @@
 
 use serin_api::AgentError;
 use serin_api::proto::{
-    self, HookState, HookStatus, TracingPolicyActionCounters, TracingPolicyState, TracingPolicyStats,
-    TracingPolicyStatus,
+    self, HookState, HookStatus, TracingPolicyActionCounters, TracingPolicySelectorActionCounters,
+    TracingPolicyState, TracingPolicyStats, TracingPolicyStatus,
 };
-use serin_kernel::{HookCount, Kernel, LoadedHook};
+use serin_kernel::{HookCount, Kernel, KernelError, LoadedHook, SelectorCount};
 
 use super::{Entry, add};
+
+/// What the kernel has counted, by hook id.
+pub(super) struct Counts {
+    hooks: Vec<(u32, HookCount)>,
+    selectors: Vec<(u32, Vec<SelectorCount>)>,
+}
+
+impl Counts {
+    pub(super) fn read(kernel: &Kernel) -> Result<Self, KernelError> {
+        Ok(Self { hooks: kernel.hook_counts()?, selectors: kernel.selector_counts()? })
+    }
+
+    /// Nothing for all but the first of hooks that share a program.
+    fn hook(&self, id: u32) -> HookCount {
+        self.hooks.iter().find(|(other, _)| *other == id).map(|(_, count)| *count).unwrap_or_default()
+    }
+
+    fn selectors(&self, id: u32) -> &[SelectorCount] {
+        self.selectors.iter().find(|(other, _)| *other == id).map_or(&[], |(_, counts)| counts)
+    }
+}
 
 /// The status of a policy.
 pub(super) fn status(
     kernel: &Kernel,
-    counts: &[(u32, HookCount)],
+    counts: &Counts,
     entry: &Entry,
 ) -> Result<TracingPolicyStatus, AgentError> {
     let hooks = entry.hooks.as_deref().unwrap_or_default();
     let ids: Vec<_> = hooks.iter().map(|hook| hook.id).collect();
     let memory = kernel.memory(&ids).map_err(|error| AgentError::Refused(error.to_string()))?;
-    let of = |hook: &LoadedHook| counts.iter().find(|(id, _)| *id == hook.id).map(|(_, count)| *count);
-    let hook_counts: Vec<_> = hooks.iter().map(|hook| of(hook).unwrap_or_default()).collect();
-    let all = hook_counts.iter().fold(entry.counted, |sum, count| add(sum, *count));
+    let all = hooks.iter().fold(entry.counted, |sum, hook| add(sum, counts.hook(hook.id)));
     Ok(TracingPolicyStatus {
         id: entry.id,
         name: entry.policy.plan().name.clone(),
@@ -32,14 +51,17 @@ pub(super) fn status(
         mode: entry.mode.into(),
         kernel_memory_bytes: memory,
         stats: Some(TracingPolicyStats {
-            action_counters: Some(TracingPolicyActionCounters {
-                post: all.posted,
-                nopost: all.unposted,
-                ..TracingPolicyActionCounters::default()
-            }),
+            action_counters: Some(actions(all.posted, all.unposted)),
+            selector_action_counters: hooks
+                .iter()
+                .flat_map(|hook| selector_actions(hook, counts.selectors(hook.id)))
+                .collect(),
         }),
         hook_statuses: hook_statuses(entry),
-        hook_counts: hook_counts.into_iter().map(count).collect(),
+        hook_counts: hooks
+            .iter()
+            .map(|hook| count(counts.hook(hook.id), counts.selectors(hook.id)))
+            .collect(),
         ..TracingPolicyStatus::default()
     })
 }
@@ -80,7 +102,27 @@ fn description(hook: &LoadedHook) -> String {
     format!("{} by {}{returns}{}", hook.function, hook.backend, enforcement.unwrap_or_default())
 }
 
-fn count(count: HookCount) -> proto::HookCount {
+fn actions(post: u64, nopost: u64) -> TracingPolicyActionCounters {
+    TracingPolicyActionCounters { post, nopost, ..TracingPolicyActionCounters::default() }
+}
+
+/// A selector's `post` counts what was lost on its way as well.
+fn selector_actions<'a>(
+    hook: &'a LoadedHook,
+    counts: &'a [SelectorCount],
+) -> impl Iterator<Item = TracingPolicySelectorActionCounters> + 'a {
+    (0..).zip(counts).map(|(index, count)| TracingPolicySelectorActionCounters {
+        hook: hook.function.clone(),
+        hook_index: u32::try_from(hook.index).ok(),
+        selector_index: Some(index),
+        action_counters: Some(actions(count.hits.saturating_sub(count.unposted), count.unposted)),
+    })
+}
+
+fn count(count: HookCount, selectors: &[SelectorCount]) -> proto::HookCount {
     let HookCount { hits, posted, lost, unreadable, unenforced, unposted, limited } = count;
-    proto::HookCount { hits, posted, lost, unposted, unreadable, unenforced, limited }
+    let selector =
+        |count: &SelectorCount| proto::SelectorCount { hits: count.hits, unposted: count.unposted };
+    let selectors = selectors.iter().map(selector).collect();
+    proto::HookCount { hits, posted, lost, unposted, unreadable, unenforced, limited, selectors }
 }

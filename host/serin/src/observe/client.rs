@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::endpoint::connect;
 use super::snapshot::Snapshot;
 use super::{Endpoint, table};
+use crate::cli::StatusArguments;
 
 /// How long an agent may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -16,11 +17,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// Nobody answers, or the agent is not ready.
-pub(crate) fn status(endpoint: &Endpoint, json: bool) -> Result<()> {
-    let body = ask(endpoint)?;
+pub(crate) fn status(arguments: &StatusArguments) -> Result<()> {
+    let body = match arguments.server.address() {
+        None => ask(&arguments.metrics)?,
+        Some(address) => crate::client::status(&address)?,
+    };
     let snapshot: Snapshot =
         serde_json::from_str(&body).context("the answer is of another version's agent")?;
-    if json {
+    if arguments.json {
         println!("{body}");
     } else {
         print!("{}", table::render(&snapshot, std::io::stdout().is_terminal()));

@@ -138,6 +138,15 @@ fn policies(snapshot: &Snapshot, text: &mut Text) {
             text.sample(name, &[("policy", policy), ("hook", &hook.function)], value(hook));
         });
     }
+    let help = "Times a selector was the first of its hook that matched; selectors count from 0.";
+    text.head("serin_policy_selector_hits_total", Counter, help);
+    each_hook(snapshot, |policy, hook| {
+        for (index, hits) in hook.selector_hits.iter().enumerate() {
+            let index = index.to_string();
+            let labels = [("policy", policy), ("hook", &hook.function), ("selector", &*index)];
+            text.sample("serin_policy_selector_hits_total", &labels, *hits);
+        }
+    });
     text.head("tetragon_policy_events_total", Counter, "Events of policies.");
     each_hook(snapshot, |policy, hook| {
         let labels = [("policy", policy), ("hook", &hook.function)];

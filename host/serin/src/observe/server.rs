@@ -91,13 +91,10 @@ fn respond(request: &str, observed: &Observed, refresh: &Refresh) -> (&'static s
             bring_up_to_date(refresh);
             ("200 OK", TEXT, prometheus::render(&observed.snapshot()))
         }
-        "/status" => {
-            bring_up_to_date(refresh);
-            match serde_json::to_string(&observed.snapshot()) {
-                Ok(body) => ("200 OK", JSON, body),
-                Err(error) => ("500 Internal Server Error", TEXT, format!("{error}\n")),
-            }
-        }
+        "/status" => match status(observed, refresh) {
+            Ok(body) => ("200 OK", JSON, body),
+            Err(error) => ("500 Internal Server Error", TEXT, format!("{error}\n")),
+        },
         "/healthz" => match observed.sickness() {
             None => ("200 OK", TEXT, "ok\n".into()),
             Some(sickness) => ("503 Service Unavailable", TEXT, format!("{sickness}\n")),
@@ -106,6 +103,12 @@ fn respond(request: &str, observed: &Observed, refresh: &Refresh) -> (&'static s
         "/readyz" => ("503 Service Unavailable", TEXT, "starting or ending\n".into()),
         _ => ("404 Not Found", TEXT, "there are /metrics, /status, /healthz and /readyz\n".into()),
     }
+}
+
+/// What is loaded and what it has done, as JSON.
+pub(crate) fn status(observed: &Observed, refresh: &Refresh) -> serde_json::Result<String> {
+    bring_up_to_date(refresh);
+    serde_json::to_string(&observed.snapshot())
 }
 
 /// While the agent starts and ends, nobody answers: what was counted last is shown then.

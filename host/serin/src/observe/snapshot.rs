@@ -74,6 +74,9 @@ pub(crate) struct Hook {
     pub unreadable: u64,
     pub unenforced: u64,
     pub unposted: u64,
+    /// Hits of each selector, in the policy's order.
+    #[serde(default)]
+    pub selector_hits: Vec<u64>,
 }
 
 impl Hook {
@@ -88,6 +91,7 @@ impl Hook {
             unreadable: count.unreadable,
             unenforced: count.unenforced,
             unposted: count.unposted,
+            selector_hits: Vec::new(),
         }
     }
 }

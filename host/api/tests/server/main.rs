@@ -1,64 +1,28 @@
 //! The server, over its socket.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod parrot;
+mod remote;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::time::Duration;
 
-use serin_api::client::{self, Client};
+use serin_api::client::{self, Address, Client};
 use serin_api::proto::get_events_response::Event as Kind;
 use serin_api::proto::loss::At;
 use serin_api::proto::*;
-use serin_api::{Agent, AgentError, Hub, PolicyName, ServeError, Server};
+use serin_api::{Hub, Listen, ServeError, Server};
 use serin_event::{Event, EventKind, Process};
 use tempfile::TempDir;
 use tonic::{Code, Streaming};
 
-/// An agent that remembers what it was asked.
-#[derive(Default)]
-struct Parrot(Mutex<Vec<String>>);
+use crate::parrot::Parrot;
 
-impl Agent for Parrot {
-    fn info(&self) -> GetInfoResponse {
-        GetInfoResponse { version: "1.2.3".into(), name: "parrot".into(), ..GetInfoResponse::default() }
-    }
-
-    fn policies(&self) -> Result<Vec<TracingPolicyStatus>, AgentError> {
-        let policy = |name: &str, domain: &str| TracingPolicyStatus {
-            name: name.into(),
-            domain: domain.into(),
-            sensors: vec![format!("{name}-hook")],
-            enabled: true,
-            ..TracingPolicyStatus::default()
-        };
-        Ok(vec![policy("a", "static"), policy("b", "grpc"), policy("c", "grpc")])
-    }
-
-    fn add_policy(&self, policy: &AddTracingPolicyRequest) -> Result<(), AgentError> {
-        let AddTracingPolicyRequest { yaml, replace, .. } = policy;
-        self.remember(format!("add {yaml} {replace}"));
-        if yaml == "wrong" { Err(AgentError::Invalid("wrong.yaml:1:1".into())) } else { Ok(()) }
-    }
-
-    fn delete_policy(&self, policy: PolicyName<'_>) -> Result<(), AgentError> {
-        Err(AgentError::NotFound(format!("there is no policy `{}`", policy.name)))
-    }
-
-    fn configure_policy(
-        &self,
-        policy: PolicyName<'_>,
-        enable: Option<bool>,
-        mode: Option<TracingPolicyMode>,
-    ) -> Result<(), AgentError> {
-        self.remember(format!("configure {} {enable:?} {mode:?}", policy.name));
-        Ok(())
-    }
-}
-
-impl Parrot {
-    fn remember(&self, call: String) {
-        self.0.lock().unwrap().push(call);
-    }
+/// A socket, and no TCP.
+fn at(socket: &Path) -> Listen {
+    Listen { socket: socket.into(), remote: None }
 }
 
 struct Served {
@@ -73,7 +37,7 @@ impl Served {
         let folder = tempfile::tempdir().unwrap();
         let (agent, hub) = (Arc::new(Parrot::default()), Arc::new(Hub::default()));
         let socket = folder.path().join("new/serin.sock");
-        let server = Server::start(&socket, agent.clone(), hub.clone()).unwrap();
+        let server = Server::start(&at(&socket), agent.clone(), hub.clone()).unwrap();
         Self { folder, agent, hub, server: Some(server) }
     }
 
@@ -82,7 +46,7 @@ impl Served {
     }
 
     async fn client(&self) -> Client {
-        client::connect(&self.socket()).await.unwrap()
+        client::connect(&Address::Socket(self.socket())).await.unwrap()
     }
 
     async fn events(&self, request: GetEventsRequest) -> Streaming<GetEventsResponse> {
@@ -119,6 +83,8 @@ async fn answers_what_clients_ask() {
     assert_eq!(version, "1.2.3");
     let health = client.get_health(GetHealthStatusRequest::default()).await.unwrap().into_inner();
     assert_eq!(health.health_status[0].details, "running");
+    let status = client.get_status(GetStatusRequest {}).await.unwrap().into_inner().json;
+    assert_eq!(status, "{\"ready\":true}");
     let domain = "grpc".to_owned();
     let listed =
         client.list_tracing_policies(ListTracingPoliciesRequest { domain }).await.unwrap().into_inner();
@@ -183,6 +149,39 @@ async fn streams_what_passes_the_filters() {
 }
 
 #[tokio::test]
+async fn equal_events_come_once_in_a_window() {
+    let served = Served::start();
+    let window_size = Duration::from_millis(50).try_into().ok();
+    let options = AggregationOptions { window_size, channel_buffer_size: 0 };
+    let request = GetEventsRequest { aggregation_options: Some(options), ..Default::default() };
+    let mut events = served.events(request).await;
+    served.hub.publish(&[exec(1), exec(2), exec(1)]);
+    for expected in [(Some(1), 2), (Some(2), 1)] {
+        let event = events.message().await.unwrap().unwrap();
+        assert_eq!((pid(&event), event.aggregation_info.unwrap().count), expected);
+    }
+    let nonsense = Some(AggregationOptions { window_size: Some(Default::default()), channel_buffer_size: 0 });
+    let request = GetEventsRequest { aggregation_options: nonsense, ..Default::default() };
+    assert_eq!(served.client().await.get_events(request).await.unwrap_err().code(), Code::InvalidArgument);
+}
+
+/// What waits for the end of its window is not lost when there is none.
+#[tokio::test]
+async fn ending_the_server_ends_windows() {
+    let mut served = Served::start();
+    let options = Some(AggregationOptions::default());
+    let mut events =
+        served.events(GetEventsRequest { aggregation_options: options, ..Default::default() }).await;
+    served.hub.publish(&[exec(1), exec(1)]);
+    let server = served.server.take();
+    let ended = tokio::task::spawn_blocking(move || drop(server));
+    let event = events.message().await.unwrap().unwrap();
+    assert_eq!(event.aggregation_info.unwrap().count, 2);
+    assert!(events.message().await.unwrap().is_none());
+    ended.await.unwrap();
+}
+
+#[tokio::test]
 async fn refuses_filters_that_are_wrong() {
     let served = Served::start();
     let filter = Filter { binary_regex: vec!["(".into()], ..Filter::default() };
@@ -232,7 +231,7 @@ async fn ending_it_ends_the_streams_and_removes_the_socket() {
     assert!(events.message().await.unwrap().is_none());
     ended.await.unwrap();
     assert!(!served.socket().exists());
-    assert!(client::connect(&served.socket()).await.is_err());
+    assert!(client::connect(&Address::Socket(served.socket())).await.is_err());
 }
 
 #[test]
@@ -241,7 +240,7 @@ fn the_socket_is_the_owners_alone() {
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&served.socket()), 0o600);
     assert_eq!(mode(served.socket().parent().unwrap()), 0o700);
-    let again = Server::start(&served.socket(), served.agent.clone(), Arc::default());
+    let again = Server::start(&at(&served.socket()), served.agent.clone(), Arc::default());
     assert!(matches!(again, Err(ServeError::InUse(_))), "{again:?}");
 }
 
@@ -250,9 +249,9 @@ fn a_socket_left_behind_is_replaced_and_a_file_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("serin.sock");
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-    drop(Server::start(&path, Arc::new(Parrot::default()), Arc::default()).unwrap());
+    drop(Server::start(&at(&path), Arc::new(Parrot::default()), Arc::default()).unwrap());
     std::fs::write(&path, "precious").unwrap();
-    let refused = Server::start(&path, Arc::new(Parrot::default()), Arc::default());
+    let refused = Server::start(&at(&path), Arc::new(Parrot::default()), Arc::default());
     assert!(matches!(refused, Err(ServeError::NotASocket(_))), "{refused:?}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
 }

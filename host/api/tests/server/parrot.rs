@@ -1,0 +1,57 @@
+//! An agent for tests.
+
+use std::sync::Mutex;
+
+use serin_api::proto::*;
+use serin_api::{Agent, AgentError, PolicyName};
+
+/// An agent that remembers what it was asked.
+#[derive(Default)]
+pub(crate) struct Parrot(pub(crate) Mutex<Vec<String>>);
+
+impl Agent for Parrot {
+    fn info(&self) -> GetInfoResponse {
+        GetInfoResponse { version: "1.2.3".into(), name: "parrot".into(), ..GetInfoResponse::default() }
+    }
+
+    fn status(&self) -> Result<String, AgentError> {
+        Ok("{\"ready\":true}".into())
+    }
+
+    fn policies(&self) -> Result<Vec<TracingPolicyStatus>, AgentError> {
+        let policy = |name: &str, domain: &str| TracingPolicyStatus {
+            name: name.into(),
+            domain: domain.into(),
+            sensors: vec![format!("{name}-hook")],
+            enabled: true,
+            ..TracingPolicyStatus::default()
+        };
+        Ok(vec![policy("a", "static"), policy("b", "grpc"), policy("c", "grpc")])
+    }
+
+    fn add_policy(&self, policy: &AddTracingPolicyRequest) -> Result<(), AgentError> {
+        let AddTracingPolicyRequest { yaml, replace, .. } = policy;
+        self.remember(format!("add {yaml} {replace}"));
+        if yaml == "wrong" { Err(AgentError::Invalid("wrong.yaml:1:1".into())) } else { Ok(()) }
+    }
+
+    fn delete_policy(&self, policy: PolicyName<'_>) -> Result<(), AgentError> {
+        Err(AgentError::NotFound(format!("there is no policy `{}`", policy.name)))
+    }
+
+    fn configure_policy(
+        &self,
+        policy: PolicyName<'_>,
+        enable: Option<bool>,
+        mode: Option<TracingPolicyMode>,
+    ) -> Result<(), AgentError> {
+        self.remember(format!("configure {} {enable:?} {mode:?}", policy.name));
+        Ok(())
+    }
+}
+
+impl Parrot {
+    fn remember(&self, call: String) {
+        self.0.lock().unwrap().push(call);
+    }
+}

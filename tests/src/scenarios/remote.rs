@@ -1,0 +1,108 @@
+//! The API over TCP, for clients with certificates.
+
+use std::fs::{Permissions, set_permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::client::follow;
+use super::{Scenario, scenario};
+use crate::agent::{Agent, Setup};
+use crate::certificates::Authority;
+use crate::kernel::Kernel;
+use crate::policy::{PASSWD, on_symlinkat};
+use crate::trigger;
+
+pub(crate) fn scenarios() -> Vec<Scenario> {
+    vec![
+        scenario("remote::commands_work_with_a_certificate", commands),
+        scenario("remote::without_certificates_nothing_is_served", refusals),
+    ]
+}
+
+/// What serves the API over TCP.
+fn serving(authority: &Authority) -> [String; 8] {
+    let file = |name| authority.file(name);
+    let [address, cert, key, ca] = ["--api-address", "--api-cert", "--api-key", "--api-client-ca"];
+    [
+        address.into(),
+        "127.0.0.1:0".into(),
+        cert.into(),
+        file("server.pem"),
+        key.into(),
+        file("server.key"),
+        ca.into(),
+        file("ca.pem"),
+    ]
+}
+
+fn start(authority: &Authority) -> Result<(Agent, String)> {
+    authority.sign("server")?;
+    let setup = Setup::new()?.policy(&on_symlinkat("links", PASSWD))?.arguments(serving(authority));
+    let agent = setup.start()?;
+    let words = "the API is served on ";
+    let line = agent.log.iter().find_map(|line| Some(line.split_once(words)?.1.to_owned()));
+    let address = line.and_then(|line| Some(line.split(' ').next()?.to_owned()));
+    Ok((agent, format!("https://{}", address.context("no address in the log")?)))
+}
+
+/// A command of serin's as a client with this certificate.
+fn serin(url: &str, authority: &Authority, client: &Authority, arguments: &[&str]) -> Command {
+    let mut command = Command::new(crate::root().join("target/release/serin"));
+    command.args(arguments).args(["--server", url, "--ca", &authority.file("ca.pem")]);
+    command.args(["--cert", &client.file("client.pem"), "--key", &client.file("client.key")]);
+    command.stdin(Stdio::null());
+    command
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+fn commands(_: &Kernel) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let authority = Authority::new(folder.path())?;
+    authority.sign("client")?;
+    let (mut agent, url) = start(&authority)?;
+    let list = serin(&url, &authority, &authority, &["policy", "list", "--json"]).output()?;
+    let listed: Value = serde_json::from_slice(&list.stdout).with_context(|| said(&list))?;
+    ensure!(listed["policies"][0]["name"] == "links", "{listed}");
+    let status = serin(&url, &authority, &authority, &["status", "--json"]).output()?;
+    let status: Value = serde_json::from_slice(&status.stdout).with_context(|| said(&status))?;
+    ensure!(status["ready"] == true && status["policies"][0]["name"] == "links", "{status}");
+    let events = serin(&url, &authority, &authority, &["events", "--policy", "links"]);
+    let (mut following, lines) = follow(events)?;
+    // It does not say when it begins to follow.
+    let line = loop {
+        trigger::symlink("/etc/passwd", "")?;
+        if let Ok(line) = lines.recv_timeout(Duration::from_millis(200)) {
+            break line;
+        }
+        ensure!(following.try_wait()?.is_none(), "it ended");
+    };
+    let event: Value = serde_json::from_str(&line)?;
+    agent.wait_for("the same event", |printed| *printed == event)?;
+    let stranger = Authority::new(&folder.path().join("stranger"))?;
+    stranger.sign("client")?;
+    let refused = serin(&url, &authority, &stranger, &["policy", "list"]).output()?;
+    ensure!(refused.status.code() == Some(1), "a stranger was served: {}", said(&refused));
+    agent.stop()?;
+    ensure!(following.wait()?.success(), "following did not end with the agent");
+    Ok(())
+}
+
+fn refusals(_: &Kernel) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let authority = Authority::new(folder.path())?;
+    authority.sign("server")?;
+    let log = Setup::new()?.arguments(["--api-address", "127.0.0.1:0"]).refusal()?;
+    ensure!(log.contains("api-address needs api-cert, api-key and api-client-ca"), "{log}");
+    let key = authority.file("server.key");
+    set_permissions(&key, Permissions::from_mode(0o644))?;
+    let log = Setup::new()?.arguments(serving(&authority)).refusal()?;
+    ensure!(log.contains(&format!("run `chmod 0600 {key}`")), "{log}");
+    Ok(())
+}
