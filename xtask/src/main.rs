@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod conformance;
+mod examples;
 mod guest;
 mod layout;
 mod lint;
