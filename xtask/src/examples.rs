@@ -20,15 +20,17 @@ const REFUSAL: &str = "`folders`: `/tmp` has no slash at its end: write `/tmp/`"
 struct Language {
     /// As `serin plugin new --lang` calls it.
     name: &'static str,
+    /// The folder of a plugin that uses everything that the SDK has; Rust's is tested natively.
+    tour: Option<&'static str>,
     install: fn() -> Result<()>,
 }
 
 /// What comes with every build of serin.
-const RUST: Language = Language { name: "rust", install: || Ok(()) };
+const RUST: Language = Language { name: "rust", tour: None, install: || Ok(()) };
 const OTHERS: [Language; 3] = [
-    Language { name: "c", install: install_c },
-    Language { name: "js", install: install_quickjs },
-    Language { name: "python", install: install_python },
+    Language { name: "c", tour: Some("plugins/examples/tour/c"), install: install_c },
+    Language { name: "js", tour: Some("plugins/examples/tour/javascript"), install: install_quickjs },
+    Language { name: "python", tour: Some("plugins/examples/tour/python"), install: install_python },
 ];
 
 /// Tries every language whose compiler is here or can be had.
@@ -39,13 +41,13 @@ pub(crate) fn report() -> Result<Report> {
     let mut report = Report::new("a plugin in every language");
     println!("\n=== {}", report.title);
     for language in [RUST].iter().chain(&OTHERS) {
-        let Language { name, install } = language;
+        let Language { name, tour, install } = language;
         if let Err(reason) = install() {
             report.totals.skipped += 1;
             report.notes.push(format!("skipped {name}: {reason:#}"));
             continue;
         }
-        match attempt(name) {
+        match attempt(name).and_then(|()| tour.map_or(Ok(()), take_tour)) {
             Ok(()) => report.totals.passed += 1,
             Err(error) => {
                 report.totals.failed += 1;
@@ -60,7 +62,7 @@ pub(crate) fn report() -> Result<Report> {
 pub(crate) fn bench() -> Result<()> {
     println!("| language | component | build | an event, Rust = 1 |\n|---|---|---|---|");
     let mut of_rust = None;
-    for Language { name, install } in [RUST].iter().chain(&OTHERS) {
+    for Language { name, install, .. } in [RUST].iter().chain(&OTHERS) {
         if let Err(reason) = install() {
             println!("| {name} | left out: {reason:#} | | |");
             continue;
@@ -96,6 +98,15 @@ fn attempt(language: &str) -> Result<()> {
     for line in ["imports        none", "needs grants   none", REFUSAL] {
         ensure!(inspected.contains(line), "no `{line}` in:\n{inspected}");
     }
+    Ok(())
+}
+
+/// Every field and every effect, in every language with the same result.
+fn take_tour(folder: &str) -> Result<()> {
+    let folder = layout::root().join(folder);
+    serin_plugin(&format!("build {}", folder.display()), &["build", text(&folder)?])?;
+    let tested = serin_plugin(&format!("test {}", folder.display()), &["test", text(&folder)?])?;
+    ensure!(tested.contains("1 passed, 0 failed"), "{tested}");
     Ok(())
 }
 

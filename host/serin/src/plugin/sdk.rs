@@ -14,7 +14,7 @@ macro_rules! files {
 }
 
 const C: &[(&str, &str)] = files!(
-    "sdk-c": "serin.h", "frame.h", "views.h", "config.h", "config.c", "outcome.h", "outcome.c", "plugin.c", "host.c",
+    "sdk-c": "serin.h", "frame.h", "views.h", "config.h", "config.c", "outcome.h", "outcome.c", "plugin.c", "host.c", "stdio.c",
     "serin_wit.h", "serin_wit.c"
 );
 
