@@ -19,7 +19,7 @@ const QUICKJS_VERSION: &str = "0.4.5";
 const PYTHON: &str = "componentize-py";
 const PYTHON_VERSION: &str = "0.25.1";
 
-/// The world that the component is made for. Other than compiled code, an interpreter imports all that there is.
+/// The world that the component is made for. Unlike compiled code, an interpreter imports all that there is.
 const WORLD: &str = "guest";
 
 /// Makes a component of QuickJS and `plugin.js`.
@@ -99,6 +99,8 @@ fn run_quietly(command: &mut Command) -> Result<()> {
     let program = command.get_program().to_owned();
     let output = command
         .stdin(Stdio::null())
+        // The author's mistakes matter, not where the tool met them.
+        .env("RUST_BACKTRACE", "0")
         .output()
         .with_context(|| format!("cannot start {}", program.display()))?;
     if !output.status.success() {
@@ -115,6 +117,8 @@ fn read(component: &Path) -> Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use serin_pipeline::Grants;
     use wit_parser::Resolve;
 
