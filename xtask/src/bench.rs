@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use crate::vm::{self, ErrorInjection, Kernel, Machine};
-use crate::{build, layout, packages, step, toolchain};
+use crate::{build, examples, layout, packages, step, toolchain};
 
 /// Benchmarks of single crates: their examples.
 const EXAMPLES: &[&str] = &["json_bench", "record_bench", "chain_bench"];
@@ -18,11 +18,13 @@ const COUNTED_CALLS: u32 = 2_000;
 pub(crate) fn all() -> Result<()> {
     build::all()?;
     build::end_to_end_tests()?;
-    examples()?;
+    examples_of_crates()?;
     for example in EXAMPLES {
         println!("\n## {example}\n");
         run(Command::new(layout::binary("examples").join(example)).current_dir(layout::root()))?;
     }
+    println!("\n## A plugin in every language\n");
+    examples::bench()?;
     println!("\n## The agent on this machine");
     if packages::is_root() {
         run(Command::new(layout::binary("serin-tests")).current_dir(layout::root()).arg("bench"))?;
@@ -34,7 +36,7 @@ pub(crate) fn all() -> Result<()> {
 
 /// Builds the examples of all crates at once: by themselves they would agree on other features
 /// of their dependencies than the agent does, and wasmtime would be compiled once more.
-fn examples() -> Result<()> {
+fn examples_of_crates() -> Result<()> {
     let mut command = toolchain::cargo();
     command.args(["build", "--release", "--workspace", "--exclude", "xtask", "--examples"]);
     step::run("benchmarks", step::with_cargo_progress(&mut command))?;

@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod conformance;
+mod examples;
 mod guest;
 mod in_kernels;
 mod layout;

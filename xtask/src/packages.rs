@@ -24,6 +24,10 @@ pub(crate) const TOOLCHAIN: &[&str] = &[
 /// What compiling plugins alone takes.
 pub(crate) const GUEST_TOOLCHAIN: &[&str] = &["rustc-web", "rust-web-src", "rust-web-llvm", "lld-22"];
 
+/// What compiling plugins in C takes.
+pub(crate) const C_GUEST_TOOLCHAIN: &[&str] =
+    &["clang-22", "lld-22", "wasi-libc", "libclang-rt-22-dev-wasm32"];
+
 /// What sinks are tested against.
 pub(crate) const RECEIVERS: &[&str] = &["rsyslog"];
 

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::report::{Report, summarise};
 use crate::toolchain::KernelToolchain;
-use crate::{build, in_kernels, layout, lint, packages, step, toolchain};
+use crate::{build, examples, in_kernels, layout, lint, packages, step, toolchain};
 
 /// Parts of the test suite.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -16,6 +16,8 @@ pub(crate) enum Part {
     Lint,
     /// Unit tests of the host crates, xtask and the plugins
     Unit,
+    /// A plugin in every language that there is an SDK for
+    Sdks,
     /// End to end on this machine's kernel
     Native,
     /// End to end on each test kernel in qemu
@@ -35,6 +37,9 @@ pub(crate) fn all(parts: &[Part], arguments: &[String]) -> Result<bool> {
     }
     if wanted(Part::Unit) {
         reports.extend(unit_tests()?);
+    }
+    if wanted(Part::Sdks) {
+        reports.push(examples::report()?);
     }
     if wanted(Part::Native) || wanted(Part::Vm) {
         build::end_to_end_tests()?;

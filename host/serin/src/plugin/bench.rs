@@ -30,9 +30,9 @@ struct Measured {
 pub(crate) fn run(folder: &Path, events: Option<&Path>) -> Result<()> {
     let file = project::pipeline_file(folder)?;
     let events = batch(folder, events)?;
-    let nothing = measure(project::start(&file_with(&file, "")?)?, &events);
+    let nothing = measure(project::start(&file_with(&file, "")?, None)?, &events);
     let empty = empty_pipeline(&file)?.map(|pipeline| measure(pipeline, &events));
-    let own = measure(project::start(&file)?, &events);
+    let own = measure(project::start(&file, None)?, &events);
 
     println!("ns/event, medians of {ROUNDS} rounds with a batch of {}\n", events.len());
     println!("{:<32} {:>9} {:>12}", "", "whole", "in the call");
@@ -99,7 +99,7 @@ fn empty_pipeline(file: &File) -> Result<Option<Pipeline>> {
     let mut component = std::fs::File::from(memory);
     component.write_all(EMPTY)?;
     let entry = format!("\n    - name: empty\n      component: /proc/self/fd/{}", component.as_raw_fd());
-    project::start(&file_with(file, &entry)?).map(Some)
+    project::start(&file_with(file, &entry)?, None).map(Some)
 }
 
 /// A pipeline file that has these entries of `plugins` and nothing else.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
+use serin_pipeline::Cache;
 
 use super::judge::{self, Judgement};
 use super::{project, trace};
@@ -18,10 +19,13 @@ pub(crate) fn test(folder: &Path, bless: bool) -> Result<()> {
     if fixtures.is_empty() {
         bail!("{} has no fixture: make a folder in it, with events.jsonl", folder.join("fixtures").display());
     }
+    // A component that brings an interpreter takes seconds to compile, and each fixture starts it twice.
+    let compiled = tempfile::tempdir().context("no place for compiled plugins")?;
+    let cache = Cache::open(&compiled.path().join("cache"))?;
     let mut failed = 0;
     for fixture in &fixtures {
         let name = fixture.file_name().unwrap_or_default().display();
-        match run(folder, fixture, bless) {
+        match run(folder, fixture, &cache, bless) {
             Ok(()) => println!("test {name} ... ok"),
             Err(error) => {
                 failed += 1;
@@ -35,12 +39,12 @@ pub(crate) fn test(folder: &Path, bless: bool) -> Result<()> {
 }
 
 /// A fixture may bring a pipeline file of its own; by default it is the plugin's.
-fn run(folder: &Path, fixture: &Path, bless: bool) -> Result<()> {
+fn run(folder: &Path, fixture: &Path, cache: &Cache, bless: bool) -> Result<()> {
     let own = fixture.join("pipeline.yaml");
     let file = project::pipeline_file(if own.is_file() { &own } else { folder })?;
     let lines = trace::read(&fixture.join("events.jsonl"))?;
-    let judgement = judge::judge(&mut project::start(&file)?, &lines);
-    judge::check_batched(&mut project::start(&file)?, &lines, &judgement)?;
+    let judgement = judge::judge(&mut project::start(&file, Some(cache))?, &lines);
+    judge::check_batched(&mut project::start(&file, Some(cache))?, &lines, &judgement)?;
     compare(&fixture.join("expected.jsonl"), &judgement, bless)
 }
 

@@ -15,7 +15,7 @@ use super::trace::{self, Item, Line};
 
 /// `serin plugin run`
 pub(crate) fn run(folder: &Path, events: &Path) -> Result<()> {
-    let mut pipeline = project::start(&project::pipeline_file(folder)?)?;
+    let mut pipeline = project::start(&project::pipeline_file(folder)?, None)?;
     let lines = trace::read(events)?;
     let mut out = std::io::stdout().lock();
     let (mut spoken, total) = (0, lines.len());

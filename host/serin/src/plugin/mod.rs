@@ -5,8 +5,10 @@ mod compile;
 mod fixtures;
 mod inspect;
 mod judge;
+mod language;
 mod project;
 mod scaffold;
+mod sdk;
 mod sign;
 mod trace;
 
@@ -26,9 +28,9 @@ pub(crate) enum PluginCommand {
         path: PathBuf,
         /// The language
         #[arg(long, value_enum, default_value = "rust")]
-        lang: scaffold::Language,
-        /// The SDK: `plugins/sdk` of a checkout of serin; by default that of the checkout that this serin or this
-        /// folder is in
+        lang: language::Language,
+        /// For Rust, the SDK: `plugins/sdk` of a checkout of serin; by default that of the checkout that this serin or
+        /// this folder is in
         #[arg(long, value_name = "DIR")]
         sdk: Option<PathBuf>,
     },

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serin_canary::CanaryConfig;
 use serin_export::SinkConfig;
-use serin_pipeline::{Pipeline, PipelineFile};
+use serin_pipeline::{Cache, Grants, Pipeline, PipelineFile, PluginEntry};
 
 /// A pipeline file as the agent reads it.
 pub(crate) type File = PipelineFile<SinkConfig, CanaryConfig>;
@@ -16,16 +16,24 @@ pub(crate) fn pipeline_file(path: &Path) -> Result<File> {
     Ok(File::read(&path)?)
 }
 
-/// The plugins of a pipeline file, compiled and started.
-pub(crate) fn start(file: &File) -> Result<Pipeline> {
-    Ok(Pipeline::load(file, None)?)
+/// The plugins of a pipeline file, compiled and started; what is compiled is kept in `cache`, if there is one.
+pub(crate) fn start(file: &File, cache: Option<&Cache>) -> Result<Pipeline> {
+    Ok(Pipeline::load(file, cache)?)
 }
 
-/// Where the first plugin of the pipeline, which is the folder's own, has its component.
+/// The first plugin of the pipeline, which is the folder's own.
+fn own_entry(folder: &Path) -> Result<PluginEntry> {
+    pipeline_file(folder)?.spec.plugins.into_iter().next().context("pipeline.yaml names no plugin")
+}
+
+/// Where the folder's plugin has its component.
 pub(crate) fn component(folder: &Path) -> Result<PathBuf> {
-    let file = pipeline_file(folder)?;
-    let entry = file.spec.plugins.first().context("pipeline.yaml names no plugin")?;
-    Ok(folder.join(&entry.component))
+    Ok(folder.join(own_entry(folder)?.component))
+}
+
+/// What the folder's plugin may do.
+pub(crate) fn grants(folder: &Path) -> Result<Grants> {
+    Ok(own_entry(folder)?.grants)
 }
 
 /// The folders of the fixtures, in the order of their names.

@@ -4,36 +4,53 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// Languages that a plugin can be begun in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Language {
-    Rust,
-}
+use super::language::Language;
+use super::sdk;
 
-/// Files of a plugin in Rust; `NAME`, `CRATE` and `SDK` in them are replaced.
-const RUST: [(&str, &str); 7] = [
+/// What a new plugin is made of: names of files, and what is in them.
+type Files = &'static [(&'static str, &'static str)];
+
+/// Files of a plugin in Rust; `@NAME@`, `@CRATE@` and `@SDK@` in them are replaced.
+const RUST: Files = &[
     ("Cargo.toml", include_str!("templates/rust/Cargo.toml.in")),
     ("src/lib.rs", include_str!("templates/rust/lib.rs.in")),
     ("pipeline.yaml", include_str!("templates/rust/pipeline.yaml.in")),
     ("README.md", include_str!("templates/rust/README.md.in")),
     (".gitignore", "/target\n*.wasm\n"),
-    ("fixtures/from-tmp/events.jsonl", include_str!("templates/rust/events.jsonl")),
-    ("fixtures/from-tmp/expected.jsonl", include_str!("templates/rust/expected.jsonl.in")),
 ];
+
+macro_rules! example {
+    ($folder:literal: $($file:literal),+) => {
+        &[$(($file, include_str!(concat!("../../../../plugins/examples/", $folder, "/", $file)))),+]
+    };
+}
+
+/// In the other languages the example is the template.
+const C: Files = example!("c": "plugin.c", "pipeline.yaml", "README.md", "compile_flags.txt", ".gitignore");
+
+const JAVASCRIPT: Files = example!("javascript": "plugin.js", "pipeline.yaml", "README.md", ".gitignore");
+
+const PYTHON: Files = example!("python": "plugin.py", "pipeline.yaml", "README.md", ".gitignore");
+
+/// What they all do with the same events.
+const FIXTURE: Files = example!("fixtures": "from-tmp/events.jsonl", "from-tmp/expected.jsonl");
+
+/// The examples' name, which that of the new plugin replaces.
+const EXAMPLE: &str = "exec-watch";
 
 /// Makes the folder.
 pub(crate) fn new(path: &Path, language: Language, sdk: Option<&Path>) -> Result<()> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     check_name(name)?;
     ensure!(!path.exists(), "{} exists already", path.display());
-    let Language::Rust = language;
-    let sdk = find_sdk(sdk)?;
-    for (file, template) in RUST {
-        let text = template
-            .replace("@NAME@", name)
-            .replace("@CRATE@", &name.replace('-', "_"))
-            .replace("@SDK@", &sdk.display().to_string());
-        write(&path.join(file), &text)?;
+    let sdk = match language {
+        Language::Rust => write_rust(path, name, sdk)?,
+        Language::C => write_example(path, name, language, C)?,
+        Language::Js => write_example(path, name, language, JAVASCRIPT)?,
+        Language::Python => write_example(path, name, language, PYTHON)?,
+    };
+    for (file, text) in FIXTURE {
+        write(&path.join("fixtures").join(file), &text.replace(EXAMPLE, name))?;
     }
     let shown = path.display();
     println!(
@@ -42,6 +59,27 @@ pub(crate) fn new(path: &Path, language: Language, sdk: Option<&Path>) -> Result
         sdk.display()
     );
     Ok(())
+}
+
+/// A crate that depends on the SDK's, which is found or given; gives that.
+fn write_rust(path: &Path, name: &str, sdk: Option<&Path>) -> Result<PathBuf> {
+    let sdk = find_sdk(sdk)?;
+    for (file, template) in RUST {
+        let text = template
+            .replace("@NAME@", name)
+            .replace("@CRATE@", &name.replace('-', "_"))
+            .replace("@SDK@", &sdk.display().to_string());
+        write(&path.join(file), &text)?;
+    }
+    Ok(sdk)
+}
+
+/// The example under another name, with the SDK that this serin carries; gives that.
+fn write_example(path: &Path, name: &str, language: Language, files: Files) -> Result<PathBuf> {
+    for (file, text) in files {
+        write(&path.join(file), &text.replace(EXAMPLE, name))?;
+    }
+    sdk::write(language, path)
 }
 
 /// What a crate and a pipeline's entry can both be called.

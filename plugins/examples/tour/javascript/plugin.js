@@ -1,0 +1,53 @@
+// Uses everything that the SDK has: what it reads it says in annotations.
+import { dns, get, plugin, post } from "./build/sdk/serin.js";
+import * as kv from "./build/sdk/kv.js";
+import * as log from "./build/sdk/log.js";
+
+function argument(argument) {
+  const value = argument.string() ?? BigInt.asIntN(64, argument.integer);
+  return `${argument.label}:${value}`;
+}
+
+function describe(event, say) {
+  const { process, parent, kprobe, exit, loss, actionResult } = event;
+  if (process) say("process", [process.pid, process.uid, process.binary, ...process.arguments]);
+  if (parent) say("parent", [parent.pid, parent.binary]);
+  if (exit) say("exit", [exit.status, exit.signal]);
+  if (loss) say("loss", [loss.cpu, loss.count]);
+  if (actionResult) say("result", [actionResult.target, ...actionResult.addresses, actionResult.duration]);
+  if (kprobe) {
+    const { hook } = kprobe;
+    say("hook", [hook.functionName, hook.policyName, hook.message, ...hook.tags, ...hook.actions]);
+    say("arguments", kprobe.arguments.map(argument));
+    if (kprobe.returned) say("returned", [argument(kprobe.returned)]);
+  }
+}
+
+/** How many events there were, kept by the agent. */
+function count() {
+  const before = kv.get("count");
+  const now = before === null ? 1 : before[0] + 1;
+  kv.set("count", new Uint8Array([now]));
+  return now;
+}
+
+function onEvent(event, outcome) {
+  outcome.annotate("event", [event.kind, event.node?.name ?? "", event.time, count()].join(" "));
+  describe(event, (key, values) => outcome.annotate(key, values.join(" ")));
+  if (event.process?.binary === "/bin/drop") outcome.drop("tour");
+  if (event.kind === "process_kprobe") {
+    outcome.alert("medium", "a link").rule("links").technique("T1222").key("link").field("path", "/tmp/x");
+    outcome.request(dns("abc.example.com"));
+    outcome.request(post("https://example.com/hook", { "content-type": "text/plain" }, new Uint8Array([104, 105])));
+  }
+  log.info(event.kind);
+}
+
+export const frames = plugin({
+  name: "tour",
+  version: "0.1.0",
+  onEvent,
+  onTick(now) {
+    return now > 0 ? [get("https://example.com/tick")] : [];
+  },
+});

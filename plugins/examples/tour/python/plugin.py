@@ -1,0 +1,62 @@
+"""Uses everything that the SDK has: what it reads it says in annotations."""
+
+from serin import Argument, Event, Outcome, Severity, dns, get, kv, log, post
+from serin import Plugin as Base
+
+
+def argument(given: Argument) -> str:
+    value = given.string
+    if value is None:
+        value = int.from_bytes(given.integer.to_bytes(8, "little"), "little", signed=True)
+    return f"{given.label}:{value}"
+
+
+def describe(event: Event, outcome: Outcome) -> None:
+    def say(key: str, *values: object) -> None:
+        outcome.annotate(key, " ".join(map(str, values)))
+
+    if process := event.process:
+        say("process", process.pid, process.uid, process.binary, *process.arguments)
+    if parent := event.parent:
+        say("parent", parent.pid, parent.binary)
+    if exit := event.exit:
+        say("exit", exit.status, exit.signal)
+    if loss := event.loss:
+        say("loss", loss.cpu, loss.count)
+    if result := event.action_result:
+        say("result", result.target, *result.addresses, result.duration)
+    if kprobe := event.kprobe:
+        hook = kprobe.hook
+        say("hook", hook.function_name, hook.policy_name, hook.message, *hook.tags, *hook.actions)
+        say("arguments", *map(argument, kprobe.arguments))
+        if kprobe.returned:
+            say("returned", argument(kprobe.returned))
+
+
+def count() -> int:
+    """How many events there were, kept by the agent."""
+    before = kv.get("count")
+    now = before[0] + 1 if before else 1
+    kv.put("count", bytes([now]))
+    return now
+
+
+class Plugin(Base):
+    name = "tour"
+    version = "0.1.0"
+
+    def on_event(self, event: Event, outcome: Outcome) -> None:
+        node = event.node.name if event.node else ""
+        outcome.annotate("event", f"{event.kind} {node} {event.time} {count()}")
+        describe(event, outcome)
+        if event.process and event.process.binary == "/bin/drop":
+            outcome.drop("tour")
+        if event.kind == "process_kprobe":
+            alert = outcome.alert(Severity.MEDIUM, "a link")
+            alert.rule("links").technique("T1222").key("link").field("path", "/tmp/x")
+            outcome.request(dns("abc.example.com"))
+            outcome.request(post("https://example.com/hook", {"content-type": "text/plain"}, b"hi"))
+        log.info(event.kind)
+
+    def on_tick(self, now: int):
+        return [get("https://example.com/tick")] if now > 0 else []

@@ -1,0 +1,34 @@
+/* What the agent offers a plugin. In a file of its own: a plugin that doesn't call these needs no grant. */
+#include "outcome.h"
+
+/* The bindings take what they only read by mutable pointers. */
+static serin_wit_string_t borrow(serin_text text) {
+  return (serin_wit_string_t){(uint8_t *)text.data, text.length};
+}
+
+void serin_log(serin_level level, serin_text message) {
+  serin_wit_string_t line = borrow(message);
+  serin_plugin_log_write((serin_plugin_log_level_t)level, &line);
+}
+
+bool serin_kv_get(serin_text key, serin_text *value) {
+  serin_wit_string_t name = borrow(key);
+  serin_wit_list_u8_t found;
+  if (!serin_plugin_kv_get(&name, &found)) {
+    return false;
+  }
+  *value = (serin_text){(const char *)found.ptr, found.len};
+  return true;
+}
+
+bool serin_kv_set(serin_text key, serin_text value, uint64_t milliseconds) {
+  serin_wit_string_t name = borrow(key);
+  serin_wit_list_u8_t bytes = {(uint8_t *)value.data, value.length};
+  serin_plugin_kv_refusal_t refusal;
+  return serin_plugin_kv_set(&name, &bytes, milliseconds, &refusal);
+}
+
+bool serin_kv_delete(serin_text key) {
+  serin_wit_string_t name = borrow(key);
+  return serin_plugin_kv_delete(&name);
+}

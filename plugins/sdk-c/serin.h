@@ -1,0 +1,101 @@
+/* Write plugins for serin in C: events in, effects out.
+ *
+ * A plugin is one or more .c files, of which one defines `serin_plugin`; it runs
+ * in a sandbox without files, network or clock. `serin plugin new NAME --lang c`
+ * makes one, docs/plugin-guide.md says the rest. */
+#ifndef SERIN_H
+#define SERIN_H
+
+#include "config.h"
+#include "frame.h"
+#include "views.h"
+
+/* How bad an alert is. */
+typedef enum { SERIN_INFO, SERIN_LOW, SERIN_MEDIUM, SERIN_HIGH, SERIN_CRITICAL } serin_severity;
+
+/* Collects what a plugin makes of events. */
+typedef struct serin_outcome serin_outcome;
+
+/* An alert that is raised already, and takes more; valid until the next is raised. */
+typedef struct serin_finding serin_finding;
+
+/* A name and a value, or a key and a value. */
+typedef struct {
+  serin_text name;
+  serin_text value;
+} serin_header;
+
+/* Removes the event: later plugins and sinks don't see it. The agent counts drops by reason, so use few reasons, of at
+ * most 64 bytes. */
+void serin_drop(serin_outcome *outcome, serin_text reason);
+
+/* Attaches a key and value to the event. A key is 1 to 64 of `a-z 0-9 . _ - /`; a value is cut after 4096 bytes. */
+void serin_annotate(serin_outcome *outcome, serin_text key, serin_text value);
+
+/* Raises a finding on the event. */
+serin_finding *serin_raise(serin_outcome *outcome, serin_severity severity, serin_text title);
+
+/* Which rule found it, if the plugin has several; at most 128 bytes. */
+void serin_finding_rule(serin_finding *finding, serin_text rule);
+
+/* A MITRE ATT&CK technique, for example `T1036.005`; at most 8. */
+void serin_finding_technique(serin_finding *finding, serin_text technique);
+
+/* Alerts with the same key are about the same thing. Without one: those of the same rule and binary. */
+void serin_finding_key(serin_finding *finding, serin_text key);
+
+/* A further fact, at most 32; keys as in an annotation. */
+void serin_finding_field(serin_finding *finding, serin_text key, serin_text value);
+
+/* Asks for a look-up of a name's A record; the pipeline file must grant it. */
+void serin_request_dns(serin_outcome *outcome, serin_text name);
+
+/* Asks for an HTTP request; the pipeline file must grant it. */
+void serin_request_get(serin_outcome *outcome, serin_text url, const serin_header *headers, size_t count);
+void serin_request_post(serin_outcome *outcome, serin_text url, const serin_header *headers, size_t count, serin_text body);
+
+/* What a plugin is. What is left out is empty; only `name`, `version` and `on_event` are needed. */
+typedef struct {
+  /* Name and version, for messages. */
+  const char *name;
+  const char *version;
+  /* The kinds of events that it is for, then a 0; NULL: all. Others cost nothing. */
+  const serin_kind *kinds;
+  /* Restricts the events of policies' hooks to these policies, then a NULL; `*` matches any run of characters. */
+  const char *const *policies;
+  /* Takes the pipeline entry's `config` and returns NULL; or what is wrong with it and what to write instead: the
+   * operator sees it, and the agent doesn't start. What `config` leads to is valid for the call. */
+  const char *(*configure)(serin_json config);
+  /* Looks at one event. Leaving the outcome alone lets it pass unchanged. */
+  void (*on_event)(serin_event event, serin_outcome *outcome);
+  /* Called about once a second with the time in nanoseconds since the Unix epoch; only requests count here. */
+  void (*on_tick)(uint64_t now, serin_outcome *outcome);
+} serin_plugin_definition;
+
+/* The author defines it. */
+extern const serin_plugin_definition serin_plugin;
+
+/* The string, the bytes as text or the file's path, if the argument is one of them. */
+bool serin_argument_string(serin_argument argument, serin_text *found);
+
+/* A field of a structure by its name in JSON, such as `daddr`; false if it has no such field, or that is 0 or empty. */
+bool serin_argument_member(serin_argument argument, const char *key, serin_text *found);
+
+/* How important a line in the agent's log is: for the author, for the operator, to be acted on, fatal to the plugin. */
+typedef enum { SERIN_LOG_DEBUG, SERIN_LOG_INFO, SERIN_LOG_WARN, SERIN_LOG_ERROR } serin_level;
+
+/* Writes a line to the agent's log; needs `grants: { log: true }`. */
+void serin_log(serin_level level, serin_text message);
+
+/* Facts that the agent keeps for the plugin; they need `grants: { kv: {} }`. */
+
+/* The value of a key, if it is there and its time has not passed. It is the caller's, who frees its data. */
+bool serin_kv_get(serin_text key, serin_text *value);
+
+/* Writes a value, for so many milliseconds; 0: for good. False: it is too large, or there is no room. */
+bool serin_kv_set(serin_text key, serin_text value, uint64_t milliseconds);
+
+/* Removes a key; whether it was there. */
+bool serin_kv_delete(serin_text key);
+
+#endif
