@@ -40,6 +40,17 @@ const TEXTS: &[(&str, &str)] = &[
     ("metadata.name", "The policy's name, unique among those that are loaded: a DNS name in lower case."),
     ("spec", "What to hook, and what to do then."),
     ("spec.kprobes", "Hooks on kernel functions and system calls."),
+    ("spec.fentries", "The same: how a function is hooked depends on the kernel."),
+    (
+        "spec.tracepoints",
+        "Hooks on tracepoints: `subsystem` and `event` as tracefs names them; `args` are fields of the record by their \
+         number in the event's format, or with `raw: true` the tracepoint's own arguments.",
+    ),
+    ("spec.lsmhooks", "Hooks on LSM hooks, called `hook`: file_open."),
+    (
+        "spec.uprobes",
+        "Hooks in the program or library at `path`: at `symbols`, at `offsets` in the file, or at the addresses `addrs`.",
+    ),
     (
         "spec.kprobes.call",
         "The function to hook: sys_symlinkat, fd_install. A system call unless `syscall: false`.",

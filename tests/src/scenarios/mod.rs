@@ -25,6 +25,8 @@ mod sections;
 mod sinks;
 mod structures;
 mod tetra;
+mod tracepoints;
+mod uprobes;
 mod writes;
 
 use anyhow::Result;
@@ -59,6 +61,8 @@ pub(crate) fn all() -> Vec<Scenario> {
         returns::scenarios(),
         lists::scenarios(),
         sections::scenarios(),
+        tracepoints::scenarios(),
+        uprobes::scenarios(),
         enforcement::scenarios(),
         files::scenarios(),
         writes::scenarios(),
