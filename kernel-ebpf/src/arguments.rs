@@ -2,24 +2,31 @@
 
 use serin_abi::MAX_STRING;
 use serin_abi::config::{
-    COMPAT_SYSCALL, HookConfig, READ_BUFFER, READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME, READ_ITERATOR,
-    READ_POINTED, SIZE_IS_INT, SYSCALL,
+    COMPAT_SYSCALL, HookConfig, READ_ARRAY, READ_BUFFER, READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME,
+    READ_ITERATOR, READ_LOCATION, READ_POINTED, READ_RELATIVE_LOCATION, SIZE_IS_INT, SYSCALL,
 };
 use serin_abi::record::{
     ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, Argument, KIND_BINPRM, KIND_BPF_CMD, KIND_CAPABILITY,
     KIND_FILE, KIND_INT, KIND_INT8, KIND_INT16, KIND_LONG, KIND_PATH, KIND_SIZE, KIND_SKB, KIND_SOCK,
-    KIND_SOCKADDR, KIND_SOCKADDR_UN, KIND_STRING, KIND_UINT, KIND_UINT8, KIND_UINT16,
+    KIND_SOCKADDR, KIND_SOCKADDR_UN, KIND_STRING, KIND_SYSCALL, KIND_UINT, KIND_UINT8, KIND_UINT16,
 };
 use serin_abi::selector::{constant, entry};
 
-use crate::memory::{pointer, string};
+use crate::memory::{kernel_string, pointer, string};
 use crate::scratch::Slot;
-use crate::{buffers, files, follow, network, offset, structure};
+use crate::{buffers, files, follow, network, offset, structure, task};
 
 /// Where a program finds the arguments of the function it is attached to.
 pub trait Registers {
-    /// The argument at this position (below 6) as the calling convention passes it.
+    /// The argument at this position (below 6) as the calling convention passes it; of a record, the 64 bits at this
+    /// offset.
     fn argument(&self, index: u32) -> u64;
+
+    /// Address of what is at this offset of a tracepoint's record.
+    #[inline(always)]
+    fn address(&self, _offset: u32) -> u64 {
+        0
+    }
 
     /// The 64-bit number at this offset of the `struct pt_regs` that argument 0 points to.
     #[inline(always)]
@@ -65,6 +72,20 @@ pub fn load(config: &HookConfig, registers: &impl Registers, slot: u32, to: *mut
         }
         _ if read == READ_ITERATOR => buffers::load_iterator(to, value),
         _ if read == READ_POINTED => load_pointed(to, value),
+        _ if read == READ_ARRAY => {
+            load_array(to, registers.address(constant(&argument.index)), constant(&argument.size))
+        }
+        _ if read == READ_LOCATION => {
+            load_array(to, registers.address(0) + u64::from(value as u16), value as u32 >> 16)
+        }
+        _ if read == READ_RELATIVE_LOCATION => {
+            let after = registers.address(constant(&argument.index) + size_of::<u32>() as u32);
+            load_array(to, after + u64::from(value as u16), value as u32 >> 16)
+        }
+        KIND_SYSCALL => {
+            put_integer(to, value | u64::from(task::in_32_bit_syscall()) << 31);
+            true
+        }
         KIND_STRING if read == READ_FILENAME => load_string(to, pointer(value + offset!(filename_name))),
         KIND_STRING => load_string(to, value),
         KIND_FILE if read == READ_DESCRIPTOR && constant(&config.follows) != 0 => {
@@ -148,6 +169,21 @@ fn load_string(to: *mut Slot, address: u64) -> bool {
         if with_nul as usize > MAX_STRING {
             (*to).header.flags = ARGUMENT_INCOMPLETE;
         }
+    }
+    true
+}
+
+/// Reads a string from an array of the kernel's with this many bytes, which need not end with a NUL.
+#[inline(always)]
+fn load_array(to: *mut Slot, address: u64, size: u32) -> bool {
+    let size = if size > MAX_STRING as u32 { MAX_STRING as u32 } else { size };
+    // SAFETY: a pointer to a map value, whose buffer is longer than the longest string and its NUL.
+    unsafe {
+        let Some(with_nul) = kernel_string((&raw mut (*to).buffer).cast(), address, size + 1) else {
+            return false;
+        };
+        (*to).start = 0;
+        (*to).header.length = with_nul - 1;
     }
     true
 }

@@ -97,6 +97,17 @@ pub unsafe fn short_string<const SIZE: u32>(to: *mut u8, from: u64) -> u32 {
     if result > 0 { result as u32 - 1 } else { 0 }
 }
 
+/// Reads at most `size - 1` bytes of the kernel's up to a NUL, and puts a NUL behind them; how many with the NUL.
+///
+/// # Safety
+/// `to` must have room for `size` bytes.
+#[inline(always)]
+pub unsafe fn kernel_string(to: *mut u8, from: u64, size: u32) -> Option<u32> {
+    // SAFETY: the caller vouches for the destination; the helper checks the source.
+    let result = unsafe { bpf_probe_read_kernel_str(to.cast(), size, from as *const _) };
+    if result > 0 { Some(result as u32) } else { None }
+}
+
 /// Copies kernel memory; false if it cannot be read.
 ///
 /// # Safety

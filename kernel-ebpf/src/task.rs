@@ -83,7 +83,7 @@ pub fn syscall_slot(number: u64) -> Option<u32> {
 
 /// Whether the current task is in a 32-bit system call, whose numbers mean something else.
 #[inline(always)]
-fn in_32_bit_syscall() -> bool {
+pub fn in_32_bit_syscall() -> bool {
     // SAFETY: the helper takes no arguments, and the verifier knows its result as a `struct task_struct *`.
     let status: u32 = unsafe {
         let current = bpf_get_current_task_btf();

@@ -21,6 +21,8 @@ pub(crate) struct Kernel {
     pub(crate) error_injection: bool,
     /// System calls can be made as 32-bit programs make them.
     pub(crate) compat_calls: bool,
+    /// There is a trace event for each system call.
+    pub(crate) syscall_events: bool,
 }
 
 impl Kernel {
@@ -38,6 +40,8 @@ impl Kernel {
             trampolines: hook.is_some_and(|id| bpf::loads(bpf::FENTRY, id)),
             lsm: active.split(',').any(|name| name == "bpf") && lsm_loads,
             error_injection: injectable("__x64_sys_symlinkat"),
+            syscall_events: Btf::load(Path::new(KERNEL_BTF))
+                .is_ok_and(|btf| btf.function_id("perf_syscall_enter").is_some()),
             compat_calls: trigger::compat_dup(-1).is_ok_and(|ended| ended.errno == Some(libc::EBADF)),
         }
     }
@@ -51,6 +55,7 @@ impl Kernel {
             (self.lsm, "BPF LSM"),
             (self.error_injection, "error injection"),
             (self.compat_calls, "32-bit system calls"),
+            (self.syscall_events, "trace events of system calls"),
         ];
         features.into_iter().filter_map(|(there, name)| there.then_some(name)).collect::<Vec<_>>().join(", ")
     }
@@ -67,6 +72,15 @@ impl Kernel {
     /// 32-bit system calls are there.
     pub(crate) fn compat_calls(&self) -> Result<(), String> {
         if self.compat_calls { Ok(()) } else { Err("this kernel runs no 32-bit system calls".to_owned()) }
+    }
+
+    /// There is a trace event for each system call.
+    pub(crate) fn syscall_events(&self) -> Result<(), String> {
+        if self.syscall_events {
+            Ok(())
+        } else {
+            Err("this kernel is built without CONFIG_FTRACE_SYSCALLS".to_owned())
+        }
     }
 
     /// Programs on LSM hooks have a say.

@@ -190,6 +190,21 @@ pub(crate) fn exit(status: u8, further: &[&str]) -> Result<Ended> {
     run(&arguments)
 }
 
+/// Gives its thread this name.
+pub(crate) fn rename_thread(name: &str) -> Result<Ended> {
+    run(&["rename-thread", name])
+}
+
+/// Has the C library make a number of a text.
+pub(crate) fn parse_number(text: &str) -> Result<Ended> {
+    run(&["parse-number", text])
+}
+
+/// Has the C library look up a name, or an address that stands for itself.
+pub(crate) fn look_up(name: &str) -> Result<Ended> {
+    run(&["look-up", name])
+}
+
 /// Runs a trigger to its end.
 fn run(arguments: &[&str]) -> Result<Ended> {
     finish(&mut command(arguments)?)
@@ -371,6 +386,16 @@ fn act(words: &[&str]) -> Result<u8> {
         ["device-flags", name] => say(device_flags_of(name))?,
         ["compat-dup", descriptor] => say(-dup_as_32_bit_program(descriptor.parse()?).min(0))?,
         ["set-clock", clock] => say(call(libc::SYS_clock_settime, [clock.parse()?, 0, 0]))?,
+        ["rename-thread", name] => {
+            std::fs::write("/proc/thread-self/comm", name)?;
+            say(0)?;
+        }
+        ["parse-number", text] => {
+            let parsed = atoi(text)?;
+            ensure!(text.parse() == Ok(parsed), "{text} became {parsed}");
+            say(0)?;
+        }
+        ["look-up", name] => say(get_address_info(name)?)?,
         ["symlink-later", target, link] if told_to_go()? => {
             say(symlinkat(target, link)?)?;
             wait_for_end()?;
@@ -410,6 +435,29 @@ fn act(words: &[&str]) -> Result<u8> {
         _ => bail!("unknown trigger {words:?}"),
     }
     Ok(0)
+}
+
+/// `atoi(3)`, on a text in memory that has been touched.
+fn atoi(text: &str) -> Result<i32> {
+    let text = CString::new(text)?;
+    #[allow(unsafe_code, reason = "the function is there to be hooked")]
+    // SAFETY: the text ends in NUL.
+    Ok(unsafe { libc::atoi(text.as_ptr()) })
+}
+
+/// `getaddrinfo(3)`, which the standard library does not ask about what is an address already.
+fn get_address_info(name: &str) -> Result<i32> {
+    let name = CString::new(name)?;
+    let mut found = std::ptr::null_mut();
+    #[allow(unsafe_code, reason = "the function is there to be hooked")]
+    // SAFETY: the name ends in NUL; what was found is freed if there is anything.
+    unsafe {
+        let error = libc::getaddrinfo(name.as_ptr(), std::ptr::null(), std::ptr::null(), &raw mut found);
+        if error == 0 {
+            libc::freeaddrinfo(found);
+        }
+        Ok(error)
+    }
 }
 
 fn say(errno: i32) -> Result<()> {

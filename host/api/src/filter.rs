@@ -221,6 +221,8 @@ pub(crate) fn kind(event: &GetEventsResponse) -> EventType {
         Some(Kind::ProcessKprobe(_)) => EventType::ProcessKprobe,
         Some(Kind::Loss(_)) => EventType::Loss,
         Some(Kind::ProcessLsm(_)) => EventType::ProcessLsm,
+        Some(Kind::ProcessTracepoint(_)) => EventType::ProcessTracepoint,
+        Some(Kind::ProcessUprobe(_)) => EventType::ProcessUprobe,
         Some(Kind::ActionResult(_)) => EventType::ActionResult,
         Some(Kind::Alert(_)) => EventType::Alert,
         Some(Kind::PluginError(_)) => EventType::PluginError,
@@ -233,6 +235,8 @@ fn process(event: &GetEventsResponse) -> Option<&Process> {
         Kind::ProcessExit(exit) => exit.process.as_ref(),
         Kind::ProcessKprobe(kprobe) => kprobe.process.as_ref(),
         Kind::ProcessLsm(lsm) => lsm.process.as_ref(),
+        Kind::ProcessTracepoint(tracepoint) => tracepoint.process.as_ref(),
+        Kind::ProcessUprobe(uprobe) => uprobe.process.as_ref(),
         Kind::Alert(finding) => finding.process.as_ref(),
         Kind::Loss(_) | Kind::ActionResult(_) | Kind::PluginError(_) => None,
     }
@@ -244,6 +248,8 @@ fn parent(event: &GetEventsResponse) -> Option<&Process> {
         Kind::ProcessExit(exit) => exit.parent.as_ref(),
         Kind::ProcessKprobe(kprobe) => kprobe.parent.as_ref(),
         Kind::ProcessLsm(lsm) => lsm.parent.as_ref(),
+        Kind::ProcessTracepoint(tracepoint) => tracepoint.parent.as_ref(),
+        Kind::ProcessUprobe(uprobe) => uprobe.parent.as_ref(),
         Kind::Alert(finding) => finding.parent.as_ref(),
         Kind::Loss(_) | Kind::ActionResult(_) | Kind::PluginError(_) => None,
     }
@@ -253,6 +259,8 @@ fn policy_name(event: &GetEventsResponse) -> Option<&str> {
     match event.event.as_ref()? {
         Kind::ProcessKprobe(kprobe) => Some(&kprobe.policy_name),
         Kind::ProcessLsm(lsm) => Some(&lsm.policy_name),
+        Kind::ProcessTracepoint(tracepoint) => Some(&tracepoint.policy_name),
+        Kind::ProcessUprobe(uprobe) => Some(&uprobe.policy_name),
         Kind::Alert(finding) => policy_name(finding.trigger.as_ref()?),
         _ => None,
     }

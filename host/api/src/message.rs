@@ -8,12 +8,12 @@ mod structure;
 use prost::Message;
 use prost_reflect::{DynamicMessage, SerializeOptions};
 use prost_types::Timestamp;
-use serin_event::{Event, EventKind, Finding, Hook, Place, signal};
+use serin_event::{Event, EventKind, Finding, Hook, Place, ProgramPlace, signal};
 
 use crate::proto::get_events_response::Event as Kind;
 use crate::proto::{
     self, GetEventsResponse, KprobeAction, ListTracingPoliciesResponse, Loss, Process, ProcessExec,
-    ProcessExit, ProcessKprobe, ProcessLsm, descriptor, loss,
+    ProcessExit, ProcessKprobe, ProcessLsm, ProcessTracepoint, ProcessUprobe, descriptor, loss,
 };
 
 /// The message of an event.
@@ -40,9 +40,15 @@ fn kind(kind: &EventKind, time: u64, process: Option<Process>, parent: Option<Pr
             status: u32::from(*status),
             time: Some(timestamp(time)),
         }),
-        EventKind::Kprobe(hook) => match hook.place {
+        EventKind::Kprobe(hook) => match &hook.place {
             Place::Function => Kind::ProcessKprobe(ProcessKprobe { process, parent, ..kprobe(hook) }),
             Place::Lsm => Kind::ProcessLsm(ProcessLsm { process, parent, ..lsm(hook) }),
+            Place::Tracepoint => {
+                Kind::ProcessTracepoint(ProcessTracepoint { process, parent, ..tracepoint(hook) })
+            }
+            Place::Program(place) => {
+                Kind::ProcessUprobe(ProcessUprobe { process, parent, ..uprobe(hook, place) })
+            }
         },
         EventKind::Loss { cpu, count } => {
             Kind::Loss(Loss { at: Some(loss::At::Cpu(u32::from(*cpu))), count: *count })
@@ -79,6 +85,35 @@ fn lsm(hook: &Hook) -> ProcessLsm {
         message: hook.message.to_string(),
         tags: hook.tags.to_vec(),
         ..ProcessLsm::default()
+    }
+}
+
+fn tracepoint(hook: &Hook) -> ProcessTracepoint {
+    let (subsystem, event) = hook.tracepoint();
+    ProcessTracepoint {
+        subsys: subsystem.into(),
+        event: event.into(),
+        args: arguments(hook),
+        policy_name: hook.policy_name.to_string(),
+        action: action(hook).into(),
+        message: hook.message.to_string(),
+        tags: hook.tags.to_vec(),
+        ..ProcessTracepoint::default()
+    }
+}
+
+fn uprobe(hook: &Hook, place: &ProgramPlace) -> ProcessUprobe {
+    ProcessUprobe {
+        path: place.path.clone(),
+        symbol: place.symbol.clone(),
+        offset: place.offset,
+        args: arguments(hook),
+        r#return: hook.returned.as_ref().map(|(value, label)| argument::argument(value, label)),
+        policy_name: hook.policy_name.to_string(),
+        action: action(hook).into(),
+        message: hook.message.to_string(),
+        tags: hook.tags.to_vec(),
+        ..ProcessUprobe::default()
     }
 }
 

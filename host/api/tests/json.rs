@@ -12,7 +12,7 @@ use serin_event::network::{Address, Packet, Sock, Tuple, UnixAddress};
 use serin_event::process::Flags;
 use serin_event::structure::Structure;
 use serin_event::{
-    Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, Process, Severity,
+    Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, Process, ProgramPlace, Severity,
 };
 
 const CONTAINER: &str = "551e161c47d8ff0eb665438a7bcd5b4ac8c0a1fd2e4f4f7b3c1d5e6f7a8b9c0d";
@@ -132,6 +132,8 @@ fn structures() -> Vec<Structure> {
         Structure::BpfMap(map),
         Structure::PerfEvent(event),
         Structure::NetDevice("lo".into()),
+        Structure::Syscall { number: 8, is_compat: false },
+        Structure::Syscall { number: 0, is_compat: true },
     ]
 }
 
@@ -202,6 +204,15 @@ fn lsm_hook() -> Hook {
     Hook { place: Place::Lsm, function_name: "file_open".into(), ..hook(arguments()) }
 }
 
+fn tracepoint_hook() -> Hook {
+    Hook { place: Place::Tracepoint, function_name: "sched/sched_switch".into(), ..hook(arguments()) }
+}
+
+fn uprobe_hook(symbol: &str, offset: u64) -> Hook {
+    let place = ProgramPlace { path: "/bin/sh".into(), symbol: symbol.into(), offset };
+    Hook { place: Place::Program(place.into()), function_name: "/bin/sh:main".into(), ..hook(arguments()) }
+}
+
 /// Every action that has a name in Tetragon.
 const ACTIONS: [&str; 11] = [
     "KPROBE_ACTION_POST",
@@ -230,6 +241,11 @@ fn events() -> Vec<Event> {
         EventKind::Kprobe(Hook { returned: Some((Argument::Size(0), "".into())), ..hook(Vec::new()) }),
         EventKind::Kprobe(lsm_hook()),
         EventKind::Kprobe(Hook { arguments: Vec::new(), actions: Arc::new([]), ..lsm_hook() }),
+        EventKind::Kprobe(tracepoint_hook()),
+        EventKind::Kprobe(Hook { arguments: Vec::new(), actions: Arc::new([]), ..tracepoint_hook() }),
+        EventKind::Kprobe(uprobe_hook("main+0x4", 0)),
+        EventKind::Kprobe(uprobe_hook("", 1 << 40)),
+        EventKind::Kprobe(Hook { returned: Some((Argument::Int(-1), "".into())), ..uprobe_hook("main", 0) }),
     ];
     kinds.extend(
         ACTIONS.map(|name| EventKind::Kprobe(Hook { actions: Arc::new([name]), ..hook(Vec::new()) })),

@@ -1,4 +1,5 @@
-//! Reads kernel type information (BTF) and resolves field offsets and function signatures.
+//! Reads kernel type information (BTF) and resolves field offsets and function signatures; and the formats of trace
+//! events.
 //!
 //! eBPF programs written in Rust carry no CO-RE relocations, so every kernel
 //! field they touch is looked up here when the agent starts and handed to them
@@ -7,11 +8,13 @@
 //!
 //! <https://docs.kernel.org/bpf/btf.html>
 
+mod format;
 mod parse;
 mod resolve;
 
 use std::path::{Path, PathBuf};
 
+pub use format::{FieldKind, Format, FormatField};
 pub use resolve::{Field, Function, Parameter, TypeKind};
 
 /// Where the running kernel shows its BTF.

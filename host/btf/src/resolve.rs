@@ -6,6 +6,9 @@ use crate::{Btf, BtfError};
 /// How deep anonymous members and typedefs may nest: far more than any kernel has.
 const MAX_DEPTH: u32 = 32;
 
+/// What the names of types that belong to raw tracepoints start with.
+const TRACEPOINT_PREFIX: &str = "btf_trace_";
+
 /// A field of a struct.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
@@ -93,7 +96,35 @@ impl Btf {
     #[must_use]
     pub fn function(&self, name: &str) -> Option<Function> {
         let (_, function) = self.function_type(name)?;
-        let prototype = self.type_by_id(function.size_or_type)?;
+        self.signature(function.size_or_type)
+    }
+
+    /// What a raw tracepoint gives, if BTF knows it: the type of its programs is `btf_trace_NAME`.
+    #[must_use]
+    pub fn tracepoint(&self, name: &str) -> Option<Function> {
+        let is_wanted = |found: &Type<'_>| {
+            found.kind == Kind::Typedef
+                && self.string(found.name).strip_prefix(TRACEPOINT_PREFIX) == Some(name)
+        };
+        let (_, found) = self.types().find(|(_, found)| is_wanted(found))?;
+        let pointer = self.type_by_id(self.skip_qualifiers(found.size_or_type)?)?;
+        let mut function = self.signature(pointer.size_or_type)?;
+        // The first parameter is data of who attaches, which programs do not see.
+        (pointer.kind == Kind::Pointer && !function.parameters.is_empty()).then(|| {
+            function.parameters.remove(0);
+            function
+        })
+    }
+
+    /// The names of all raw tracepoints that BTF knows.
+    pub fn tracepoints(&self) -> impl Iterator<Item = &str> {
+        self.types()
+            .filter(|(_, found)| found.kind == Kind::Typedef)
+            .filter_map(|(_, found)| self.string(found.name).strip_prefix(TRACEPOINT_PREFIX))
+    }
+
+    fn signature(&self, prototype: u32) -> Option<Function> {
+        let prototype = self.type_by_id(prototype).filter(|found| found.kind == Kind::Prototype)?;
         let parameters = (0..prototype.count)
             .map(|index| {
                 let name = read_u32(prototype.trailing, index * 8)?;
@@ -339,6 +370,10 @@ mod tests {
         assert_eq!(btf.field("dentry", "d_name.name").unwrap().size, 8);
         assert_eq!(btf.enumerator("bpf_cmd", "BPF_PROG_LOAD"), Some(5));
         assert_eq!(btf.enumerator("bpf_cmd", "BPF_NOTHING"), None);
+        let exec = btf.tracepoint("sched_process_exec").unwrap();
+        assert_eq!(exec.parameters[2].kind, TypeKind::Pointer { target: "struct linux_binprm".into() });
+        assert!(btf.tracepoints().any(|name| name == "sched_process_exec"));
+        assert_eq!(btf.tracepoint("sched_process"), None);
         let fd_install = btf.function("fd_install").unwrap();
         assert_eq!(fd_install.parameters[1].kind, TypeKind::Pointer { target: "struct file".into() });
     }

@@ -106,6 +106,8 @@ impl EventKind {
         "process_exit",
         "process_kprobe",
         "process_lsm",
+        "process_tracepoint",
+        "process_uprobe",
         "loss",
         "action_result",
         "alert",
@@ -134,6 +136,21 @@ pub enum Place {
     Function,
     /// An LSM hook: `process_lsm`.
     Lsm,
+    /// A tracepoint: `process_tracepoint`.
+    Tracepoint,
+    /// A program or library: `process_uprobe`.
+    Program(Arc<ProgramPlace>),
+}
+
+/// A place in a program or library.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProgramPlace {
+    /// The file.
+    pub path: String,
+    /// The symbol, perhaps with how many bytes behind it: `main+0x10`; empty if the policy names none.
+    pub symbol: String,
+    /// The offset in the file, or the address, that the policy names instead of a symbol; 0 if it names one.
+    pub offset: u64,
 }
 
 impl Place {
@@ -142,6 +159,8 @@ impl Place {
         match self {
             Self::Function => "process_kprobe",
             Self::Lsm => "process_lsm",
+            Self::Tracepoint => "process_tracepoint",
+            Self::Program(_) => "process_uprobe",
         }
     }
 }
@@ -151,7 +170,8 @@ impl Place {
 pub struct Hook {
     /// What kind of place it sits in.
     pub place: Place,
-    /// The hooked function, e.g. `__x64_sys_symlinkat`, or LSM hook, e.g. `file_open`.
+    /// The hooked function, e.g. `__x64_sys_symlinkat`, LSM hook, e.g. `file_open`, tracepoint with its subsystem, e.g.
+    /// `sched/sched_process_exec`, or place in a program, e.g. `/bin/bash:readline`.
     pub function_name: Arc<str>,
     /// Name of the policy.
     pub policy_name: Arc<str>,
@@ -171,6 +191,13 @@ pub struct Hook {
     pub failed_closed: bool,
     /// An enforcing action could not be carried out: the signal was refused, or no room was left to mark the task.
     pub unenforced: bool,
+}
+
+impl Hook {
+    /// Subsystem and name of a tracepoint.
+    pub fn tracepoint(&self) -> (&str, &str) {
+        self.function_name.split_once('/').unwrap_or(("", &self.function_name))
+    }
 }
 
 /// A key and value that a plugin attached to an event.

@@ -17,6 +17,8 @@ pub mod record;
 pub mod signal;
 pub mod structure;
 
-pub use event::{Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, Severity};
+pub use event::{
+    Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, ProgramPlace, Severity,
+};
 pub use process::Process;
 pub use record::Record;

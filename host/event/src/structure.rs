@@ -34,6 +34,13 @@ pub enum Structure {
     PerfEvent(PerfEvent),
     /// The name of a network device.
     NetDevice(String),
+    /// A system call.
+    Syscall {
+        /// Its number.
+        number: u32,
+        /// Whether it is one of 32-bit programs.
+        is_compat: bool,
+    },
 }
 
 /// The fields of a structure with their names, in the order in which Tetragon has them.
@@ -78,6 +85,7 @@ impl Structure {
             Structure::BpfMap(_) => "bpf_map_arg",
             Structure::PerfEvent(_) => "perf_event_arg",
             Structure::NetDevice(_) => "net_dev_arg",
+            Structure::Syscall { .. } => "syscall_id",
         }
     }
 
@@ -97,6 +105,10 @@ impl Structure {
             Structure::BpfMap(map) => map.fields(),
             Structure::PerfEvent(event) => event.fields(),
             Structure::NetDevice(name) => vec![("name", Value::text(name))],
+            Structure::Syscall { number, is_compat } => {
+                let abi = if *is_compat { "i386" } else { "x64" };
+                vec![("id", Value::Number(*number)), ("abi", Value::text(abi))]
+            }
         }
     }
 

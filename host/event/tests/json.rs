@@ -11,7 +11,8 @@ use serin_event::network::{Address, Packet, Sock, Tuple, UnixAddress};
 use serin_event::process::Flags;
 use serin_event::structure::Structure;
 use serin_event::{
-    Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, Process, Severity, json,
+    Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, Process, ProgramPlace, Severity,
+    json,
 };
 
 const TIME: u64 = 1_696_629_837_700_326_678;
@@ -222,6 +223,8 @@ fn structures_are_told_as_tetragon_tells_them() {
             r#"{"perf_event_arg":{"KprobeFunc":"f","Type":"8","Config":"1","ProbeOffset":"2"}}"#,
         ),
         (Structure::NetDevice("lo".into()), r#"{"net_dev_arg":{"name":"lo"}}"#),
+        (Structure::Syscall { number: 8, is_compat: false }, r#"{"syscall_id":{"id":8,"abi":"x64"}}"#),
+        (Structure::Syscall { number: 0, is_compat: true }, r#"{"syscall_id":{"abi":"i386"}}"#),
     ] {
         let hook = hook(vec![(Argument::Structure(Box::new(structure)), "".into())], &["KPROBE_ACTION_POST"]);
         let line = line(&event(EventKind::Kprobe(hook)));
@@ -235,6 +238,41 @@ fn places_have_events_of_their_own() {
         let hook = Hook { place, ..hook(Vec::new(), &["KPROBE_ACTION_POST"]) };
         let line = line(&event(EventKind::Kprobe(hook)));
         assert!(line.starts_with(&format!(r#"{{"{key}":{{"process":{{"#)), "{key}: {line}");
+    }
+}
+
+#[test]
+fn tracepoints_are_told_by_subsystem_and_event() {
+    let seen = Hook {
+        place: Place::Tracepoint,
+        function_name: "sched/sched_process_exec".into(),
+        ..hook(vec![(Argument::Int(7), "pid".into())], &["KPROBE_ACTION_POST"])
+    };
+    let event = event(EventKind::Kprobe(seen));
+    let line = line(&event);
+    assert!(line.starts_with(r#"{"process_tracepoint":{"process":{"#), "{line}");
+    let expected =
+        r#""subsys":"sched","event":"sched_process_exec","args":[{"int_arg":7,"label":"pid"}],"action""#;
+    assert!(line.contains(expected), "{line}");
+    assert_eq!(json::read(&line).unwrap().kind, event.kind);
+}
+
+#[test]
+fn uprobes_are_told_by_path_and_symbol_or_offset() {
+    for (symbol, offset, name, expected) in [
+        ("main", 0, "/bin/sh:main", r#""path":"/bin/sh","symbol":"main","args""#),
+        ("", 0x10, "/bin/sh:0x10", r#""path":"/bin/sh","offset":"16","args""#),
+    ] {
+        let place = ProgramPlace { path: "/bin/sh".into(), symbol: symbol.into(), offset };
+        let seen = Hook {
+            place: Place::Program(place.into()),
+            function_name: name.into(),
+            ..hook(vec![(Argument::Int(7), "".into())], &["KPROBE_ACTION_POST"])
+        };
+        let event = event(EventKind::Kprobe(seen));
+        let line = line(&event);
+        assert!(line.starts_with(r#"{"process_uprobe":{"process":{"#) && line.contains(expected), "{line}");
+        assert_eq!(json::read(&line).unwrap().kind, event.kind);
     }
 }
 

@@ -124,6 +124,9 @@ fn structure(structure: &Structure, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             Ok(number) => f.write_str(&kernel_object::name(CAPABILITIES, number)),
             Err(_) => number.fmt(f),
         },
+        Structure::Syscall { number, is_compat } => {
+            write!(f, "{}{number}", if *is_compat { "i386/" } else { "" })
+        }
     }
 }
 

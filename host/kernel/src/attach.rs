@@ -1,6 +1,6 @@
 //! Attaching one hook: which ways to try, in which order, and trying them.
 
-use aya::programs::{BtfTracePoint, FEntry, FExit, KProbe, Lsm};
+use aya::programs::{BtfTracePoint, FEntry, FExit, KProbe, Lsm, RawTracePoint, TracePoint};
 use aya::{Btf, Ebpf};
 use serin_abi::COMPAT_SLOT;
 use serin_abi::config::{OVERRIDE_MARK, OVERRIDE_RESULT, OVERRIDE_RETURN};
@@ -9,7 +9,7 @@ use serin_policy::{HookPlan, Target};
 use crate::deny::{self, Points};
 use crate::lower::overrides;
 use crate::programs::{program, program_error};
-use crate::{Backend, Enforcement, KernelError, Probe};
+use crate::{Backend, Enforcement, KernelError, Probe, uprobe};
 
 /// One way of attaching a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,10 @@ pub(crate) fn plan(
         (Target::Lsm(_), overrides) => {
             attempts.consider(Backend::Lsm, overrides.then_some(Enforcement::LsmResult), &probe.lsm);
         }
+        // Policies that override there are refused when they are read.
+        (Target::Tracepoint(_), _) => attempts.consider(Backend::Tracepoint, None, &Ok(())),
+        (Target::RawTracepoint(_), _) => attempts.consider(Backend::RawTracepoint, None, &Ok(())),
+        (Target::Uprobe(_), _) => attempts.consider(Backend::Uprobe, None, &Ok(())),
         (Target::Function(name), overrides) => {
             let enforcement = overrides.then_some(Enforcement::LsmResult);
             let lsm = name.strip_prefix("security_");
@@ -84,6 +88,10 @@ pub(crate) fn plan_return(target: &Target, probe: &Probe, overridden: bool) -> A
     let mut attempts = Attempts::default();
     if overridden || matches!(target, Target::CompatSyscall { .. }) {
         attempts.consider(Backend::SysExit, None, &Ok(()));
+        return attempts;
+    }
+    if matches!(target, Target::Uprobe(_)) {
+        attempts.consider(Backend::Uretprobe, None, &Ok(()));
         return attempts;
     }
     attempts.consider(Backend::Fexit, None, &probe.trampolines);
@@ -160,12 +168,14 @@ pub(crate) fn plan_shared() -> Attempts {
     attempts
 }
 
-/// The kernel function or LSM hook that a target is attached to.
+/// The kernel function, LSM hook, trace event or place in a program that a target is attached to.
 pub(crate) fn function(target: &Target) -> String {
     match target {
         Target::Function(name) | Target::Lsm(name) => name.clone(),
         Target::Syscall { name, .. } => format!("__x64_sys_{name}"),
         Target::CompatSyscall { name, .. } => format!("__ia32_sys_{name}"),
+        Target::Tracepoint(event) | Target::RawTracepoint(event) => event.to_string(),
+        Target::Uprobe(probe) => probe.to_string(),
     }
 }
 
@@ -179,9 +189,10 @@ pub(crate) fn dispatched(backend: Backend) -> (&'static str, &'static str) {
 pub(crate) fn attach(
     ebpf: &mut Ebpf,
     backend: Backend,
-    function: &str,
+    target: &Target,
     btf: &Btf,
 ) -> Result<(), KernelError> {
+    let function = &function(target);
     match backend {
         Backend::Fentry => {
             let name = "hook_fentry";
@@ -207,6 +218,24 @@ pub(crate) fn attach(
             let hook: &mut Lsm = program(ebpf, name)?;
             hook.load(lsm, btf).map_err(|error| program_error(name, error))?;
             hook.attach().map_err(|error| program_error(name, error))?;
+        }
+        Backend::Tracepoint => {
+            let name = "hook_tracepoint";
+            let (subsystem, event) = function.split_once('/').unwrap_or(("", function));
+            let hook: &mut TracePoint = program(ebpf, name)?;
+            hook.load().map_err(|error| program_error(name, error))?;
+            hook.attach(subsystem, event).map_err(|error| program_error(name, error))?;
+        }
+        Backend::RawTracepoint => {
+            let name = "hook_raw_tracepoint";
+            let (_, event) = function.split_once('/').unwrap_or(("", function));
+            let hook: &mut RawTracePoint = program(ebpf, name)?;
+            hook.load().map_err(|error| program_error(name, error))?;
+            hook.attach(event).map_err(|error| program_error(name, error))?;
+        }
+        Backend::Uprobe | Backend::Uretprobe => {
+            let name = if backend == Backend::Uprobe { "hook_uprobe" } else { "hook_uretprobe" };
+            uprobe::attach(program(ebpf, name)?, name, target)?;
         }
         Backend::SysEnter | Backend::SysExit => {
             let (name, tracepoint) = dispatched(backend);

@@ -19,6 +19,14 @@ pub enum Backend {
     Kretprobe,
     /// The dispatcher on the raw tracepoint sys_exit, by system call number.
     SysExit,
+    /// A program on the trace event (Linux 4.7).
+    Tracepoint,
+    /// A program on the tracepoint behind the trace event (Linux 4.17).
+    RawTracepoint,
+    /// A uprobe (Linux 4.17).
+    Uprobe,
+    /// A uretprobe.
+    Uretprobe,
 }
 
 impl fmt::Display for Backend {
@@ -31,6 +39,10 @@ impl fmt::Display for Backend {
             Backend::Fexit => "fexit",
             Backend::Kretprobe => "kretprobe",
             Backend::SysExit => "sys_exit",
+            Backend::Tracepoint => "tracepoint",
+            Backend::RawTracepoint => "raw_tracepoint",
+            Backend::Uprobe => "uprobe",
+            Backend::Uretprobe => "uretprobe",
         })
     }
 }

@@ -7,13 +7,15 @@ use serin_abi::record::{
     EXEC_CWD_INCOMPLETE, HOOK_FAILED_CLOSED, HOOK_UNENFORCED, KIND_BINPRM, KIND_BPF_CMD, KIND_BYTES,
     KIND_CAP_EFFECTIVE, KIND_CAP_INHERITABLE, KIND_CAP_PERMITTED, KIND_CAPABILITY, KIND_FILE, KIND_INT,
     KIND_INT8, KIND_INT16, KIND_KERNEL_CAP, KIND_LONG, KIND_PATH, KIND_SIZE, KIND_SKB, KIND_SOCK,
-    KIND_SOCKADDR, KIND_SOCKADDR_UN, KIND_STRING, KIND_UINT, KIND_UINT8, KIND_UINT16, TaskKey,
+    KIND_SOCKADDR, KIND_SOCKADDR_UN, KIND_STRING, KIND_SYSCALL, KIND_UINT, KIND_UINT8, KIND_UINT16, TaskKey,
 };
 use serin_event::argument::{Argument, File, FileRole};
 use serin_event::kernel_object::{self, BPF_COMMANDS};
 use serin_event::network::UnixAddress;
 use serin_event::record::{Credentials, Exec, Exit, Fork, Header, HookHit, Record, Task};
 use serin_event::structure::Structure;
+
+use serin_policy::COMPAT_BIT;
 
 use crate::wire::read;
 use crate::{network, structures};
@@ -128,6 +130,7 @@ fn argument(header: &record::Argument, value: &[u8]) -> Option<Argument> {
         KIND_PATH => file(FileRole::Path, header, value),
         KIND_BINPRM => file(FileRole::Program, header, value),
         KIND_BYTES => Argument::Bytes { bytes: value.get(8..)?.to_vec(), original: read(value, 0)? },
+        KIND_SYSCALL => Argument::Structure(Box::new(syscall(number()? as u32))),
         KIND_CAPABILITY => Argument::Structure(Box::new(Structure::Capability(number()? as i32))),
         KIND_BPF_CMD => Argument::Word("bpf_cmd_arg", kernel_object::name(BPF_COMMANDS, number()? as u32)),
         KIND_KERNEL_CAP => Argument::Word("kernel_cap_t_arg", hexadecimal(number()?)),
@@ -146,6 +149,10 @@ fn structure(kind: u32, header: &record::Argument, value: &[u8]) -> Option<Struc
         KIND_SOCKADDR_UN => Structure::UnixAddress(UnixAddress { family: header.mode, path: string(value) }),
         _ => structures::decode(kind, value)?,
     })
+}
+
+fn syscall(number: u32) -> Structure {
+    Structure::Syscall { number: number & !COMPAT_BIT, is_compat: number & COMPAT_BIT != 0 }
 }
 
 fn hexadecimal(set: i64) -> Cow<'static, str> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serin_btf::BtfError;
 
-use crate::Backend;
+use crate::{Backend, TracefsError};
 
 /// Why the kernel side cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +110,12 @@ pub enum KernelError {
     /// What a hook's function returns cannot be learnt in any way.
     #[error("the function's return cannot be hooked:{}", list(.0))]
     NoReturn(Vec<AttemptError>),
+    /// A program or library cannot be hooked.
+    #[error("{0}")]
+    Executable(String),
+    /// Trace events cannot be looked up.
+    #[error(transparent)]
+    Tracefs(#[from] TracefsError),
     /// Waiting for records failed.
     #[error("cannot wait for records: {0}")]
     Poll(#[source] std::io::Error),

@@ -8,8 +8,8 @@ use serin_abi::config::{
     ACTION_TRACK, ACTION_UNFOLLOW, ACTION_UNTRACK, ArgumentConfig, BINARY_OWN, BINARY_PARENT, COMPAT_SYSCALL,
     FUNCTION, Filter, Filters, HookConfig, PID_ANCESTORS, PID_NAMESPACE, RATE_GLOBAL, RATE_PROCESS,
     RATE_THREAD, RATE_UNLIMITED, READ_BUFFER, READ_DENTRY, READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME,
-    READ_ITERATOR, READ_KIOCB, READ_POINTED, READ_SOCKET, READ_VALUE, SIZE_IS_INT, SYSCALL, Selector,
-    TEST_ADDRESS_RANGE, TEST_BINARY_IN, TEST_BINARY_NOT_IN, TEST_BITS_GAINED, TEST_INTEGER_IN,
+    READ_ITERATOR, READ_KIOCB, READ_LOCATION, READ_POINTED, READ_SOCKET, READ_VALUE, SIZE_IS_INT, SYSCALL,
+    Selector, TEST_ADDRESS_RANGE, TEST_BINARY_IN, TEST_BINARY_NOT_IN, TEST_BITS_GAINED, TEST_INTEGER_IN,
     TEST_INTEGER_MASK, TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL,
     TEST_TEXT_POSTFIX, TEST_TEXT_PREFIX, TEST_TEXT_SUBSTRING, WORD_SHIFT,
 };
@@ -18,15 +18,15 @@ use serin_abi::record::{
     KIND_BINPRM, KIND_BPF_ATTR, KIND_BPF_CMD, KIND_BPF_MAP, KIND_BPF_PROG, KIND_BYTES, KIND_CAP_EFFECTIVE,
     KIND_CAP_INHERITABLE, KIND_CAP_PERMITTED, KIND_CAPABILITY, KIND_CRED, KIND_FILE, KIND_INT, KIND_INT8,
     KIND_INT16, KIND_KERNEL_CAP, KIND_LOAD_INFO, KIND_LONG, KIND_MODULE, KIND_NET_DEVICE, KIND_PATH,
-    KIND_PERF_EVENT, KIND_SIZE, KIND_SKB, KIND_SOCK, KIND_SOCKADDR, KIND_SOCKADDR_UN, KIND_STRING, KIND_UINT,
-    KIND_UINT8, KIND_UINT16, KIND_USER_NAMESPACE,
+    KIND_PERF_EVENT, KIND_SIZE, KIND_SKB, KIND_SOCK, KIND_SOCKADDR, KIND_SOCKADDR_UN, KIND_STRING,
+    KIND_SYSCALL, KIND_UINT, KIND_UINT8, KIND_UINT16, KIND_USER_NAMESPACE,
 };
 use serin_abi::text::{FALLBACKS, fallbacks};
 use serin_abi::{
     MAX_ARGUMENTS, MAX_FIELDS, MAX_FILTERS, MAX_SELECTORS, MAX_STRING, MAX_SUBSTRING, Member, Number, Range,
     Text,
 };
-use serin_btf::{BtfError, Field};
+use serin_btf::{BtfError, Field, Format};
 use serin_policy::{
     ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, HookPlan, IdentityCondition, IdentityFilter,
     Membership, Part, RateScope, SelectorPlan, SocketAction, Target, Test,
@@ -34,6 +34,7 @@ use serin_policy::{
 
 use crate::binaries::Binaries;
 use crate::identity;
+use crate::record;
 use crate::structures;
 use crate::wire::zeroed;
 
@@ -46,7 +47,8 @@ pub(crate) struct Lowered {
     pub(crate) texts: Vec<Vec<u8>>,
 }
 
-/// Lowers a hook, with what finds a structure's field in this kernel; the way of overriding and its place on the dispatcher are set later.
+/// Lowers a hook, with the format of its tracepoint's record, if it is on one, and with what finds a structure's field in
+/// this kernel; the way of overriding and its place on the dispatcher are set later.
 ///
 /// # Errors
 /// Says which limit of the hook program the plan exceeds.
@@ -54,6 +56,7 @@ pub(crate) fn lower(
     plan: &HookPlan,
     hook: u32,
     binaries: &Binaries,
+    format: Option<&Format>,
     find: &impl Fn(&str, &str) -> Result<Field, BtfError>,
 ) -> Result<Lowered, String> {
     let mut lowered =
@@ -61,11 +64,11 @@ pub(crate) fn lower(
     lowered.config.hook = hook;
     lowered.config.seed = RandomState::new().hash_one(hook);
     lowered.config.source = match plan.target {
-        Target::Function(_) | Target::Lsm(_) => FUNCTION,
         Target::Syscall { .. } => SYSCALL,
         Target::CompatSyscall { .. } => COMPAT_SYSCALL,
+        _ => FUNCTION,
     };
-    lowered.arguments(plan, find)?;
+    lowered.arguments(plan, format, find)?;
     (lowered.config.returned.kind, lowered.config.returned.read) =
         plan.returns.as_ref().map_or((0, 0), |returned| reading(returned.kind));
     lowered.config.return_action = plan.return_action.map_or(0, socket_action);
@@ -112,20 +115,23 @@ impl Lowered {
     fn arguments(
         &mut self,
         plan: &HookPlan,
+        format: Option<&Format>,
         find: &impl Fn(&str, &str) -> Result<Field, BtfError>,
     ) -> Result<(), String> {
         limit("arguments", plan.arguments.len(), MAX_ARGUMENTS)?;
         self.config.argument_count = plan.arguments.len() as u32;
         let mut fields = Vec::new();
         for (config, argument) in self.config.arguments.iter_mut().zip(&plan.arguments) {
-            limit("argument index", argument.index.into(), MAX_ARGUMENTS - 1)?;
             let (kind, read) = reading(argument.kind);
             let first_field = fields.len() as u32;
             fields.extend(structures::fields(argument.kind, find).map_err(|error| error.to_string())?);
             let field_count = fields.len() as u32 - first_field;
-            let size = size(argument.kind, plan);
-            let index = argument.index.into();
+            let (index, size) = (argument.index.into(), size(argument.kind, plan));
             *config = ArgumentConfig { index, kind, read, first_field, field_count, size };
+            match format {
+                Some(format) => record::place(config, argument, format)?,
+                None => limit("argument index", argument.index.into(), MAX_ARGUMENTS - 1)?,
+            }
         }
         limit("fields of structures", fields.len(), MAX_FIELDS)?;
         self.config.fields[..fields.len()].copy_from_slice(&fields);
@@ -354,6 +360,8 @@ fn reading(kind: ArgumentKind) -> (u32, u32) {
         ArgumentKind::Bytes { .. } => (KIND_BYTES, READ_BUFFER),
         ArgumentKind::Iterator => (KIND_BYTES, READ_ITERATOR),
         ArgumentKind::Kiocb => (KIND_FILE, READ_KIOCB),
+        ArgumentKind::DataLocation => (KIND_STRING, READ_LOCATION),
+        ArgumentKind::Syscall => (KIND_SYSCALL, READ_VALUE),
     }
 }
 
@@ -527,7 +535,7 @@ mod tests {
         let binaries =
             Binaries::of(&[PolicyPlan { name: "p".into(), monitor: false, hooks: vec![plan.clone()] }])
                 .unwrap();
-        let lowered = lower(&plan, 9, &binaries, &find).unwrap();
+        let lowered = lower(&plan, 9, &binaries, None, &find).unwrap();
         let tests: Vec<u32> = lowered.config.filters[..6].iter().map(|filter| filter.test).collect();
         let integers = [TEST_INTEGER_IN, TEST_INTEGER_RANGE, TEST_INTEGER_MASK | TEST_NOT];
         let [equal, range, mask] = integers;
@@ -565,7 +573,7 @@ mod tests {
             arguments: vec![argument(1, ArgumentKind::Int), argument(0, ArgumentKind::Sock)],
             ..plan(vec![selector])
         };
-        let lowered = lower(&plan, 0, &Binaries::default(), &find).unwrap();
+        let lowered = lower(&plan, 0, &Binaries::default(), None, &find).unwrap();
         let at = |word: u32| word << WORD_SHIFT | 1;
         let expected = [
             Filter { test: TEST_INTEGER_MASK, slot: at(network::HAS_IP), values: 1, count: 0 },
@@ -583,7 +591,7 @@ mod tests {
         let arguments = (0..).zip(arguments).map(|(index, kind)| argument(index, kind)).collect();
         let post = SelectorPlan { actions: vec![ActionPlan::Post], ..SelectorPlan::default() };
         let plan = HookPlan { arguments, ..plan(vec![post]) };
-        let config = lower(&plan, 0, &Binaries::default(), &find).unwrap().config;
+        let config = lower(&plan, 0, &Binaries::default(), None, &find).unwrap().config;
         let places: Vec<_> = config.arguments[..3]
             .iter()
             .map(|argument| (argument.first_field, argument.field_count))
@@ -616,7 +624,7 @@ mod tests {
             ),
         ];
         for (plan, message) in cases {
-            let error = lower(&plan, 0, &Binaries::default(), &find).err();
+            let error = lower(&plan, 0, &Binaries::default(), None, &find).err();
             assert_eq!(error.as_deref(), Some(message));
         }
     }

@@ -9,6 +9,7 @@ use aya::maps::{Array, HashMap, PerCpuArray};
 use aya::programs::{BtfTracePoint, ProgramFd};
 use serin_abi::config::HookConfig;
 use serin_abi::{Member, NO_FIELD, Range, Sharer, Text};
+use serin_btf::Format;
 use serin_policy::{HookPlan, PolicyPlan, Target};
 
 use crate::attach::{self, Attempt, Attempts};
@@ -19,7 +20,7 @@ use crate::lower::{Lowered, follows, lower, overrides, text};
 use crate::programs::{Loader, Object, map, map_error, program, program_error};
 use crate::selectors;
 use crate::wire::Wire;
-use crate::{AttemptError, Backend, Enforcement, Kernel, KernelError};
+use crate::{AttemptError, Backend, Enforcement, Kernel, KernelError, Tracefs};
 
 /// A policy that has been attached.
 #[derive(Debug)]
@@ -167,10 +168,9 @@ impl Kernel {
         self.check_namespaces(policy, plan)?;
         self.check_room(policy, plan)?;
         let find = |structure: &str, path: &str| self.types.field(structure, path);
-        let mut lowered = lower(plan, id, &self.binaries, &find).map_err(|limit| KernelError::Limit {
-            policy: policy.into(),
-            hook: attach::function(&plan.target),
-            limit,
+        let format = format(plan)?;
+        let mut lowered = lower(plan, id, &self.binaries, format.as_ref(), &find).map_err(|limit| {
+            KernelError::Limit { policy: policy.into(), hook: attach::function(&plan.target), limit }
         })?;
         lowered.config.shared = u32::from(targets.len() > 1);
         let attempts = if targets.len() > 1 {
@@ -328,7 +328,7 @@ impl Kernel {
         // First, so that no call is kept whose return goes unnoticed.
         attached.returns = self.attach_return(hook, attached)?;
         let btf = Arc::clone(&self.btf);
-        attach::attach(&mut attached.ebpf, backend, &attached.function, &btf)?;
+        attach::attach(&mut attached.ebpf, backend, &hook.plan.target, &btf)?;
         attached.has_trampoline |= backend == Backend::Fentry;
         if backend == Backend::SysEnter {
             let program = fd_of(&mut attached.ebpf, backend)?;
@@ -359,7 +359,7 @@ impl Kernel {
         let mut failed: Vec<_> =
             ruled_out.into_iter().map(|(backend, reason)| AttemptError { backend, reason }).collect();
         for Attempt { backend, .. } in tries {
-            match attach::attach(ebpf, backend, function, &btf) {
+            match attach::attach(ebpf, backend, &hook.plan.target, &btf) {
                 Ok(()) => {
                     *has_trampoline |= backend == Backend::Fexit;
                     if backend == Backend::SysExit {
@@ -416,6 +416,13 @@ impl Kernel {
             limit,
         })
     }
+}
+
+/// The format of a hook's record, if it is on a tracepoint that has one. Policies that name others are refused when they
+/// are checked.
+fn format(plan: &HookPlan) -> Result<Option<Format>, KernelError> {
+    let Target::Tracepoint(event) = &plan.target else { return Ok(None) };
+    Ok(Tracefs::open()?.format(&event.subsystem, &event.name)?)
 }
 
 impl Prepared<'_> {

@@ -54,9 +54,11 @@ pub(crate) fn kind_of(kind: &EventKind) -> Kind {
     match kind {
         EventKind::Exec => Kind::ProcessExec,
         EventKind::Exit { .. } => Kind::ProcessExit,
-        EventKind::Kprobe(hook) => match hook.place {
+        EventKind::Kprobe(hook) => match &hook.place {
             Place::Function => Kind::ProcessKprobe,
             Place::Lsm => Kind::ProcessLsm,
+            Place::Tracepoint => Kind::ProcessTracepoint,
+            Place::Program(_) => Kind::ProcessUprobe,
         },
         EventKind::Loss { .. } => Kind::Loss,
         EventKind::ActionResult(_) => Kind::ActionResult,

@@ -42,7 +42,7 @@ pub(crate) struct Action {
 }
 
 /// Reads one action.
-pub(crate) fn read(item: Field<'_>, context: &Context, report: &mut Report<'_>) -> Option<Action> {
+pub(crate) fn read(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Option<Action> {
     let later = item.node.field("action").filter(|node| ACTIONS.later.iter().any(|word| node.is_text(word)));
     if let Some(node) = later {
         // The parameters of an action that is not supported are not supported either: one error is enough.
@@ -62,7 +62,7 @@ fn read_plan(
     field: Field<'_>,
     action: ActionName,
     fields: &Fields<'_>,
-    context: &Context,
+    context: &Context<'_>,
     report: &mut Report<'_>,
 ) -> Option<ActionPlan> {
     match action {
@@ -132,7 +132,22 @@ fn refuse_foreign_parameters(fields: &Fields<'_>, action: ActionName, report: &m
 }
 
 /// Only functions whose callers expect an error can be made to return one.
-fn check_override(action: Field<'_>, context: &Context, report: &mut Report<'_>) {
+fn check_override(action: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) {
+    if let Some(Target::Uprobe(_)) = context.targets.first() {
+        let message = "`Override` is not possible on functions of programs";
+        report.error_with_help(action.span(), message, "write `Sigkill`, or hook the system call behind it");
+        return;
+    }
+    if let Some(Target::Tracepoint(event) | Target::RawTracepoint(event)) = context.targets.first() {
+        let message =
+            format!("`Override` is not possible: nothing comes of what the tracepoint `{event}` returns");
+        report.error_with_help(
+            action.span(),
+            message,
+            "hook a system call with `kprobes`, or write `Sigkill`",
+        );
+        return;
+    }
     let foreign = context.targets.iter().find_map(|target| match target {
         Target::Function(function) if !function.starts_with("security_") => Some(function),
         _ => None,

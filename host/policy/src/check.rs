@@ -2,10 +2,10 @@
 
 use serin_btf::{Btf, Function, TypeKind};
 
-use crate::hook::ArgumentPlaces;
+use crate::argument::ArgumentPlaces;
 use crate::source::Span;
 use crate::suggest::nearest;
-use crate::{ActionPlan, ArgumentKind, ArgumentPlan, Diagnostic, HookPlan, Policy, Target};
+use crate::{ActionPlan, ArgumentKind, ArgumentPlan, Diagnostic, HookPlan, Policy, Target, TraceEvent};
 
 impl Policy {
     /// Checks that the hooked functions exist in a kernel and take the arguments that the policy reads.
@@ -25,6 +25,9 @@ impl Policy {
                 // They have no function of their own in every kernel that runs them, and are told by number.
                 Target::CompatSyscall { .. } => {}
                 Target::Lsm(name) => check_lsm_hook(hook, name, places.call, btf, &mut error),
+                Target::RawTracepoint(event) => check_raw_tracepoint(event, places.call, btf, &mut error),
+                // The kernel's types say nothing of them: see `check_formats` and `check_programs`.
+                Target::Tracepoint(_) | Target::Uprobe(_) => {}
             }
             if places.generated {
                 continue;
@@ -45,7 +48,8 @@ fn signature(target: &Target, btf: &Btf) -> Option<(String, Function)> {
         Target::Function(name) => name.clone(),
         Target::Syscall { name, .. } => format!("__do_sys_{name}"),
         Target::Lsm(name) => format!("{LSM_PREFIX}{name}"),
-        Target::CompatSyscall { .. } => return None,
+        Target::RawTracepoint(event) => return Some((event.to_string(), btf.tracepoint(&event.name)?)),
+        Target::CompatSyscall { .. } | Target::Tracepoint(_) | Target::Uprobe(_) => return None,
     };
     let function = btf.function(&name)?;
     Some((name, function))
@@ -142,6 +146,22 @@ fn check_lsm_hook(
     error(call, format!("this kernel has no LSM hook `{name}`"), help);
 }
 
+fn check_raw_tracepoint(
+    event: &TraceEvent,
+    place: Span,
+    btf: &Btf,
+    error: &mut impl FnMut(Span, String, Option<String>),
+) {
+    if btf.tracepoint(&event.name).is_none() {
+        let suggestion = nearest(&event.name, btf.tracepoints());
+        let help = suggestion.map_or_else(
+            || "the types of the kernel that are called `btf_trace_…` show which there are".into(),
+            |suggestion| format!("did you mean `{suggestion}`?"),
+        );
+        error(place, format!("this kernel has no raw tracepoint `{}`", event.name), Some(help));
+    }
+}
+
 fn check_argument(
     argument: &ArgumentPlan,
     places: &ArgumentPlaces,
@@ -209,16 +229,17 @@ const CAPABILITY_SETS: &[ArgumentKind] = &[
 const SOCKADDRS: &[ArgumentKind] = &[ArgumentKind::Sockaddr, ArgumentKind::SockaddrUn];
 
 /// What to write instead if an argument's type contradicts the parameter's.
-fn mismatch(kind: ArgumentKind, actual: &TypeKind) -> Option<&'static str> {
+pub(crate) fn mismatch(kind: ArgumentKind, actual: &TypeKind) -> Option<&'static str> {
     use ArgumentKind::{
-        BpfCmd, Bytes, Capability, Descriptor, Int, Int8, Int16, Long, Size, String, Uint, Uint8, Uint16,
+        BpfCmd, Bytes, Capability, Descriptor, Int, Int8, Int16, Long, Size, String, Syscall, Uint, Uint8,
+        Uint16,
     };
     match (kind, actual) {
         // Registers hold narrow integers extended to 32 bits; of wider ones the lower part is read, which policies
         // rely on: `uint32` for flags that are an unsigned long. Signedness only changes how they print.
         (Int | Uint | Capability | BpfCmd | Int8 | Uint8, TypeKind::Int { .. })
         | (Int16 | Uint16, TypeKind::Int { size: 2.., .. })
-        | (Long | Size, TypeKind::Int { size: 8, .. }) => None,
+        | (Long | Size | Syscall, TypeKind::Int { size: 8, .. }) => None,
         // Some system calls take it as an unsigned long, of which the lower half counts.
         (Descriptor, TypeKind::Int { .. }) => None,
         // The address itself.
@@ -241,9 +262,9 @@ fn mismatch(kind: ArgumentKind, actual: &TypeKind) -> Option<&'static str> {
     }
 }
 
-const NO_TYPE: &str = "leave this argument out: no supported type can read it";
+pub(crate) const NO_TYPE: &str = "leave this argument out: no supported type can read it";
 
-fn is_character(target: &str) -> bool {
+pub(crate) fn is_character(target: &str) -> bool {
     matches!(target, "char" | "unsigned char" | "signed char")
 }
 
@@ -252,7 +273,7 @@ fn is_text(target: &str) -> bool {
     is_character(target) || target == "void"
 }
 
-fn describe(kind: &TypeKind) -> String {
+pub(crate) fn describe(kind: &TypeKind) -> String {
     match kind {
         TypeKind::Int { size, signed } => {
             format!("{} integer of {size} bytes", if *signed { "a signed" } else { "an unsigned" })

@@ -50,6 +50,17 @@ const TEXTS: &[(&str, &str)] = &[
     ("spec.selectorsMacros", "Filters by name, for selectors to take in."),
     ("spec.kprobes.selectors.macros", "Names of macros, whose filters this selector has as well."),
     ("spec.kprobes", "Hooks on kernel functions and system calls."),
+    ("spec.fentries", "The same: how a function is hooked depends on the kernel."),
+    (
+        "spec.tracepoints",
+        "Hooks on tracepoints: `subsystem` and `event` as tracefs names them; `args` are fields of the record by their \
+         number in the event's format, or with `raw: true` the tracepoint's own arguments.",
+    ),
+    ("spec.lsmhooks", "Hooks on LSM hooks, called `hook`: file_open."),
+    (
+        "spec.uprobes",
+        "Hooks in the program or library at `path`: at `symbols`, at `offsets` in the file, or at the addresses `addrs`.",
+    ),
     (
         "spec.kprobes.call",
         "The function to hook: sys_symlinkat, fd_install. A system call unless `syscall: false`.",

@@ -10,7 +10,7 @@ use crate::{ActionPlan, ArgumentKind};
 pub(crate) fn read(
     action: ActionName,
     fields: &Fields<'_>,
-    context: &Context,
+    context: &Context<'_>,
     report: &mut Report<'_>,
 ) -> Option<ActionPlan> {
     let mut descriptor = |name| argument(name, fields, context, Wanted::Descriptor, report);
@@ -62,7 +62,7 @@ impl Wanted {
 fn argument(
     name: &'static str,
     fields: &Fields<'_>,
-    context: &Context,
+    context: &Context<'_>,
     wanted: Wanted,
     report: &mut Report<'_>,
 ) -> Option<usize> {

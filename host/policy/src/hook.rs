@@ -1,16 +1,15 @@
-//! Reads one hook: an entry of `spec.kprobes`, `fentries` or `lsmhooks`.
+//! Reads one hook: an entry of `spec.kprobes`, `fentries`, `tracepoints`, `lsmhooks` or `uprobes`.
 
-use crate::fields::{Field, Fields, is_default};
+use crate::argument::{self, ArgumentPlaces};
+use crate::fields::{Field, Fields};
 use crate::lists::{List, Lists};
 use crate::report::Report;
-use crate::schema::{ARGUMENT, IGNORE, Section, TYPES};
+use crate::schema::{IGNORE, Section};
 use crate::source::Span;
 use crate::suggest::nearest;
 use crate::syscall::{self, SyscallError};
-use crate::{
-    ArgumentKind, ArgumentPlan, HookPlan, MAX_ARGUMENT_INDEX, MAX_MESSAGE, MAX_TAG, MAX_TAGS, Target,
-};
-use crate::{returned, selector, socket};
+use crate::{ArgumentKind, HookPlan, MAX_MESSAGE, MAX_TAG, MAX_TAGS, Target};
+use crate::{returned, selector, socket, tracepoint, uprobe};
 
 /// Longest name of a kernel function, in bytes: `KSYM_NAME_LEN` without its NUL.
 const MAX_FUNCTION: usize = 511;
@@ -26,16 +25,11 @@ pub(crate) struct HookPlaces {
     pub(crate) generated: bool,
 }
 
-/// Where the parts of an argument stand.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ArgumentPlaces {
-    pub(crate) index: Span,
-    pub(crate) kind: Span,
-}
-
 /// What is known of a hook while its selectors are read. Parts that were refused are missing.
-pub(crate) struct Context {
+pub(crate) struct Context<'l> {
     pub(crate) targets: Vec<Target>,
+    /// The policy's lists; `None` if one was refused.
+    pub(crate) lists: Option<&'l Lists>,
     /// Parameter numbers and types of the arguments; `None` if an argument was refused.
     pub(crate) arguments: Option<Vec<(u8, ArgumentKind)>>,
     /// Whether the return is waited for, and the type of what is returned unless that was refused.
@@ -53,9 +47,13 @@ pub(crate) fn read(
     let call = fields.require(section.target, report);
     let targets = call.and_then(|call| match section.name {
         "lsmhooks" => read_lsm_hook(call, report).map(Targets::from),
+        "tracepoints" => tracepoint::read(call, &fields, report).map(Targets::from),
+        "uprobes" => uprobe::read(call, &fields, report).map(Targets::from),
         _ => read_call(call, &fields, lists, report),
     });
-    let arguments = fields.get("args").map_or(Some(vec![]), |args| read_arguments(args, report));
+    let target = targets.as_ref().and_then(|targets| targets.all.first());
+    let arguments =
+        fields.get("args").map_or(Some(vec![]), |args| argument::read_all(args, section, target, report));
     let message = fields.get("message").map_or(Some(""), |message| read_message(message, report));
     let tags = fields.get("tags").map_or(Some(vec![]), |tags| read_tags(tags, report));
     let ignore_not_found = fields.get("ignore").map_or(Some(false), |ignore| read_ignore(ignore, report));
@@ -67,7 +65,8 @@ pub(crate) fn read(
     let returns = returned::read(&fields, chosen, report);
     let return_kind = returns.as_ref().map(|read| read.as_ref().map(|(plan, _)| plan.kind));
     let return_action = socket::read_returned(&fields, return_kind, report);
-    let context = Context { targets: all_targets.to_vec(), arguments: signature, returns: return_kind };
+    let context =
+        Context { targets: all_targets.to_vec(), lists, arguments: signature, returns: return_kind };
     let selectors = selector::read_all(&fields, &context, report);
 
     let call = call?.span();
@@ -90,9 +89,12 @@ pub(crate) fn read(
     };
     let places =
         HookPlaces { call, arguments: argument_places, returns: return_place, generated: targets.generated };
-    let each = targets.all.into_iter().map(|target| {
+    let own_places = targets.places.into_iter().map(Some).chain(std::iter::repeat(None));
+    let each = targets.all.into_iter().zip(own_places).map(|(target, place)| {
         let returns = plan.returns.clone().filter(|_| !returned::never(&target));
-        (HookPlan { target, returns, ..plan.clone() }, places.clone())
+        let call = place.unwrap_or(call);
+        let position = (call.line, call.column);
+        (HookPlan { target, returns, position, ..plan.clone() }, HookPlaces { call, ..places.clone() })
     });
     Some(each.collect())
 }
@@ -100,13 +102,22 @@ pub(crate) fn read(
 /// Where an entry hooks: one place, or those of a list.
 struct Targets {
     all: Vec<Target>,
+    /// Where each stands in the file, if they stand there themselves.
+    places: Vec<Span>,
     /// What the kernel lacks of them is left out.
     generated: bool,
 }
 
+impl From<Vec<(Target, Span)>> for Targets {
+    fn from(targets: Vec<(Target, Span)>) -> Self {
+        let (all, places) = targets.into_iter().unzip();
+        Targets { all, places, generated: false }
+    }
+}
+
 impl From<Target> for Targets {
     fn from(target: Target) -> Self {
-        Targets { all: vec![target], generated: false }
+        Targets { all: vec![target], places: vec![], generated: false }
     }
 }
 
@@ -121,7 +132,7 @@ fn read_call(
     let is_syscall = fields.get("syscall").map_or(Some(true), |syscall| syscall.boolean(report))?;
     if let Some(name) = name.strip_prefix("list:") {
         let list = find_list(name, call.span(), lists?, report)?;
-        return Some(Targets { all: list.targets.clone(), generated: list.generated });
+        return Some(Targets { all: list.targets.clone(), places: vec![], generated: list.generated });
     }
     let target = if is_syscall {
         read_syscall(name, call.span(), report)
@@ -207,78 +218,6 @@ pub(crate) fn read_function(name: &str, span: Span, report: &mut Report<'_>) -> 
         return None;
     }
     Some(Target::Function(name.into()))
-}
-
-fn read_arguments(args: Field<'_>, report: &mut Report<'_>) -> Option<Vec<(ArgumentPlan, ArgumentPlaces)>> {
-    let mut arguments: Vec<(ArgumentPlan, ArgumentPlaces)> = vec![];
-    let mut complete = true;
-    for item in args.items(report)? {
-        let (plan, places) = match read_argument(item, report) {
-            Some(Some(read)) => read,
-            Some(None) => continue,
-            None => {
-                complete = false;
-                continue;
-            }
-        };
-        if let Some((_, first)) = arguments.iter().find(|(other, _)| other.index == plan.index) {
-            let message =
-                format!("parameter {} is read twice, first on line {}", plan.index, first.index.line);
-            report.error_with_help(places.index, message, "keep one of them");
-            complete = false;
-        }
-        arguments.push((plan, places));
-    }
-    complete.then_some(arguments)
-}
-
-/// Reads an argument; `Some(None)` for one of type `nop`, which only holds a place.
-fn read_argument(item: Field<'_>, report: &mut Report<'_>) -> Option<Option<(ArgumentPlan, ArgumentPlaces)>> {
-    let fields = Fields::read(item.node, &ARGUMENT, report)?;
-    let index_field = fields.require("index", report);
-    let index = index_field.and_then(|index| index.integer("a whole number", 0..=MAX_ARGUMENT_INDEX, report));
-    let kind_field = fields.require("type", report);
-    let kind = kind_field.and_then(|kind| kind.word(&TYPES, report));
-    let label = fields.get("label").map_or(Some(""), |label| label.optional_string(report));
-    let places = ArgumentPlaces { index: index_field?.span(), kind: kind_field?.span() };
-    let (index, label) = (index?, label?.into());
-    let Some(kind) = kind? else { return Some(None) };
-    let kind = read_size(&fields, kind, places.kind, report)?;
-    Some(Some((ArgumentPlan { index, kind, label }, places)))
-}
-
-/// Completes the type of bytes by the parameter that has their number, which the file counts from 1.
-fn read_size(
-    fields: &Fields<'_>,
-    kind: ArgumentKind,
-    span: Span,
-    report: &mut Report<'_>,
-) -> Option<ArgumentKind> {
-    let size = fields.get("sizeArgIndex").filter(|size| !is_default(size.node));
-    match (kind, size) {
-        (ArgumentKind::Bytes { .. }, Some(size)) => {
-            let number = size.integer("a whole number", 1..=MAX_ARGUMENT_INDEX + 1, report)?;
-            Some(ArgumentKind::Bytes { size: number - 1 })
-        }
-        (ArgumentKind::Bytes { .. }, None) => {
-            let help = "add `sizeArgIndex: …`, the number of that parameter, counted from 1";
-            report.error_with_help(
-                span,
-                "`char_buf` needs a parameter that says how many bytes there are",
-                help,
-            );
-            None
-        }
-        (kind, None) => Some(kind),
-        (_, Some(size)) => {
-            report.error_with_help(
-                size.span(),
-                "`sizeArgIndex` belongs to the type `char_buf`",
-                "leave it out",
-            );
-            None
-        }
-    }
 }
 
 fn read_message<'n>(message: Field<'n>, report: &mut Report<'_>) -> Option<&'n str> {

@@ -170,7 +170,7 @@ fn read_users(
     let fields = Fields::read(item.node, shape, report)?;
     let negated = fields.require("operator", report).and_then(|field| field.word(&USER_OPERATORS, report));
     let values = fields.require("values", report)?;
-    let ranges = ranges(integer::read(values, Relation::InMap, ArgumentKind::Uint, report)?);
+    let ranges = ranges(integer::read(values, Relation::InMap, ArgumentKind::Uint, None, report)?);
     Some(IdentityFilter { negated: negated?, condition: IdentityCondition::User(which, ranges) })
 }
 

@@ -6,6 +6,7 @@ use serin_event::kernel_object::{BPF_COMMANDS, CAPABILITIES, Words};
 
 use crate::diagnostic::quote;
 use crate::fields::Field;
+use crate::lists::{self, Lists};
 use crate::report::Report;
 use crate::scalar::parse_integer;
 use crate::schema::Relation;
@@ -19,12 +20,18 @@ pub(crate) fn read(
     values: Field<'_>,
     relation: Relation,
     kind: ArgumentKind,
+    lists: Option<&Lists>,
     report: &mut Report<'_>,
 ) -> Option<Test> {
     let all = domain(kind);
     let may_be_ranges = matches!(relation, Relation::InMap | Relation::InRange);
+    let may_be_lists = matches!(relation, Relation::InMap | Relation::Equal);
     let ranges = read_each(values, report, |item, report| {
         let text = item.text(report)?;
+        if let Some(name) = text.strip_prefix("list:").filter(|_| may_be_lists) {
+            let numbers = lists::numbers(name, item.span(), kind, lists?, report)?;
+            return Some(numbers.into_iter().map(|number| number..=number).collect());
+        }
         let (first, last) = match text.split_once(':').filter(|_| may_be_ranges) {
             Some((first, last)) => {
                 (number(item, first, kind, &all, report)?, number(item, last, kind, &all, report)?)
@@ -43,9 +50,9 @@ pub(crate) fn read(
             report.error(item.span(), format!("{} is empty: it ends before it starts", quote(text)));
             return None;
         }
-        Some(first..=last)
+        Some(vec![first..=last])
     })?;
-    Some(test(relation, &ranges, &all))
+    Some(test(relation, &ranges.concat(), &all))
 }
 
 fn test(relation: Relation, ranges: &[Range], all: &Range) -> Test {

@@ -5,6 +5,7 @@
 //! against a kernel's type information. Nothing behind [`Policy::plan`] knows YAML.
 
 mod action;
+mod argument;
 mod binary;
 mod capability;
 mod check;
@@ -13,6 +14,7 @@ mod descriptor;
 mod diagnostic;
 mod error;
 mod fields;
+mod format;
 mod hook;
 mod identity;
 mod integer;
@@ -21,8 +23,10 @@ mod load;
 mod macros;
 mod options;
 mod part;
+mod place;
 mod plan;
 mod policy;
+mod program;
 mod rate;
 mod report;
 mod returned;
@@ -33,19 +37,23 @@ mod socket;
 mod source;
 mod suggest;
 mod syscall;
+mod tracepoint;
 mod tree;
+mod uprobe;
 mod warn;
 
 pub use describe::{explain, json_schema};
 pub use diagnostic::Diagnostic;
 pub use error::{Error, Errors};
 pub use load::load;
+pub use place::{ProgramPlace, TraceEvent, Uprobe};
 pub use plan::{
     ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter,
     CapabilitySet, HookPlan, IdentityCondition, IdentityFilter, Membership, Namespace, NamespaceValue, Part,
     PidFilter, PolicyPlan, RateLimit, RateScope, SelectorPlan, SocketAction, Target, Test, UserId,
 };
 pub use policy::Policy;
+pub use program::PlaceError;
 
 /// Largest policy file, in bytes.
 pub const MAX_FILE_SIZE: usize = 1 << 20;
@@ -64,6 +72,14 @@ pub const MAX_ERRORS: usize = 100;
 
 /// Highest parameter that can be read: x86_64 passes the first six in registers.
 pub const MAX_ARGUMENT_INDEX: u8 = 5;
+
+/// Highest field of a tracepoint's record that can be read; those of the kernel have a few dozen at most.
+pub const MAX_FIELD_INDEX: u8 = 127;
+
+/// Marks the number of a system call as one of 32-bit programs, which mean other calls by their numbers.
+///
+/// <https://github.com/cilium/tetragon/blob/main/pkg/sensors/tracing/lists_linux.go>
+pub const COMPAT_BIT: u32 = 1 << 31;
 
 /// Longest `message`, in bytes.
 pub const MAX_MESSAGE: usize = 256;

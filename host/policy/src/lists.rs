@@ -6,7 +6,8 @@ use crate::fields::{Field, Fields};
 use crate::hook;
 use crate::report::Report;
 use crate::schema::{LIST, LIST_TYPES, ListType};
-use crate::{Target, selector, syscall};
+use crate::source::Span;
+use crate::{ArgumentKind, COMPAT_BIT, Target, selector, syscall};
 
 /// A list, by its name.
 pub(crate) type Lists = HashMap<String, List>;
@@ -63,4 +64,36 @@ fn read(item: Field<'_>, report: &mut Report<'_>) -> Option<(String, List)> {
     let mut seen = std::collections::HashSet::new();
     targets.retain(|target| seen.insert(target.clone()));
     Some((name?.into(), List { targets, generated }))
+}
+
+/// The numbers of a list's system calls, as an argument of this type has them.
+pub(crate) fn numbers(
+    name: &str,
+    span: Span,
+    kind: ArgumentKind,
+    lists: &Lists,
+    report: &mut Report<'_>,
+) -> Option<Vec<i128>> {
+    let list = hook::find_list(name, span, lists, report)?;
+    let number = |target: &Target| match target {
+        Target::Syscall { number, .. } => Ok((*number).into()),
+        Target::CompatSyscall { number, .. } if kind == ArgumentKind::Syscall => {
+            Ok((COMPAT_BIT | number).into())
+        }
+        Target::CompatSyscall { name, .. } => Err((
+            format!("`{name}` of 32-bit programs has a number that is another call's of 64-bit programs"),
+            "read the argument as `syscall64`, which tells them apart",
+        )),
+        _ => Err((
+            format!("the list `{name}` holds functions, which have no numbers"),
+            "write `type: syscalls` there",
+        )),
+    };
+    match list.targets.iter().map(number).collect() {
+        Ok(numbers) => Some(numbers),
+        Err((message, help)) => {
+            report.error_with_help(span, message, help);
+            None
+        }
+    }
 }

@@ -5,6 +5,8 @@
 
 use std::ops::RangeInclusive;
 
+use crate::{TraceEvent, Uprobe};
+
 /// A policy, lowered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyPlan {
@@ -36,7 +38,7 @@ pub struct HookPlan {
     pub tags: Vec<String>,
     /// `ignore.callNotFound`: leave the hook out if the kernel has no such function.
     pub ignore_not_found: bool,
-    /// Line and column (from 1) of the hook's `call` in the policy file, for errors at load time.
+    /// Line and column (from 1) of the hook's `call` or symbol in the policy file, for errors at load time.
     pub position: (u32, u32),
 }
 
@@ -61,6 +63,12 @@ pub enum Target {
     },
     /// An LSM hook, by its name in the kernel's `lsm_hook_defs.h`: `file_open`.
     Lsm(String),
+    /// A tracepoint, whose arguments are the fields of its record.
+    Tracepoint(TraceEvent),
+    /// A tracepoint, whose arguments are those that the kernel calls it with.
+    RawTracepoint(TraceEvent),
+    /// A place in a program or library.
+    Uprobe(Uprobe),
 }
 
 /// What is done with a socket.
@@ -75,7 +83,7 @@ pub enum SocketAction {
 /// One argument to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArgumentPlan {
-    /// Position in the function's parameters, from 0.
+    /// Position in the function's parameters, or in the fields of a tracepoint's record, from 0.
     pub index: u8,
     /// How to read it.
     pub kind: ArgumentKind,
@@ -165,6 +173,10 @@ pub enum ArgumentKind {
     Iterator,
     /// A `struct kiocb *`: the file that is read or written.
     Kiocb,
+    /// A string that stands elsewhere in a tracepoint's record: `data_loc`.
+    DataLocation,
+    /// The number of a system call, with [`crate::COMPAT_BIT`] if a 32-bit program makes it: `syscall64`.
+    Syscall,
 }
 
 impl ArgumentKind {
@@ -172,9 +184,11 @@ impl ArgumentKind {
     #[must_use]
     pub fn is_text(self) -> bool {
         use ArgumentKind::{
-            Binprm, Dentry, Descriptor, File, Filename, Kiocb, NetDevice, Path, SockaddrUn, String,
+            Binprm, DataLocation, Dentry, Descriptor, File, Filename, Kiocb, NetDevice, Path, SockaddrUn,
+            String,
         };
-        let is_string = matches!(self, String | Filename | SockaddrUn | NetDevice) || self.is_bytes();
+        let is_string =
+            matches!(self, String | DataLocation | Filename | SockaddrUn | NetDevice) || self.is_bytes();
         is_string || matches!(self, File | Descriptor | Path | Dentry | Binprm | Kiocb)
     }
 
@@ -187,9 +201,9 @@ impl ArgumentKind {
     /// Whether it is compared as an integer.
     #[must_use]
     pub fn is_integer(self) -> bool {
-        use ArgumentKind::{BpfCmd, Capability, Int, Int8, Int16, Long, Size, Uint, Uint8, Uint16};
+        use ArgumentKind::{BpfCmd, Capability, Int, Int8, Int16, Long, Size, Syscall, Uint, Uint8, Uint16};
         let is_number = matches!(self, Int8 | Int16 | Int | Long | Uint8 | Uint16 | Uint | Size);
-        is_number || matches!(self, Capability | BpfCmd) || self.is_capability_set()
+        is_number || matches!(self, Capability | BpfCmd | Syscall) || self.is_capability_set()
     }
 
     /// Whether it is a set of capabilities.

@@ -47,10 +47,17 @@ pub(crate) const METADATA: Shape = Shape {
 pub(crate) const SPEC: Shape = Shape {
     path: "spec",
     in_list: false,
-    supported: &["kprobes", "fentries", "lsmhooks", "lists", "options", "selectorsMacros"],
-    later: &[
+    supported: &[
+        "kprobes",
+        "fentries",
         "tracepoints",
+        "lsmhooks",
         "uprobes",
+        "lists",
+        "options",
+        "selectorsMacros",
+    ],
+    later: &[
         "usdts",
         "loader",
         "enforcers",
@@ -145,6 +152,31 @@ pub(crate) const LSMHOOK: Shape = Shape {
     later: &[],
 };
 
+pub(crate) const TRACEPOINT: Shape = Shape {
+    path: "spec.kprobes",
+    in_list: true,
+    supported: &["subsystem", "event", "raw", "message", "tags", "args", "selectors"],
+    later: &[],
+};
+
+pub(crate) const UPROBE: Shape = Shape {
+    path: "spec.kprobes",
+    in_list: true,
+    supported: &[
+        "path",
+        "symbols",
+        "offsets",
+        "addrs",
+        "message",
+        "tags",
+        "args",
+        "return",
+        "returnArg",
+        "selectors",
+    ],
+    later: &["refCtrOffsets", "btfPath", "data", "binaryDigests", "ignore"],
+};
+
 /// A list of hooks in `spec`.
 #[derive(Debug)]
 pub(crate) struct Section {
@@ -161,7 +193,9 @@ pub(crate) struct Section {
 pub(crate) const SECTIONS: &[Section] = &[
     Section { name: "kprobes", target: "call", shape: &KPROBE },
     Section { name: "fentries", target: "call", shape: &KPROBE },
+    Section { name: "tracepoints", target: "event", shape: &TRACEPOINT },
     Section { name: "lsmhooks", target: "hook", shape: &LSMHOOK },
+    Section { name: "uprobes", target: "path", shape: &UPROBE },
 ];
 
 pub(crate) const IGNORE: Shape =
@@ -234,9 +268,11 @@ pub(crate) const TYPES: Vocabulary<Option<ArgumentKind>> = Vocabulary {
         ("char_buf", Some(ArgumentKind::Bytes { size: 0 })),
         ("iov_iter", Some(ArgumentKind::Iterator)),
         ("kiocb", Some(ArgumentKind::Kiocb)),
+        ("data_loc", Some(ArgumentKind::DataLocation)),
+        ("syscall64", Some(ArgumentKind::Syscall)),
         ("nop", None),
     ],
-    later: &["auto", "char_iovec", "const_buf", "syscall64", "data_loc"],
+    later: &["auto", "char_iovec", "const_buf"],
 };
 
 pub(crate) const SELECTOR: Shape = Shape {

@@ -6,6 +6,7 @@ use crate::fields::{Field, Fields, is_default};
 use crate::hook::Context;
 use crate::identity;
 use crate::integer;
+use crate::lists::Lists;
 use crate::part;
 use crate::report::Report;
 use crate::schema::{
@@ -14,13 +15,14 @@ use crate::schema::{
 };
 use crate::source::Span;
 use crate::{
-    ActionPlan, ArgumentFilter, ArgumentKind, MAX_SUBSTRING, MAX_VALUE, Part, PidFilter, SelectorPlan, Test,
+    ActionPlan, ArgumentFilter, ArgumentKind, MAX_SUBSTRING, MAX_VALUE, Part, PidFilter, SelectorPlan,
+    Target, Test,
 };
 
 /// Reads a hook's selectors. Without any, the hook matches always and posts.
 pub(crate) fn read_all(
     hook: &Fields<'_>,
-    context: &Context,
+    context: &Context<'_>,
     report: &mut Report<'_>,
 ) -> Option<Vec<SelectorPlan>> {
     let Some(selectors) = hook.get("selectors") else {
@@ -29,7 +31,7 @@ pub(crate) fn read_all(
     read_each(selectors, report, |item, report| read(item, context, report))
 }
 
-fn read(item: Field<'_>, context: &Context, report: &mut Report<'_>) -> Option<SelectorPlan> {
+fn read(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Option<SelectorPlan> {
     let fields = Fields::read(item.node, &SELECTOR, report)?;
     let pids = read_filters(&fields, "matchPIDs", report, read_pids);
     let binaries = read_filters(&fields, "matchBinaries", report, |item, report| {
@@ -103,7 +105,7 @@ fn read_pids(item: Field<'_>, report: &mut Report<'_>) -> Option<PidFilter> {
     })
 }
 
-fn read_argument(item: Field<'_>, context: &Context, report: &mut Report<'_>) -> Option<ArgumentFilter> {
+fn read_argument(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Option<ArgumentFilter> {
     let fields = Fields::read(item.node, &MATCH_ARGS, report)?;
     let operator = fields.require("operator", report);
     let comparison = operator.and_then(|operator| operator.word(&ARGUMENT_OPERATORS, report));
@@ -111,11 +113,11 @@ fn read_argument(item: Field<'_>, context: &Context, report: &mut Report<'_>) ->
         return read_gained(&fields, operator, context, report);
     }
     let argument = find_argument(&fields, context, report);
-    read_comparison(&fields, comparison, argument, report)
+    read_comparison(&fields, comparison, argument, context.lists, report)
 }
 
 /// Reads a filter on what the function returns: argument 0, and the only one.
-fn read_returned(item: Field<'_>, context: &Context, report: &mut Report<'_>) -> Option<ArgumentFilter> {
+fn read_returned(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Option<ArgumentFilter> {
     let fields = Fields::read(item.node, &MATCH_RETURN_ARGS, report)?;
     if let Some(index) = fields.get("index").or(fields.get("args")).filter(|field| !is_default(field.node)) {
         let message = "a function returns one value, argument 0";
@@ -123,8 +125,14 @@ fn read_returned(item: Field<'_>, context: &Context, report: &mut Report<'_>) ->
         return None;
     }
     if context.returns.is_none() {
-        let message = "the hook does not wait for the function's return";
-        let help = "add `return: true` and `returnArg: {type: …}` to the hook";
+        let (message, help) = if is_tracepoint(context) {
+            ("a tracepoint returns nothing", "leave `matchReturnArgs` out")
+        } else {
+            (
+                "the hook does not wait for the function's return",
+                "add `return: true` and `returnArg: {type: …}` to the hook",
+            )
+        };
         report.error_with_help(fields.span(), message, help);
     }
     let argument = context.returns.flatten().map(|kind| (0, kind));
@@ -135,13 +143,14 @@ fn read_returned(item: Field<'_>, context: &Context, report: &mut Report<'_>) ->
         report.error_with_help(operator.span(), "this operator compares two arguments", help);
         return None;
     }
-    read_comparison(&fields, comparison, argument, report)
+    read_comparison(&fields, comparison, argument, context.lists, report)
 }
 
 fn read_comparison(
     fields: &Fields<'_>,
     comparison: Option<Comparison>,
     argument: Option<(usize, ArgumentKind)>,
+    lists: Option<&Lists>,
     report: &mut Report<'_>,
 ) -> Option<ArgumentFilter> {
     let operator = fields.get("operator");
@@ -154,7 +163,7 @@ fn read_comparison(
         (relation, Some(values)) if kind.is_text() => {
             (Part::Value, read_texts(values, relation, kind, report)?)
         }
-        (relation, Some(values)) => (Part::Value, integer::read(values, relation, kind, report)?),
+        (relation, Some(values)) => (Part::Value, integer::read(values, relation, kind, lists, report)?),
         (_, None) => return None,
     };
     Some(ArgumentFilter { slot, part, negated: comparison.negated, test })
@@ -164,7 +173,7 @@ fn read_comparison(
 fn read_gained(
     fields: &Fields<'_>,
     operator: Field<'_>,
-    context: &Context,
+    context: &Context<'_>,
     report: &mut Report<'_>,
 ) -> Option<ArgumentFilter> {
     read_values(fields, Some(Relation::Gained), report)?;
@@ -258,7 +267,7 @@ fn check_operator(
 /// The argument that a filter's `index`, or the only number in its `args`, means: its slot and type.
 fn find_argument(
     fields: &Fields<'_>,
-    context: &Context,
+    context: &Context<'_>,
     report: &mut Report<'_>,
 ) -> Option<(usize, ArgumentKind)> {
     let field = match (fields.get("index"), fields.get("args")) {
@@ -272,17 +281,25 @@ fn find_argument(
 pub(crate) fn slot_of(
     field: Option<Field<'_>>,
     span: Span,
-    context: &Context,
+    context: &Context<'_>,
     report: &mut Report<'_>,
 ) -> Option<(usize, ArgumentKind)> {
     let index = field.map_or(Some(0), |index| index.integer("a whole number", 0..=u32::MAX, report))?;
     let arguments = context.arguments.as_ref()?;
     let slot = arguments.iter().position(|&(parameter, _)| u32::from(parameter) == index);
+    // Filters of tracepoints may count the entries of `args` as well, as Tetragon reads them.
+    // Filters of tracepoints may count the entries of `args` as well, as Tetragon reads them.
+    let by_position = usize::try_from(index).ok().filter(|&slot| slot < arguments.len());
+    let slot = slot.or(by_position.filter(|_| is_tracepoint(context)));
     if slot.is_none() {
         let message = format!("no entry of `args` reads parameter {index}");
         report.error_with_help(span, message, format!("add `- index: {index}` with its type to `args`"));
     }
     slot.and_then(|slot| Some((slot, arguments.get(slot)?.1)))
+}
+
+fn is_tracepoint(context: &Context<'_>) -> bool {
+    matches!(context.targets.first(), Some(Target::Tracepoint(_) | Target::RawTracepoint(_)))
 }
 
 /// No operator that is supported compares two arguments.

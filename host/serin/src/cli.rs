@@ -222,6 +222,10 @@ pub(crate) enum EventKind {
     ProcessKprobe,
     #[value(name = "process_lsm")]
     ProcessLsm,
+    #[value(name = "process_tracepoint")]
+    ProcessTracepoint,
+    #[value(name = "process_uprobe")]
+    ProcessUprobe,
     #[value(name = "action_result")]
     ActionResult,
     #[value(name = "alert")]
@@ -242,6 +246,8 @@ impl EventsArguments {
             EventKind::ProcessExit => EventType::ProcessExit,
             EventKind::ProcessKprobe => EventType::ProcessKprobe,
             EventKind::ProcessLsm => EventType::ProcessLsm,
+            EventKind::ProcessTracepoint => EventType::ProcessTracepoint,
+            EventKind::ProcessUprobe => EventType::ProcessUprobe,
             EventKind::ActionResult => EventType::ActionResult,
             EventKind::Alert => EventType::Alert,
             EventKind::PluginError => EventType::PluginError,

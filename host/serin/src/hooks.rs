@@ -3,17 +3,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serin_event::Place;
 use serin_event::action::{Action, ActionRequest, Method, Source};
-use serin_policy::{ActionPlan, HookPlan, SocketAction, Target};
+use serin_event::{Place, ProgramPlace};
+use serin_policy::{ActionPlan, HookPlan, SocketAction, Target, Uprobe};
 use serin_process::HookInfo;
 
 /// What events of this hook carry.
 pub(crate) fn info(policy: &Arc<str>, function: &str, plan: &HookPlan) -> HookInfo {
     HookInfo {
-        place: match plan.target {
+        place: match &plan.target {
             Target::Function(_) | Target::Syscall { .. } | Target::CompatSyscall { .. } => Place::Function,
             Target::Lsm(_) => Place::Lsm,
+            Target::Tracepoint(_) | Target::RawTracepoint(_) => Place::Tracepoint,
+            Target::Uprobe(probe) => Place::Program(place(probe).into()),
         },
         function_name: function.into(),
         policy_name: Arc::clone(policy),
@@ -23,6 +25,16 @@ pub(crate) fn info(policy: &Arc<str>, function: &str, plan: &HookPlan) -> HookIn
         return_label: plan.returns.as_ref().map_or("", |returned| &returned.label).into(),
         actions: plan.selectors.iter().map(|selector| names(&selector.actions)).collect(),
     }
+}
+
+fn place(probe: &Uprobe) -> ProgramPlace {
+    let (symbol, offset) = match &probe.place {
+        serin_policy::ProgramPlace::Symbol { .. } => (probe.place.to_string(), 0),
+        serin_policy::ProgramPlace::Offset(number) | serin_policy::ProgramPlace::Address(number) => {
+            (String::new(), *number)
+        }
+    };
+    ProgramPlace { path: probe.path.clone(), symbol, offset }
 }
 
 /// Names of Tetragon's `KprobeAction`.

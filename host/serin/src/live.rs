@@ -18,7 +18,7 @@ use serin_policy::{ActionPlan, Policy, PolicyPlan};
 
 pub(crate) use self::api::Answers;
 use crate::hooks::{self, Canaries};
-use crate::policies::{at_hook, plans};
+use crate::policies::{at_hook, check_here, plans};
 use crate::sensor::classify_again;
 use crate::table::Change;
 
@@ -194,8 +194,9 @@ impl State {
         let (Some(policy), true) = (policies.pop(), policies.is_empty()) else {
             return Err(AgentError::Invalid("there are several policies: add them one by one".into()));
         };
-        let wrong: Vec<_> =
-            policy.check(self.kernel()?.types()).into_iter().map(serin_policy::Error::from).collect();
+        let mut wrong = policy.check(self.kernel()?.types());
+        wrong.extend(check_here(&policy).map_err(|error| invalid(&error))?);
+        let wrong: Vec<_> = wrong.into_iter().map(serin_policy::Error::from).collect();
         if wrong.is_empty() { Ok(policy) } else { Err(invalid(&serin_policy::Errors(wrong))) }
     }
 

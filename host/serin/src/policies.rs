@@ -4,29 +4,69 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Error, Result};
 use serin_btf::Btf;
-use serin_kernel::{AttemptError, Kernel, KernelError, Way};
-use serin_policy::{Errors, HookPlan, Policy, PolicyPlan};
+use serin_kernel::{AttemptError, Kernel, KernelError, Tracefs, TracefsError, Way, find_place};
+use serin_policy::{Diagnostic, Errors, HookPlan, Policy, PolicyPlan};
 
 use crate::cli::KernelArguments;
 use crate::inspect;
 
-/// Reads policies and holds them against a kernel's types.
+/// Reads policies and holds them against the running kernel, its types and the formats of its trace events, and against the
+/// programs that they name.
 ///
 /// # Errors
 /// Everything that is wrong with them.
 pub(crate) fn load(paths: &[PathBuf], btf: &Path) -> Result<Vec<Policy>> {
+    let (policies, mut wrong) = load_for(paths, btf)?;
+    for policy in &policies {
+        wrong.extend(check_here(policy)?);
+    }
+    accept(wrong)?;
+    Ok(policies)
+}
+
+/// Reads policies, and what is wrong with them by a kernel's types.
+fn load_for(paths: &[PathBuf], btf: &Path) -> Result<(Vec<Policy>, Vec<Diagnostic>)> {
     let policies = serin_policy::load(paths)?;
     let btf = Btf::load(btf)?;
-    let wrong: Vec<_> =
-        policies.iter().flat_map(|policy| policy.check(&btf)).map(serin_policy::Error::from).collect();
-    if wrong.is_empty() { Ok(policies) } else { Err(Errors(wrong).into()) }
+    let wrong = policies.iter().flat_map(|policy| policy.check(&btf)).collect();
+    Ok((policies, wrong))
+}
+
+fn accept(wrong: Vec<Diagnostic>) -> Result<()> {
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Errors(wrong.into_iter().map(serin_policy::Error::from).collect()).into())
+}
+
+/// Holds a policy's tracepoints against the formats of the running kernel's trace events, and its uprobes against
+/// programs.
+///
+/// # Errors
+/// If it has tracepoints, and the formats cannot be read.
+pub(crate) fn check_here(policy: &Policy) -> Result<Vec<Diagnostic>, TracefsError> {
+    let mut wrong = policy.check_programs(find_place);
+    if policy.has_tracepoints() {
+        let tracefs = Tracefs::open()?;
+        let format = |subsystem: &str, event: &str| tracefs.format(subsystem, event);
+        wrong.extend(policy.check_formats(format, || tracefs.names())?);
+    }
+    Ok(wrong)
 }
 
 /// `serin policy check`: what is wrong, what is risky, and what the running kernel would make of each hook.
 pub(crate) fn check(paths: &[PathBuf], btf: &Path) -> Result<()> {
-    let policies = load(paths, btf)?;
+    let (policies, mut wrong) = load_for(paths, btf)?;
     // Of other kernels nobody knows what they would do.
     let here = btf == Path::new(serin_btf::KERNEL_BTF);
+    let mut unchecked = None;
+    for policy in policies.iter().filter(|_| here) {
+        match check_here(policy) {
+            Ok(found) => wrong.extend(found),
+            Err(error) => unchecked = Some(error),
+        }
+    }
+    accept(wrong)?;
     let kernel = here.then(|| inspect::open(&KernelArguments::default())).and_then(Result::ok);
     for policy in &policies {
         let PolicyPlan { name, hooks, .. } = policy.plan();
@@ -39,6 +79,9 @@ pub(crate) fn check(paths: &[PathBuf], btf: &Path) -> Result<()> {
     }
     let total = count(policies.len(), "policy", "policies");
     println!("{total} checked against {}", btf.display());
+    if let Some(error) = unchecked {
+        println!("warning: the arguments of tracepoints were not checked: {error}");
+    }
     if here && kernel.is_none() {
         println!("run this as root to see how the hooks would be attached");
     }

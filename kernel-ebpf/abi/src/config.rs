@@ -76,7 +76,7 @@ pub const OVERRIDE_RESULT: u32 = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct ArgumentConfig {
-    /// Position in the function's parameters.
+    /// Position in the function's parameters; bytes from the start of a tracepoint's record.
     pub index: u32,
     /// One of the `KIND_*` numbers of [`crate::record`]: what the record will say it is.
     pub kind: u32,
@@ -86,7 +86,8 @@ pub struct ArgumentConfig {
     pub first_field: u32,
     /// [`READ_FIELDS`]: how many.
     pub field_count: u32,
-    /// [`READ_BUFFER`]: which parameter says how many bytes there are; perhaps with [`SIZE_IS_INT`].
+    /// [`READ_BUFFER`]: which parameter, as `index`, says how many bytes there are; perhaps with [`SIZE_IS_INT`].
+    /// [`READ_ARRAY`]: bytes of the array.
     pub size: u32,
 }
 
@@ -110,9 +111,15 @@ pub const READ_BUFFER: u32 = 7;
 pub const READ_ITERATOR: u32 = 8;
 /// A `struct kiocb *`: [`KIND_FILE`](crate::record::KIND_FILE).
 pub const READ_KIOCB: u32 = 9;
+/// An array of characters in a tracepoint's record: [`KIND_STRING`](crate::record::KIND_STRING).
+pub const READ_ARRAY: u32 = 10;
+/// The same, elsewhere in the record (`__data_loc`): the place in the lower half of 32 bits, the length in the upper.
+pub const READ_LOCATION: u32 = 11;
+/// The same, with the place counted from the end of these 32 bits (`__rel_loc`).
+pub const READ_RELATIVE_LOCATION: u32 = 12;
 
 /// [`ArgumentConfig::size`]: the parameter is a signed integer of 32 bits.
-pub const SIZE_IS_INT: u32 = 1 << 8;
+pub const SIZE_IS_INT: u32 = 1 << 16;
 
 /// One step of reading a structure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -200,6 +200,9 @@ pub const KIND_NET_DEVICE: u32 = 48;
 /// Bytes, behind a word that says how many there were; at most [`MAX_BYTES`](crate::MAX_BYTES) of them are here.
 pub const KIND_BYTES: u32 = 49;
 
+/// Number of a system call, with bit 31 if it is one of 32-bit programs; eight bytes.
+pub const KIND_SYSCALL: u32 = 50;
+
 /// A signed 8-bit integer; eight bytes, sign-extended.
 pub const KIND_INT8: u32 = 60;
 /// A signed 16-bit integer; eight bytes, sign-extended.

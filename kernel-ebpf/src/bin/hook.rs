@@ -4,14 +4,17 @@
 
 use aya_ebpf::EbpfContext;
 use aya_ebpf::helpers::generated::{bpf_get_func_ret, bpf_override_return};
-use aya_ebpf::macros::{btf_tracepoint, fentry, fexit, kprobe, kretprobe, lsm};
+use aya_ebpf::macros::{
+    btf_tracepoint, fentry, fexit, kprobe, kretprobe, lsm, raw_tracepoint, tracepoint, uprobe, uretprobe,
+};
 use aya_ebpf::programs::{
-    BtfTracePointContext, FEntryContext, FExitContext, LsmContext, ProbeContext, RetProbeContext,
+    BtfTracePointContext, FEntryContext, FExitContext, LsmContext, ProbeContext, RawTracePointContext,
+    RetProbeContext, TracePointContext,
 };
 use serin_ebpf::arguments::Registers;
 use serin_ebpf::hook;
 use serin_ebpf::maps::{SYSCALL_RETURNS, SYSCALLS};
-use serin_ebpf::memory::trusted;
+use serin_ebpf::memory::{pointer, trusted};
 use serin_ebpf::offset;
 
 /// Arguments of programs whose context is an array of them.
@@ -22,7 +25,8 @@ impl<C: EbpfContext> Registers for Array<C> {
     fn argument(&self, index: u32) -> u64 {
         let arguments = self.0.as_ptr().cast::<u64>();
         // The verifier wants each access to the context at an offset of its own.
-        // SAFETY: the verifier checks that the function has this argument.
+        // SAFETY: the verifier checks that the function has this argument; of a raw tracepoint, the kernel does when
+        // the program is attached.
         unsafe {
             match index {
                 0 => arguments.read_volatile(),
@@ -59,6 +63,21 @@ impl Registers for Probe {
             _ => None,
         }
         .unwrap_or(0)
+    }
+}
+
+/// The record of a tracepoint.
+struct Record(TracePointContext);
+
+impl Registers for Record {
+    #[inline(always)]
+    fn argument(&self, offset: u32) -> u64 {
+        pointer(self.address(offset))
+    }
+
+    #[inline(always)]
+    fn address(&self, offset: u32) -> u64 {
+        self.0.as_ptr() as u64 + u64::from(offset)
     }
 }
 
@@ -123,6 +142,32 @@ fn hook_sys_exit(ctx: BtfTracePointContext) -> i32 {
         // SAFETY: the array holds only programs of this type; an empty slot falls through.
         unsafe { SYSCALL_RETURNS.tail_call(&ctx, hook.next_return) };
     }
+    0
+}
+
+/// Functions of programs are called as the kernel's are.
+#[uprobe]
+fn hook_uprobe(ctx: ProbeContext) -> u32 {
+    hook::run(&Probe(ctx), hook::this_hook().hook);
+    0
+}
+
+#[uretprobe]
+fn hook_uretprobe(ctx: RetProbeContext) -> u32 {
+    hook::run_return(hook::this_hook().hook, ctx.ret());
+    0
+}
+
+#[tracepoint]
+fn hook_tracepoint(ctx: TracePointContext) -> u32 {
+    hook::run(&Record(ctx), hook::this_hook().hook);
+    0
+}
+
+/// To the verifier its arguments are mere numbers.
+#[raw_tracepoint(tracepoint = "serin")]
+fn hook_raw_tracepoint(ctx: RawTracePointContext) -> i32 {
+    hook::run(&Array(ctx), hook::this_hook().hook);
     0
 }
 

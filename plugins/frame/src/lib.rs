@@ -54,13 +54,17 @@ pub enum Kind {
     Alert,
     /// A plugin failed.
     PluginError,
+    /// A policy's hook matched at a tracepoint.
+    ProcessTracepoint,
+    /// A policy's hook matched in a program or library.
+    ProcessUprobe,
     /// A kind that this schema does not know.
     Unknown,
 }
 
 impl Kind {
     /// Every kind that this schema knows.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::ProcessExec,
         Self::ProcessExit,
         Self::ProcessKprobe,
@@ -69,10 +73,13 @@ impl Kind {
         Self::ProcessLsm,
         Self::Alert,
         Self::PluginError,
+        Self::ProcessTracepoint,
+        Self::ProcessUprobe,
     ];
 
     /// The kinds of events that policies' hooks make; all of them have [`EventView::kprobe`].
-    pub const HOOKS: [Self; 2] = [Self::ProcessKprobe, Self::ProcessLsm];
+    pub const HOOKS: [Self; 4] =
+        [Self::ProcessKprobe, Self::ProcessLsm, Self::ProcessTracepoint, Self::ProcessUprobe];
 
     /// The key of the event in the JSON output, e.g. `process_exec`.
     pub fn name(self) -> &'static str {
@@ -85,6 +92,8 @@ impl Kind {
             Self::ProcessLsm => "process_lsm",
             Self::Alert => "alert",
             Self::PluginError => "plugin_error",
+            Self::ProcessTracepoint => "process_tracepoint",
+            Self::ProcessUprobe => "process_uprobe",
             Self::Unknown => "unknown",
         }
     }
@@ -106,6 +115,8 @@ impl Kind {
             Self::ProcessLsm => 6,
             Self::Alert => 7,
             Self::PluginError => 8,
+            Self::ProcessTracepoint => 9,
+            Self::ProcessUprobe => 10,
         }
     }
 
@@ -120,6 +131,8 @@ impl Kind {
             6 => Self::ProcessLsm,
             7 => Self::Alert,
             8 => Self::PluginError,
+            9 => Self::ProcessTracepoint,
+            10 => Self::ProcessUprobe,
             _ => Self::Unknown,
         }
     }

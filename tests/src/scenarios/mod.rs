@@ -28,6 +28,8 @@ mod settings;
 mod sinks;
 mod structures;
 mod tetra;
+mod tracepoints;
+mod uprobes;
 mod writes;
 
 use anyhow::Result;
@@ -62,6 +64,8 @@ pub(crate) fn all() -> Vec<Scenario> {
         returns::scenarios(),
         lists::scenarios(),
         sections::scenarios(),
+        tracepoints::scenarios(),
+        uprobes::scenarios(),
         enforcement::scenarios(),
         files::scenarios(),
         writes::scenarios(),

@@ -310,7 +310,7 @@ pub struct KprobeArgument {
     pub label: ::prost::alloc::string::String,
     #[prost(
         oneof = "kprobe_argument::Arg",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 30, 31, 32, 33"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33"
     )]
     pub arg: ::core::option::Option<kprobe_argument::Arg>,
 }
@@ -369,6 +369,8 @@ pub mod kprobe_argument {
         NetDevArg(super::KprobeNetDev),
         #[prost(enumeration = "super::BpfCmd", tag = "28")]
         BpfCmdArg(i32),
+        #[prost(message, tag = "29")]
+        SyscallId(super::SyscallId),
         #[prost(message, tag = "30")]
         SockaddrArg(super::KprobeSockaddr),
         #[prost(message, tag = "31")]
@@ -378,6 +380,14 @@ pub mod kprobe_argument {
         #[prost(message, tag = "33")]
         SockaddrunArg(super::KprobeSockaddrUn),
     }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SyscallId {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    /// `x64`, or `i386` for one of 32-bit programs.
+    #[prost(string, tag = "2")]
+    pub abi: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct KprobeTruncatedBytes {
@@ -1050,6 +1060,58 @@ pub struct ProcessLsm {
     #[prost(string, repeated, tag = "9")]
     pub tags: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ProcessTracepoint {
+    #[prost(message, optional, tag = "1")]
+    pub process: ::core::option::Option<Process>,
+    #[prost(message, optional, tag = "2")]
+    pub parent: ::core::option::Option<Process>,
+    /// Subsystem of the tracepoint.
+    #[prost(string, tag = "4")]
+    pub subsys: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub event: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "6")]
+    pub args: ::prost::alloc::vec::Vec<KprobeArgument>,
+    #[prost(string, tag = "7")]
+    pub policy_name: ::prost::alloc::string::String,
+    /// The last of the actions.
+    #[prost(enumeration = "KprobeAction", tag = "8")]
+    pub action: i32,
+    #[prost(string, tag = "9")]
+    pub message: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "10")]
+    pub tags: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ProcessUprobe {
+    #[prost(message, optional, tag = "1")]
+    pub process: ::core::option::Option<Process>,
+    #[prost(message, optional, tag = "2")]
+    pub parent: ::core::option::Option<Process>,
+    /// The program or library.
+    #[prost(string, tag = "3")]
+    pub path: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub symbol: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub policy_name: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub message: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "7")]
+    pub args: ::prost::alloc::vec::Vec<KprobeArgument>,
+    #[prost(string, repeated, tag = "8")]
+    pub tags: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Where in the file, if the policy names no symbol.
+    #[prost(uint64, tag = "10")]
+    pub offset: u64,
+    /// The last of the actions.
+    #[prost(enumeration = "KprobeAction", tag = "12")]
+    pub action: i32,
+    /// What the function returned, if the policy asks for that. serin's own.
+    #[prost(message, optional, tag = "1000")]
+    pub r#return: ::core::option::Option<KprobeArgument>,
+}
 /// An alert as an event of its own. serin's own kind, but it is made of Tetragon's.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Finding {
@@ -1090,7 +1152,7 @@ pub struct GetEventsResponse {
     pub serin: ::core::option::Option<Additions>,
     #[prost(
         oneof = "get_events_response::Event",
-        tags = "1, 5, 9, 28, 50001, 50002, 50003, 50004"
+        tags = "1, 5, 9, 10, 12, 28, 50001, 50002, 50003, 50004"
     )]
     pub event: ::core::option::Option<get_events_response::Event>,
 }
@@ -1104,6 +1166,10 @@ pub mod get_events_response {
         ProcessExit(super::ProcessExit),
         #[prost(message, tag = "9")]
         ProcessKprobe(super::ProcessKprobe),
+        #[prost(message, tag = "10")]
+        ProcessTracepoint(super::ProcessTracepoint),
+        #[prost(message, tag = "12")]
+        ProcessUprobe(super::ProcessUprobe),
         #[prost(message, tag = "28")]
         ProcessLsm(super::ProcessLsm),
         #[prost(message, tag = "50001")]

@@ -1,13 +1,27 @@
-//! Hooks in JSON: Tetragon's `ProcessKprobe` and `KprobeArgument`.
+//! Hooks in JSON: Tetragon's `ProcessKprobe`, the messages like it, and `KprobeArgument`.
 
 use super::encode::{Object, string};
 use crate::argument::{Argument, File, FileRole};
-use crate::event::Hook;
+use crate::event::{Hook, Place};
 use crate::structure::{Fields, Value};
 
 /// Appends the fields of a hook to an object that has its process already.
 pub(super) fn hook(hook: &Hook, object: &mut Object<'_>) {
-    object.text("function_name", &hook.function_name);
+    match &hook.place {
+        Place::Function | Place::Lsm => object.text("function_name", &hook.function_name),
+        Place::Tracepoint => {
+            let (subsystem, event) = hook.tracepoint();
+            object.text("subsys", subsystem);
+            object.text("event", event);
+        }
+        Place::Program(place) => {
+            object.text("path", &place.path);
+            object.text("symbol", &place.symbol);
+            if place.offset != 0 {
+                object.long("offset", place.offset);
+            }
+        }
+    }
     object.array("args", &hook.arguments, |(value, label), out| argument(value, label, out));
     if let Some((value, label)) = &hook.returned {
         argument(value, label, object.key("return"));

@@ -17,7 +17,9 @@ use self::fields::Fields;
 pub use self::fields::ReadError;
 use crate::action::{Action, ActionRequest, ActionResult, Method, Outcome, Source};
 use crate::argument::{Argument, File, FileRole};
-use crate::event::{Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, Severity};
+use crate::event::{
+    Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, ProgramPlace, Severity,
+};
 use crate::process::{Flags, Process};
 
 /// Reads one line.
@@ -66,6 +68,11 @@ fn kind(name: &str, body: &mut Fields) -> Result<Option<EventKind>, ReadError> {
         "process_exit" => exit(body)?,
         "process_kprobe" => EventKind::Kprobe(hook(body, Place::Function)?),
         "process_lsm" => EventKind::Kprobe(hook(body, Place::Lsm)?),
+        "process_tracepoint" => EventKind::Kprobe(hook(body, Place::Tracepoint)?),
+        "process_uprobe" => {
+            let place = program_place(body)?;
+            EventKind::Kprobe(hook(body, Place::Program(place.into()))?)
+        }
         "loss" => EventKind::Loss { cpu: body.integer("cpu")?, count: body.integer("count")? },
         "action_result" => EventKind::ActionResult(action_result(body)?),
         "alert" => EventKind::Alert(Box::new(finding(body)?)),
@@ -169,15 +176,29 @@ fn exit(body: &mut Fields) -> Result<EventKind, ReadError> {
     Ok(EventKind::Exit { status, signal })
 }
 
+fn program_place(body: &mut Fields) -> Result<ProgramPlace, ReadError> {
+    Ok(ProgramPlace {
+        path: body.text("path")?,
+        symbol: body.text("symbol")?,
+        offset: body.integer("offset")?,
+    })
+}
+
 fn hook(body: &mut Fields, place: Place) -> Result<Hook, ReadError> {
     let arguments = body.list("args")?.into_iter().map(argument).collect::<Result<_, _>>()?;
     let returned = body.object("return")?.map(argument).transpose()?;
     let action = body.text("action")?;
     let actions = if action.is_empty() { Vec::new() } else { vec![known_action(body, &action)?] };
     let tags = body.take("tags");
+    let function_name = match &place {
+        Place::Function | Place::Lsm => body.text("function_name")?,
+        Place::Tracepoint => format!("{}/{}", body.text("subsys")?, body.text("event")?),
+        Place::Program(place) if place.symbol.is_empty() => format!("{}:{:#x}", place.path, place.offset),
+        Place::Program(place) => format!("{}:{}", place.path, place.symbol),
+    };
     Ok(Hook {
         place,
-        function_name: body.text("function_name")?.into(),
+        function_name: function_name.into(),
         policy_name: body.text("policy_name")?.into(),
         message: body.text("message")?.into(),
         tags: body.texts("tags", tags)?.into(),
@@ -213,7 +234,7 @@ fn known_action(fields: &Fields, name: &str) -> Result<&'static str, ReadError> 
 }
 
 /// Bytes, structures of the kernel's, and numbers told in words: what is in a line is not all that there was.
-const NOT_READ_BACK: [&str; 20] = [
+const NOT_READ_BACK: [&str; 21] = [
     "bytes_arg",
     "truncated_bytes_arg",
     "sock_arg",
@@ -234,6 +255,7 @@ const NOT_READ_BACK: [&str; 20] = [
     "cap_inheritable_arg",
     "cap_permitted_arg",
     "cap_effective_arg",
+    "syscall_id",
 ];
 
 fn argument(mut fields: Fields) -> Result<(Argument, Arc<str>), ReadError> {

@@ -31,9 +31,11 @@ pub(super) fn of(kind: &EventKind) -> &'static str {
     match kind {
         EventKind::Exec => "🚀 process",
         EventKind::Exit { .. } => "💥 exit   ",
-        EventKind::Kprobe(hook) => match hook.place {
+        EventKind::Kprobe(hook) => match &hook.place {
             Place::Function => function(&hook.function_name),
             Place::Lsm => "🔒 LSM    ",
+            Place::Tracepoint => "⁉️ tracept",
+            Place::Program(_) => "🪝 uprobe ",
         },
         EventKind::Loss { .. } => "🕳️ loss   ",
         EventKind::ActionResult(_) => "🐤 canary ",

@@ -1,0 +1,112 @@
+//! Programs and libraries: where in their files the code is that uprobes are put on.
+
+use std::fs::File;
+use std::path::Path;
+
+use object::read::ReadCache;
+use object::{Object as _, ObjectSegment as _, ObjectSymbol as _, SegmentFlags, SymbolKind};
+use serin_policy::{PlaceError, ProgramPlace};
+
+/// The offset in an executable's file of a place in its code, by which the kernel knows uprobes.
+///
+/// # Errors
+/// If the file is no executable, or has no such place.
+pub fn find_place(path: &Path, place: &ProgramPlace) -> Result<u64, PlaceError> {
+    let unusable = |error: &dyn std::fmt::Display| PlaceError::Program(error.to_string());
+    let file = File::open(path).map_err(|error| unusable(&error))?;
+    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return Err(PlaceError::Program("not a file".into()));
+    }
+    let cache = ReadCache::new(file);
+    let object = object::File::parse(&cache).map_err(|_| PlaceError::Program("not an ELF file".into()))?;
+    let found = match place {
+        ProgramPlace::Symbol { name, offset } => {
+            address_of(&object, name).and_then(|address| to_offset(&object, address.checked_add(*offset)?))
+        }
+        ProgramPlace::Address(address) => to_offset(&object, *address),
+        ProgramPlace::Offset(offset) => has_code_at(&object, *offset).then_some(*offset),
+    };
+    found.ok_or_else(|| PlaceError::NotThere(functions(&object).map(|(name, _)| name.into()).collect()))
+}
+
+/// An executable that is read as far as it is looked at.
+type Executable<'f> = object::File<'f, &'f ReadCache<File>>;
+
+/// The functions that the file defines: those of its own, then those that others can call. Some that are written in
+/// assembler do not say that they are functions.
+fn functions<'f>(object: &Executable<'f>) -> impl Iterator<Item = (&'f str, u64)> {
+    let symbols = object.symbols().chain(object.dynamic_symbols());
+    let is_code = |kind| matches!(kind, SymbolKind::Text | SymbolKind::Unknown);
+    let defined = symbols.filter(move |symbol| symbol.is_definition() && is_code(symbol.kind()));
+    defined.filter_map(|symbol| Some((symbol.name().ok()?, symbol.address())))
+}
+
+fn address_of(object: &Executable<'_>, name: &str) -> Option<u64> {
+    functions(object).find(|(known, _)| *known == name).map(|(_, address)| address)
+}
+
+/// Address, offset in the file and size of each part of the file that is loaded as code.
+fn code(object: &Executable<'_>) -> impl Iterator<Item = (u64, u64, u64)> {
+    let is_code = |flags| matches!(flags, SegmentFlags::Elf { p_flags } if p_flags & object::elf::PF_X != 0);
+    let segments = object.segments().filter(move |segment| is_code(segment.flags()));
+    segments.map(|segment| (segment.address(), segment.file_range().0, segment.file_range().1))
+}
+
+fn to_offset(object: &Executable<'_>, address: u64) -> Option<u64> {
+    let within =
+        |(start, offset, size)| address.checked_sub(start).filter(|at| *at < size)?.checked_add(offset);
+    code(object).find_map(within)
+}
+
+fn has_code_at(object: &Executable<'_>, offset: u64) -> bool {
+    code(object).any(|(_, start, size)| offset.checked_sub(start).is_some_and(|at| at < size))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn find(place: ProgramPlace) -> Result<u64, PlaceError> {
+        find_place(&std::env::current_exe().unwrap(), &place)
+    }
+
+    #[test]
+    fn symbols_addresses_and_offsets_mean_the_same_place() {
+        let main = |offset| ProgramPlace::Symbol { name: "main".into(), offset };
+        let offset = find(main(0)).unwrap();
+        assert_eq!(find(main(4)).unwrap(), offset + 4);
+        assert_eq!(find(ProgramPlace::Offset(offset)).unwrap(), offset);
+        let file = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        let object = object::File::parse(&*file).unwrap();
+        let symbol = object.symbols().find(|symbol| symbol.name() == Ok("main")).unwrap();
+        assert_eq!(find(ProgramPlace::Address(symbol.address())).unwrap(), offset);
+    }
+
+    #[test]
+    fn what_is_not_there_is_told() {
+        let symbol = ProgramPlace::Symbol { name: "no_such_function".into(), offset: 0 };
+        let Err(PlaceError::NotThere(functions)) = find(symbol) else { panic!("it is there") };
+        assert!(functions.iter().any(|name| name == "main"));
+        // The header of the file is no code.
+        for place in
+            [ProgramPlace::Offset(0), ProgramPlace::Offset(u64::MAX), ProgramPlace::Address(u64::MAX)]
+        {
+            assert!(matches!(find(place), Err(PlaceError::NotThere(_))));
+        }
+    }
+
+    #[test]
+    fn what_is_no_program_is_told() {
+        for (path, expected) in
+            [("/no/such", "No such file"), ("/", "not a file"), ("/etc/passwd", "not an ELF file")]
+        {
+            let place = ProgramPlace::Offset(0);
+            let Err(PlaceError::Program(reason)) = find_place(Path::new(path), &place) else {
+                panic!("{path}")
+            };
+            assert!(reason.contains(expected), "{path}: {reason}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The kernel's trace events, as tracefs shows them.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serin_btf::Format;
+
+/// Where tracefs is mounted: by itself, or as debugfs does it.
+const MOUNTS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
+
+/// Why trace events cannot be looked up.
+#[derive(Debug, thiserror::Error)]
+pub enum TracefsError {
+    /// It is not there, and cannot be mounted.
+    #[error(
+        "tracepoints need tracefs, which is not mounted and cannot be: {0}; mount it with \
+         `mount -t tracefs tracefs /sys/kernel/tracing`, or write `raw: true`, which does without"
+    )]
+    Mount(#[source] io::Error),
+    /// It cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A format is not like those that the kernel's documentation describes.
+    #[error("{}: not the format of a trace event", .0.display())]
+    Malformed(PathBuf),
+}
+
+/// tracefs, mounted.
+///
+/// <https://docs.kernel.org/trace/events.html>
+#[derive(Debug)]
+pub struct Tracefs {
+    events: PathBuf,
+}
+
+impl Tracefs {
+    /// Finds tracefs, and mounts it if it is nowhere: as it is not to be found by programs before.
+    ///
+    /// # Errors
+    /// If it is not there and this process may not mount it.
+    pub fn open() -> Result<Self, TracefsError> {
+        let found = || MOUNTS.iter().map(|mount| Path::new(mount).join("events")).find(|path| path.is_dir());
+        if let Some(events) = found() {
+            return Ok(Tracefs { events });
+        }
+        mount().map_err(TracefsError::Mount)?;
+        found()
+            .map(|events| Tracefs { events })
+            .ok_or_else(|| TracefsError::Mount(io::Error::other("the kernel is built without trace events")))
+    }
+
+    /// The format of an event's record; `None` if this kernel has no such event.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn format(&self, subsystem: &str, event: &str) -> Result<Option<Format>, TracefsError> {
+        let path = self.events.join(subsystem).join(event).join("format");
+        match fs::read_to_string(&path) {
+            Ok(text) => Format::parse(&text).map(Some).ok_or(TracefsError::Malformed(path)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(TracefsError::Read { path, source }),
+        }
+    }
+
+    /// All events as `subsystem/event`; none if the directory cannot be read.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let names = |path: &Path| -> Vec<String> {
+            let entries = fs::read_dir(path).into_iter().flatten().flatten();
+            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+        };
+        let events = |subsystem: String| {
+            let events = names(&self.events.join(&subsystem)).into_iter();
+            events.map(move |event| format!("{subsystem}/{event}"))
+        };
+        names(&self.events).into_iter().flat_map(events).collect()
+    }
+}
+
+#[allow(
+    unsafe_code,
+    reason = "mount has no safe form among the features of rustix that the workspace builds"
+)]
+fn mount() -> io::Result<()> {
+    // SAFETY: all strings are NUL-terminated and live as long as the call.
+    let result = unsafe {
+        libc::mount(
+            c"tracefs".as_ptr(),
+            c"/sys/kernel/tracing".as_ptr(),
+            c"tracefs".as_ptr(),
+            libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC,
+            std::ptr::null(),
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

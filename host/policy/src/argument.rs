@@ -1,0 +1,152 @@
+//! Reads `args`: what of a hook is read.
+
+use crate::fields::{Field, Fields, is_default};
+use crate::report::Report;
+use crate::schema::{ARGUMENT, Section, TYPES};
+use crate::source::Span;
+use crate::{ArgumentKind, ArgumentPlan, MAX_ARGUMENT_INDEX, MAX_FIELD_INDEX, Target};
+
+/// Where the parts of an argument stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ArgumentPlaces {
+    pub(crate) index: Span,
+    pub(crate) kind: Span,
+}
+
+/// What arguments are counted from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Parameters,
+    /// Those of a raw tracepoint.
+    Tracepoint,
+    /// Fields of a tracepoint's record.
+    Record,
+    /// Parameters of a program's function.
+    Program,
+}
+
+impl Origin {
+    /// `target` is missing if it was refused.
+    fn of(section: &Section, target: Option<&Target>) -> Self {
+        match target {
+            Some(Target::RawTracepoint(_)) => Origin::Tracepoint,
+            _ if section.name == "tracepoints" => Origin::Record,
+            _ if section.name == "uprobes" => Origin::Program,
+            _ => Origin::Parameters,
+        }
+    }
+
+    fn last(self) -> u8 {
+        if self == Origin::Record { MAX_FIELD_INDEX } else { MAX_ARGUMENT_INDEX }
+    }
+}
+
+/// Reads the arguments of a hook.
+pub(crate) fn read_all(
+    args: Field<'_>,
+    section: &Section,
+    target: Option<&Target>,
+    report: &mut Report<'_>,
+) -> Option<Vec<(ArgumentPlan, ArgumentPlaces)>> {
+    let origin = Origin::of(section, target);
+    let mut arguments: Vec<(ArgumentPlan, ArgumentPlaces)> = vec![];
+    let mut complete = true;
+    for item in args.items(report)? {
+        let (plan, places) = match read(item, origin, report) {
+            Some(Some(read)) => read,
+            Some(None) => continue,
+            None => {
+                complete = false;
+                continue;
+            }
+        };
+        if let Some((_, first)) = arguments.iter().find(|(other, _)| other.index == plan.index) {
+            let message =
+                format!("parameter {} is read twice, first on line {}", plan.index, first.index.line);
+            report.error_with_help(places.index, message, "keep one of them");
+            complete = false;
+        }
+        arguments.push((plan, places));
+    }
+    complete.then_some(arguments)
+}
+
+/// Reads an argument; `Some(None)` for one of type `nop`, which only holds a place.
+fn read(
+    item: Field<'_>,
+    origin: Origin,
+    report: &mut Report<'_>,
+) -> Option<Option<(ArgumentPlan, ArgumentPlaces)>> {
+    let fields = Fields::read(item.node, &ARGUMENT, report)?;
+    let index_field = fields.require("index", report);
+    let index = index_field.and_then(|index| index.integer("a whole number", 0..=origin.last(), report));
+    let kind_field = fields.require("type", report);
+    let kind = kind_field.and_then(|kind| kind.word(&TYPES, report));
+    let label = fields.get("label").map_or(Some(""), |label| label.optional_string(report));
+    let places = ArgumentPlaces { index: index_field?.span(), kind: kind_field?.span() };
+    let (index, label) = (index?, label?.into());
+    let Some(kind) = kind? else { return Some(None) };
+    check_origin(kind, origin, places.kind, report)?;
+    let kind = read_size(&fields, kind, origin, places.kind, report)?;
+    Some(Some((ArgumentPlan { index, kind, label }, places)))
+}
+
+/// Refuses types that what is hooked does not have.
+fn check_origin(kind: ArgumentKind, origin: Origin, span: Span, report: &mut Report<'_>) -> Option<()> {
+    let (message, help) = match (kind, origin) {
+        (ArgumentKind::DataLocation, Origin::Parameters | Origin::Tracepoint | Origin::Program) => {
+            ("`data_loc` is a type of fields in records of tracepoints", "write `string`")
+        }
+        (ArgumentKind::Syscall, Origin::Parameters | Origin::Program) => {
+            ("`syscall64` is a type of what tracepoints tell of system calls", "write `uint64`")
+        }
+        (kind, Origin::Program) if !is_of_programs(kind) => (
+            "this type is one of the kernel's, which programs do not have",
+            "write `string`, `char_buf` or an integer",
+        ),
+        _ => return Some(()),
+    };
+    report.error_with_help(span, message, help);
+    None
+}
+
+/// Whether programs pass it to their functions.
+fn is_of_programs(kind: ArgumentKind) -> bool {
+    let is_number = kind.is_integer() && !kind.is_capability_set();
+    is_number || matches!(kind, ArgumentKind::String | ArgumentKind::Bytes { .. } | ArgumentKind::Descriptor)
+}
+
+/// Completes the type of bytes by the parameter that has their number, which the file counts from 1.
+fn read_size(
+    fields: &Fields<'_>,
+    kind: ArgumentKind,
+    origin: Origin,
+    span: Span,
+    report: &mut Report<'_>,
+) -> Option<ArgumentKind> {
+    let size = fields.get("sizeArgIndex").filter(|size| !is_default(size.node));
+    match (kind, size) {
+        (ArgumentKind::Bytes { .. }, Some(size)) => {
+            let number = size.integer("a whole number", 1..=origin.last() + 1, report)?;
+            Some(ArgumentKind::Bytes { size: number - 1 })
+        }
+        (ArgumentKind::Bytes { .. }, None) => {
+            let help = "add `sizeArgIndex: …`, the number of that parameter, counted from 1";
+            report.error_with_help(
+                span,
+                "`char_buf` needs a parameter that says how many bytes there are",
+                help,
+            );
+            None
+        }
+        (kind, None) => Some(kind),
+        (_, Some(size)) => {
+            report.error_with_help(
+                size.span(),
+                "`sizeArgIndex` belongs to the type `char_buf`",
+                "leave it out",
+            );
+            None
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Reads where an entry of `spec.uprobes` hooks.
+
+use std::path::Path;
+
+use crate::diagnostic::quote;
+use crate::fields::{Field, Fields};
+use crate::report::Report;
+use crate::scalar::parse_integer;
+use crate::selector::read_each;
+use crate::source::Span;
+use crate::{ProgramPlace, Target, Uprobe};
+
+/// Longest path, in bytes: `PATH_MAX` without its NUL.
+const MAX_PATH: usize = 4095;
+
+/// Longest symbol, in bytes.
+const MAX_SYMBOL: usize = 4095;
+
+/// The ways to say where in the program to hook, of which an entry has one.
+const WAYS: [&str; 3] = ["symbols", "offsets", "addrs"];
+
+/// The places that an entry names, each with where it stands.
+pub(crate) fn read(
+    path: Field<'_>,
+    fields: &Fields<'_>,
+    report: &mut Report<'_>,
+) -> Option<Vec<(Target, Span)>> {
+    let path = read_path(path, report);
+    let ways: Vec<_> = WAYS.into_iter().filter_map(|way| fields.get(way)).collect();
+    let [way] = ways.as_slice() else {
+        let message = "an entry of `spec.uprobes` must have one of `symbols`, `offsets` and `addrs`";
+        let span = ways.last().map_or(fields.span(), |way| way.span());
+        report.error_with_help(span, message, "write `symbols: [\"…\"]` to hook a function by its name");
+        return None;
+    };
+    let places = read_each(*way, report, |item, report| {
+        let place = if way.name == "symbols" { read_symbol(item, report) } else { read_number(item, report) };
+        Some((place?, item.span()))
+    })?;
+    let path = path?;
+    let target = |(place, span)| (Target::Uprobe(Uprobe { path: path.into(), place }), span);
+    Some(places.into_iter().map(target).collect())
+}
+
+fn read_path<'n>(field: Field<'n>, report: &mut Report<'_>) -> Option<&'n str> {
+    let path = field.string(report)?;
+    if !Path::new(path).is_absolute() || path.contains('\0') || path.len() > MAX_PATH {
+        let message = format!("{} is not an absolute path", quote(path));
+        report.error_with_help(field.span(), message, "write the path of a program or library: `/bin/bash`");
+        return None;
+    }
+    Some(path)
+}
+
+/// A symbol, perhaps with how many bytes behind it: `main`, `main+0x10`.
+fn read_symbol(item: Field<'_>, report: &mut Report<'_>) -> Option<ProgramPlace> {
+    let text = item.string(report)?;
+    let (name, offset) = match text.split_once('+') {
+        Some((name, offset)) => (name, parse_integer(offset).and_then(|offset| u64::try_from(offset).ok())),
+        None => (text, Some(0)),
+    };
+    match offset.filter(|_| !name.is_empty() && name.len() <= MAX_SYMBOL) {
+        Some(offset) => Some(ProgramPlace::Symbol { name: name.into(), offset }),
+        None => {
+            let message = format!("{} is not a symbol", quote(text));
+            report.error_with_help(
+                item.span(),
+                message,
+                "write its name, or `name+0x10` for bytes behind it",
+            );
+            None
+        }
+    }
+}
+
+fn read_number(item: Field<'_>, report: &mut Report<'_>) -> Option<ProgramPlace> {
+    let number = item.integer("a whole number", 0..=u64::MAX, report)?;
+    Some(if item.name == "offsets" { ProgramPlace::Offset(number) } else { ProgramPlace::Address(number) })
+}

@@ -1,0 +1,85 @@
+//! Hooks beside those on functions: tracepoints and places in programs.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::path::Path;
+
+use serin_policy::{
+    ArgumentKind, HookPlan, PlaceError, Policy, ProgramPlace, Target, Test, TraceEvent, Uprobe,
+};
+
+fn policy(spec: &str) -> Policy {
+    let text =
+        format!("apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {{name: p}}\nspec:\n{spec}");
+    Policy::parse(&text, Path::new("p.yaml")).unwrap().remove(0)
+}
+
+fn hooks(spec: &str) -> Vec<HookPlan> {
+    policy(spec).plan().hooks.clone()
+}
+
+#[test]
+fn a_tracepoint_is_read_with_fields_by_their_number() {
+    let hooks = hooks(
+        "  lists:
+  - {name: calls, type: syscalls, values: [sys_dup, __ia32_sys_dup]}
+  tracepoints:
+  - subsystem: raw_syscalls
+    event: sys_enter
+    args: [{index: 4, type: syscall64}]
+    selectors:
+    - matchArgs:
+      - {index: 0, operator: InMap, values: ['list:calls']}
+      - {index: 4, operator: Equal, values: [7, 'list:calls']}
+  - {subsystem: sched, event: sched_switch, raw: true, args: [{index: 2, type: int}]}
+",
+    );
+    let event = |subsystem: &str, name: &str| TraceEvent { subsystem: subsystem.into(), name: name.into() };
+    assert_eq!(hooks[0].target, Target::Tracepoint(event("raw_syscalls", "sys_enter")));
+    assert_eq!((hooks[0].arguments[0].index, hooks[0].arguments[0].kind), (4, ArgumentKind::Syscall));
+    let filters = &hooks[0].selectors[0].arguments;
+    // 41 in the table of 32-bit programs, with the bit that marks those.
+    assert_eq!((filters[0].slot, &filters[0].test), (0, &Test::IntEqual(vec![32, 0x8000_0029])));
+    assert_eq!((filters[1].slot, &filters[1].test), (0, &Test::IntEqual(vec![7, 32, 0x8000_0029])));
+    assert_eq!(hooks[1].target, Target::RawTracepoint(event("sched", "sched_switch")));
+}
+
+#[test]
+fn each_place_in_a_program_is_a_hook() {
+    let hooks = hooks(
+        "  uprobes:
+  - {path: /bin/sh, symbols: [main, main+0x10], message: hi, args: [{index: 5, type: string}]}
+  - {path: /bin/sh, offsets: [0x1000]}
+  - {path: /bin/sh, addrs: [4198400], return: true, returnArg: {index: 0, type: int}}
+",
+    );
+    let places: Vec<_> = hooks
+        .iter()
+        .map(|hook| match &hook.target {
+            Target::Uprobe(Uprobe { path, place }) if path == "/bin/sh" => place.clone(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let main = |offset| ProgramPlace::Symbol { name: "main".into(), offset };
+    assert_eq!(places, [main(0), main(16), ProgramPlace::Offset(4096), ProgramPlace::Address(4_198_400)]);
+    assert!(hooks[1].message == "hi" && hooks[3].returns.is_some());
+    assert_eq!([hooks[0].position, hooks[1].position], [(6, 31), (6, 37)]);
+    let names: Vec<_> = places.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["main", "main+0x10", "0x1000", "0x401000"]);
+}
+
+#[test]
+fn what_a_program_lacks_is_told_with_what_was_meant() {
+    let policy =
+        policy("  uprobes:\n  - {path: /bin/sh, symbols: [mian, main]}\n  - {path: /no, offsets: [1]}\n");
+    let errors = policy.check_programs(|path, place| match place {
+        ProgramPlace::Symbol { name, .. } if name == "main" => Ok(7),
+        ProgramPlace::Symbol { .. } => Err(PlaceError::NotThere(vec!["main".into()])),
+        _ => Err(PlaceError::Program(format!("cannot read {}", path.display()))),
+    });
+    let errors: Vec<_> =
+        errors.iter().map(|error| (error.line, error.column, error.message.as_str())).collect();
+    assert_eq!(
+        errors,
+        [(6, 31, "`/bin/sh` has no function `mian`"), (7, 27, "cannot hook `/no`: cannot read /no")]
+    );
+}
