@@ -13,6 +13,7 @@ mod agent;
 mod aggregate;
 mod certificates;
 pub mod client;
+mod counted;
 mod fields;
 mod filter;
 mod hub;

@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
 use tonic::transport::Server as Transport;
 
 use crate::agent::Agent;
+use crate::counted::{MAX_CONNECTIONS, counted};
 use crate::hub::Hub;
 use crate::incoming::Incoming;
 use crate::listen::{self, Listen, Remote, ServeError};
@@ -152,10 +153,11 @@ impl Listening {
         let mut serving = JoinSet::new();
         let unix = Incoming::new(UnixListenerStream::new(self.unix));
         serving.spawn(transport().serve_with_incoming_shutdown(service(), unix, graceful()));
+        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         for listener in self.tcp {
             let Some(transport) = self.transport.clone() else { break };
-            let tcp = Incoming::new(TcpListenerStream::new(listener));
-            serving.spawn(transport.serve_with_incoming_shutdown(service(), tcp, graceful()));
+            let tcp = counted(TcpListenerStream::new(listener), Arc::clone(&places));
+            serving.spawn(transport.serve_with_incoming_shutdown(service(), Incoming::new(tcp), graceful()));
         }
         tokio::select! {
             () = ended(&mut serving) => {}

@@ -125,6 +125,19 @@ async fn refuses_everybody_else() {
     assert!(answers(served.connect(authority.sign("client")).await).await);
 }
 
+/// As many as there may be, before they have shown anything.
+#[tokio::test]
+async fn connections_are_limited() {
+    let authority = Authority::new();
+    let served = Served::start(authority.sign("server"));
+    let address = served.server.addresses()[0];
+    let silent: Vec<_> = (0..128).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+    let client = || served.connect(authority.sign("client"));
+    assert!(!answers(client().await).await);
+    drop(silent);
+    while !answers(client().await).await {}
+}
+
 #[tokio::test]
 async fn clients_refuse_servers_that_they_do_not_trust() {
     let (authority, stranger) = (Authority::new(), Authority::new());
