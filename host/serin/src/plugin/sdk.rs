@@ -14,8 +14,8 @@ macro_rules! files {
 }
 
 const C: &[(&str, &str)] = files!(
-    "sdk-c": "serin.h", "frame.h", "views.h", "config.h", "config.c", "outcome.h", "outcome.c", "plugin.c", "host.c", "stdio.c",
-    "serin_wit.h", "serin_wit.c"
+    "sdk-c": "serin.h", "frame.h", "views.h", "config.h", "config.c", "outcome.h", "outcome.c", "plugin.c", "host.c",
+    "stdio.c", "serin_wit.h", "serin_wit.c"
 );
 
 const JAVASCRIPT: &[(&str, &str)] = files!(
@@ -27,9 +27,12 @@ const PYTHON: &[(&str, &str)] = files!(
     "serin/log.py", "serin/kv.py"
 );
 
-/// Writes the SDK into `build/sdk` of a plugin's folder; gives that.
+/// Writes the SDK into `build/sdk` of a plugin's folder, in place of the one that is there; gives that.
 pub(crate) fn write(language: Language, folder: &Path) -> Result<PathBuf> {
     let sdk = folder.join("build/sdk");
+    if sdk.exists() {
+        std::fs::remove_dir_all(&sdk).with_context(|| format!("cannot remove {}", sdk.display()))?;
+    }
     for (name, text) in files(language) {
         let file = sdk.join(name);
         let place = file.parent().unwrap_or(&sdk);

@@ -45,10 +45,7 @@ fn check_toolchain() -> Result<()> {
     let missing: Vec<&str> =
         PACKAGES.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(package, _)| *package).collect();
     if !missing.is_empty() {
-        bail!(
-            "what compiles C to WebAssembly is missing: run `apt-get install {}` (Debian, with the packages of apt.llvm.org or its own)",
-            missing.join(" ")
-        );
+        bail!("what compiles C to WebAssembly is missing: run `apt-get install {}`", missing.join(" "));
     }
     Ok(())
 }
