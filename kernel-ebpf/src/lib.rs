@@ -14,6 +14,7 @@ pub mod atomic;
 pub mod binaries;
 pub mod buffers;
 pub mod calls;
+pub mod context;
 pub mod counters;
 pub mod files;
 pub mod follow;

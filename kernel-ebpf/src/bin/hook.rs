@@ -2,7 +2,10 @@
 #![no_std]
 #![no_main]
 
+use core::mem::offset_of;
+
 use aya_ebpf::EbpfContext;
+use aya_ebpf::bindings::pt_regs;
 use aya_ebpf::helpers::generated::{bpf_get_func_ret, bpf_override_return};
 use aya_ebpf::macros::{
     btf_tracepoint, fentry, fexit, kprobe, kretprobe, lsm, raw_tracepoint, tracepoint, uprobe, uretprobe,
@@ -12,7 +15,7 @@ use aya_ebpf::programs::{
     RetProbeContext, TracePointContext,
 };
 use serin_ebpf::arguments::Registers;
-use serin_ebpf::hook;
+use serin_ebpf::{context, hook};
 use serin_ebpf::maps::{SYSCALL_RETURNS, SYSCALLS};
 use serin_ebpf::memory::{pointer, trusted};
 use serin_ebpf::offset;
@@ -23,18 +26,17 @@ struct Array<C>(C);
 impl<C: EbpfContext> Registers for Array<C> {
     #[inline(always)]
     fn argument(&self, index: u32) -> u64 {
-        let arguments = self.0.as_ptr().cast::<u64>();
-        // The verifier wants each access to the context at an offset of its own.
-        // SAFETY: the verifier checks that the function has this argument; of a raw tracepoint, the kernel does when
-        // the program is attached.
+        let context = self.0.as_ptr();
+        // SAFETY: the context is the one this program was called with; the verifier checks that the function has
+        // this argument.
         unsafe {
             match index {
-                0 => arguments.read_volatile(),
-                1 => arguments.add(1).read_volatile(),
-                2 => arguments.add(2).read_volatile(),
-                3 => arguments.add(3).read_volatile(),
-                4 => arguments.add(4).read_volatile(),
-                5 => arguments.add(5).read_volatile(),
+                0 => context::word::<0>(context),
+                1 => context::word::<8>(context),
+                2 => context::word::<16>(context),
+                3 => context::word::<24>(context),
+                4 => context::word::<32>(context),
+                5 => context::word::<40>(context),
                 _ => 0,
             }
         }
@@ -53,16 +55,19 @@ struct Probe(ProbeContext);
 impl Registers for Probe {
     #[inline(always)]
     fn argument(&self, index: u32) -> u64 {
-        match index {
-            0 => self.0.arg(0),
-            1 => self.0.arg(1),
-            2 => self.0.arg(2),
-            3 => self.0.arg(3),
-            4 => self.0.arg(4),
-            5 => self.0.arg(5),
-            _ => None,
+        let context = self.0.as_ptr();
+        // SAFETY: the context is the one this program was called with.
+        unsafe {
+            match index {
+                0 => context::word::<{ offset_of!(pt_regs, rdi) }>(context),
+                1 => context::word::<{ offset_of!(pt_regs, rsi) }>(context),
+                2 => context::word::<{ offset_of!(pt_regs, rdx) }>(context),
+                3 => context::word::<{ offset_of!(pt_regs, rcx) }>(context),
+                4 => context::word::<{ offset_of!(pt_regs, r8) }>(context),
+                5 => context::word::<{ offset_of!(pt_regs, r9) }>(context),
+                _ => 0,
+            }
         }
-        .unwrap_or(0)
     }
 }
 
