@@ -1,0 +1,174 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use serin_abi::config::{
+    ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, BINARY_PARENT, FIELD_TEXT, FieldConfig, Filter, Filters,
+    PID_ANCESTORS, TEST_ADDRESS_RANGE, TEST_BINARY_NOT_IN, TEST_INTEGER_IN, TEST_INTEGER_MASK,
+    TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_NOT_IN, TEST_TEXT_POSTFIX, WORD_SHIFT,
+};
+use serin_abi::network;
+use serin_abi::record::KIND_LONG;
+use serin_abi::{MAX_SELECTORS, MAX_STRING, Number, Range};
+use serin_btf::{BtfError, Field};
+use serin_policy::{
+    ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter,
+    HookPlan, Membership, Part, PidFilter, PolicyPlan, SelectorPlan, Target, Test,
+};
+
+use super::lower;
+use crate::binaries::Binaries;
+
+/// A kernel in which every field has eight bytes, and lies somewhere.
+fn find(structure: &str, path: &str) -> Result<Field, BtfError> {
+    Ok(Field { offset: (structure.len() + path.len()) as u32, size: 8 })
+}
+
+fn argument(index: u8, kind: ArgumentKind) -> ArgumentPlan {
+    ArgumentPlan { index, kind, label: String::new() }
+}
+
+fn plan(selectors: Vec<SelectorPlan>) -> HookPlan {
+    HookPlan {
+        target: Target::Syscall { name: "symlinkat".into(), number: 266 },
+        arguments: vec![argument(2, ArgumentKind::String), argument(1, ArgumentKind::Int)],
+        returns: Some(argument(0, ArgumentKind::Long)),
+        return_action: None,
+        selectors,
+        message: String::new(),
+        tags: Vec::new(),
+        ignore_not_found: false,
+        position: (1, 1),
+    }
+}
+
+#[test]
+fn filters_are_ordered_by_cost_and_values_numbered() {
+    let selector = SelectorPlan {
+        pids: vec![PidFilter {
+            membership: Membership::NotIn,
+            values: vec![0, 1],
+            follow_forks: true,
+            in_namespace: false,
+        }],
+        parent_binaries: vec![BinaryFilter {
+            negated: true,
+            condition: BinaryCondition {
+                comparison: BinaryComparison::Prefix,
+                values: vec!["/bin/a".into(), "/unknown".into()],
+                follow_children: true,
+            },
+        }],
+        binaries: Vec::new(),
+        arguments: vec![
+            ArgumentFilter {
+                slot: 0,
+                part: Part::Value,
+                negated: true,
+                test: Test::Postfix(vec![b"passwd".to_vec(), b"shadow".to_vec()]),
+            },
+            ArgumentFilter { slot: 1, part: Part::Value, negated: false, test: Test::IntEqual(vec![-100]) },
+            ArgumentFilter { slot: 1, part: Part::Value, negated: false, test: Test::IntRanges(vec![3..=4]) },
+            ArgumentFilter { slot: 1, part: Part::Value, negated: true, test: Test::IntMask(1 << 63 | 5) },
+        ],
+        identity: Vec::new(),
+        rate_limit: None,
+        returned: vec![ArgumentFilter {
+            slot: 0,
+            part: Part::Value,
+            negated: false,
+            test: Test::IntEqual(vec![-1]),
+        }],
+        actions: vec![ActionPlan::Override(-13), ActionPlan::Sigkill],
+    };
+    let plan = plan(vec![selector]);
+    let binaries =
+        Binaries::of(&[PolicyPlan { name: "p".into(), monitor: false, hooks: vec![plan.clone()] }]).unwrap();
+    let lowered = lower(&plan, 9, &binaries, None, &find).unwrap();
+    let tests: Vec<u32> = lowered.config.filters[..6].iter().map(|filter| filter.test).collect();
+    let integers = [TEST_INTEGER_IN, TEST_INTEGER_RANGE, TEST_INTEGER_MASK | TEST_NOT];
+    let [equal, range, mask] = integers;
+    let texts = TEST_TEXT_POSTFIX | TEST_NOT;
+    assert_eq!(tests, [TEST_PID_NOT_IN, TEST_BINARY_NOT_IN, equal, range, mask, texts]);
+    assert_eq!(lowered.config.filters[0].slot, PID_ANCESTORS);
+    assert_eq!(lowered.config.filters[1].slot, BINARY_PARENT);
+    let mask = lowered.config.filters[4];
+    assert_eq!((mask.values, mask.count), (5, 1 << 31));
+    assert_eq!(lowered.ranges, [Range { first: 3_u64.into(), last: 4_u64.into() }]);
+    let members: Vec<(u32, u64)> = lowered.members.iter().map(|member| (member.set, member.value)).collect();
+    assert_eq!(members, [(0, 0), (0, 1), (1, -100_i64 as u64), (2, u64::MAX)]);
+    assert_eq!(lowered.config.filters[5], Filter { test: texts, slot: 0, values: 0, count: 2 });
+    assert_eq!(lowered.config.returned.kind, KIND_LONG);
+    assert_eq!(lowered.config.return_filters[0], Filters { first: 6, count: 1 });
+    assert_eq!(lowered.config.filters[6], Filter { test: equal, slot: 0, values: 2, count: 1 });
+    let selector = lowered.config.selectors[0];
+    assert_eq!((selector.filter_count, selector.error), (6, -13));
+    assert_eq!(selector.actions, ACTION_POST | ACTION_OVERRIDE | ACTION_SIGKILL);
+}
+
+#[test]
+fn parts_of_sockets_are_words() {
+    let filter = |part, test| ArgumentFilter { slot: 1, part, negated: true, test };
+    let selector = SelectorPlan {
+        arguments: vec![
+            filter(Part::DAddr, Test::Addresses(vec![1 << 64..=1 << 64 | 5])),
+            filter(Part::State, Test::IntEqual(vec![10])),
+        ],
+        actions: vec![ActionPlan::Post],
+        ..SelectorPlan::default()
+    };
+    let plan = HookPlan {
+        arguments: vec![argument(1, ArgumentKind::Int), argument(0, ArgumentKind::Sock)],
+        ..plan(vec![selector])
+    };
+    let lowered = lower(&plan, 0, &Binaries::default(), None, &find).unwrap();
+    let at = |word: u32| word << WORD_SHIFT | 1;
+    let expected = [
+        Filter { test: TEST_INTEGER_MASK, slot: at(network::HAS_IP), values: 1, count: 0 },
+        Filter { test: TEST_ADDRESS_RANGE | TEST_NOT, slot: at(network::DADDR), values: 0, count: 1 },
+        Filter { test: TEST_INTEGER_IN | TEST_NOT, slot: at(network::STATE), values: 0, count: 1 },
+    ];
+    assert_eq!(lowered.config.filters[..3], expected);
+    let range = Range { first: Number { high: 1, low: 0 }, last: Number { high: 1, low: 5 } };
+    assert_eq!(lowered.ranges, [range]);
+}
+
+#[test]
+fn structures_are_lists_of_fields() {
+    let arguments = [ArgumentKind::BpfMap, ArgumentKind::KernelCap, ArgumentKind::NetDevice];
+    let arguments = (0..).zip(arguments).map(|(index, kind)| argument(index, kind)).collect();
+    let post = SelectorPlan { actions: vec![ActionPlan::Post], ..SelectorPlan::default() };
+    let plan = HookPlan { arguments, ..plan(vec![post]) };
+    let config = lower(&plan, 0, &Binaries::default(), None, &find).unwrap().config;
+    let places: Vec<_> =
+        config.arguments[..3].iter().map(|argument| (argument.first_field, argument.field_count)).collect();
+    assert_eq!(places, [(0, 5), (5, 0), (5, 1)]);
+    assert_eq!(config.fields[0], FieldConfig { offset: 15, size: 8 });
+    assert_eq!(config.fields[4].size, FIELD_TEXT);
+}
+
+#[test]
+fn limits_are_named() {
+    let post = SelectorPlan { actions: vec![ActionPlan::Post], ..SelectorPlan::default() };
+    let cases: [(HookPlan, &str); 3] = [
+        (plan(vec![post.clone(); MAX_SELECTORS + 1]), "33 selectors, where a hook can have at most 32"),
+        (
+            HookPlan { arguments: vec![argument(6, ArgumentKind::Int)], ..plan(vec![post.clone()]) },
+            "6 argument index, where a hook can have at most 5",
+        ),
+        (
+            plan(vec![SelectorPlan {
+                arguments: vec![ArgumentFilter {
+                    slot: 0,
+                    part: Part::Value,
+                    negated: false,
+                    test: Test::Equal(vec![vec![b'a'; MAX_STRING + 1]]),
+                }],
+                ..post
+            }]),
+            "4097 bytes of a value, where a hook can have at most 4096",
+        ),
+    ];
+    for (plan, message) in cases {
+        let error = lower(&plan, 0, &Binaries::default(), None, &find).err();
+        assert_eq!(error.as_deref(), Some(message));
+    }
+}
