@@ -1,0 +1,78 @@
+//! What selectors do.
+
+use crate::RateScope;
+use crate::fields::{Shape, Vocabulary};
+
+pub(crate) const MATCH_ACTIONS: Shape = Shape {
+    path: "spec.kprobes.selectors.matchActions",
+    in_list: true,
+    supported: &[
+        "action",
+        "argError",
+        "argFd",
+        "argFqdn",
+        "argName",
+        "argSig",
+        "argSock",
+        "argUrl",
+        "rateLimit",
+        "rateLimitScope",
+    ],
+    later: &[
+        "argIndex",
+        "argValue",
+        "argRegs",
+        "argNewSymbol",
+        "argNewAddr",
+        "argNewOffset",
+        "kernelStackTrace",
+        "userStackTrace",
+        "imaHash",
+    ],
+};
+
+pub(crate) const RATE_SCOPES: Vocabulary<RateScope> = Vocabulary {
+    what: "a scope of rateLimit",
+    supported: &[
+        ("thread", RateScope::Thread),
+        ("process", RateScope::Process),
+        ("global", RateScope::Global),
+    ],
+    later: &[],
+};
+
+/// What a selector can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ActionName {
+    Post,
+    NoPost,
+    Sigkill,
+    Signal,
+    Override,
+    DnsLookup,
+    GetUrl,
+    FollowFD,
+    UnfollowFD,
+    CopyFD,
+    TrackSock,
+    UntrackSock,
+}
+
+pub(crate) const ACTIONS: Vocabulary<ActionName> = Vocabulary {
+    what: "an action",
+    supported: &[
+        ("Post", ActionName::Post),
+        ("NoPost", ActionName::NoPost),
+        ("Sigkill", ActionName::Sigkill),
+        ("Signal", ActionName::Signal),
+        ("Override", ActionName::Override),
+        ("DnsLookup", ActionName::DnsLookup),
+        ("GetUrl", ActionName::GetUrl),
+        ("FollowFD", ActionName::FollowFD),
+        ("UnfollowFD", ActionName::UnfollowFD),
+        ("CopyFD", ActionName::CopyFD),
+        ("TrackSock", ActionName::TrackSock),
+        ("UntrackSock", ActionName::UntrackSock),
+    ],
+    later: &["NotifyEnforcer", "CleanupEnforcerNotification", "Set"],
+};
