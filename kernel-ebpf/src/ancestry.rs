@@ -3,7 +3,7 @@
 use serin_abi::config::{PID_ANCESTORS, PID_NAMESPACE};
 use serin_abi::{CONTINUE, Member, STOP, repeat};
 
-use crate::hook::MEMBERS;
+use crate::facts::MEMBERS;
 use crate::memory::{number, pointer};
 use crate::{offset, task};
 

@@ -44,7 +44,8 @@ pub fn append_returned<const SIZE: usize>(work: *mut Work, at: u32, slot: *mut S
     unsafe {
         let to = (&raw mut (*work).record).cast::<u8>().add(at as usize);
         to.cast::<Argument>().write_unaligned((*slot).header);
-        let (to, from) = (to.add(size_of::<Argument>()).cast::<u64>(), (&raw const (*slot).buffer).cast::<u64>());
+        let (to, from) =
+            (to.add(size_of::<Argument>()).cast::<u64>(), (&raw const (*slot).buffer).cast::<u64>());
         let mut word = 0;
         while word < SIZE / size_of::<u64>() {
             to.add(word).write_unaligned(from.add(word).read());

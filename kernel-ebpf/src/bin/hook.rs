@@ -15,10 +15,10 @@ use aya_ebpf::programs::{
     RetProbeContext, TracePointContext,
 };
 use serin_ebpf::arguments::Registers;
-use serin_ebpf::{context, hook};
 use serin_ebpf::maps::{SYSCALL_RETURNS, SYSCALLS};
 use serin_ebpf::memory::{pointer, trusted};
 use serin_ebpf::offset;
+use serin_ebpf::{context, hook, returns};
 
 /// Arguments of programs whose context is an array of them.
 struct Array<C>(C);
@@ -125,14 +125,14 @@ fn hook_fexit(ctx: FExitContext) -> i32 {
     let mut value = 0;
     // SAFETY: the context is the one this program was called with, and the value is there to be written.
     if unsafe { bpf_get_func_ret(ctx.as_ptr(), &raw mut value) } == 0 {
-        hook::run_return(hook::this_hook().hook, value);
+        returns::run(hook::this_hook().hook, value);
     }
     0
 }
 
 #[kretprobe]
 fn hook_kretprobe(ctx: RetProbeContext) -> u32 {
-    hook::run_return(hook::this_hook().hook, ctx.ret());
+    returns::run(hook::this_hook().hook, ctx.ret());
     0
 }
 
@@ -142,7 +142,7 @@ fn hook_sys_exit(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the verifier knows the argument as a `struct pt_regs *` and checks the offset.
     let number = unsafe { trusted(ctx.arg(0), offset!(syscall_number)) };
     let Some(hook) = hook::hook_on_syscall(number) else { return 0 };
-    hook::run_return(hook.hook, ctx.arg(1));
+    returns::run(hook.hook, ctx.arg(1));
     if hook.next_return != 0 {
         // SAFETY: the array holds only programs of this type; an empty slot falls through.
         unsafe { SYSCALL_RETURNS.tail_call(&ctx, hook.next_return) };
@@ -159,7 +159,7 @@ fn hook_uprobe(ctx: ProbeContext) -> u32 {
 
 #[uretprobe]
 fn hook_uretprobe(ctx: RetProbeContext) -> u32 {
-    hook::run_return(hook::this_hook().hook, ctx.ret());
+    returns::run(hook::this_hook().hook, ctx.ret());
     0
 }
 

@@ -1,0 +1,178 @@
+//! One call of the hooked function: its arguments, each read at most once, and its record.
+
+use serin_abi::MAX_ARGUMENTS;
+use serin_abi::config::{ACTION_COPY, ACTION_UNFOLLOW, RATE_UNLIMITED, READ_VALUE};
+use serin_abi::digest::Digest;
+use serin_abi::network::Sock;
+use serin_abi::record::{
+    HOOK_FAILED_CLOSED, HOOK_SILENT, HOOK_UNENFORCED, Header, Hit, KIND_FILE, KIND_SOCK, TaskKey,
+};
+use serin_abi::selector::{Selected, constant, entry};
+
+use crate::arguments::Registers;
+use crate::hook::{HOOK_CONFIG, Outcome, count};
+use crate::report::{append, append_returned, hit, send};
+use crate::scratch::{Scratch, Slot};
+use crate::{arguments, calls, follow, network, output, rate, report, sockets, task};
+
+/// One call of the hooked function.
+pub struct Call<'a, R> {
+    /// Where its arguments are.
+    pub registers: &'a R,
+    /// Memory to work in.
+    pub scratch: &'a Scratch,
+    /// The hook's id.
+    pub hook: u32,
+    /// Slots that have been read: one bit each.
+    pub loaded: u32,
+}
+
+impl<R: Registers> Call<'_, R> {
+    /// The slot, read if it has not been yet.
+    #[inline(always)]
+    pub fn slot(&mut self, index: u32) -> Option<*mut Slot> {
+        let slot = self.scratch.slot(index)?;
+        if self.loaded & (1 << index) == 0 {
+            arguments::load(&HOOK_CONFIG, self.registers, index, slot);
+            self.loaded |= 1 << index;
+        }
+        Some(slot)
+    }
+
+    /// Takes the selector's action on the names of descriptors.
+    #[inline(always)]
+    pub fn follow(&mut self, selected: &Selected) {
+        let descriptor = self.raw(selected.descriptor) as u32;
+        if selected.actions & ACTION_UNFOLLOW != 0 {
+            follow::unfollow(descriptor);
+        } else if selected.actions & ACTION_COPY != 0 {
+            follow::copy_name(descriptor, self.raw(selected.name) as u32);
+        } else if let Some(name) = self.slot(selected.name) {
+            let argument = entry(&HOOK_CONFIG.arguments, selected.name);
+            let is_file = constant(&argument.kind) == KIND_FILE && constant(&argument.read) == READ_VALUE;
+            let file = if is_file { self.raw(selected.name) } else { 0 };
+            follow::follow(descriptor, name, file);
+        }
+    }
+
+    /// The address of the socket in a slot.
+    #[inline(always)]
+    pub fn socket(&self, slot: u32) -> u64 {
+        network::socket(constant(&entry(&HOOK_CONFIG.arguments, slot).read), self.raw(slot))
+    }
+
+    /// Whose call it is: the owner's of the first socket among the arguments that is tracked, or the current process's.
+    #[inline(always)]
+    pub fn owner(&self) -> TaskKey {
+        let mut index = 0;
+        while index < MAX_ARGUMENTS as u32 && index < constant(&HOOK_CONFIG.argument_count) {
+            if constant(&entry(&HOOK_CONFIG.arguments, index).kind) == KIND_SOCK
+                && let Some(owner) = sockets::owner(self.socket(index))
+            {
+                return owner;
+            }
+            index += 1;
+        }
+        task::current_key()
+    }
+
+    /// An argument as the calling convention passes it.
+    #[inline(always)]
+    fn raw(&self, slot: u32) -> u64 {
+        let index = constant(&entry(&HOOK_CONFIG.arguments, slot).index);
+        arguments::raw(&HOOK_CONFIG, self.registers, index)
+    }
+
+    /// Whether the selector's `rateLimit` lets this event pass.
+    #[inline(always)]
+    pub fn within_rate(&mut self, selected: &Selected) -> bool {
+        if selected.rate_scope == RATE_UNLIMITED {
+            return true;
+        }
+        // SAFETY: pointers to map values; texts lie within their slots' buffers.
+        let digest = unsafe {
+            let digest = &raw mut (*self.scratch.work).digest;
+            digest.write(Digest::new(constant(&HOOK_CONFIG.seed)));
+            let mut index = 0;
+            while index < MAX_ARGUMENTS as u32 && index < constant(&HOOK_CONFIG.argument_count) {
+                let Some(slot) = self.slot(index) else { break };
+                rate::add(digest, slot);
+                index += 1;
+            }
+            (&raw const (*digest).value).read_volatile()
+        };
+        let allowed = rate::allows(selected, digest);
+        if !allowed {
+            count(|counters| &raw mut counters.limited);
+        }
+        allowed
+    }
+
+    /// Writes the record, or keeps it until the call returns; if it is not to be posted, only for what is done then.
+    #[inline(always)]
+    pub fn report(&mut self, selected: &Selected, posted: bool, enforced: bool, outcome: &Outcome) {
+        let work = self.scratch.work;
+        let mut flags = 0;
+        if selected.failed_closed {
+            flags |= HOOK_FAILED_CLOSED;
+        }
+        if !enforced {
+            flags |= HOOK_UNENFORCED;
+        }
+        if !posted {
+            flags |= HOOK_SILENT;
+        }
+        let at = self.compose(selected);
+        match (constant(&HOOK_CONFIG.returned.kind), outcome.return_error) {
+            (0, _) => send(work, flags, at),
+            // The function does not run, and what sees it return may not be called.
+            (_, Some(error)) if posted => self.report_return(flags, at, i64::from(error) as u64),
+            (_, Some(_)) => {}
+            (_, None) => {
+                // SAFETY: a pointer to a map value.
+                if !unsafe { calls::keep(work, self.hook, at, flags) } && posted {
+                    output::lost_call();
+                    count(|counters| &raw mut counters.lost);
+                }
+            }
+        }
+    }
+
+    /// Writes what was returned behind the arguments, and the record.
+    #[inline(always)]
+    pub fn report_return(&mut self, flags: u8, at: u32, value: u64) {
+        let work = self.scratch.work;
+        let Some(slot) = self.scratch.slot(0) else { return };
+        arguments::load_returned(&HOOK_CONFIG, value, slot);
+        // SAFETY: the record is longer than a header and this, and both are aligned to eight.
+        unsafe { (*hit(work)).returned = 1 };
+        let end = match constant(&HOOK_CONFIG.returned.kind) {
+            KIND_SOCK => append_returned::<{ size_of::<Sock>() }>(work, at, slot),
+            _ => append_returned::<{ size_of::<u64>() }>(work, at, slot),
+        };
+        send(work, flags, end);
+    }
+
+    /// Builds the record but for its header; its length.
+    #[inline(always)]
+    fn compose(&mut self, selected: &Selected) -> u32 {
+        let work = self.scratch.work;
+        let count_of_arguments = constant(&HOOK_CONFIG.argument_count);
+        let to =
+            Hit { hook: self.hook, selector: selected.index, arguments: count_of_arguments, returned: 0 };
+        let owner = self.owner();
+        // SAFETY: the record is longer than a header and this, and both are aligned to eight.
+        unsafe {
+            report::task(work).write(owner);
+            hit(work).write(to);
+        }
+        let mut at = (size_of::<Header>() + size_of::<Hit>()) as u32;
+        let mut index = 0;
+        while index < MAX_ARGUMENTS as u32 && index < count_of_arguments {
+            let Some(slot) = self.slot(index) else { break };
+            at = append(work, at, slot);
+            index += 1;
+        }
+        at
+    }
+}
