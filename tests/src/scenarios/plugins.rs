@@ -16,6 +16,7 @@ const CONTAINER: &str = "5e51a11d5e51a11d5e51a11d5e51a11d5e51a11d5e51a11d5e51a11
 pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("plugins::container_enrich_names_the_container", container_enrich),
+        scenario("plugins::process_tree_names_ancestors", process_tree),
         scenario("plugins::one_that_traps_is_contained", |_| contained("trap", "")),
         scenario("plugins::one_that_loops_is_contained", |_| contained("loop", "")),
         scenario("plugins::one_that_hoards_memory_is_contained", |_| {
@@ -70,6 +71,24 @@ fn container_enrich(_: &Kernel) -> Result<()> {
     let event = agent.wait_for("process_exec", |event| exec_of(event, outside.pid))?;
     ensure!(annotation(&event, "container-enrich", "container.id").is_none(), "not in a container: {event}");
     inside.end()?;
+    agent.stop()?;
+    Ok(())
+}
+
+/// This program starts copies of itself: it is above each of them, and new once.
+fn process_tree(_: &Kernel) -> Result<()> {
+    let entry = plugin("process-tree", "      config: { first_seen: true }\n");
+    let mut agent = Setup::new()?.pipeline(&pipeline(&entry))?.start()?;
+    let program = trigger::program()?;
+    for is_new in [true, false] {
+        let ended = trigger::exit(0, &[])?;
+        let is_it = |event: &Value| event["process_exec"]["process"]["pid"] == ended.pid;
+        let exec = agent.wait_for("process_exec", is_it)?;
+        let ancestors = annotation(&exec, "process-tree", "process.ancestors").unwrap_or_default();
+        ensure!(ancestors.split(" < ").next() == Some(&*program), "{program} is not the first: {exec}");
+        let first_seen = annotation(&exec, "process-tree", "process.first_seen");
+        ensure!(first_seen == is_new.then_some(&*program), "new is not {is_new}: {exec}");
+    }
     agent.stop()?;
     Ok(())
 }
