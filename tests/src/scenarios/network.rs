@@ -337,7 +337,8 @@ fn tracked(_: &Kernel) -> Result<()> {
     let this = std::process::id();
     for function in ["tcp_create_openreq_child", "tcp_set_state"] {
         let accepted = of(this, function);
-        ensure!(accepted.len() == 1, "{function} of the process that listens: {accepted:?}");
+        // A slow machine may have the handshake's last packet sent again.
+        ensure!(!accepted.is_empty(), "no {function} of the process that listens");
         ensure!(of(connected.pid, function).is_empty(), "{function} is shown as the connecting process's");
     }
     agent.stop()?;
