@@ -17,6 +17,7 @@ use serin_kernel::{HookCount, Kernel, LoadedHook, LoadedPolicy};
 use serin_policy::{ActionPlan, Policy, PolicyPlan};
 
 pub(crate) use self::api::Answers;
+use crate::heap;
 use crate::hooks::{self, Canaries};
 use crate::policies::{at_hook, check_here, plans};
 use crate::sensor::classify_again;
@@ -214,6 +215,7 @@ impl State {
         let loaded = self.kernel()?.attach_policies(plans);
         let loaded = loaded.map_err(|error| at_hook(error, std::slice::from_ref(policy)));
         let loaded = loaded.and_then(|mut loaded| loaded.pop().context("nothing was attached"));
+        heap::trim();
         match loaded {
             Ok(loaded) => {
                 log(&plan, &loaded);

@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 
 use crate::backlog::Backlog;
 use crate::cli::RunArguments;
+use crate::heap;
 use crate::live::{Answers, LivePolicies};
 use crate::observe::server::{self, Bound};
 use crate::observe::{Observed, snapshot};
@@ -174,6 +175,7 @@ impl Agent {
         };
         let worker = spawn("serin-worker", &ended, move || worker.run())?;
         let reader = spawn("serin-reader", &ended, move || reader.run())?;
+        heap::trim();
         tracing::info!(
             "ready after {} ms: {} on {}, {} known",
             started.elapsed().as_millis(),
