@@ -520,3 +520,11 @@ pub enum ActionPlan {
     /// `DnsLookup`
     DnsLookup(String),
 }
+
+impl ActionPlan {
+    /// Whether it does something to the process or its call, which a policy that only monitors leaves out.
+    #[must_use]
+    pub fn enforces(&self) -> bool {
+        matches!(self, Self::Override(_) | Self::Sigkill | Self::Signal(_))
+    }
+}

@@ -34,7 +34,8 @@ impl Policy {
 
     fn changeable(&self, index: usize, hook: &HookPlan) -> Option<Diagnostic> {
         let Target::Syscall { name, .. } = &hook.target else { return None };
-        let enforcing = hook.selectors.iter().filter(|selector| selector.actions.iter().any(enforces));
+        let enforcing =
+            hook.selectors.iter().filter(|selector| selector.actions.iter().any(ActionPlan::enforces));
         let compared = enforcing.flat_map(|selector| &selector.arguments);
         let mut arguments = compared.filter_map(|filter| hook.arguments.get(filter.slot));
         let argument = arguments.find(|argument| is_read_again(argument.kind))?;
@@ -50,10 +51,6 @@ impl Policy {
         });
         Some(self.hook_error(index, message, help))
     }
-}
-
-fn enforces(action: &ActionPlan) -> bool {
-    matches!(action, ActionPlan::Override(_) | ActionPlan::Sigkill | ActionPlan::Signal(_))
 }
 
 /// Whether the register holds only where it is.

@@ -307,7 +307,7 @@ fn log(plan: &PolicyPlan, policy: &LoadedPolicy) {
 fn mode_of(plan: &PolicyPlan) -> Mode {
     let mut actions =
         plan.hooks.iter().flat_map(|hook| &hook.selectors).flat_map(|selector| &selector.actions);
-    match actions.any(enforces) {
+    match actions.any(ActionPlan::enforces) {
         true if plan.monitor => Mode::TpModeMonitor,
         true => Mode::TpModeEnforce,
         false => Mode::TpModeMonitorOnly,
@@ -329,16 +329,12 @@ fn new_mode(is: Mode, wanted: Option<Mode>) -> Result<Mode, AgentError> {
     }
 }
 
-fn enforces(action: &ActionPlan) -> bool {
-    matches!(action, ActionPlan::Override(_) | ActionPlan::Sigkill | ActionPlan::Signal(_))
-}
-
 /// What to attach for a policy: without what enforces, if it is only to monitor.
 fn effective(plan: &PolicyPlan, mode: Mode) -> PolicyPlan {
     let mut plan = plan.clone();
     if mode == Mode::TpModeMonitor {
         for selector in plan.hooks.iter_mut().flat_map(|hook| &mut hook.selectors) {
-            selector.actions.retain(|action| !enforces(action));
+            selector.actions.retain(|action| !action.enforces());
             if selector.actions.is_empty() {
                 selector.actions.push(ActionPlan::Post);
             }
