@@ -53,6 +53,21 @@ pub(super) fn follow(mut command: Command) -> Result<(Child, Receiver<String>)> 
     Ok((following, lines))
 }
 
+/// Makes links until the command tells of one, which the agent's own output must have as well.
+pub(super) fn same_event(agent: &mut Agent, following: &mut Child, lines: &Receiver<String>) -> Result<()> {
+    // It does not say when it begins to follow.
+    let line = loop {
+        trigger::symlink("/etc/passwd", "")?;
+        if let Ok(line) = lines.recv_timeout(Duration::from_millis(200)) {
+            break line;
+        }
+        ensure!(following.try_wait()?.is_none(), "it ended");
+    };
+    let event: Value = serde_json::from_str(&line)?;
+    agent.wait_for("the same event", |printed| *printed == event)?;
+    Ok(())
+}
+
 /// A policy in a file beside the socket.
 fn policy_file(agent: &Agent, yaml: &str) -> Result<String> {
     let path = agent.socket().with_file_name("links.yaml");
@@ -90,16 +105,7 @@ fn policies(_: &Kernel) -> Result<()> {
 fn events(_: &Kernel) -> Result<()> {
     let mut agent = Setup::new()?.policy(&on_symlinkat("links", PASSWD))?.start()?;
     let (mut following, lines) = follow(serin(&agent, &["events", "--policy", "links"]))?;
-    // It does not say when it begins to follow.
-    let line = loop {
-        trigger::symlink("/etc/passwd", "")?;
-        if let Ok(line) = lines.recv_timeout(Duration::from_millis(200)) {
-            break line;
-        }
-        ensure!(following.try_wait()?.is_none(), "it ended");
-    };
-    let event: Value = serde_json::from_str(&line)?;
-    agent.wait_for("the same event", |printed| *printed == event)?;
+    same_event(&mut agent, &mut following, &lines)?;
     agent.stop()?;
     let status = following.wait()?;
     ensure!(status.success(), "it ended with {status}");

@@ -3,18 +3,16 @@
 use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::client::follow;
+use super::client::{follow, same_event};
 use super::{Scenario, scenario};
 use crate::agent::{Agent, Setup};
 use crate::certificates::Authority;
 use crate::kernel::Kernel;
 use crate::policy::{PASSWD, on_symlinkat};
-use crate::trigger;
 
 pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
@@ -75,16 +73,7 @@ fn commands(_: &Kernel) -> Result<()> {
     ensure!(status["ready"] == true && status["policies"][0]["name"] == "links", "{status}");
     let events = serin(&url, &authority, &authority, &["events", "--policy", "links"]);
     let (mut following, lines) = follow(events)?;
-    // It does not say when it begins to follow.
-    let line = loop {
-        trigger::symlink("/etc/passwd", "")?;
-        if let Ok(line) = lines.recv_timeout(Duration::from_millis(200)) {
-            break line;
-        }
-        ensure!(following.try_wait()?.is_none(), "it ended");
-    };
-    let event: Value = serde_json::from_str(&line)?;
-    agent.wait_for("the same event", |printed| *printed == event)?;
+    same_event(&mut agent, &mut following, &lines)?;
     let stranger = Authority::new(&folder.path().join("stranger"))?;
     stranger.sign("client")?;
     let refused = serin(&url, &authority, &stranger, &["policy", "list"]).output()?;
