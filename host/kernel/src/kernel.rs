@@ -45,7 +45,7 @@ pub struct KernelConfig {
     pub binary_patterns: u32,
     /// Descriptors that can be followed at once; 0 if no policy follows any. Each takes 4 KiB.
     pub followed: u32,
-    /// Sockets that can be tracked at once; those used least recently make room for others. Each takes some 90 bytes.
+    /// Sockets that can be tracked at once; those used least recently make room for others.
     pub sockets: u32,
     /// Keep what processes came from, for filters that ask what has changed.
     pub keep_origins: bool,
