@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 fn main() {
     println!("cargo::rerun-if-env-changed=SERIN_EBPF_DIR");
     let directory = std::env::var_os("SERIN_EBPF_DIR").map_or_else(default_directory, PathBuf::from);
-    for object in ["base", "hook", "deny"] {
+    for object in
+        ["base", "deny", "fentry", "kprobe", "lsm", "sys_enter", "uprobe", "tracepoint", "raw_tracepoint"]
+    {
         let path = directory.join(object).with_extension("o");
         println!("cargo::rerun-if-changed={}", path.display());
         if !path.exists() {

@@ -122,7 +122,7 @@ impl<R: Registers> Call<'_, R> {
         if !posted {
             flags |= HOOK_SILENT;
         }
-        let at = self.compose(selected);
+        let at = self.compose(selected, posted);
         match (constant(&HOOK_CONFIG.returned.kind), outcome.return_error) {
             (0, _) => send(work, flags, at),
             // The function does not run, and what sees it return may not be called.
@@ -153,9 +153,9 @@ impl<R: Registers> Call<'_, R> {
         send(work, flags, end);
     }
 
-    /// Builds the record but for its header; its length.
+    /// Builds the record but for its header, with arguments only if it is to be posted; its length.
     #[inline(always)]
-    fn compose(&mut self, selected: &Selected) -> u32 {
+    fn compose(&mut self, selected: &Selected, posted: bool) -> u32 {
         let work = self.scratch.work;
         let count_of_arguments = constant(&HOOK_CONFIG.argument_count);
         let to =
@@ -168,7 +168,7 @@ impl<R: Registers> Call<'_, R> {
         }
         let mut at = (size_of::<Header>() + size_of::<Hit>()) as u32;
         let mut index = 0;
-        while index < MAX_ARGUMENTS as u32 && index < count_of_arguments {
+        while posted && index < MAX_ARGUMENTS as u32 && index < count_of_arguments {
             let Some(slot) = self.slot(index) else { break };
             at = append(work, at, slot);
             index += 1;

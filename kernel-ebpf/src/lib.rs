@@ -1,10 +1,9 @@
 //! serin's kernel programs.
 //!
-//! Three objects come of this crate. `base` reports exec, fork and exit and
-//! holds the system-call dispatcher; it is loaded once. `hook` is the template
-//! of a policy's hook; the agent loads it once a hook with other read-only
-//! data. `deny` refuses system calls at LSM hooks. They meet in the maps of
-//! [`maps`], which the agent pins.
+//! `base` reports exec, fork and exit and holds the system-call dispatcher; it is loaded once. `deny` refuses system
+//! calls at LSM hooks. The others are templates of a policy's hook, an object for each way of attaching one, with what
+//! runs when the function returns: the agent loads one of them for each hook, with other read-only data. All meet in the
+//! maps of [`maps`], which the agent pins.
 #![no_std]
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 
@@ -16,6 +15,7 @@ pub mod buffers;
 pub mod call;
 pub mod calls;
 pub mod context;
+pub mod contexts;
 pub mod counters;
 pub mod facts;
 pub mod files;

@@ -102,7 +102,8 @@ impl Scratch {
     /// Gives the level back.
     #[inline(always)]
     pub fn release(self) {
+        // An ordinary store: only who holds the level gives it back, and all who ask for it are on this CPU.
         // SAFETY: a pointer to a map value.
-        unsafe { atomic::exchange(&raw mut (*self.work).busy, 0) };
+        unsafe { (&raw mut (*self.work).busy).write_volatile(0) };
     }
 }

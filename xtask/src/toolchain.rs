@@ -13,6 +13,9 @@ const BPF_LINKER: &str = "0.13.0";
 /// Where Debian's LLVM 22 is.
 const LLVM: &str = "/usr/lib/llvm-22";
 
+/// What objcopy leaves out of kernel programs. Relocations of BTF are for static linkers, and as many as lines of code.
+const STRIPPED: [&str; 3] = ["--strip-debug", "--remove-section=.rel.BTF", "--remove-section=.rel.BTF.ext"];
+
 /// The licence and source check.
 const CARGO_DENY: &str = "0.20.2";
 
@@ -81,7 +84,7 @@ impl KernelToolchain {
         };
         let Some(objcopy) = objcopy else { return Ok(object.to_path_buf()) };
         let stripped = object.with_extension("stripped");
-        let status = Command::new(&objcopy).arg("--strip-debug").args([object, &stripped]).status();
+        let status = Command::new(&objcopy).args(STRIPPED).args([object, &stripped]).status();
         let status = status.with_context(|| format!("cannot start {}", objcopy.display()))?;
         ensure!(status.success(), "{} ended with {status}", objcopy.display());
         Ok(stripped)

@@ -1,15 +1,12 @@
-//! Attaching one hook: which ways to try, in which order, and trying them.
+//! Attaching one hook: which ways to try, in which order.
 
-use aya::programs::{BtfTracePoint, FEntry, FExit, KProbe, Lsm, RawTracePoint, TracePoint};
-use aya::{Btf, Ebpf};
 use serin_abi::COMPAT_SLOT;
 use serin_abi::config::{OVERRIDE_MARK, OVERRIDE_RESULT, OVERRIDE_RETURN};
 use serin_policy::{HookPlan, Target};
 
 use crate::deny::{self, Points};
 use crate::lower::overrides;
-use crate::programs::{program, program_error};
-use crate::{Backend, Enforcement, KernelError, Probe, uprobe};
+use crate::{Backend, Enforcement, Probe};
 
 /// One way of attaching a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,73 +174,6 @@ pub(crate) fn function(target: &Target) -> String {
         Target::Tracepoint(event) | Target::RawTracepoint(event) => event.to_string(),
         Target::Uprobe(probe) => probe.to_string(),
     }
-}
-
-/// The program that a dispatcher calls, and the dispatcher's tracepoint.
-pub(crate) fn dispatched(backend: Backend) -> (&'static str, &'static str) {
-    if backend == Backend::SysExit { ("hook_sys_exit", "sys_exit") } else { ("hook_sys_enter", "sys_enter") }
-}
-
-/// Loads and attaches the program of a back-end. The one of the dispatcher is
-/// only loaded: it is attached by being put into the dispatcher's table.
-pub(crate) fn attach(
-    ebpf: &mut Ebpf,
-    backend: Backend,
-    target: &Target,
-    btf: &Btf,
-) -> Result<(), KernelError> {
-    let function = &function(target);
-    match backend {
-        Backend::Fentry => {
-            let name = "hook_fentry";
-            let hook: &mut FEntry = program(ebpf, name)?;
-            hook.load(function, btf).map_err(|error| program_error(name, error))?;
-            hook.attach().map_err(|error| program_error(name, error))?;
-        }
-        Backend::Fexit => {
-            let name = "hook_fexit";
-            let hook: &mut FExit = program(ebpf, name)?;
-            hook.load(function, btf).map_err(|error| program_error(name, error))?;
-            hook.attach().map_err(|error| program_error(name, error))?;
-        }
-        Backend::Kprobe | Backend::Kretprobe => {
-            let name = if backend == Backend::Kprobe { "hook_kprobe" } else { "hook_kretprobe" };
-            let hook: &mut KProbe = program(ebpf, name)?;
-            hook.load().map_err(|error| program_error(name, error))?;
-            hook.attach(function, 0).map_err(|error| program_error(name, error))?;
-        }
-        Backend::Lsm => {
-            let name = "hook_lsm";
-            let lsm = function.strip_prefix("security_").unwrap_or(function);
-            let hook: &mut Lsm = program(ebpf, name)?;
-            hook.load(lsm, btf).map_err(|error| program_error(name, error))?;
-            hook.attach().map_err(|error| program_error(name, error))?;
-        }
-        Backend::Tracepoint => {
-            let name = "hook_tracepoint";
-            let (subsystem, event) = function.split_once('/').unwrap_or(("", function));
-            let hook: &mut TracePoint = program(ebpf, name)?;
-            hook.load().map_err(|error| program_error(name, error))?;
-            hook.attach(subsystem, event).map_err(|error| program_error(name, error))?;
-        }
-        Backend::RawTracepoint => {
-            let name = "hook_raw_tracepoint";
-            let (_, event) = function.split_once('/').unwrap_or(("", function));
-            let hook: &mut RawTracePoint = program(ebpf, name)?;
-            hook.load().map_err(|error| program_error(name, error))?;
-            hook.attach(event).map_err(|error| program_error(name, error))?;
-        }
-        Backend::Uprobe | Backend::Uretprobe => {
-            let name = if backend == Backend::Uprobe { "hook_uprobe" } else { "hook_uretprobe" };
-            uprobe::attach(program(ebpf, name)?, name, target)?;
-        }
-        Backend::SysEnter | Backend::SysExit => {
-            let (name, tracepoint) = dispatched(backend);
-            let hook: &mut BtfTracePoint = program(ebpf, name)?;
-            hook.load(tracepoint, btf).map_err(|error| program_error(name, error))?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! What the kernel programs counted.
 
-use std::sync::Arc;
-
+use aya::Ebpf;
 use aya::maps::{MapData, PerCpuArray};
-use serin_abi::{CpuCounters, HookCounters};
+use serin_abi::{CpuCounters, HookCounters, SelectorCounters};
 
 use crate::KernelError;
-use crate::programs::map_error;
-use crate::wire::Wire;
+use crate::programs::{map_error, take_map};
+use crate::wire::{Plain, Wire};
+
+/// The map that has the counters of a hook's selectors.
+pub(crate) const SELECTOR_COUNTERS: &str = "SELECTOR_COUNTERS";
 
 /// What all programs counted, over all CPUs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,19 +47,38 @@ pub struct HookCount {
     pub limited: u64,
 }
 
-/// The map `CPU_COUNTERS`, which the reader reads as well.
-#[derive(Clone)]
-pub(crate) struct CpuCounterMap(pub(crate) Arc<PerCpuArray<MapData, Wire<CpuCounters>>>);
+/// What one selector counted, over all CPUs. Hooks that share a program share it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SelectorCount {
+    /// Times that it was the first of its hook that matched.
+    pub hits: u64,
+    /// Hits that it does not want to be reported, those held back by `rateLimit` included.
+    pub unposted: u64,
+}
 
-impl CpuCounterMap {
-    /// Each CPU's counters.
-    pub(crate) fn read(&self) -> Result<Vec<CpuCounters>, KernelError> {
-        let values = self.0.get(&0, 0).map_err(|error| map_error("CPU_COUNTERS", error))?;
-        Ok(values.iter().map(|Wire(counters)| *counters).collect())
+/// An array of counters of which each CPU has its own.
+pub(crate) struct Counters<C: Plain> {
+    map: PerCpuArray<MapData, Wire<C>>,
+    name: &'static str,
+}
+
+impl<C: Plain> Counters<C> {
+    /// Takes the map of this name out of an instance.
+    pub(crate) fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<Self, KernelError> {
+        Ok(Self { map: take_map(ebpf, name)?, name })
     }
 
+    /// Each CPU's counters in one entry.
+    pub(crate) fn of_each_cpu(&self, index: u32) -> Result<Vec<C>, KernelError> {
+        let values = self.map.get(&index, 0).map_err(|error| map_error(self.name, error))?;
+        Ok(values.iter().map(|Wire(counters)| *counters).collect())
+    }
+}
+
+impl Counters<CpuCounters> {
+    /// What all programs counted.
     pub(crate) fn sum(&self) -> Result<KernelCount, KernelError> {
-        let add = |sum: KernelCount, cpu: &CpuCounters| KernelCount {
+        let add = |sum: KernelCount, cpu: CpuCounters| KernelCount {
             records: sum.records + cpu.sequence,
             lost_full: sum.lost_full + cpu.lost_full,
             lost_busy: sum.lost_busy + cpu.lost_busy,
@@ -65,21 +86,34 @@ impl CpuCounterMap {
             lost_calls: sum.lost_calls + cpu.lost_calls,
             followed_full: sum.followed_full + cpu.followed_full,
         };
-        Ok(self.read()?.iter().fold(KernelCount::default(), add))
+        Ok(self.of_each_cpu(0)?.into_iter().fold(KernelCount::default(), add))
     }
 }
 
-/// Adds up the map `HOOK_COUNTERS` of a hook.
-pub(crate) fn of_hook(map: &PerCpuArray<&MapData, Wire<HookCounters>>) -> Result<HookCount, KernelError> {
-    let values = map.get(&0, 0).map_err(|error| map_error("HOOK_COUNTERS", error))?;
-    let add = |sum: HookCount, Wire(cpu): &Wire<HookCounters>| HookCount {
-        hits: sum.hits + cpu.hits,
-        posted: sum.posted + cpu.posted,
-        lost: sum.lost + cpu.lost,
-        unreadable: sum.unreadable + cpu.unreadable,
-        unenforced: sum.unenforced + cpu.unenforced,
-        unposted: sum.unposted + cpu.unposted,
-        limited: sum.limited + cpu.limited,
-    };
-    Ok(values.iter().fold(HookCount::default(), add))
+impl Counters<HookCounters> {
+    /// What one hook counted.
+    pub(crate) fn sum(&self) -> Result<HookCount, KernelError> {
+        let add = |sum: HookCount, cpu: HookCounters| HookCount {
+            hits: sum.hits + cpu.hits,
+            posted: sum.posted + cpu.posted,
+            lost: sum.lost + cpu.lost,
+            unreadable: sum.unreadable + cpu.unreadable,
+            unenforced: sum.unenforced + cpu.unenforced,
+            unposted: sum.unposted + cpu.unposted,
+            limited: sum.limited + cpu.limited,
+        };
+        Ok(self.of_each_cpu(0)?.into_iter().fold(HookCount::default(), add))
+    }
+}
+
+impl Counters<SelectorCounters> {
+    /// What each selector of a hook counted.
+    pub(crate) fn sums(&self) -> Result<Vec<SelectorCount>, KernelError> {
+        let add = |sum: SelectorCount, cpu: SelectorCounters| SelectorCount {
+            hits: sum.hits + cpu.hits,
+            unposted: sum.unposted + cpu.unposted,
+        };
+        let sum = |index| Ok(self.of_each_cpu(index)?.into_iter().fold(SelectorCount::default(), add));
+        (0..self.map.len()).map(sum).collect()
+    }
 }

@@ -72,10 +72,8 @@ impl Attached {
     fn memory(&self, shared: &BTreeSet<u32>) -> Result<u64, KernelError> {
         let mut bytes = 0;
         let mut maps = BTreeSet::new();
-        for (_, program) in self.ebpf.programs() {
-            // Of the programs in the object, only the back-end's is loaded.
-            let Ok(info) = program.info() else { continue };
-            bytes += program_memory(&info)?;
+        for info in &self.programs {
+            bytes += program_memory(info)?;
             maps.extend(info.map_ids().map_err(|error| program_error("hook", error))?.unwrap_or_default());
         }
         for id in maps.difference(shared) {

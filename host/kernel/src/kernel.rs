@@ -8,13 +8,13 @@ use aya::programs::{BtfTracePoint, RawTracePoint};
 use aya::{Btf, Ebpf, Endianness};
 use serin_abi::binaries::{BinaryTable, Pattern};
 use serin_abi::identity::Origin;
-use serin_abi::{BINARY_KEY, BinarySets, Offsets, Process};
+use serin_abi::{BINARY_KEY, BinarySets, CpuCounters, Offsets, Process};
 use serin_policy::PolicyPlan;
 
 use crate::binaries::{Binaries, ExistingProcess, NewFilters, binary_patterns};
 use crate::bpffs::PinDirectory;
 use crate::conflict::Conflicts;
-use crate::counters::{CpuCounterMap, KernelCount};
+use crate::counters::{Counters, KernelCount};
 use crate::deny::{Deniers, POINT_BITS};
 use crate::dispatch::Dispatcher;
 use crate::identity::{asks_for_changes, origin};
@@ -106,7 +106,7 @@ pub struct Kernel {
     binary_maps: BinaryMaps,
     processes: HashMap<MapData, u32, Wire<Process>>,
     origins: HashMap<MapData, u32, Wire<Origin>>,
-    counters: CpuCounterMap,
+    counters: Arc<Counters<CpuCounters>>,
     ring: Option<RingBuf<MapData>>,
     // Last: the pins go when nothing uses them any more.
     pub(crate) pins: PinDirectory,
@@ -153,7 +153,7 @@ impl Kernel {
             },
             processes: take_map(&mut base, "PROCESSES")?,
             origins: take_map(&mut base, "ORIGINS")?,
-            counters: CpuCounterMap(Arc::new(take_map(&mut base, "CPU_COUNTERS")?)),
+            counters: Arc::new(Counters::take(&mut base, "CPU_COUNTERS")?),
             ring: Some(take_map(&mut base, "EVENTS")?),
             dispatcher: Dispatcher::new("SYSCALLS", take_map(&mut base, "SYSCALLS")?),
             return_dispatcher: Dispatcher::new("SYSCALL_RETURNS", take_map(&mut base, "SYSCALL_RETURNS")?),
@@ -385,7 +385,7 @@ impl Kernel {
 
     /// The reader of the records; it can be taken once.
     pub fn take_reader(&mut self) -> Option<Reader> {
-        Some(Reader::new(self.ring.take()?, self.counters.clone()))
+        Some(Reader::new(self.ring.take()?, Arc::clone(&self.counters)))
     }
 
     /// What all programs counted.

@@ -4,21 +4,21 @@ use std::cell::OnceCell;
 use std::ops;
 use std::sync::Arc;
 
-use aya::Ebpf;
-use aya::maps::{Array, HashMap, PerCpuArray};
-use aya::programs::{BtfTracePoint, ProgramFd};
+use aya::maps::{Array, HashMap};
+use aya::programs::{BtfTracePoint, ProgramFd, ProgramInfo};
+use aya::{Btf, Ebpf};
 use serin_abi::config::HookConfig;
-use serin_abi::{Member, NO_FIELD, Range, Sharer, Text};
+use serin_abi::{HookCounters, Member, NO_FIELD, Range, SelectorCounters, Sharer, Text};
 use serin_btf::Format;
 use serin_policy::{HookPlan, PolicyPlan, Target};
 
 use crate::attach::{self, Attempt, Attempts};
-use crate::counters::{self, HookCount};
+use crate::counters::{Counters, HookCount, SELECTOR_COUNTERS, SelectorCount};
 use crate::error::chain;
 use crate::identity;
+use crate::link::{self, Link};
 use crate::lower::{Lowered, follows, lower, overrides, text};
 use crate::programs::{Loader, Object, map, map_error, program, program_error};
-use crate::selectors;
 use crate::wire::Wire;
 use crate::{AttemptError, Backend, Enforcement, Kernel, KernelError, Tracefs};
 
@@ -60,12 +60,17 @@ pub struct PlannedHook {
     pub function: String,
 }
 
-/// What keeps a hook attached.
+/// A hook that is attached.
 pub(crate) struct Attached {
     /// The first of the ids of its hooks.
     pub(crate) id: u32,
     returns: Option<Backend>,
-    pub(crate) ebpf: Ebpf,
+    /// What keeps its programs attached, but for those that a dispatcher calls.
+    links: Vec<Link>,
+    /// What the kernel says of its programs.
+    pub(crate) programs: Vec<ProgramInfo>,
+    counters: Counters<HookCounters>,
+    selectors: Counters<SelectorCounters>,
     /// Its places on the dispatchers.
     pub(crate) dispatched: Dispatched,
     /// The LSM hooks that must be held for it to refuse.
@@ -153,7 +158,15 @@ impl Kernel {
     /// # Errors
     /// If the counters cannot be read.
     pub fn hook_counts(&self) -> Result<Vec<(u32, HookCount)>, KernelError> {
-        self.hooks.iter().map(|hook| Ok((hook.id, hook.count()?))).collect()
+        self.hooks.iter().map(|hook| Ok((hook.id, hook.counters.sum()?))).collect()
+    }
+
+    /// What the selectors of each attached hook counted, by hook id and in the policy's order.
+    ///
+    /// # Errors
+    /// If the counters cannot be read.
+    pub fn selector_counts(&self) -> Result<Vec<(u32, Vec<SelectorCount>)>, KernelError> {
+        self.hooks.iter().map(|hook| Ok((hook.id, hook.selectors.sums()?))).collect()
     }
 
     fn prepare<'p>(
@@ -293,13 +306,16 @@ impl Kernel {
             .entries("RANGES", lowered.ranges.len())
             .entries("SHARERS", sharers.len())
             .entries("RATES", lowered.rates())
-            .entries(selectors::MAP, lowered.config.selector_count as usize)
-            .load(Object::Hook)?;
+            .entries(SELECTOR_COUNTERS, lowered.config.selector_count as usize)
+            .load(Object::Hook(attempt.backend))?;
         fill(&mut ebpf, lowered, &sharers)?;
         let mut attached = Attached {
             id: lowered.config.hook,
             returns: None,
-            ebpf,
+            links: Vec::new(),
+            programs: Vec::new(),
+            counters: Counters::take(&mut ebpf, "HOOK_COUNTERS")?,
+            selectors: Counters::take(&mut ebpf, SELECTOR_COUNTERS)?,
             dispatched: Dispatched::default(),
             held: match &attempt.enforcement {
                 Some(Enforcement::DenyByLsm(hooks)) => hooks.clone(),
@@ -308,7 +324,7 @@ impl Kernel {
             function,
             has_trampoline: false,
         };
-        if let Err(error) = self.attach_programs(hook, attempt.backend, &mut attached) {
+        if let Err(error) = self.attach_programs(hook, attempt.backend, &mut ebpf, &mut attached) {
             self.remove_dispatched(&attached.dispatched)?;
             return Err(error);
         }
@@ -323,15 +339,14 @@ impl Kernel {
         &mut self,
         hook: &Prepared<'_>,
         backend: Backend,
+        ebpf: &mut Ebpf,
         attached: &mut Attached,
     ) -> Result<(), KernelError> {
         // First, so that no call is kept whose return goes unnoticed.
-        attached.returns = self.attach_return(hook, attached)?;
-        let btf = Arc::clone(&self.btf);
-        attach::attach(&mut attached.ebpf, backend, &hook.plan.target, &btf)?;
-        attached.has_trampoline |= backend == Backend::Fentry;
+        attached.returns = self.attach_return(hook, ebpf, attached)?;
+        attached.attach(ebpf, backend, &hook.plan.target, &self.btf)?;
         if backend == Backend::SysEnter {
-            let program = fd_of(&mut attached.ebpf, backend)?;
+            let program = fd_of(ebpf, backend)?;
             for slot in hook.slots() {
                 attached.dispatched.calls.push((slot, self.dispatcher.add(slot, program)?));
             }
@@ -344,28 +359,33 @@ impl Kernel {
     fn attach_return(
         &mut self,
         hook: &Prepared<'_>,
+        ebpf: &mut Ebpf,
         attached: &mut Attached,
     ) -> Result<Option<Backend>, KernelError> {
         if hook.plan.returns.is_none() {
             return Ok(None);
         }
-        let btf = Arc::clone(&self.btf);
-        let Attached { ebpf, function, dispatched, has_trampoline, .. } = attached;
         let Attempts { tries, ruled_out } = if hook.targets.len() > 1 {
             attach::plan_shared_return()
         } else {
-            attach::plan_return(&hook.plan.target, &self.probe, self.conflicts.is_overridden(function))
+            attach::plan_return(
+                &hook.plan.target,
+                &self.probe,
+                self.conflicts.is_overridden(&attached.function),
+            )
         };
         let mut failed: Vec<_> =
             ruled_out.into_iter().map(|(backend, reason)| AttemptError { backend, reason }).collect();
         for Attempt { backend, .. } in tries {
-            match attach::attach(ebpf, backend, &hook.plan.target, &btf) {
+            match attached.attach(ebpf, backend, &hook.plan.target, &self.btf) {
                 Ok(()) => {
-                    *has_trampoline |= backend == Backend::Fexit;
                     if backend == Backend::SysExit {
                         let program = fd_of(ebpf, backend)?;
                         for slot in hook.slots() {
-                            dispatched.returns.push((slot, self.return_dispatcher.add(slot, program)?));
+                            attached
+                                .dispatched
+                                .returns
+                                .push((slot, self.return_dispatcher.add(slot, program)?));
                         }
                         self.attach_return_dispatcher()?;
                     }
@@ -450,16 +470,26 @@ pub(crate) fn sharing(hooks: &[HookPlan]) -> impl Iterator<Item = ops::Range<usi
 }
 
 impl Attached {
-    fn count(&self) -> Result<HookCount, KernelError> {
-        let name = "HOOK_COUNTERS";
-        let map = self.ebpf.map(name).ok_or(KernelError::Missing(name))?;
-        counters::of_hook(&PerCpuArray::try_from(map).map_err(|error| map_error(name, error))?)
+    /// Attaches one of the hook's programs.
+    fn attach(
+        &mut self,
+        ebpf: &mut Ebpf,
+        backend: Backend,
+        target: &Target,
+        btf: &Btf,
+    ) -> Result<(), KernelError> {
+        self.links.extend(link::attach(ebpf, backend, target, btf)?);
+        let name = link::program_name(backend);
+        let program = ebpf.program(name).ok_or(KernelError::Missing(name))?;
+        self.programs.push(program.info().map_err(|error| program_error(name, error))?);
+        self.has_trampoline |= matches!(backend, Backend::Fentry | Backend::Fexit);
+        Ok(())
     }
 }
 
 /// The program of a hook that a dispatcher calls.
 fn fd_of(ebpf: &mut Ebpf, backend: Backend) -> Result<&ProgramFd, KernelError> {
-    let (name, _) = attach::dispatched(backend);
+    let name = link::program_name(backend);
     let loaded: &mut BtfTracePoint = program(ebpf, name)?;
     loaded.fd().map_err(|error| program_error(name, error))
 }

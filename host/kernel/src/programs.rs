@@ -7,30 +7,44 @@ use aya::programs::{Program, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader, include_bytes_aligned};
 use serin_abi::Offsets;
 
-use crate::KernelError;
 use crate::wire::Wire;
+use crate::{Backend, KernelError};
 
 static BASE: &[u8] = include_bytes_aligned!(env!("SERIN_BASE_OBJECT"));
-static HOOK: &[u8] = include_bytes_aligned!(env!("SERIN_HOOK_OBJECT"));
 static DENY: &[u8] = include_bytes_aligned!(env!("SERIN_DENY_OBJECT"));
+static FENTRY: &[u8] = include_bytes_aligned!(env!("SERIN_FENTRY_OBJECT"));
+static KPROBE: &[u8] = include_bytes_aligned!(env!("SERIN_KPROBE_OBJECT"));
+static LSM: &[u8] = include_bytes_aligned!(env!("SERIN_LSM_OBJECT"));
+static SYS_ENTER: &[u8] = include_bytes_aligned!(env!("SERIN_SYS_ENTER_OBJECT"));
+static UPROBE: &[u8] = include_bytes_aligned!(env!("SERIN_UPROBE_OBJECT"));
+static TRACEPOINT: &[u8] = include_bytes_aligned!(env!("SERIN_TRACEPOINT_OBJECT"));
+static RAW_TRACEPOINT: &[u8] = include_bytes_aligned!(env!("SERIN_RAW_TRACEPOINT_OBJECT"));
 
 /// One of the objects that the kernel programs are built into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Object {
     /// Exec, fork, exit and the dispatcher.
     Base,
-    /// A policy's hook.
-    Hook,
     /// Refusing by LSM.
     Deny,
+    /// A policy's hook that is attached in this way, and what may run when the function returns.
+    Hook(Backend),
 }
 
 impl Object {
     fn bytes(self) -> &'static [u8] {
         match self {
             Object::Base => BASE,
-            Object::Hook => HOOK,
             Object::Deny => DENY,
+            Object::Hook(backend) => match backend {
+                Backend::Fentry | Backend::Fexit => FENTRY,
+                Backend::Kprobe | Backend::Kretprobe => KPROBE,
+                Backend::Lsm => LSM,
+                Backend::SysEnter | Backend::SysExit => SYS_ENTER,
+                Backend::Uprobe | Backend::Uretprobe => UPROBE,
+                Backend::Tracepoint => TRACEPOINT,
+                Backend::RawTracepoint => RAW_TRACEPOINT,
+            },
         }
     }
 }

@@ -1,15 +1,17 @@
 //! Reads records from the ring buffer.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aya::maps::{MapData, RingBuf};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::time::{ClockId, clock_gettime};
+use serin_abi::CpuCounters;
 use serin_event::Record;
 use serin_event::record::Header;
 
 use crate::KernelError;
-use crate::counters::CpuCounterMap;
+use crate::counters::Counters;
 use crate::decode::decode;
 use crate::loss::LossTracker;
 
@@ -25,7 +27,7 @@ const GATHER: Duration = Duration::from_micros(200);
 /// Gives the kernel's records in the order they were written, and losses where they are missing.
 pub struct Reader {
     ring: RingBuf<MapData>,
-    counters: CpuCounterMap,
+    counters: Arc<Counters<CpuCounters>>,
     losses: LossTracker,
     reconciled: Instant,
     /// When there was last something to read after waiting for it.
@@ -34,7 +36,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn new(ring: RingBuf<MapData>, counters: CpuCounterMap) -> Self {
+    pub(crate) fn new(ring: RingBuf<MapData>, counters: Arc<Counters<CpuCounters>>) -> Self {
         let losses = LossTracker::default();
         let now = Instant::now();
         Reader { ring, counters, losses, reconciled: now, woken: now, undecodable: 0 }
@@ -74,7 +76,7 @@ impl Reader {
     pub fn reconcile(&mut self, records: &mut Vec<Record>) -> Result<(), KernelError> {
         self.reconciled = Instant::now();
         let time = boot_time();
-        for (cpu, counters) in self.counters.read()?.iter().enumerate() {
+        for (cpu, counters) in self.counters.of_each_cpu(0)?.iter().enumerate() {
             let lost = counters.lost_full + counters.lost_busy + counters.lost_calls;
             records.extend(self.losses.reconcile(cpu as u16, lost, time).map(Record::Loss));
         }

@@ -1,0 +1,122 @@
+//! Attaching one program of a hook, and what keeps it there.
+
+use std::any::Any;
+use std::path::Path;
+
+use aya::programs::uprobe::{UProbeAttachLocation, UProbeScope};
+use aya::programs::{Program, ProgramError};
+use aya::{Btf, Ebpf};
+use serin_policy::{PlaceError, Target, Uprobe};
+
+use crate::attach::function;
+use crate::executable::find_place;
+use crate::programs::program_error;
+use crate::{Backend, KernelError};
+
+/// What keeps a program attached: dropping it detaches the program. The object that the program came from is much
+/// larger, and need not live as long.
+pub(crate) struct Link(#[expect(dead_code, reason = "it is there to be dropped")] Box<dyn Any + Send + Sync>);
+
+impl Link {
+    fn new(link: impl Any + Send + Sync) -> Self {
+        Self(Box::new(link))
+    }
+}
+
+/// The name of a back-end's program in its object.
+pub(crate) fn program_name(backend: Backend) -> &'static str {
+    match backend {
+        Backend::Fentry => "hook_fentry",
+        Backend::Fexit => "hook_fexit",
+        Backend::Kprobe => "hook_kprobe",
+        Backend::Kretprobe => "hook_kretprobe",
+        Backend::Lsm => "hook_lsm",
+        Backend::SysEnter => "hook_sys_enter",
+        Backend::SysExit => "hook_sys_exit",
+        Backend::Tracepoint => "hook_tracepoint",
+        Backend::RawTracepoint => "hook_raw_tracepoint",
+        Backend::Uprobe => "hook_uprobe",
+        Backend::Uretprobe => "hook_uretprobe",
+    }
+}
+
+/// Loads and attaches the program of a back-end. Those of the dispatchers are only loaded, and have no link: they are
+/// attached by being put into a dispatcher's table.
+pub(crate) fn attach(
+    ebpf: &mut Ebpf,
+    backend: Backend,
+    target: &Target,
+    btf: &Btf,
+) -> Result<Option<Link>, KernelError> {
+    let name = program_name(backend);
+    let program = ebpf.program_mut(name).ok_or(KernelError::Missing(name))?;
+    let attached = match (backend, target) {
+        (Backend::SysEnter, _) => load_dispatched(program, "sys_enter", btf).map(|()| None),
+        (Backend::SysExit, _) => load_dispatched(program, "sys_exit", btf).map(|()| None),
+        (_, Target::Uprobe(place)) => attach_in_file(program, place, find_offset(place)?).map(Some),
+        _ => attach_in_kernel(program, &function(target), btf).map(Some),
+    };
+    attached.map_err(|error| program_error(name, error))
+}
+
+fn load_dispatched(program: &mut Program, tracepoint: &str, btf: &Btf) -> Result<(), ProgramError> {
+    let Program::BtfTracePoint(hook) = program else { return Err(ProgramError::UnexpectedProgramType) };
+    hook.load(tracepoint, btf)
+}
+
+fn attach_in_kernel(program: &mut Program, function: &str, btf: &Btf) -> Result<Link, ProgramError> {
+    let (subsystem, event) = function.split_once('/').unwrap_or(("", function));
+    Ok(match program {
+        Program::FEntry(hook) => {
+            hook.load(function, btf)?;
+            let link = hook.attach()?;
+            Link::new(hook.take_link(link)?)
+        }
+        Program::FExit(hook) => {
+            hook.load(function, btf)?;
+            let link = hook.attach()?;
+            Link::new(hook.take_link(link)?)
+        }
+        Program::KProbe(hook) => {
+            hook.load()?;
+            let link = hook.attach(function, 0)?;
+            Link::new(hook.take_link(link)?)
+        }
+        Program::Lsm(hook) => {
+            hook.load(function.strip_prefix("security_").unwrap_or(function), btf)?;
+            let link = hook.attach()?;
+            Link::new(hook.take_link(link)?)
+        }
+        Program::TracePoint(hook) => {
+            hook.load()?;
+            let link = hook.attach(subsystem, event)?;
+            Link::new(hook.take_link(link)?)
+        }
+        Program::RawTracePoint(hook) => {
+            hook.load()?;
+            let link = hook.attach(event)?;
+            Link::new(hook.take_link(link)?)
+        }
+        _ => return Err(ProgramError::UnexpectedProgramType),
+    })
+}
+
+/// For all processes that run the file.
+fn attach_in_file(
+    program: &mut Program,
+    Uprobe { path, .. }: &Uprobe,
+    offset: u64,
+) -> Result<Link, ProgramError> {
+    let Program::UProbe(hook) = program else { return Err(ProgramError::UnexpectedProgramType) };
+    hook.load()?;
+    let link = hook.attach(UProbeAttachLocation::AbsoluteOffset(offset), path, UProbeScope::AllProcesses)?;
+    Ok(Link::new(hook.take_link(link)?))
+}
+
+/// Policies that name what is not there are refused when they are checked.
+fn find_offset(Uprobe { path, place }: &Uprobe) -> Result<u64, KernelError> {
+    find_place(Path::new(path), place).map_err(|error| match error {
+        PlaceError::Program(reason) => KernelError::Executable(reason),
+        PlaceError::NotThere(_) => KernelError::Executable(format!("the file has no `{place}`")),
+    })
+}

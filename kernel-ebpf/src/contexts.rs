@@ -1,0 +1,77 @@
+//! Where programs of each type find the arguments of what they are attached to.
+
+use core::mem::offset_of;
+
+use aya_ebpf::EbpfContext;
+use aya_ebpf::bindings::pt_regs;
+use aya_ebpf::programs::{ProbeContext, TracePointContext};
+
+use crate::arguments::Registers;
+use crate::context;
+use crate::memory::{pointer, trusted};
+
+/// Arguments of programs whose context is an array of them.
+pub struct Array<C>(pub C);
+
+impl<C: EbpfContext> Registers for Array<C> {
+    #[inline(always)]
+    fn argument(&self, index: u32) -> u64 {
+        let context = self.0.as_ptr();
+        // SAFETY: the context is the one this program was called with; the verifier checks that the function has
+        // this argument.
+        unsafe {
+            match index {
+                0 => context::word::<0>(context),
+                1 => context::word::<8>(context),
+                2 => context::word::<16>(context),
+                3 => context::word::<24>(context),
+                4 => context::word::<32>(context),
+                5 => context::word::<40>(context),
+                _ => 0,
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn user_register(&self, offset: u64) -> u64 {
+        // SAFETY: the verifier knows the argument as a `struct pt_regs *` and checks the offset.
+        unsafe { trusted(self.argument(0), offset) }
+    }
+}
+
+/// Arguments in the registers that a kprobe sees.
+pub struct Probe(pub ProbeContext);
+
+impl Registers for Probe {
+    #[inline(always)]
+    fn argument(&self, index: u32) -> u64 {
+        let context = self.0.as_ptr();
+        // SAFETY: the context is the one this program was called with.
+        unsafe {
+            match index {
+                0 => context::word::<{ offset_of!(pt_regs, rdi) }>(context),
+                1 => context::word::<{ offset_of!(pt_regs, rsi) }>(context),
+                2 => context::word::<{ offset_of!(pt_regs, rdx) }>(context),
+                3 => context::word::<{ offset_of!(pt_regs, rcx) }>(context),
+                4 => context::word::<{ offset_of!(pt_regs, r8) }>(context),
+                5 => context::word::<{ offset_of!(pt_regs, r9) }>(context),
+                _ => 0,
+            }
+        }
+    }
+}
+
+/// The record of a tracepoint.
+pub struct Record(pub TracePointContext);
+
+impl Registers for Record {
+    #[inline(always)]
+    fn argument(&self, offset: u32) -> u64 {
+        pointer(self.address(offset))
+    }
+
+    #[inline(always)]
+    fn address(&self, offset: u32) -> u64 {
+        self.0.as_ptr() as u64 + u64::from(offset)
+    }
+}
