@@ -2,23 +2,24 @@
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap};
-use serin_abi::config::{BINARY_PARENT, Filter, TEST_NOT};
+use serin_abi::config::{BINARY_PARENT, Filter, TEST_NOT, TEST_TEXT_EQUAL, TEST_TEXT_IN};
+use serin_abi::digest::{Digest, add_bytes};
 use serin_abi::ranges::Ranges;
 use serin_abi::record::ARGUMENT_UNREADABLE;
 use serin_abi::selector::{Facts, Verdict, constant};
-use serin_abi::text::{Values, search};
+use serin_abi::text::{Values, passes, search};
 use serin_abi::{Member, Number, Range, Text, ranges};
 
 use crate::arguments::Registers;
 use crate::call::Call;
-use crate::hook::count;
+use crate::hook::{HOOK_CONFIG, count};
 use crate::maps::PROCESSES;
 use crate::scratch::Slot;
 use crate::{ancestry, identity, task};
 
-/// The values of this hook's sets. The agent sets the size.
+/// The values of this hook's sets; for those of texts, where in [`TEXTS`] they are. The agent sets the size.
 #[map]
-pub static MEMBERS: HashMap<Member, u8> = HashMap::with_max_entries(1, 0);
+pub static MEMBERS: HashMap<Member, u32> = HashMap::with_max_entries(1, 0);
 
 /// The values of this hook's text filters. The agent sets the size.
 #[map]
@@ -110,6 +111,9 @@ impl<R: Registers> Facts for Call<'_, R> {
             let (state, buffer) = (&raw mut (*slot).search, &raw const (*slot).buffer);
             let before = (*slot).before;
             let text = ((*slot).start.wrapping_add(before), (*slot).header.length.wrapping_sub(before));
+            if test == TEST_TEXT_IN {
+                return self.text_is_member(slot, text, constant(&filter.values)).into();
+            }
             search::<Texts>(state, buffer, text, test, values).into()
         }
     }
@@ -117,6 +121,26 @@ impl<R: Registers> Facts for Call<'_, R> {
     #[inline(always)]
     fn count_unreadable(&mut self) {
         count(|counters| &raw mut counters.unreadable);
+    }
+}
+
+impl<R: Registers> Call<'_, R> {
+    /// Whether the text equals the value of the set that has the same digest.
+    ///
+    /// # Safety
+    /// The slot must be valid, and the text, its start and length, lie within its buffer.
+    #[inline(always)]
+    unsafe fn text_is_member(&self, slot: *mut Slot, text: (u32, u32), set: u32) -> bool {
+        // SAFETY: the caller vouches for the slot; the others are pointers to map values.
+        unsafe {
+            let digest = &raw mut (*self.scratch.work).digest;
+            digest.write(Digest::new(constant(&HOOK_CONFIG.seed)));
+            add_bytes(digest, &raw const (*slot).buffer, text);
+            let value = (&raw const (*digest).value).read_volatile();
+            let Some(index) = MEMBERS.get(Member { value, set, reserved: 0 }) else { return false };
+            let Some(value) = TEXTS.get_ptr(*index) else { return false };
+            passes(&raw mut (*slot).search, &raw const (*slot).buffer, text, TEST_TEXT_EQUAL, value)
+        }
     }
 }
 

@@ -30,7 +30,8 @@ use crate::wire::zeroed;
 #[derive(Clone)]
 pub(crate) struct Lowered {
     pub(crate) config: HookConfig,
-    pub(crate) members: Vec<Member>,
+    /// The values of sets; for those of texts, their places among `texts`.
+    pub(crate) members: Vec<(Member, u32)>,
     pub(crate) ranges: Vec<Range>,
     pub(crate) texts: Vec<Vec<u8>>,
 }

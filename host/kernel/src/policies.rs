@@ -500,9 +500,9 @@ fn fill(ebpf: &mut Ebpf, lowered: &Lowered, sharers: &[(u32, Sharer)]) -> Result
     for (slot, sharer) in sharers {
         shared.insert(slot, Wire(*sharer), 0).map_err(|error| map_error("SHARERS", error))?;
     }
-    let mut members: HashMap<_, Wire<Member>, u8> = map(ebpf, "MEMBERS")?;
-    for member in &lowered.members {
-        members.insert(Wire(*member), 1, 0).map_err(|error| map_error("MEMBERS", error))?;
+    let mut members: HashMap<_, Wire<Member>, u32> = map(ebpf, "MEMBERS")?;
+    for (member, text) in &lowered.members {
+        members.insert(Wire(*member), text, 0).map_err(|error| map_error("MEMBERS", error))?;
     }
     let mut ranges: Array<_, Wire<Range>> = map(ebpf, "RANGES")?;
     for (index, range) in lowered.ranges.iter().enumerate() {

@@ -249,6 +249,8 @@ pub const TEST_INTEGER_MASK: u32 = 11;
 pub const TEST_ADDRESS_RANGE: u32 = 12;
 /// The integer argument in the slot that `values` names has a bit that the one in `slot` lacks.
 pub const TEST_BITS_GAINED: u32 = 13;
+/// The text equals a value of a set, which are found by their [digests](crate::digest).
+pub const TEST_TEXT_IN: u32 = 14;
 
 /// The inode number of the namespace of kind `slot` is in the set.
 pub const TEST_NAMESPACE_IN: u32 = 32;

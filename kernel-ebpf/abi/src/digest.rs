@@ -52,6 +52,15 @@ pub unsafe fn add_bytes(digest: *mut Digest, buffer: *const [u8; BUFFER], (start
     repeat(length.wrapping_add(7) / 8, &mut addition, add_word);
 }
 
+/// The digest of the first `length` bytes of `buffer`, at most [`MAX_STRING`] of which count.
+#[must_use]
+pub fn of(seed: u64, buffer: &[u8; BUFFER], length: u32) -> u64 {
+    let mut digest = Digest::new(seed);
+    // SAFETY: both references are valid, and the length is limited.
+    unsafe { add_bytes(&raw mut digest, buffer, (0, length.min(MAX_STRING as u32))) };
+    digest.value
+}
+
 extern "C" fn add_word(index: u32, addition: &mut Addition) -> i64 {
     let Addition { digest, buffer } = *addition;
     let at = index.wrapping_mul(8);

@@ -86,7 +86,7 @@ pub struct Process {
     pub follows: u64,
 }
 
-/// A value in a set of a hook: a process id or an integer argument.
+/// A value in a set of a hook: a process id, an integer argument, or the digest of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Member {

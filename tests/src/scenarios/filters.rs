@@ -18,6 +18,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("filters::integers", integers),
         scenario("filters::integers_of_two_bytes", integers_of_two_bytes),
         scenario("filters::texts", texts),
+        scenario("filters::many_texts", many_texts),
         scenario("filters::process_ids_follow_forks", follow_forks),
         scenario("filters::process_ids_of_a_namespace", namespace_ids),
         scenario("filters::signal_and_no_post", signal_and_no_post),
@@ -61,7 +62,7 @@ fn compare(agent: &Agent, cases: &[Case<'_>], subjects: &[(String, u32)]) -> Res
         for (place, (operator, values, expected)) in cases.iter().enumerate() {
             let reported = reporters.contains(&format!("case-{place}"));
             if reported != expected[column] {
-                wrong.push(format!("{operator} {values} on {subject:.40}: reported is {reported}"));
+                wrong.push(format!("{operator} {values:.80} on {subject:.40}: reported is {reported}"));
             }
         }
     }
@@ -149,6 +150,32 @@ fn texts(_: &Kernel) -> Result<()> {
     let mut ended = Vec::new();
     for subject in subjects {
         // Without a name for the link the call fails, but not before the hooks have run.
+        ended.push((subject.to_owned(), trigger::symlink(subject, "")?.pid));
+    }
+    agent.settle()?;
+    compare(&agent, cases, &ended)?;
+    agent.stop()?;
+    Ok(())
+}
+
+/// Many values are not compared one after the other.
+fn many_texts(_: &Kernel) -> Result<()> {
+    const VALUES: u32 = 2000;
+    let long = format!("/{}", "x".repeat(4000));
+    let values: Vec<String> = (0..VALUES).map(|number| format!("/bait/{number}")).collect();
+    let values = format!("[{}, {long}, ab]", values.join(", "));
+    let cases: &[Case<'_>] = &[
+        ("Equal", &values, &[true, true, true, false, false, false, true, false]),
+        ("NotEqual", &values, &[false, false, false, true, true, true, false, true]),
+    ];
+    let subjects = ["/bait/0", "/bait/1999", &long, "/bait/2000", "/bait/", &long[1..], "ab", "abc"];
+    let mut setup = Setup::new()?;
+    for (place, (operator, values, _)) in cases.iter().enumerate() {
+        setup = setup.policy(&policy(place, "sys_symlinkat", 0, "string", operator, values))?;
+    }
+    let mut agent = setup.start()?;
+    let mut ended = Vec::new();
+    for subject in subjects {
         ended.push((subject.to_owned(), trigger::symlink(subject, "")?.pid));
     }
     agent.settle()?;

@@ -1,19 +1,20 @@
 //! What must hold for a selector, as the programs read it.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use serin_abi::config::{
     BINARY_OWN, BINARY_PARENT, Filter, PID_ANCESTORS, PID_NAMESPACE, TEST_ADDRESS_RANGE, TEST_BINARY_IN,
     TEST_BINARY_NOT_IN, TEST_BITS_GAINED, TEST_INTEGER_IN, TEST_INTEGER_MASK, TEST_INTEGER_RANGE, TEST_NOT,
-    TEST_PID_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL, TEST_TEXT_POSTFIX, TEST_TEXT_PREFIX, TEST_TEXT_SUBSTRING,
-    WORD_SHIFT,
+    TEST_PID_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL, TEST_TEXT_IN, TEST_TEXT_POSTFIX, TEST_TEXT_PREFIX,
+    TEST_TEXT_SUBSTRING, WORD_SHIFT,
 };
 use serin_abi::network;
 use serin_abi::record::{
     KIND_BINPRM, KIND_BYTES, KIND_FILE, KIND_NET_DEVICE, KIND_PATH, KIND_SKB, KIND_SOCK, KIND_SOCKADDR,
     KIND_SOCKADDR_UN, KIND_STRING,
 };
-use serin_abi::text::{FALLBACKS, fallbacks};
+use serin_abi::text::{BUFFER, FALLBACKS, fallbacks};
 use serin_abi::{MAX_STRING, MAX_SUBSTRING, Member, Number, Range, Text};
 use serin_policy::{ArgumentFilter, IdentityCondition, IdentityFilter, Membership, Part, SelectorPlan, Test};
 
@@ -21,6 +22,9 @@ use super::{Lowered, limit};
 use crate::binaries::Binaries;
 use crate::identity;
 use crate::wire::zeroed;
+
+/// Values of a filter on equality that are compared one after the other.
+const LISTED: usize = 4;
 
 impl Lowered {
     /// Adds a selector's filters, cheapest first: what needs no argument, integers, strings, paths.
@@ -92,7 +96,7 @@ impl Lowered {
                 let (values, count) = (*mask as u32, (*mask >> 32) as u32);
                 Filter { test: TEST_INTEGER_MASK, slot, values, count }
             }
-            Test::Equal(values) => self.list(TEST_TEXT_EQUAL, slot, values)?,
+            Test::Equal(values) => self.equal(slot, values)?,
             Test::Prefix(values) => self.list(TEST_TEXT_PREFIX, slot, values)?,
             Test::Postfix(values) => self.list(TEST_TEXT_POSTFIX, slot, values)?,
             Test::SubString(values) => self.list(TEST_TEXT_SUBSTRING, slot, values)?,
@@ -115,10 +119,34 @@ impl Lowered {
     }
 
     fn set(&mut self, test: u32, slot: u32, values: impl Iterator<Item = u64>) -> Filter {
-        let set = self.members.last().map_or(0, |last| last.set + 1);
+        let set = self.next_set();
         let before = self.members.len();
-        self.members.extend(values.map(|value| Member { value, set, reserved: 0 }));
+        self.members.extend(values.map(|value| (Member { value, set, reserved: 0 }, 0)));
         Filter { test, slot, values: set, count: (self.members.len() - before) as u32 }
+    }
+
+    fn next_set(&self) -> u32 {
+        self.members.last().map_or(0, |(last, _)| last.set + 1)
+    }
+
+    /// Few values are compared one after the other; of many, the one with the text's digest is looked up.
+    fn equal(&mut self, slot: u32, values: &[Vec<u8>]) -> Result<Filter, String> {
+        let listed = self.list(TEST_TEXT_EQUAL, slot, values)?;
+        if values.len() <= LISTED {
+            return Ok(listed);
+        }
+        let digests: BTreeMap<u64, &Vec<u8>> =
+            values.iter().map(|value| (digest(self.config.seed, value), value)).collect();
+        if values.iter().any(|value| digests.get(&digest(self.config.seed, value)) != Some(&value)) {
+            return Ok(listed);
+        }
+        let set = self.next_set();
+        let member = |(value, text): (&Vec<u8>, u32)| {
+            (Member { value: digest(self.config.seed, value), set, reserved: 0 }, text)
+        };
+        let members: Vec<_> = values.iter().zip(listed.values..).map(member).collect();
+        self.members.extend(members);
+        Ok(Filter { test: TEST_TEXT_IN, values: set, ..listed })
     }
 
     fn list(&mut self, test: u32, slot: u32, values: &[Vec<u8>]) -> Result<Filter, String> {
@@ -130,6 +158,13 @@ impl Lowered {
         }
         Ok(Filter { test, slot, values: first, count: values.len() as u32 })
     }
+}
+
+/// The digest of a text, as the programs compute it.
+fn digest(seed: u64, text: &[u8]) -> u64 {
+    let mut buffer = Box::new([0; BUFFER]);
+    buffer[..text.len()].copy_from_slice(text);
+    serin_abi::digest::of(seed, &buffer, text.len() as u32)
 }
 
 fn cost(kind: u32) -> u32 {

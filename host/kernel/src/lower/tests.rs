@@ -3,7 +3,8 @@
 use serin_abi::config::{
     ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, BINARY_PARENT, FIELD_TEXT, FieldConfig, Filter, Filters,
     PID_ANCESTORS, TEST_ADDRESS_RANGE, TEST_BINARY_NOT_IN, TEST_INTEGER_IN, TEST_INTEGER_MASK,
-    TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_NOT_IN, TEST_TEXT_POSTFIX, WORD_SHIFT,
+    TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_NOT_IN, TEST_TEXT_EQUAL, TEST_TEXT_IN, TEST_TEXT_POSTFIX,
+    WORD_SHIFT,
 };
 use serin_abi::network;
 use serin_abi::record::KIND_LONG;
@@ -38,6 +39,29 @@ fn plan(selectors: Vec<SelectorPlan>) -> HookPlan {
         ignore_not_found: false,
         position: (1, 1),
     }
+}
+
+#[test]
+fn many_values_are_found_by_their_digests() {
+    let equal = |count: u32| {
+        let values = (0..count).map(|number| format!("/bin/{number}").into_bytes()).collect();
+        let filter = ArgumentFilter { slot: 0, part: Part::Value, negated: true, test: Test::Equal(values) };
+        let selector = SelectorPlan { arguments: vec![filter], ..SelectorPlan::default() };
+        lower(&plan(vec![selector]), 7, &Binaries::default(), None, &find).unwrap()
+    };
+    let few = equal(4);
+    assert_eq!((few.members.len(), few.texts.len()), (0, 4));
+    assert_eq!(few.config.filters[0].test, TEST_TEXT_EQUAL | TEST_NOT);
+    let many = equal(1000);
+    assert_eq!(
+        many.config.filters[0],
+        Filter { test: TEST_TEXT_IN | TEST_NOT, slot: 0, values: 0, count: 1000 }
+    );
+    let mut digests: Vec<_> = many.members.iter().map(|(member, _)| member.value).collect();
+    digests.sort_unstable();
+    digests.dedup();
+    assert_eq!(digests.len(), 1000);
+    assert!(many.members.iter().zip(0..).all(|((member, text), index)| (member.set, *text) == (0, index)));
 }
 
 #[test]
@@ -93,7 +117,8 @@ fn filters_are_ordered_by_cost_and_values_numbered() {
     let mask = lowered.config.filters[4];
     assert_eq!((mask.values, mask.count), (5, 1 << 31));
     assert_eq!(lowered.ranges, [Range { first: 3_u64.into(), last: 4_u64.into() }]);
-    let members: Vec<(u32, u64)> = lowered.members.iter().map(|member| (member.set, member.value)).collect();
+    let members: Vec<(u32, u64)> =
+        lowered.members.iter().map(|(member, _)| (member.set, member.value)).collect();
     assert_eq!(members, [(0, 0), (0, 1), (1, -100_i64 as u64), (2, u64::MAX)]);
     assert_eq!(lowered.config.filters[5], Filter { test: texts, slot: 0, values: 0, count: 2 });
     assert_eq!(lowered.config.returned.kind, KIND_LONG);
