@@ -100,6 +100,8 @@ fn sample(events: &mut Vec<Event>, run: &mut impl FnMut(&mut Vec<Event>)) -> f64
     let mut time = Duration::ZERO;
     let mut rounds = 0u32;
     while time < SAMPLE {
+        // What the round before left.
+        events.retain(|event| !matches!(event.kind, EventKind::Alert(_)));
         for event in events.iter_mut() {
             event.annotations.clear();
             event.alerts.clear();
