@@ -66,9 +66,9 @@ pub(crate) struct RunArguments {
     /// at first
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub policies: Vec<PathBuf>,
-    /// The pipeline file: plugins, canaries and sinks
+    /// The pipeline file: plugins, canaries and sinks; without it events go to standard output as JSON lines
     #[arg(long, value_name = "FILE")]
-    pub pipeline: PathBuf,
+    pub pipeline: Option<PathBuf>,
     /// Where compiled plugins are kept from one start to the next
     #[arg(long, value_name = "DIR", default_value = "/var/cache/serin")]
     pub cache: PathBuf,

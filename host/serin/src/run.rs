@@ -1,6 +1,6 @@
 //! `serin run`: start, work, stop.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
                     Asked::End => break Ok(()),
                     Asked::Renew => {
                         agent.sinks.reopen();
-                        agent.reloader.request();
+                        agent.reloader.iter().for_each(Reloader::request);
                     }
                 },
                 () = agent.ended.notified() => break Err(()),
@@ -114,7 +114,8 @@ struct Agent {
     reader: JoinHandle<Result<ReaderCounters, KernelError>>,
     worker: JoinHandle<WorkerOutcome>,
     sinks: Monitor,
-    reloader: Reloader,
+    /// None if there is no file to look at.
+    reloader: Option<Reloader>,
     observed: Arc<Observed>,
     _endpoints: Vec<Bound>,
     stop: Arc<AtomicBool>,
@@ -126,7 +127,7 @@ impl Agent {
     /// What needs no privileges comes first, and the kernel last: on any error, nothing stays attached.
     fn start(arguments: &RunArguments, started: Instant, refresh: &server::Refresh) -> Result<Self> {
         let listen = arguments.api.listen()?;
-        let file = PipelineFile::<SinkConfig, CanaryConfig>::read(&arguments.pipeline)?;
+        let file = pipeline_file(arguments.pipeline.as_deref())?;
         let policies = policies::load(&arguments.policies, &arguments.kernel.btf)?;
         let count_of_policies = policies.len();
         let cache = cache(&arguments.cache);
@@ -161,7 +162,8 @@ impl Agent {
             observed: Arc::clone(&observed),
         };
         let next = Next::default();
-        let reloader = Reloader::start(&arguments.pipeline, pipeline.loader(), cache, next.clone())?;
+        let reload = |path: &PathBuf| Reloader::start(path, pipeline.loader(), cache, next.clone());
+        let reloader = arguments.pipeline.as_ref().map(reload).transpose()?;
         let (hub_of_worker, observed_by_worker) = (Arc::clone(&hub), Arc::clone(&observed));
         let worker = WorkerThread {
             backlog,
@@ -252,6 +254,15 @@ impl Agent {
         worker.ended?;
         if asked { Ok(()) } else { bail!("a thread ended though nobody asked it to") }
     }
+}
+
+/// The pipeline of the file, or what there is without one.
+fn pipeline_file(path: Option<&Path>) -> Result<PipelineFile<SinkConfig, CanaryConfig>> {
+    const DEFAULT: &str = include_str!("../pipelines/default.yaml");
+    Ok(match path {
+        Some(path) => PipelineFile::read(path)?,
+        None => PipelineFile::parse(Path::new("default.yaml"), DEFAULT.to_owned())?,
+    })
 }
 
 /// Serves the API.

@@ -3,15 +3,18 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
+use rustix::process::Signal;
 
 use super::{Scenario, scenario};
 use crate::agent::Setup;
 use crate::kernel::Kernel;
 use crate::policy::{PASSWD, on_symlinkat};
+use crate::trigger;
 
 pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("settings::an_agent_runs_by_its_file_alone", by_file),
+        scenario("settings::without_a_pipeline_events_are_printed", without_a_pipeline),
         scenario("settings::mistakes_in_the_file_are_told_with_their_place", mistakes),
     ]
 }
@@ -32,6 +35,20 @@ fn by_file(_: &Kernel) -> Result<()> {
     ensure!(again.contains(&format!("  # {}\n", path.display())), "{again}");
     let agent = setup.by_file(&path).start()?;
     ensure!(agent.api()?.only()?.name == "links");
+    agent.stop()?;
+    Ok(())
+}
+
+fn without_a_pipeline(_: &Kernel) -> Result<()> {
+    let setup = Setup::new()?.policy(&on_symlinkat("links", PASSWD))?;
+    let printed = String::from_utf8(setup.command().arg("--print-config").output()?.stdout)?;
+    let lines = printed.lines().filter(|line| !line.starts_with("  pipeline:"));
+    let path = setup.path("serin.yaml");
+    fs::write(&path, lines.map(|line| format!("{line}\n")).collect::<String>())?;
+    let mut agent = setup.by_file(&path).start()?;
+    let pid = trigger::symlink("/etc/passwd", "")?.pid;
+    agent.wait_for("the link", |event| event["process_kprobe"]["process"]["pid"] == pid)?;
+    agent.signal(Signal::HUP)?;
     agent.stop()?;
     Ok(())
 }
