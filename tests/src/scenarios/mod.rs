@@ -29,6 +29,7 @@ mod sinks;
 mod structures;
 mod tetra;
 mod tracepoints;
+mod traces;
 mod uprobes;
 mod writes;
 
@@ -79,6 +80,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         canaries::scenarios(),
         plugins::scenarios(),
         plugin_tools::scenarios(),
+        traces::scenarios(),
         losses::scenarios(),
         sinks::scenarios(),
         operations::scenarios(),

@@ -6,11 +6,10 @@ mod fixtures;
 mod inspect;
 mod judge;
 mod language;
-mod project;
+pub(crate) mod project;
 mod scaffold;
 mod sdk;
 mod sign;
-mod trace;
 
 use std::path::PathBuf;
 
@@ -51,7 +50,7 @@ pub(crate) enum PluginCommand {
     Run {
         #[arg(value_name = "DIR", default_value = ".")]
         folder: PathBuf,
-        /// Events as `serin run` prints them, one a line; `-` for standard input
+        /// A trace, as `serin record` writes it and `serin run` prints events; `-` for standard input
         #[arg(long, value_name = "FILE")]
         events: PathBuf,
     },
@@ -59,7 +58,7 @@ pub(crate) enum PluginCommand {
     Bench {
         #[arg(value_name = "DIR", default_value = ".")]
         folder: PathBuf,
-        /// Events as `serin run` prints them, one a line; `-` for standard input
+        /// A trace, as `serin record` writes it and `serin run` prints events; `-` for standard input
         #[arg(long, value_name = "FILE")]
         events: Option<PathBuf>,
     },
