@@ -47,6 +47,9 @@ pub enum Reason {
     /// The file can't be read.
     #[error("cannot be read: {0}")]
     Read(std::io::Error),
+    /// There can be no thread for it.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
     /// The file is too large.
     #[error("larger than {} MiB", MAX_COMPONENT >> 20)]
     TooLarge,

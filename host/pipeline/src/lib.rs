@@ -17,7 +17,9 @@ mod digest;
 mod encode;
 mod engine;
 mod error;
+mod file;
 mod grants;
+mod hash;
 mod inspect;
 mod instance;
 mod kv;
@@ -39,7 +41,9 @@ pub use config::{ConfigError, Limits, OnFailure, PipelineFile, PluginEntry, Spec
 pub use counters::{Counters, OTHER_REASONS};
 pub use digest::Digest;
 pub use error::{Failure, InspectError, LoadError, Reason};
+pub use file::FileGrant;
 pub use grants::{Grants, Rate};
+pub use hash::HashGrant;
 pub use inspect::{About, Inspection};
 pub use kv::KvGrant;
 pub use locate::Location;
@@ -115,6 +119,14 @@ pub const MAX_KV_BYTES: usize = 64 << 20;
 pub const MAX_KV_KEY: usize = 256;
 /// Bytes of a value that the host keeps.
 pub const MAX_KV_VALUE: usize = 64 << 10;
+/// Bytes of a file that a plugin may read.
+pub const MAX_GRANTED_FILE: u64 = 1 << 20;
+/// Files that are granted to a plugin.
+pub const MAX_GRANTED_FILES: usize = 64;
+/// The most `grants.hash.wait`.
+pub const MAX_HASH_WAIT: Duration = Duration::from_millis(50);
+/// The most `grants.hash.maxSize`.
+pub const MAX_HASH_SIZE: u64 = 1 << 30;
 /// Bytes of a URL.
 pub const MAX_URL: usize = 2048;
 /// Headers of a request.
