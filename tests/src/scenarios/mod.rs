@@ -17,6 +17,7 @@ mod live;
 mod losses;
 mod network;
 mod operations;
+mod plugin_languages;
 mod plugin_tools;
 mod plugins;
 mod processes;
@@ -80,6 +81,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         canaries::scenarios(),
         plugins::scenarios(),
         plugin_tools::scenarios(),
+        plugin_languages::scenarios(),
         traces::scenarios(),
         losses::scenarios(),
         sinks::scenarios(),
