@@ -1,11 +1,13 @@
 //! The pipeline file.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serin_config::scalar;
 
+use crate::artifact::{ArtifactError, Reference, SCHEME, Store};
 use crate::digest::Digest;
 use crate::grants::Grants;
 use crate::locate::{Location, Step, locate};
@@ -30,6 +32,9 @@ pub struct Spec<S, C> {
     /// The plugins, in the order in which events pass them.
     #[serde(default = "Vec::new")]
     pub plugins: Vec<PluginEntry>,
+    /// The folder of artifacts that were pulled from registries; a relative path starts from the pipeline file's folder.
+    #[serde(default = "default_store")]
+    pub store: PathBuf,
     /// What components must be signed by; nothing if left out.
     #[serde(default)]
     pub trust: Option<Trust>,
@@ -39,6 +44,10 @@ pub struct Spec<S, C> {
     /// The canary engine.
     #[serde(default = "no_canary")]
     pub canary: Option<C>,
+}
+
+fn default_store() -> PathBuf {
+    PathBuf::from(Store::DEFAULT)
 }
 
 fn no_canary<C>() -> Option<C> {
@@ -52,9 +61,9 @@ pub struct PluginEntry {
     /// Name, unique in the pipeline: 1 to 64 of `a-z 0-9 -`.
     #[serde(deserialize_with = "name")]
     pub name: String,
-    /// The component; a relative path starts from the pipeline file's folder.
+    /// The component.
     #[serde(deserialize_with = "component")]
-    pub component: PathBuf,
+    pub component: ComponentSource,
     /// Which events it gets, of those it subscribes to.
     #[serde(default)]
     pub events: EventFilter,
@@ -77,6 +86,24 @@ pub struct PluginEntry {
     /// What becomes of the events of a call that fails.
     #[serde(default, deserialize_with = "on_failure")]
     pub on_failure: OnFailure,
+}
+
+/// Where a component is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ComponentSource {
+    /// In a file; a relative path starts from the pipeline file's folder.
+    Path(PathBuf),
+    /// In an artifact of a registry, named by its digest, of which this host keeps a copy.
+    Artifact(Box<Reference>),
+}
+
+impl fmt::Display for ComponentSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => path.display().fmt(f),
+            Self::Artifact(reference) => reference.fmt(f),
+        }
+    }
 }
 
 /// `limits`
@@ -207,7 +234,15 @@ impl<S, C> PipelineFile<S, C> {
     pub fn files(&self) -> Vec<PathBuf> {
         let mut files = vec![self.path.clone()];
         for entry in &self.spec.plugins {
-            let component = self.folder().join(&entry.component);
+            let component = match &entry.component {
+                ComponentSource::Path(path) => self.folder().join(path),
+                ComponentSource::Artifact(reference) => {
+                    files.extend(reference.digest.map(|digest| self.store().path(&digest)));
+                    // If it is not there yet, it comes with the manifest.
+                    let Ok((path, _)) = self.store().component(reference) else { continue };
+                    path
+                }
+            };
             if self.spec.trust.is_some() {
                 files.push(signature_file(&component));
             }
@@ -215,6 +250,25 @@ impl<S, C> PipelineFile<S, C> {
             files.extend(entry.config_file.as_ref().map(|file| self.folder().join(file)));
         }
         files
+    }
+
+    /// Where artifacts are kept.
+    pub fn store(&self) -> Store {
+        Store::new(self.folder().join(&self.spec.store))
+    }
+
+    /// The file of an entry's component, and the digest that it must have if it is of an artifact.
+    ///
+    /// # Errors
+    /// If the artifact is not kept here, or no component's.
+    pub fn component(&self, entry: &PluginEntry) -> Result<(PathBuf, Option<Digest>), ArtifactError> {
+        match &entry.component {
+            ComponentSource::Path(path) => Ok((self.folder().join(path), None)),
+            ComponentSource::Artifact(reference) => {
+                let (path, digest) = self.store().component(reference)?;
+                Ok((path, Some(digest)))
+            }
+        }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -296,12 +350,21 @@ pub(crate) fn read_config(path: &Path) -> Result<serde_json::Value, ConfigError>
     })
 }
 
-fn component<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+fn component<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ComponentSource, D::Error> {
     scalar(deserializer, |text| match text {
         "" => Err("an empty path: write the path of a .wasm file".to_owned()),
-        _ if text.contains("://") => {
-            Err(format!("`{text}`: components from registries are not supported yet; write a path"))
+        _ if text.starts_with(SCHEME) => {
+            let reference: Reference = text.parse()?;
+            match reference.digest {
+                Some(_) => Ok(ComponentSource::Artifact(Box::new(reference))),
+                None => Err(format!(
+                    "`{text}` may be another one tomorrow: write the digest too, which `serin plugin pull` prints"
+                )),
+            }
         }
-        _ => Ok(PathBuf::from(text)),
+        _ if text.contains("://") => {
+            Err(format!("`{text}`: write a path, or an artifact like `oci://…@sha256:…`"))
+        }
+        _ => Ok(ComponentSource::Path(PathBuf::from(text))),
     })
 }

@@ -7,6 +7,7 @@
 //! what it says and does it. A plugin that traps, loops, takes too much memory
 //! or returns nonsense is discarded and started anew; the events go on.
 
+pub mod artifact;
 mod batch;
 mod bindings;
 mod cache;
@@ -37,7 +38,7 @@ use std::time::Duration;
 
 pub use batch::FrameEncoder;
 pub use cache::{Cache, CacheError};
-pub use config::{ConfigError, Limits, OnFailure, PipelineFile, PluginEntry, Spec};
+pub use config::{ComponentSource, ConfigError, Limits, OnFailure, PipelineFile, PluginEntry, Spec};
 pub use counters::{Counters, OTHER_REASONS};
 pub use digest::Digest;
 pub use error::{Failure, InspectError, LoadError, Reason};

@@ -18,6 +18,7 @@ mod losses;
 mod network;
 mod operations;
 mod plugin_languages;
+mod plugin_registry;
 mod plugin_tools;
 mod plugins;
 mod processes;
@@ -82,6 +83,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         plugins::scenarios(),
         plugin_tools::scenarios(),
         plugin_languages::scenarios(),
+        plugin_registry::scenarios(),
         traces::scenarios(),
         losses::scenarios(),
         sinks::scenarios(),

@@ -7,6 +7,7 @@ mod inspect;
 mod judge;
 mod language;
 pub(crate) mod project;
+mod registry;
 mod scaffold;
 mod sdk;
 mod sign;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Subcommand;
 use serin_pipeline::PublicKey;
+use serin_pipeline::artifact::{Reference, Store};
 
 /// What an author of plugins does. `DIR` is the plugin's folder, with a `pipeline.yaml` that runs it.
 #[derive(Debug, Subcommand)]
@@ -70,6 +72,27 @@ pub(crate) enum PluginCommand {
         #[arg(long, value_name = "JSON", default_value = "null")]
         config: String,
     },
+    /// Put a component, and its signatures, into a registry; prints its name there with its digest
+    Push {
+        #[arg(value_name = "COMPONENT")]
+        component: PathBuf,
+        /// Its name there: oci://REGISTRY/REPOSITORY:TAG
+        #[arg(value_name = "REFERENCE")]
+        reference: Reference,
+        #[command(flatten)]
+        registry: registry::RegistryArguments,
+    },
+    /// Keep a component of a registry on this host; prints its name with its digest, as a pipeline file has it
+    Pull {
+        /// Its name there: oci://REGISTRY/REPOSITORY with :TAG or @sha256:…
+        #[arg(value_name = "REFERENCE")]
+        reference: Reference,
+        /// The folder of what was pulled, `store` of a pipeline file
+        #[arg(long, value_name = "DIR", default_value = Store::DEFAULT)]
+        store: PathBuf,
+        #[command(flatten)]
+        registry: registry::RegistryArguments,
+    },
     /// Make a key to sign components with, and print its public half
     Keygen {
         #[arg(value_name = "FILE")]
@@ -102,6 +125,10 @@ pub(crate) fn dispatch(command: &PluginCommand) -> Result<()> {
         PluginCommand::Run { folder, events } => judge::run(folder, events),
         PluginCommand::Bench { folder, events } => bench::run(folder, events.as_deref()),
         PluginCommand::Inspect { component, config } => inspect::print(component, config),
+        PluginCommand::Push { component, reference, registry } => {
+            registry::push(component, reference, registry)
+        }
+        PluginCommand::Pull { reference, store, registry } => registry::pull(reference, store, registry),
         PluginCommand::Keygen { key } => sign::keygen(key),
         PluginCommand::Sign { component, key } => sign::sign(component, key),
         PluginCommand::Verify { component, keys } => sign::verify(component, keys),
