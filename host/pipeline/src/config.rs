@@ -1,18 +1,18 @@
 //! The pipeline file.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serin_config::scalar;
 
-use crate::artifact::{ArtifactError, Reference, SCHEME, Store};
+use crate::artifact::{ArtifactError, Store};
 use crate::digest::Digest;
 use crate::grants::Grants;
 use crate::locate::{Location, Step, locate};
 use crate::quantity;
 use crate::signature::{Trust, signature_file};
+use crate::source::ComponentSource;
 use crate::subscription::EventFilter;
 use crate::{DEFAULT_MEMORY, DEFAULT_TIME, MAX_CONFIG, MAX_FILE, MAX_PLUGINS};
 
@@ -62,7 +62,6 @@ pub struct PluginEntry {
     #[serde(deserialize_with = "name")]
     pub name: String,
     /// The component.
-    #[serde(deserialize_with = "component")]
     pub component: ComponentSource,
     /// Which events it gets, of those it subscribes to.
     #[serde(default)]
@@ -86,24 +85,6 @@ pub struct PluginEntry {
     /// What becomes of the events of a call that fails.
     #[serde(default, deserialize_with = "on_failure")]
     pub on_failure: OnFailure,
-}
-
-/// Where a component is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ComponentSource {
-    /// In a file; a relative path starts from the pipeline file's folder.
-    Path(PathBuf),
-    /// In an artifact of a registry, named by its digest, of which this host keeps a copy.
-    Artifact(Box<Reference>),
-}
-
-impl fmt::Display for ComponentSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Path(path) => path.display().fmt(f),
-            Self::Artifact(reference) => reference.fmt(f),
-        }
-    }
 }
 
 /// `limits`
@@ -210,6 +191,15 @@ impl<S: DeserializeOwned, C: DeserializeOwned> PipelineFile<S, C> {
                 return Err(self.plugin_error(index, "name", message));
             }
             plugin.events.check().map_err(|message| self.plugin_error(index, "events", message))?;
+            if let Some(hash) = plugin.grants.hash
+                && hash.wait >= plugin.limits.time
+            {
+                let (wait, time) = (hash.wait, plugin.limits.time);
+                let message = format!(
+                    "a call may wait {wait:?} for digests, but has {time:?} in all: lower `wait` or raise `time`"
+                );
+                return Err(self.plugin_error(index, "limits", message));
+            }
             if plugin.config_file.is_some() && !plugin.config.is_null() {
                 let message = "both `config` and `configFile`: write one of them".to_owned();
                 return Err(self.plugin_error(index, "configFile", message));
@@ -347,24 +337,5 @@ pub(crate) fn read_config(path: &Path) -> Result<serde_json::Value, ConfigError>
         path: path.to_owned(),
         location: source.location().map(Location::from),
         message: without_location(&source),
-    })
-}
-
-fn component<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ComponentSource, D::Error> {
-    scalar(deserializer, |text| match text {
-        "" => Err("an empty path: write the path of a .wasm file".to_owned()),
-        _ if text.starts_with(SCHEME) => {
-            let reference: Reference = text.parse()?;
-            match reference.digest {
-                Some(_) => Ok(ComponentSource::Artifact(Box::new(reference))),
-                None => Err(format!(
-                    "`{text}` may be another one tomorrow: write the digest too, which `serin plugin pull` prints"
-                )),
-            }
-        }
-        _ if text.contains("://") => {
-            Err(format!("`{text}`: write a path, or an artifact like `oci://…@sha256:…`"))
-        }
-        _ => Ok(ComponentSource::Path(PathBuf::from(text))),
     })
 }

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use crate::artifact::ArtifactError;
-use crate::config::{ComponentSource, ConfigError, place};
+use crate::config::{ConfigError, place};
 use crate::digest::Digest;
 use crate::locate::Location;
 use crate::signature::SignatureError;
+use crate::source::ComponentSource;
 use crate::{MAX_COMPONENT, WIT_VERSION};
 
 /// Why a pipeline can't be started.

@@ -31,6 +31,7 @@ mod plugin;
 mod quantity;
 mod sandbox;
 mod signature;
+mod source;
 mod subscription;
 mod url_pattern;
 
@@ -38,7 +39,7 @@ use std::time::Duration;
 
 pub use batch::FrameEncoder;
 pub use cache::{Cache, CacheError};
-pub use config::{ComponentSource, ConfigError, Limits, OnFailure, PipelineFile, PluginEntry, Spec};
+pub use config::{ConfigError, Limits, OnFailure, PipelineFile, PluginEntry, Spec};
 pub use counters::{Counters, OTHER_REASONS};
 pub use digest::Digest;
 pub use error::{Failure, InspectError, LoadError, Reason};
@@ -51,6 +52,7 @@ pub use locate::Location;
 pub use pipeline::{Loader, Pipeline};
 pub use serin_config::Glob;
 pub use signature::{PublicKey, SignatureError, SigningKey, Trust, signature_file, verify};
+pub use source::ComponentSource;
 pub use subscription::EventFilter;
 pub use url_pattern::UrlPattern;
 

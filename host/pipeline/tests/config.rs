@@ -70,6 +70,7 @@ fn mistakes_are_told_with_their_place() {
         (entry("grant: {}"), "dir/p.yaml:7:7: spec.plugins[0]: unknown field `grant`, expected one of `name`, `component`, `events`, `digest`, `config`, `configFile`, `grants`, `limits`, `onFailure`"),
         (entry("grants: { files: [/etc/passwd] }"), "dir/p.yaml:7:17: spec.plugins[0].grants: unknown field `files`, expected one of `log`, `kv`, `file`, `hash`, `dns`, `http`, `rate`"),
         (entry("grants: { file: [/etc/../passwd] }"), "dir/p.yaml:7:24: spec.plugins[0].grants.file[0]: `/etc/../passwd` is not the exact path of a file: write an absolute one without `.`, `..` and `//`"),
+        (entry("grants: { hash: {} }\n      limits: { time: 5ms }"), "dir/p.yaml:8:15: a call may wait 5ms for digests, but has 5ms in all: lower `wait` or raise `time`"),
         (entry("grants: { hash: { wait: 1s } }"), "dir/p.yaml:7:31: spec.plugins[0].grants.hash.wait: 1s is out of bounds: allowed are 0ns to 50ms"),
         (entry("grants: { http: ['https://a.b'] }"), "dir/p.yaml:7:24: spec.plugins[0].grants.http[0]: `https://a.b` is not a grant of requests: it has no path (`/*` is every path); write it like `GET https://*.example.com/hook/*`"),
         (entry("grants: { dns: [''] }"), "dir/p.yaml:7:23: spec.plugins[0].grants.dns[0]: an empty pattern matches nothing: write a name, or `*` for all"),
