@@ -32,3 +32,26 @@ bool serin_kv_delete(serin_text key) {
   serin_wit_string_t name = borrow(key);
   return serin_plugin_kv_delete(&name);
 }
+
+bool serin_file_read(serin_text path, serin_text *content) {
+  serin_wit_string_t name = borrow(path);
+  serin_wit_list_u8_t found;
+  serin_plugin_file_refusal_t refusal;
+  if (!serin_plugin_file_read(&name, &found, &refusal)) {
+    return false;
+  }
+  *content = (serin_text){(const char *)found.ptr, found.len};
+  return true;
+}
+
+serin_hash_answer serin_hash_program(uint32_t pid, serin_text path, serin_hash_digest *digest) {
+  serin_wit_string_t name = borrow(path);
+  serin_plugin_hash_answer_t answer;
+  serin_plugin_hash_program(pid, &name, &answer);
+  if (answer.tag != SERIN_PLUGIN_HASH_ANSWER_KNOWN) {
+    return answer.tag == SERIN_PLUGIN_HASH_ANSWER_PENDING ? SERIN_HASH_PENDING : SERIN_HASH_REFUSED;
+  }
+  serin_plugin_hash_digest_t *known = &answer.val.known;
+  *digest = (serin_hash_digest){{(const char *)known->sha256.ptr, known->sha256.len}, known->of_process};
+  return SERIN_HASH_KNOWN;
+}

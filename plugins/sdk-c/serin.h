@@ -98,4 +98,22 @@ bool serin_kv_set(serin_text key, serin_text value, uint64_t milliseconds);
 /* Removes a key; whether it was there. */
 bool serin_kv_delete(serin_text key);
 
+/* All of a file of the host; needs `grants: { file: [PATH, ...] }`, with the exact path. It is the caller's, who frees its
+ * data. False: it is not granted, not there, no regular file, larger than 1 MiB, or unreadable. */
+bool serin_file_read(serin_text path, serin_text *content);
+
+/* What is known of a program's digest. */
+typedef enum { SERIN_HASH_KNOWN, SERIN_HASH_PENDING, SERIN_HASH_REFUSED } serin_hash_answer;
+
+/* A program's digest: SHA-256 in hexadecimal, which the caller frees; if not `of_process`, of what the host has at the
+ * path now. */
+typedef struct {
+  serin_text sha256;
+  bool of_process;
+} serin_hash_digest;
+
+/* The digest of the program that a process runs, whose path is `path`; needs `grants: { hash: {} }`. One that is pending
+ * is asked for again at the next event. */
+serin_hash_answer serin_hash_program(uint32_t pid, serin_text path, serin_hash_digest *digest);
+
 #endif

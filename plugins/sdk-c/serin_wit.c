@@ -19,6 +19,16 @@ extern void __wasm_import_serin_plugin_kv_set(uint8_t *, size_t, uint8_t *, size
 __attribute__((__import_module__("serin:plugin/kv@0.1.0"), __import_name__("delete")))
 extern int32_t __wasm_import_serin_plugin_kv_delete(uint8_t *, size_t);
 
+// Imported Functions from `serin:plugin/file@0.1.0`
+
+__attribute__((__import_module__("serin:plugin/file@0.1.0"), __import_name__("read")))
+extern void __wasm_import_serin_plugin_file_read(uint8_t *, size_t, uint8_t *);
+
+// Imported Functions from `serin:plugin/hash@0.1.0`
+
+__attribute__((__import_module__("serin:plugin/hash@0.1.0"), __import_name__("program")))
+extern void __wasm_import_serin_plugin_hash_program(int32_t, uint8_t *, size_t, uint8_t *);
+
 // Exported Functions from `serin:plugin/frames@0.1.0`
 
 __attribute__((__weak__, __export_name__("cabi_post_serin:plugin/frames@0.1.0#init")))
@@ -296,6 +306,29 @@ void serin_plugin_kv_result_void_refusal_free(serin_plugin_kv_result_void_refusa
   }
 }
 
+void serin_plugin_file_result_list_u8_refusal_free(serin_plugin_file_result_list_u8_refusal_t *ptr) {
+  if (!ptr->is_err) {
+    serin_wit_list_u8_free(&ptr->val.ok);
+  } else {
+  }
+}
+
+void serin_plugin_hash_digest_free(serin_plugin_hash_digest_t *ptr) {
+  serin_wit_string_free(&ptr->sha256);
+}
+
+void serin_plugin_hash_answer_free(serin_plugin_hash_answer_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 0: {
+      serin_plugin_hash_digest_free(&ptr->val.known);
+      break;
+    }
+    case 2: {
+      break;
+    }
+  }
+}
+
 void serin_wit_list_string_free(serin_wit_list_string_t *ptr) {
   size_t list_len = ptr->len;
   if (list_len > 0) {
@@ -548,6 +581,59 @@ bool serin_plugin_kv_set(serin_wit_string_t *key, serin_wit_list_u8_t *value, ui
 bool serin_plugin_kv_delete(serin_wit_string_t *key) {
   int32_t ret = __wasm_import_serin_plugin_kv_delete((uint8_t *) (*key).ptr, (*key).len);
   return ret;
+}
+
+bool serin_plugin_file_read(serin_wit_string_t *path, serin_wit_list_u8_t *ret, serin_plugin_file_refusal_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(3*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_serin_plugin_file_read((uint8_t *) (*path).ptr, (*path).len, ptr);
+  serin_plugin_file_result_list_u8_refusal_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (serin_wit_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+void serin_plugin_hash_program(uint32_t pid, serin_wit_string_t *path, serin_plugin_hash_answer_t *ret) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_serin_plugin_hash_program((int32_t) (pid), (uint8_t *) (*path).ptr, (*path).len, ptr);
+  serin_plugin_hash_answer_t variant;
+  variant.tag = (int32_t) *((uint8_t*) (ptr + 0));
+  switch ((int32_t) variant.tag) {
+    case 0: {
+      variant.val.known = (serin_plugin_hash_digest_t) {
+        (serin_wit_string_t) (serin_wit_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) },
+        (bool) (int32_t) *((uint8_t*) (ptr + (3*sizeof(void*)))),
+      };
+      break;
+    }
+    case 1: {
+      break;
+    }
+    case 2: {
+      variant.val.refused = (int32_t) *((uint8_t*) (ptr + sizeof(void*)));
+      break;
+    }
+  }
+  *ret = variant;
 }
 
 __attribute__((__export_name__("serin:plugin/frames@0.1.0#init")))

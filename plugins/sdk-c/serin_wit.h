@@ -51,6 +51,65 @@ typedef struct {
   } val;
 } serin_plugin_kv_result_void_refusal_t;
 
+// Why nothing was read.
+typedef uint8_t serin_plugin_file_refusal_t;
+
+// The path is not one of those that are granted, byte by byte.
+#define SERIN_PLUGIN_FILE_REFUSAL_NOT_GRANTED 0
+// There is nothing at the path.
+#define SERIN_PLUGIN_FILE_REFUSAL_MISSING 1
+// What is there is no regular file, or a part of the path is a symbolic link.
+#define SERIN_PLUGIN_FILE_REFUSAL_NOT_REGULAR 2
+// It has more than 1 MiB.
+#define SERIN_PLUGIN_FILE_REFUSAL_TOO_LARGE 3
+// It can't be read.
+#define SERIN_PLUGIN_FILE_REFUSAL_UNREADABLE 4
+
+typedef struct {
+  bool is_err;
+  union {
+    serin_wit_list_u8_t ok;
+    serin_plugin_file_refusal_t err;
+  } val;
+} serin_plugin_file_result_list_u8_refusal_t;
+
+// Why there is no digest.
+typedef uint8_t serin_plugin_hash_refusal_t;
+
+// The process has ended, and there is no file at the path on the host.
+#define SERIN_PLUGIN_HASH_REFUSAL_MISSING 0
+// What is there is no regular file.
+#define SERIN_PLUGIN_HASH_REFUSAL_NOT_REGULAR 1
+// It is larger than is granted.
+#define SERIN_PLUGIN_HASH_REFUSAL_TOO_LARGE 2
+// It can't be read.
+#define SERIN_PLUGIN_HASH_REFUSAL_UNREADABLE 3
+
+// A digest.
+typedef struct serin_plugin_hash_digest_t {
+  // SHA-256, in hexadecimal.
+  serin_wit_string_t   sha256;
+  // The process was still there, so that this is the very file that it runs, also in a container. If not, it is
+  // what the host has at the path now.
+  bool   of_process;
+} serin_plugin_hash_digest_t;
+
+// What is known of a program.
+typedef struct serin_plugin_hash_answer_t {
+  uint8_t tag;
+  union {
+    serin_plugin_hash_digest_t     known;
+    serin_plugin_hash_refusal_t     refused;
+  } val;
+} serin_plugin_hash_answer_t;
+
+// Its digest.
+#define SERIN_PLUGIN_HASH_ANSWER_KNOWN 0
+// It is being made: ask again at the next event.
+#define SERIN_PLUGIN_HASH_ANSWER_PENDING 1
+// There is none.
+#define SERIN_PLUGIN_HASH_ANSWER_REFUSED 2
+
 typedef struct {
   serin_wit_string_t *ptr;
   size_t len;
@@ -261,6 +320,15 @@ extern bool serin_plugin_kv_set(serin_wit_string_t *key, serin_wit_list_u8_t *va
 // Removes a key; whether it was there.
 extern bool serin_plugin_kv_delete(serin_wit_string_t *key);
 
+// Imported Functions from `serin:plugin/file@0.1.0`
+// All of a file. It is read while the events wait, so not for every event.
+extern bool serin_plugin_file_read(serin_wit_string_t *path, serin_wit_list_u8_t *ret, serin_plugin_file_refusal_t *err);
+
+// Imported Functions from `serin:plugin/hash@0.1.0`
+// The digest of the program that a process runs, whose path is `path`. A thread of the host's makes it; how long a
+// call may wait for that is granted.
+extern void serin_plugin_hash_program(uint32_t pid, serin_wit_string_t *path, serin_plugin_hash_answer_t *ret);
+
 // Exported Functions from `serin:plugin/frames@0.1.0`
 bool exports_serin_plugin_frames_init(serin_wit_string_t *config, exports_serin_plugin_frames_info_t *ret, serin_wit_string_t *err);
 void exports_serin_plugin_frames_on_frame(serin_wit_list_u8_t *frame, exports_serin_plugin_frames_outcome_t *ret);
@@ -273,6 +341,12 @@ void serin_wit_list_u8_free(serin_wit_list_u8_t *ptr);
 void serin_wit_option_list_u8_free(serin_wit_option_list_u8_t *ptr);
 
 void serin_plugin_kv_result_void_refusal_free(serin_plugin_kv_result_void_refusal_t *ptr);
+
+void serin_plugin_file_result_list_u8_refusal_free(serin_plugin_file_result_list_u8_refusal_t *ptr);
+
+void serin_plugin_hash_digest_free(serin_plugin_hash_digest_t *ptr);
+
+void serin_plugin_hash_answer_free(serin_plugin_hash_answer_t *ptr);
 
 void serin_wit_list_string_free(serin_wit_list_string_t *ptr);
 

@@ -49,6 +49,31 @@ impl Listener {
         Ok(Self { address, arrivals })
     }
 
+    /// A server that accepts connections, or takes datagrams, on one port and never answers; arrivals are who came.
+    pub(crate) fn black_hole() -> Result<Self> {
+        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen for connections")?;
+        let address = tcp.local_addr()?;
+        let udp = UdpSocket::bind(address).context("cannot listen for datagrams")?;
+        let (sender, arrivals) = channel();
+        let of_datagrams = sender.clone();
+        std::thread::spawn(move || {
+            // Kept open for as long as somebody listens to what arrives.
+            let mut open = Vec::new();
+            for stream in tcp.incoming().map_while(Result::ok) {
+                open.push(stream);
+                if sender.send("a connection".to_owned()).is_err() {
+                    return;
+                }
+            }
+        });
+        std::thread::spawn(move || {
+            while udp.recv_from(&mut [0; 1500]).is_ok() && of_datagrams.send("a datagram".to_owned()).is_ok()
+            {
+            }
+        });
+        Ok(Self { address, arrivals })
+    }
+
     /// What arrives next.
     pub(crate) fn next(&self) -> Result<String> {
         self.arrivals.recv_timeout(PATIENCE).context("nothing arrived")

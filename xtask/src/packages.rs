@@ -1,8 +1,9 @@
 //! Debian packages: what is missing, and getting it.
 
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::{layout, step};
 
@@ -30,6 +31,9 @@ pub(crate) const C_GUEST_TOOLCHAIN: &[&str] =
 
 /// What sinks are tested against.
 pub(crate) const RECEIVERS: &[&str] = &["rsyslog"];
+
+/// What components are pushed to. It is unpacked only: installed, it would start a server.
+pub(crate) const REGISTRY: &str = "docker-registry";
 
 /// What booting kernels takes.
 pub(crate) const VM: &[&str] = &["qemu-system-x86", "busybox-static", "zstd", "xz-utils", "lz4"];
@@ -86,6 +90,26 @@ pub(crate) fn ensure(wanted: &[&'static str]) -> Result<()> {
     let mut install = apt_get();
     install.args(["install", "--yes", "--no-install-recommends", "-o", "APT::Status-Fd=1"]).args(&missing);
     step::run(format!("apt-get install {names}"), &mut install)?;
+    Ok(())
+}
+
+/// Puts the files of a package into a folder, without installing it.
+///
+/// # Errors
+/// If there is no such package, or no apt.
+pub(crate) fn unpack(package: &str, folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    // apt drops to another user for downloads, who may not write here: that is a warning, not an error.
+    let mut get = apt_get();
+    get.args(["download", package, "-o", "APT::Sandbox::User=root"]).current_dir(folder);
+    step::run(format!("download {package}"), &mut get)?;
+    let archive = std::fs::read_dir(folder)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        .with_context(|| format!("apt-get download {package} left no package"))?;
+    let mut unpack = Command::new("dpkg-deb");
+    unpack.arg("--extract").arg(&archive).arg(folder);
+    step::run(format!("unpack {package}"), &mut unpack)?;
     Ok(())
 }
 

@@ -45,12 +45,24 @@ pub(crate) fn all(parts: &[Part], arguments: &[String]) -> Result<bool> {
         build::end_to_end_tests()?;
     }
     if wanted(Part::Native) {
+        fetch_registry();
         reports.push(native(arguments)?);
     }
     if wanted(Part::Vm) {
         reports.extend(in_kernels::all(arguments)?);
     }
     Ok(summarise(&reports))
+}
+
+/// Without it, the scenario that needs it says so.
+fn fetch_registry() {
+    let fetched = layout::cache(packages::REGISTRY).and_then(|place| {
+        let there = place.join("usr/bin").join(packages::REGISTRY).is_file();
+        if there { Ok(()) } else { packages::unpack(packages::REGISTRY, &place) }
+    });
+    if let Err(error) = fetched {
+        println!("no {}: {error:#}", packages::REGISTRY);
+    }
 }
 
 fn unit_tests() -> Result<Vec<Report>> {

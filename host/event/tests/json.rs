@@ -226,9 +226,12 @@ fn structures_are_told_as_tetragon_tells_them() {
         (Structure::Syscall { number: 8, is_compat: false }, r#"{"syscall_id":{"id":8,"abi":"x64"}}"#),
         (Structure::Syscall { number: 0, is_compat: true }, r#"{"syscall_id":{"abi":"i386"}}"#),
     ] {
-        let hook = hook(vec![(Argument::Structure(Box::new(structure)), "".into())], &["KPROBE_ACTION_POST"]);
+        let arguments = vec![(Argument::Structure(Box::new(structure)), "".into())];
+        let hook = hook(arguments.clone(), &["KPROBE_ACTION_POST"]);
         let line = line(&event(EventKind::Kprobe(hook)));
         assert!(line.contains(&format!(r#""args":[{expected}]"#)), "{expected}\n{line}");
+        let EventKind::Kprobe(read) = json::read(&line).unwrap().kind else { unreachable!() };
+        assert_eq!(read.arguments, arguments, "{line}");
     }
 }
 
@@ -557,6 +560,11 @@ fn lines_are_read_back() {
         (Argument::File(file.clone()), "".into()),
         (Argument::File(File { role: FileRole::Path, ..file.clone() }), "".into()),
         (Argument::File(File { role: FileRole::Program, mode: 0, ..file }), "".into()),
+        (Argument::Bytes { bytes: vec![0, 255, 7], original: 3 }, "".into()),
+        (Argument::Bytes { bytes: vec![1], original: 4096 }, "".into()),
+        (Argument::Bytes { bytes: Vec::new(), original: 9 }, "".into()),
+        (Argument::Word("bpf_cmd_arg", "BPF_PROG_LOAD".into()), "".into()),
+        (Argument::Word("cap_effective_arg", "00000000000001ff".into()), "".into()),
     ];
     let hook = Hook {
         message: "m".into(),
@@ -641,6 +649,18 @@ fn lines_that_are_no_events_are_refused() {
         (
             r#"{"process_kprobe":{"args":[{"file_arg":{"permission":"rw"}}]}}"#,
             "process_kprobe.args[0].file_arg.permission: `rw` is not like `-rw-r--r--`",
+        ),
+        (
+            r#"{"process_kprobe":{"args":[{"sock_arg":{"family":"AF_FOO"}}]}}"#,
+            "process_kprobe.args[0].sock_arg.family: `AF_FOO` is neither a name nor a number",
+        ),
+        (
+            r#"{"process_kprobe":{"args":[{"sock_arg":{"port":7}}]}}"#,
+            "process_kprobe.args[0].sock_arg: `port` is no key that serin writes here",
+        ),
+        (
+            r#"{"process_kprobe":{"args":[{"bytes_arg":"*"}]}}"#,
+            "process_kprobe.args[0].bytes_arg: not base64",
         ),
         (r#"{"process_exit":{"signal":"SIGFOO"}}"#, "process_exit.signal: `SIGFOO` is no signal"),
         (r#"{"process_exec":{},"time":"now"}"#, "time: `now` is not a time like 2023-11-14T22:13:20.5Z"),

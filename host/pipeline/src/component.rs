@@ -7,7 +7,7 @@ use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Engine, Precompiled};
 
 use crate::bindings::PluginPre;
-use crate::bindings::serin::plugin::{kv, log};
+use crate::bindings::serin::plugin::{file, hash, kv, log};
 use crate::cache::Cache;
 use crate::digest::Digest;
 use crate::error::Reason;
@@ -61,11 +61,17 @@ pub(crate) fn link(
     check_imports(engine, component, grants)?;
     check_exports(engine, component)?;
     let mut linker = Linker::new(engine);
-    if grants.log {
+    if grants.offer("log") {
         log::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox).map_err(Reason::Types)?;
     }
-    if grants.kv.is_some() {
+    if grants.offer("kv") {
         kv::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox).map_err(Reason::Types)?;
+    }
+    if grants.offer("file") {
+        file::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox).map_err(Reason::Types)?;
+    }
+    if grants.offer("hash") {
+        hash::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox).map_err(Reason::Types)?;
     }
     let instance = linker.instantiate_pre(component).map_err(Reason::Types)?;
     PluginPre::new(instance).map_err(Reason::Types)
@@ -117,6 +123,8 @@ pub(crate) fn grant_for(interface: &str) -> Option<&'static str> {
     match interface {
         "log" => Some("log: true"),
         "kv" => Some("kv: {}"),
+        "file" => Some("file: [/path/of/a/file]"),
+        "hash" => Some("hash: {}"),
         _ => None,
     }
 }
@@ -132,8 +140,7 @@ fn check_imports(engine: &Engine, component: &Component, grants: &Grants) -> Res
         }
         match (interface, grant_for(interface)) {
             ("types", _) => {}
-            ("log", Some(_)) if grants.log => {}
-            ("kv", Some(_)) if grants.kv.is_some() => {}
+            (_, Some(_)) if grants.offer(interface) => {}
             (_, Some(grant)) => return Err(Reason::Ungranted { interface: name.to_owned(), grant }),
             _ => return Err(Reason::UnknownImport { interface: name.to_owned() }),
         }

@@ -6,11 +6,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serin_config::scalar;
 
+use crate::artifact::{ArtifactError, Store};
 use crate::digest::Digest;
 use crate::grants::Grants;
 use crate::locate::{Location, Step, locate};
 use crate::quantity;
 use crate::signature::{Trust, signature_file};
+use crate::source::ComponentSource;
 use crate::subscription::EventFilter;
 use crate::{DEFAULT_MEMORY, DEFAULT_TIME, MAX_CONFIG, MAX_FILE, MAX_PLUGINS};
 
@@ -30,6 +32,9 @@ pub struct Spec<S, C> {
     /// The plugins, in the order in which events pass them.
     #[serde(default = "Vec::new")]
     pub plugins: Vec<PluginEntry>,
+    /// The folder of artifacts that were pulled from registries; a relative path starts from the pipeline file's folder.
+    #[serde(default = "default_store")]
+    pub store: PathBuf,
     /// What components must be signed by; nothing if left out.
     #[serde(default)]
     pub trust: Option<Trust>,
@@ -39,6 +44,10 @@ pub struct Spec<S, C> {
     /// The canary engine.
     #[serde(default = "no_canary")]
     pub canary: Option<C>,
+}
+
+fn default_store() -> PathBuf {
+    PathBuf::from(Store::DEFAULT)
 }
 
 fn no_canary<C>() -> Option<C> {
@@ -52,9 +61,8 @@ pub struct PluginEntry {
     /// Name, unique in the pipeline: 1 to 64 of `a-z 0-9 -`.
     #[serde(deserialize_with = "name")]
     pub name: String,
-    /// The component; a relative path starts from the pipeline file's folder.
-    #[serde(deserialize_with = "component")]
-    pub component: PathBuf,
+    /// The component.
+    pub component: ComponentSource,
     /// Which events it gets, of those it subscribes to.
     #[serde(default)]
     pub events: EventFilter,
@@ -183,6 +191,15 @@ impl<S: DeserializeOwned, C: DeserializeOwned> PipelineFile<S, C> {
                 return Err(self.plugin_error(index, "name", message));
             }
             plugin.events.check().map_err(|message| self.plugin_error(index, "events", message))?;
+            if let Some(hash) = plugin.grants.hash
+                && hash.wait >= plugin.limits.time
+            {
+                let (wait, time) = (hash.wait, plugin.limits.time);
+                let message = format!(
+                    "a call may wait {wait:?} for digests, but has {time:?} in all: lower `wait` or raise `time`"
+                );
+                return Err(self.plugin_error(index, "limits", message));
+            }
             if plugin.config_file.is_some() && !plugin.config.is_null() {
                 let message = "both `config` and `configFile`: write one of them".to_owned();
                 return Err(self.plugin_error(index, "configFile", message));
@@ -207,7 +224,15 @@ impl<S, C> PipelineFile<S, C> {
     pub fn files(&self) -> Vec<PathBuf> {
         let mut files = vec![self.path.clone()];
         for entry in &self.spec.plugins {
-            let component = self.folder().join(&entry.component);
+            let component = match &entry.component {
+                ComponentSource::Path(path) => self.folder().join(path),
+                ComponentSource::Artifact(reference) => {
+                    files.extend(reference.digest.map(|digest| self.store().path(&digest)));
+                    // If it is not there yet, it comes with the manifest.
+                    let Ok((path, _)) = self.store().component(reference) else { continue };
+                    path
+                }
+            };
             if self.spec.trust.is_some() {
                 files.push(signature_file(&component));
             }
@@ -215,6 +240,25 @@ impl<S, C> PipelineFile<S, C> {
             files.extend(entry.config_file.as_ref().map(|file| self.folder().join(file)));
         }
         files
+    }
+
+    /// Where artifacts are kept.
+    pub fn store(&self) -> Store {
+        Store::new(self.folder().join(&self.spec.store))
+    }
+
+    /// The file of an entry's component, and the digest that it must have if it is of an artifact.
+    ///
+    /// # Errors
+    /// If the artifact is not kept here, or no component's.
+    pub fn component(&self, entry: &PluginEntry) -> Result<(PathBuf, Option<Digest>), ArtifactError> {
+        match &entry.component {
+            ComponentSource::Path(path) => Ok((self.folder().join(path), None)),
+            ComponentSource::Artifact(reference) => {
+                let (path, digest) = self.store().component(reference)?;
+                Ok((path, Some(digest)))
+            }
+        }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -293,15 +337,5 @@ pub(crate) fn read_config(path: &Path) -> Result<serde_json::Value, ConfigError>
         path: path.to_owned(),
         location: source.location().map(Location::from),
         message: without_location(&source),
-    })
-}
-
-fn component<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
-    scalar(deserializer, |text| match text {
-        "" => Err("an empty path: write the path of a .wasm file".to_owned()),
-        _ if text.contains("://") => {
-            Err(format!("`{text}`: components from registries are not supported yet; write a path"))
-        }
-        _ => Ok(PathBuf::from(text)),
     })
 }

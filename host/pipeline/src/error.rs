@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use crate::artifact::ArtifactError;
 use crate::config::{ConfigError, place};
 use crate::digest::Digest;
 use crate::locate::Location;
 use crate::signature::SignatureError;
+use crate::source::ComponentSource;
 use crate::{MAX_COMPONENT, WIT_VERSION};
 
 /// Why a pipeline can't be started.
@@ -15,7 +17,7 @@ pub enum LoadError {
     #[error("the WebAssembly engine can't be started: {0:#}")]
     Engine(wasmtime::Error),
     /// A plugin can't be started.
-    #[error("{}: plugin `{name}` ({}): {reason}", place(.path, *.location), .component.display())]
+    #[error("{}: plugin `{name}` ({}): {reason}", place(.path, *.location), .component)]
     Plugin {
         /// The pipeline file.
         path: PathBuf,
@@ -24,7 +26,7 @@ pub enum LoadError {
         /// Name of the plugin.
         name: String,
         /// Its component.
-        component: PathBuf,
+        component: ComponentSource,
         /// What is wrong.
         reason: Box<Reason>,
     },
@@ -47,6 +49,9 @@ pub enum Reason {
     /// The file can't be read.
     #[error("cannot be read: {0}")]
     Read(std::io::Error),
+    /// There can be no thread for it.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
     /// The file is too large.
     #[error("larger than {} MiB", MAX_COMPONENT >> 20)]
     TooLarge,
@@ -72,6 +77,9 @@ pub enum Reason {
         /// What the file has.
         found: Digest,
     },
+    /// The registry's artifact that it is of is not usable.
+    #[error("{0}")]
+    Artifact(#[from] ArtifactError),
     /// Nobody vouches for it.
     #[error("`spec.trust` asks for a signature, and {0}")]
     Signature(#[from] SignatureError),
@@ -119,8 +127,8 @@ pub enum Reason {
     },
     /// It imports something that serin doesn't offer.
     #[error(
-        "imports {interface}, which serin does not offer and no grant gives: plugins get serin:plugin/log@{WIT_VERSION} \
-         at most; a Rust plugin without WASI is built for wasm32-unknown-unknown (docs/plugin-guide.md)"
+        "imports {interface}, which serin does not offer and no grant gives: plugins get log, kv, file \
+         and hash of serin:plugin@{WIT_VERSION} at most; a Rust plugin without WASI is built for wasm32-unknown-unknown (docs/plugin-guide.md)"
     )]
     UnknownImport {
         /// The interface.

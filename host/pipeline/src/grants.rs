@@ -2,9 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serin_event::action::{Action, Method};
 
+use crate::MAX_GRANTED_FILES;
+use crate::file::FileGrant;
+use crate::hash::HashGrant;
 use crate::kv::KvGrant;
 use crate::quantity;
 use crate::url_pattern::UrlPattern;
@@ -18,6 +22,11 @@ pub struct Grants {
     pub log: bool,
     /// May keep facts with the host.
     pub kv: Option<KvGrant>,
+    /// Files it may read, each by its exact path; at most 64.
+    #[serde(deserialize_with = "files")]
+    pub file: Vec<FileGrant>,
+    /// May have digests made of programs.
+    pub hash: Option<HashGrant>,
     /// Names it may have looked up, e.g. `*.o3n.io`.
     pub dns: Vec<Glob>,
     /// Requests it may have made, e.g. `GET https://example.com/token/*`.
@@ -52,6 +61,17 @@ pub(crate) enum Refusal {
 }
 
 impl Grants {
+    /// Whether an interface of the host, by its name in `wit/`, is granted.
+    pub fn offer(&self, interface: &str) -> bool {
+        match interface {
+            "log" => self.log,
+            "kv" => self.kv.is_some(),
+            "file" => !self.file.is_empty(),
+            "hash" => self.hash.is_some(),
+            _ => false,
+        }
+    }
+
     /// The action as it is to be carried out, if it is granted.
     ///
     /// A URL comes back as parsed, so that what is requested is what was checked.
@@ -89,6 +109,15 @@ impl Grants {
             Err(Refusal::NotGranted(format!("grants.http for {method:?} {}://{host}", url.scheme())))
         }
     }
+}
+
+fn files<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<FileGrant>, D::Error> {
+    let files = Vec::deserialize(deserializer)?;
+    if files.len() > MAX_GRANTED_FILES {
+        let message = format!("{} files; a plugin is granted at most {MAX_GRANTED_FILES}", files.len());
+        return Err(D::Error::custom(message));
+    }
+    Ok(files)
 }
 
 /// Labels of 1 to 63 letters, digits, `-` and `_`, and 253 bytes in all.

@@ -7,7 +7,9 @@ use crate::config::Limits;
 use crate::digest::Digest;
 use crate::engine::Runtime;
 use crate::error::{InspectError, Reason};
+use crate::file::FileGrant;
 use crate::grants::Grants;
+use crate::hash::HashGrant;
 use crate::instance::Instance;
 use crate::kv::KvGrant;
 use crate::plugin::{printable, subscription};
@@ -86,7 +88,14 @@ fn about(
     compiled: &wasmtime::component::Component,
     config: &str,
 ) -> Result<About, Reason> {
-    let grants = Grants { log: true, kv: Some(KvGrant::default()), ..Grants::default() };
+    // Enough that it can be linked; there is nothing to be read.
+    let grants = Grants {
+        log: true,
+        kv: Some(KvGrant::default()),
+        file: vec![FileGrant::none()],
+        hash: Some(HashGrant::default()),
+        ..Grants::default()
+    };
     let component = component::link(&runtime.engine, compiled, &grants)?;
     let _running = runtime.run();
     let mut instance =

@@ -7,6 +7,7 @@
 //! what it says and does it. A plugin that traps, loops, takes too much memory
 //! or returns nonsense is discarded and started anew; the events go on.
 
+pub mod artifact;
 mod batch;
 mod bindings;
 mod cache;
@@ -17,7 +18,9 @@ mod digest;
 mod encode;
 mod engine;
 mod error;
+mod file;
 mod grants;
+mod hash;
 mod inspect;
 mod instance;
 mod kv;
@@ -28,6 +31,7 @@ mod plugin;
 mod quantity;
 mod sandbox;
 mod signature;
+mod source;
 mod subscription;
 mod url_pattern;
 
@@ -39,13 +43,16 @@ pub use config::{ConfigError, Limits, OnFailure, PipelineFile, PluginEntry, Spec
 pub use counters::{Counters, OTHER_REASONS};
 pub use digest::Digest;
 pub use error::{Failure, InspectError, LoadError, Reason};
+pub use file::FileGrant;
 pub use grants::{Grants, Rate};
+pub use hash::HashGrant;
 pub use inspect::{About, Inspection};
 pub use kv::KvGrant;
 pub use locate::Location;
 pub use pipeline::{Loader, Pipeline};
 pub use serin_config::Glob;
 pub use signature::{PublicKey, SignatureError, SigningKey, Trust, signature_file, verify};
+pub use source::ComponentSource;
 pub use subscription::EventFilter;
 pub use url_pattern::UrlPattern;
 
@@ -115,6 +122,14 @@ pub const MAX_KV_BYTES: usize = 64 << 20;
 pub const MAX_KV_KEY: usize = 256;
 /// Bytes of a value that the host keeps.
 pub const MAX_KV_VALUE: usize = 64 << 10;
+/// Bytes of a file that a plugin may read.
+pub const MAX_GRANTED_FILE: u64 = 1 << 20;
+/// Files that are granted to a plugin.
+pub const MAX_GRANTED_FILES: usize = 64;
+/// The most `grants.hash.wait`.
+pub const MAX_HASH_WAIT: Duration = Duration::from_millis(50);
+/// The most `grants.hash.maxSize`.
+pub const MAX_HASH_SIZE: u64 = 1 << 30;
 /// Bytes of a URL.
 pub const MAX_URL: usize = 2048;
 /// Headers of a request.

@@ -157,8 +157,14 @@ fn start<S, C>(
     entry: &PluginEntry,
     cache: Option<&Cache>,
 ) -> Result<Plugin, Reason> {
-    let path = file.folder().join(&entry.component);
-    let demands = Demands { digest: entry.digest, trust: file.spec.trust.as_ref(), grants: &entry.grants };
+    let (path, digest) = file.component(entry)?;
+    if let (Some(pinned), Some(found)) = (entry.digest, digest)
+        && pinned != found
+    {
+        return Err(Reason::Digest { pinned, found });
+    }
+    let digest = digest.or(entry.digest);
+    let demands = Demands { digest, trust: file.spec.trust.as_ref(), grants: &entry.grants };
     let (component, digest) = prepare(&runtime.engine, &path, cache, &demands)?;
     let mut entry = entry.clone();
     if let Some(config) = &entry.config_file {

@@ -16,6 +16,7 @@ use crate::config::{OnFailure, PluginEntry};
 use crate::counters::{Counters, is_due};
 use crate::digest::Digest;
 use crate::error::{Failure, Reason};
+use crate::hash::Hashes;
 use crate::instance::Instance;
 use crate::outcome::{Applier, Call};
 use crate::sandbox::{Sandbox, SharedKv};
@@ -39,6 +40,7 @@ pub(crate) struct Plugin {
     subscription: EventFilter,
     applier: Applier,
     kv: SharedKv,
+    hashes: Option<Arc<Hashes>>,
     state: State,
     /// Failures in a row.
     failures: u32,
@@ -70,7 +72,9 @@ impl Plugin {
         let name: Arc<str> = entry.name.as_str().into();
         let config = entry.config.to_string();
         let kv = SharedKv::default();
-        let sandbox = Sandbox::new(&name, &entry.grants, entry.limits).with_kv(Arc::clone(&kv));
+        let hashes = entry.grants.hash.map(Hashes::start).transpose().map_err(Reason::Thread)?.map(Arc::new);
+        let sandbox = Sandbox::new(&name, &entry.grants, entry.limits);
+        let sandbox = sandbox.with_kv(Arc::clone(&kv)).with_hashes(hashes.clone());
         let mut instance = Instance::new(engine, &component, sandbox)?;
         let info = instance.init(&config)?.map_err(|message| Reason::Configuration(printable(&message)))?;
         if info.schema > u32::from(serin_frame::SCHEMA) {
@@ -88,6 +92,7 @@ impl Plugin {
             config,
             subscription,
             kv,
+            hashes,
             state: State::Running { instance, since: Instant::now() },
             failures: 0,
             untold: None,
@@ -205,8 +210,8 @@ impl Plugin {
 
     fn restart(&mut self, engine: &Engine) {
         self.counters.restarts += 1;
-        let sandbox =
-            Sandbox::new(&self.name, &self.entry.grants, self.entry.limits).with_kv(Arc::clone(&self.kv));
+        let sandbox = Sandbox::new(&self.name, &self.entry.grants, self.entry.limits);
+        let sandbox = sandbox.with_kv(Arc::clone(&self.kv)).with_hashes(self.hashes.clone());
         let started = Instance::new(engine, &self.component, sandbox).and_then(|mut instance| {
             match instance.init(&self.config)? {
                 // What it subscribes to was settled when the pipeline was loaded.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde::Deserializer;
 use serin_config::{count, duration, scalar, size, within};
 
-use crate::{MAX_KV_BYTES, MAX_KV_KEYS, MAX_MEMORY, MAX_TIME, MIN_MEMORY, MIN_TIME};
+use crate::{
+    MAX_HASH_SIZE, MAX_HASH_WAIT, MAX_KV_BYTES, MAX_KV_KEYS, MAX_MEMORY, MAX_TIME, MIN_MEMORY, MIN_TIME,
+};
 
 /// `limits.memory`
 pub(crate) fn memory<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
@@ -26,6 +28,20 @@ pub(crate) fn kv_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usi
     scalar(deserializer, |text| {
         let bytes = usize::try_from(size(text)?).unwrap_or(usize::MAX);
         within(bytes, 1 << 10, MAX_KV_BYTES, |size| format!("{} KiB", size >> 10))
+    })
+}
+
+/// `grants.hash.wait`
+pub(crate) fn hash_wait<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    scalar(deserializer, |text| {
+        within(duration(text)?, Duration::ZERO, MAX_HASH_WAIT, |time| format!("{time:?}"))
+    })
+}
+
+/// `grants.hash.maxSize`
+pub(crate) fn hash_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    scalar(deserializer, |text| {
+        within(size(text)?, 1 << 10, MAX_HASH_SIZE, |size| format!("{} KiB", size >> 10))
     })
 }
 

@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use wasmtime::ResourceLimiter;
 
-use crate::bindings::serin::plugin::{kv, log, types};
+use crate::bindings::serin::plugin::{file, hash, kv, log, types};
 use crate::config::Limits;
+use crate::file::{self as files, FileGrant};
 use crate::grants::Grants;
+use crate::hash::{Answer, Digest, Hashes};
 use crate::kv::{Kv, KvGrant, Refusal};
 use crate::{MAX_LOG_LINE, MAX_LOG_LINES};
 
@@ -27,6 +29,11 @@ pub(crate) struct Sandbox {
     memory_used: usize,
     grant: KvGrant,
     kv: SharedKv,
+    files: Vec<FileGrant>,
+    hashes: Option<Arc<Hashes>>,
+    /// How long a call may wait for digests, and this one may still wait.
+    hash_wait: Duration,
+    hash_wait_left: Duration,
     /// Lines that may still be logged in this call.
     log_lines: u32,
     /// Lines that were not logged.
@@ -50,6 +57,10 @@ impl Sandbox {
             memory_used: 0,
             grant: grants.kv.unwrap_or_default(),
             kv: SharedKv::default(),
+            files: grants.file.clone(),
+            hashes: None,
+            hash_wait: grants.hash.unwrap_or_default().wait,
+            hash_wait_left: Duration::ZERO,
             log_lines: 0,
             log_lines_lost: 0,
         }
@@ -58,6 +69,11 @@ impl Sandbox {
     /// With what the host has kept for the plugin so far.
     pub(crate) fn with_kv(self, kv: SharedKv) -> Self {
         Self { kv, ..self }
+    }
+
+    /// With where digests of programs come from, if they are granted.
+    pub(crate) fn with_hashes(self, hashes: Option<Arc<Hashes>>) -> Self {
+        Self { hashes, ..self }
     }
 
     pub(crate) fn use_kv(&mut self, kv: SharedKv) {
@@ -76,6 +92,7 @@ impl Sandbox {
 
     pub(crate) fn begin_call(&mut self) {
         self.log_lines = MAX_LOG_LINES;
+        self.hash_wait_left = self.hash_wait;
     }
 }
 
@@ -125,6 +142,36 @@ impl kv::Host for Sandbox {
 
     fn delete(&mut self, key: String) -> bool {
         self.kv().delete(&key, Instant::now())
+    }
+}
+
+impl file::Host for Sandbox {
+    fn read(&mut self, path: String) -> Result<Vec<u8>, file::Refusal> {
+        files::read(&self.files, &path).map_err(|refusal| match refusal {
+            files::Refusal::NotGranted => file::Refusal::NotGranted,
+            files::Refusal::Missing => file::Refusal::Missing,
+            files::Refusal::NotRegular => file::Refusal::NotRegular,
+            files::Refusal::TooLarge => file::Refusal::TooLarge,
+            files::Refusal::Unreadable => file::Refusal::Unreadable,
+        })
+    }
+}
+
+impl hash::Host for Sandbox {
+    fn program(&mut self, pid: u32, path: String) -> hash::Answer {
+        let Some(hashes) = &self.hashes else { return hash::Answer::Pending };
+        match hashes.program(pid, path, &mut self.hash_wait_left) {
+            Answer::Known(Digest { sha256, of_process }) => {
+                hash::Answer::Known(hash::Digest { sha256, of_process })
+            }
+            Answer::Pending => hash::Answer::Pending,
+            Answer::Refused(refusal) => hash::Answer::Refused(match refusal {
+                files::Refusal::Missing => hash::Refusal::Missing,
+                files::Refusal::NotRegular => hash::Refusal::NotRegular,
+                files::Refusal::TooLarge => hash::Refusal::TooLarge,
+                files::Refusal::NotGranted | files::Refusal::Unreadable => hash::Refusal::Unreadable,
+            }),
+        }
     }
 }
 

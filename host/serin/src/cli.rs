@@ -1,6 +1,7 @@
 //! The command line.
 
 mod api;
+mod trace;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use serin_api::proto::{EventType, Filter, TracingPolicyMode};
 use serin_kernel::KernelConfig;
 
 pub(crate) use self::api::{AgentArguments, ApiArguments, ServerArguments};
+pub(crate) use self::trace::{RecordArguments, ReplayArguments};
 use crate::client::{Following, Output};
 use crate::observe::Endpoint;
 use crate::plugin::PluginCommand;
@@ -36,6 +38,10 @@ pub(crate) enum Command {
     Status(StatusArguments),
     /// Follow the events of a running agent
     Events(EventsArguments),
+    /// Write the events of a running agent to a file, to be replayed
+    Record(RecordArguments),
+    /// Print recorded events, with what the plugins of a pipeline make of them
+    Replay(ReplayArguments),
     /// Write, test and look at plugins
     #[command(subcommand)]
     Plugin(PluginCommand),

@@ -2,6 +2,7 @@
 
 mod events;
 mod policy;
+mod record;
 mod status;
 
 use std::error::Error as _;
@@ -11,8 +12,9 @@ use serin_api::client::{self, Address, Client};
 use tokio::runtime::Builder;
 use tonic::Status;
 
-pub(crate) use self::events::{Following, Output, events};
+pub(crate) use self::events::{Following, Output, colours, events};
 pub(crate) use self::policy::{add, configure, delete, list};
+pub(crate) use self::record::record;
 pub(crate) use self::status::status;
 
 /// Does something with a connection.

@@ -20,11 +20,13 @@ mod plugin;
 mod policies;
 mod reader;
 mod reload;
+mod replay;
 mod run;
 mod sensor;
 mod settings;
 mod summary;
 mod table;
+mod trace;
 mod worker;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -54,6 +56,8 @@ fn dispatch(command: &Command) -> Result<()> {
         Command::Policy(command) => policy(command),
         Command::Plugin(command) => plugin::dispatch(command),
         Command::Events(arguments) => client::events(&arguments.agent.address(), arguments.following()),
+        Command::Record(arguments) => client::record(arguments),
+        Command::Replay(arguments) => replay::replay(arguments),
         Command::Status(arguments) => observe::client::status(arguments),
         Command::Probe(arguments) => inspect::probe(arguments),
         Command::Doctor(arguments) => inspect::doctor(arguments),

@@ -63,7 +63,7 @@ impl Plugin for IocMatch {
     }
 
     fn subscription(&self) -> Subscription {
-        Subscription::kinds([Kind::ProcessExec, Kind::ProcessKprobe])
+        Subscription::kinds([Kind::ProcessExec].into_iter().chain(Kind::HOOKS))
     }
 
     fn on_event(&mut self, event: EventView<'_>, outcome: &mut Outcome) {
@@ -86,8 +86,12 @@ impl Plugin for IocMatch {
             }
         }
         let arguments = event.kprobe().map(|kprobe| kprobe.arguments()).into_iter().flatten();
-        for text in arguments.filter_map(|argument| argument.as_str()) {
-            self.indicators.find(text, &mut report);
+        for argument in arguments {
+            // Of a socket, packet or address, the addresses are among the fields.
+            let fields = argument.fields().map(|field| field.value());
+            for text in argument.as_str().into_iter().chain(fields) {
+                self.indicators.find(text, &mut report);
+            }
         }
         for annotation in event.annotations() {
             self.indicators.find_hash(annotation.value(), &mut report);

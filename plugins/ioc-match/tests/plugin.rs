@@ -55,6 +55,23 @@ fn arguments_of_hooks_are_looked_up() {
 }
 
 #[test]
+fn addresses_of_sockets_are_looked_up() {
+    let mut plugin: IocMatch = testing::init(CONFIG).unwrap();
+    for kind in Kind::HOOKS {
+        let effects = testing::on_event(&mut plugin, |event| {
+            event.kind_code(kind.code());
+            event.new_kprobe("p").arguments(&["sock_arg"], |name, argument| {
+                let fields = [("saddr", "127.0.0.1"), ("daddr", "198.51.100.7"), ("dport", "443")];
+                argument.type_code(10).text(name).fields(&fields, |(key, value), field| {
+                    field.key(key).value(value);
+                });
+            });
+        });
+        assert_eq!(keys(&effects), ["ioc-ip/198.51.100.7"], "{}", kind.name());
+    }
+}
+
+#[test]
 fn a_hundred_thousand_of_each() {
     let list = |make: fn(u32) -> String| {
         (0..100_000).map(|n| format!("\"{}\"", make(n))).collect::<Vec<_>>().join(",")

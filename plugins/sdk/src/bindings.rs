@@ -288,6 +288,332 @@ pub mod serin {
                 }
             }
         }
+        /// Reads files of the host; needs `grants: { file: [PATH, …] }`, which names each by its exact path.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod file {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            /// Why nothing was read.
+            #[repr(u8)]
+            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            pub enum Refusal {
+                /// The path is not one of those that are granted, byte by byte.
+                NotGranted,
+                /// There is nothing at the path.
+                Missing,
+                /// What is there is no regular file, or a part of the path is a symbolic link.
+                NotRegular,
+                /// It has more than 1 MiB.
+                TooLarge,
+                /// It can't be read.
+                Unreadable,
+            }
+            impl Refusal {
+                pub fn name(&self) -> &'static str {
+                    match self {
+                        Refusal::NotGranted => "not-granted",
+                        Refusal::Missing => "missing",
+                        Refusal::NotRegular => "not-regular",
+                        Refusal::TooLarge => "too-large",
+                        Refusal::Unreadable => "unreadable",
+                    }
+                }
+                pub fn message(&self) -> &'static str {
+                    match self {
+                        Refusal::NotGranted => {
+                            "The path is not one of those that are granted, byte by byte."
+                        }
+                        Refusal::Missing => "There is nothing at the path.",
+                        Refusal::NotRegular => {
+                            "What is there is no regular file, or a part of the path is a symbolic link."
+                        }
+                        Refusal::TooLarge => "It has more than 1 MiB.",
+                        Refusal::Unreadable => "It can't be read.",
+                    }
+                }
+            }
+            impl ::core::fmt::Debug for Refusal {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Refusal")
+                        .field("code", &(*self as i32))
+                        .field("name", &self.name())
+                        .field("message", &self.message())
+                        .finish()
+                }
+            }
+            impl ::core::fmt::Display for Refusal {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{} (error {})", self.name(), * self as i32)
+                }
+            }
+            impl ::core::error::Error for Refusal {}
+            impl Refusal {
+                #[doc(hidden)]
+                pub unsafe fn _lift(val: u8) -> Refusal {
+                    if !cfg!(debug_assertions) {
+                        return unsafe { ::core::mem::transmute(val) };
+                    }
+                    match val {
+                        0 => Refusal::NotGranted,
+                        1 => Refusal::Missing,
+                        2 => Refusal::NotRegular,
+                        3 => Refusal::TooLarge,
+                        4 => Refusal::Unreadable,
+                        _ => panic!("invalid enum discriminant"),
+                    }
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// All of a file. It is read while the events wait, so not for every event.
+            #[allow(async_fn_in_trait)]
+            pub fn read(path: &str) -> Result<_rt::Vec<u8>, Refusal> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 3 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 3
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = path;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "serin:plugin/file@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "read"]
+                        fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(_: *mut u8, _: usize, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result8 = match l3 {
+                        0 => {
+                            let e = {
+                                let l4 = *ptr1
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l5 = *ptr1
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len6 = l5;
+                                <_ as From<
+                                    _rt::Vec<_>,
+                                >>::from(_rt::Vec::from_raw_parts(l4.cast(), len6, len6))
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l7 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                Refusal::_lift(l7 as u8)
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result8
+                }
+            }
+        }
+        /// Digests of programs; needs `grants: { hash: {} }`.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod hash {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            /// Why there is no digest.
+            #[repr(u8)]
+            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            pub enum Refusal {
+                /// The process has ended, and there is no file at the path on the host.
+                Missing,
+                /// What is there is no regular file.
+                NotRegular,
+                /// It is larger than is granted.
+                TooLarge,
+                /// It can't be read.
+                Unreadable,
+            }
+            impl ::core::fmt::Debug for Refusal {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Refusal::Missing => f.debug_tuple("Refusal::Missing").finish(),
+                        Refusal::NotRegular => {
+                            f.debug_tuple("Refusal::NotRegular").finish()
+                        }
+                        Refusal::TooLarge => f.debug_tuple("Refusal::TooLarge").finish(),
+                        Refusal::Unreadable => {
+                            f.debug_tuple("Refusal::Unreadable").finish()
+                        }
+                    }
+                }
+            }
+            impl Refusal {
+                #[doc(hidden)]
+                pub unsafe fn _lift(val: u8) -> Refusal {
+                    if !cfg!(debug_assertions) {
+                        return unsafe { ::core::mem::transmute(val) };
+                    }
+                    match val {
+                        0 => Refusal::Missing,
+                        1 => Refusal::NotRegular,
+                        2 => Refusal::TooLarge,
+                        3 => Refusal::Unreadable,
+                        _ => panic!("invalid enum discriminant"),
+                    }
+                }
+            }
+            /// A digest.
+            #[derive(Clone, PartialEq)]
+            pub struct Digest {
+                /// SHA-256, in hexadecimal.
+                pub sha256: _rt::String,
+                /// The process was still there, so that this is the very file that it runs, also in a container. If not, it is
+                /// what the host has at the path now.
+                pub of_process: bool,
+            }
+            impl ::core::fmt::Debug for Digest {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Digest")
+                        .field("sha256", &self.sha256)
+                        .field("of-process", &self.of_process)
+                        .finish()
+                }
+            }
+            /// What is known of a program.
+            #[derive(Clone, PartialEq)]
+            pub enum Answer {
+                /// Its digest.
+                Known(Digest),
+                /// It is being made: ask again at the next event.
+                Pending,
+                /// There is none.
+                Refused(Refusal),
+            }
+            impl ::core::fmt::Debug for Answer {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Answer::Known(e) => {
+                            f.debug_tuple("Answer::Known").field(e).finish()
+                        }
+                        Answer::Pending => f.debug_tuple("Answer::Pending").finish(),
+                        Answer::Refused(e) => {
+                            f.debug_tuple("Answer::Refused").field(e).finish()
+                        }
+                    }
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// The digest of the program that a process runs, whose path is `path`. A thread of the host's makes it; how long a
+            /// call may wait for that is granted.
+            #[allow(async_fn_in_trait)]
+            pub fn program(pid: u32, path: &str) -> Answer {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = path;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "serin:plugin/hash@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "program"]
+                        fn wit_import2(_: i32, _: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import2(_rt::as_i32(&pid), ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let v9 = match l3 {
+                        0 => {
+                            let e9 = {
+                                let l4 = *ptr1
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l5 = *ptr1
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len6 = l5;
+                                let bytes6 = _rt::Vec::from_raw_parts(
+                                    l4.cast(),
+                                    len6,
+                                    len6,
+                                );
+                                let l7 = i32::from(
+                                    *ptr1
+                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                Digest {
+                                    sha256: _rt::string_lift(bytes6),
+                                    of_process: _rt::bool_lift(l7 as u8),
+                                }
+                            };
+                            Answer::Known(e9)
+                        }
+                        1 => Answer::Pending,
+                        n => {
+                            debug_assert_eq!(n, 2, "invalid enum discriminant");
+                            let e9 = {
+                                let l8 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                Refusal::_lift(l8 as u8)
+                            };
+                            Answer::Refused(e9)
+                        }
+                    };
+                    let result10 = v9;
+                    result10
+                }
+            }
+        }
         /// The values that cross. All of them are rare, or one per batch.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod types {
@@ -1802,17 +2128,6 @@ mod _rt {
         }
     }
     pub use alloc_crate::string::String;
-    #[cfg(target_arch = "wasm32")]
-    pub fn run_ctors_once() {
-        wit_bindgen::rt::run_ctors_once();
-    }
-    pub unsafe fn string_lift(bytes: Vec<u8>) -> String {
-        if cfg!(debug_assertions) {
-            String::from_utf8(bytes).unwrap()
-        } else {
-            unsafe { String::from_utf8_unchecked(bytes) }
-        }
-    }
     pub fn as_i32<T: AsI32>(t: T) -> i32 {
         t.as_i32()
     }
@@ -1872,6 +2187,17 @@ mod _rt {
             self as i32
         }
     }
+    pub unsafe fn string_lift(bytes: Vec<u8>) -> String {
+        if cfg!(debug_assertions) {
+            String::from_utf8(bytes).unwrap()
+        } else {
+            unsafe { String::from_utf8_unchecked(bytes) }
+        }
+    }
+    #[cfg(target_arch = "wasm32")]
+    pub fn run_ctors_once() {
+        wit_bindgen::rt::run_ctors_once();
+    }
     pub use alloc_crate::alloc;
     pub unsafe fn cabi_dealloc(ptr: *mut u8, size: usize, align: usize) {
         if size == 0 {
@@ -1914,33 +2240,40 @@ macro_rules! __export_plugin_impl {
         : () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.60.0:serin:plugin@0.1.0:plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1121] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1446] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe4\x07\x01A\x02\x01\
-A\x0b\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa9\x0a\x01A\x02\x01\
+A\x0f\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
 \x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x16serin:p\
 lugin/log@0.1.0\x05\0\x01B\x0b\x01m\x02\x09too-large\x04full\x04\0\x07refusal\x03\
 \0\0\x01p}\x01k\x02\x01@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01j\0\x01\x01\x01\
 @\x03\x03keys\x05value\x02\x03ttlw\0\x05\x04\0\x03set\x01\x06\x01@\x01\x03keys\0\
-\x7f\x04\0\x06delete\x01\x07\x03\0\x15serin:plugin/kv@0.1.0\x05\x01\x01B\x1f\x01\
-ps\x01r\x02\x05kinds\0\x08policies\0\x04\0\x0csubscription\x03\0\x01\x01r\x04\x04\
-names\x07versions\x06schemay\x0csubscription\x02\x04\0\x04info\x03\0\x03\x01py\x01\
-r\x02\x06events\x05\x06reasons\x04\0\x04drop\x03\0\x06\x01r\x03\x06events\x05\x03\
-keys\x05values\x04\0\x0aannotation\x03\0\x08\x01m\x05\x04info\x03low\x06medium\x04\
-high\x08critical\x04\0\x08severity\x03\0\x0a\x01o\x02ss\x01p\x0c\x01r\x07\x05eve\
-nty\x08severity\x0b\x05titles\x04rules\x0atechniques\0\x03keys\x06fields\x0d\x04\
-\0\x05alert\x03\0\x0e\x01m\x02\x03get\x04post\x04\0\x06method\x03\0\x10\x01p}\x01\
-r\x04\x06method\x11\x03urls\x07headers\x0d\x04body\x12\x04\0\x0chttp-request\x03\
-\0\x13\x01q\x02\x04http\x01\x14\0\x03dns\x01s\0\x04\0\x06action\x03\0\x15\x01r\x02\
-\x05eventy\x06action\x16\x04\0\x0eaction-request\x03\0\x17\x01p\x07\x01p\x09\x01\
-p\x0f\x01p\x18\x01r\x04\x05drops\x19\x0bannotations\x1a\x06alerts\x1b\x07actions\
-\x1c\x04\0\x07outcome\x03\0\x1d\x03\0\x18serin:plugin/types@0.1.0\x05\x02\x02\x03\
-\0\x02\x06action\x02\x03\0\x02\x04info\x02\x03\0\x02\x07outcome\x01B\x0f\x02\x03\
-\x02\x01\x03\x04\0\x06action\x03\0\0\x02\x03\x02\x01\x04\x04\0\x04info\x03\0\x02\
-\x02\x03\x02\x01\x05\x04\0\x07outcome\x03\0\x04\x01j\x01\x03\x01s\x01@\x01\x06co\
-nfigs\0\x06\x04\0\x04init\x01\x07\x01p}\x01@\x01\x05frame\x08\0\x05\x04\0\x08on-\
-frame\x01\x09\x01p\x01\x01@\x01\x03noww\0\x0a\x04\0\x07on-tick\x01\x0b\x04\0\x19\
-serin:plugin/frames@0.1.0\x05\x06\x04\0\x19serin:plugin/plugin@0.1.0\x04\0\x0b\x0c\
+\x7f\x04\0\x06delete\x01\x07\x03\0\x15serin:plugin/kv@0.1.0\x05\x01\x01B\x06\x01\
+m\x05\x0bnot-granted\x07missing\x0bnot-regular\x09too-large\x0aunreadable\x04\0\x07\
+refusal\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01@\x01\x04paths\0\x03\x04\0\x04read\
+\x01\x04\x03\0\x17serin:plugin/file@0.1.0\x05\x02\x01B\x08\x01m\x04\x07missing\x0b\
+not-regular\x09too-large\x0aunreadable\x04\0\x07refusal\x03\0\0\x01r\x02\x06sha2\
+56s\x0aof-process\x7f\x04\0\x06digest\x03\0\x02\x01q\x03\x05known\x01\x03\0\x07p\
+ending\0\0\x07refused\x01\x01\0\x04\0\x06answer\x03\0\x04\x01@\x02\x03pidy\x04pa\
+ths\0\x05\x04\0\x07program\x01\x06\x03\0\x17serin:plugin/hash@0.1.0\x05\x03\x01B\
+\x1f\x01ps\x01r\x02\x05kinds\0\x08policies\0\x04\0\x0csubscription\x03\0\x01\x01\
+r\x04\x04names\x07versions\x06schemay\x0csubscription\x02\x04\0\x04info\x03\0\x03\
+\x01py\x01r\x02\x06events\x05\x06reasons\x04\0\x04drop\x03\0\x06\x01r\x03\x06eve\
+nts\x05\x03keys\x05values\x04\0\x0aannotation\x03\0\x08\x01m\x05\x04info\x03low\x06\
+medium\x04high\x08critical\x04\0\x08severity\x03\0\x0a\x01o\x02ss\x01p\x0c\x01r\x07\
+\x05eventy\x08severity\x0b\x05titles\x04rules\x0atechniques\0\x03keys\x06fields\x0d\
+\x04\0\x05alert\x03\0\x0e\x01m\x02\x03get\x04post\x04\0\x06method\x03\0\x10\x01p\
+}\x01r\x04\x06method\x11\x03urls\x07headers\x0d\x04body\x12\x04\0\x0chttp-reques\
+t\x03\0\x13\x01q\x02\x04http\x01\x14\0\x03dns\x01s\0\x04\0\x06action\x03\0\x15\x01\
+r\x02\x05eventy\x06action\x16\x04\0\x0eaction-request\x03\0\x17\x01p\x07\x01p\x09\
+\x01p\x0f\x01p\x18\x01r\x04\x05drops\x19\x0bannotations\x1a\x06alerts\x1b\x07act\
+ions\x1c\x04\0\x07outcome\x03\0\x1d\x03\0\x18serin:plugin/types@0.1.0\x05\x04\x02\
+\x03\0\x04\x06action\x02\x03\0\x04\x04info\x02\x03\0\x04\x07outcome\x01B\x0f\x02\
+\x03\x02\x01\x05\x04\0\x06action\x03\0\0\x02\x03\x02\x01\x06\x04\0\x04info\x03\0\
+\x02\x02\x03\x02\x01\x07\x04\0\x07outcome\x03\0\x04\x01j\x01\x03\x01s\x01@\x01\x06\
+configs\0\x06\x04\0\x04init\x01\x07\x01p}\x01@\x01\x05frame\x08\0\x05\x04\0\x08o\
+n-frame\x01\x09\x01p\x01\x01@\x01\x03noww\0\x0a\x04\0\x07on-tick\x01\x0b\x04\0\x19\
+serin:plugin/frames@0.1.0\x05\x08\x04\0\x19serin:plugin/plugin@0.1.0\x04\0\x0b\x0c\
 \x01\0\x06plugin\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-componen\
 t\x070.254.2\x10wit-bindgen-rust\x060.60.0";
         };
@@ -1955,29 +2288,36 @@ pub use __export_plugin_impl as export;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 989] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xc0\x06\x01A\x02\x01\
-A\x06\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1314] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x85\x09\x01A\x02\x01\
+A\x0a\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
 \x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x16serin:p\
 lugin/log@0.1.0\x05\0\x01B\x0b\x01m\x02\x09too-large\x04full\x04\0\x07refusal\x03\
 \0\0\x01p}\x01k\x02\x01@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01j\0\x01\x01\x01\
 @\x03\x03keys\x05value\x02\x03ttlw\0\x05\x04\0\x03set\x01\x06\x01@\x01\x03keys\0\
-\x7f\x04\0\x06delete\x01\x07\x03\0\x15serin:plugin/kv@0.1.0\x05\x01\x01B\x1f\x01\
-ps\x01r\x02\x05kinds\0\x08policies\0\x04\0\x0csubscription\x03\0\x01\x01r\x04\x04\
-names\x07versions\x06schemay\x0csubscription\x02\x04\0\x04info\x03\0\x03\x01py\x01\
-r\x02\x06events\x05\x06reasons\x04\0\x04drop\x03\0\x06\x01r\x03\x06events\x05\x03\
-keys\x05values\x04\0\x0aannotation\x03\0\x08\x01m\x05\x04info\x03low\x06medium\x04\
-high\x08critical\x04\0\x08severity\x03\0\x0a\x01o\x02ss\x01p\x0c\x01r\x07\x05eve\
-nty\x08severity\x0b\x05titles\x04rules\x0atechniques\0\x03keys\x06fields\x0d\x04\
-\0\x05alert\x03\0\x0e\x01m\x02\x03get\x04post\x04\0\x06method\x03\0\x10\x01p}\x01\
-r\x04\x06method\x11\x03urls\x07headers\x0d\x04body\x12\x04\0\x0chttp-request\x03\
-\0\x13\x01q\x02\x04http\x01\x14\0\x03dns\x01s\0\x04\0\x06action\x03\0\x15\x01r\x02\
-\x05eventy\x06action\x16\x04\0\x0eaction-request\x03\0\x17\x01p\x07\x01p\x09\x01\
-p\x0f\x01p\x18\x01r\x04\x05drops\x19\x0bannotations\x1a\x06alerts\x1b\x07actions\
-\x1c\x04\0\x07outcome\x03\0\x1d\x03\0\x18serin:plugin/types@0.1.0\x05\x02\x04\09\
-serin:plugin/plugin-with-all-of-its-exports-removed@0.1.0\x04\0\x0b,\x01\0&plugi\
-n-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\
-\x0dwit-component\x070.254.2\x10wit-bindgen-rust\x060.60.0";
+\x7f\x04\0\x06delete\x01\x07\x03\0\x15serin:plugin/kv@0.1.0\x05\x01\x01B\x06\x01\
+m\x05\x0bnot-granted\x07missing\x0bnot-regular\x09too-large\x0aunreadable\x04\0\x07\
+refusal\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01@\x01\x04paths\0\x03\x04\0\x04read\
+\x01\x04\x03\0\x17serin:plugin/file@0.1.0\x05\x02\x01B\x08\x01m\x04\x07missing\x0b\
+not-regular\x09too-large\x0aunreadable\x04\0\x07refusal\x03\0\0\x01r\x02\x06sha2\
+56s\x0aof-process\x7f\x04\0\x06digest\x03\0\x02\x01q\x03\x05known\x01\x03\0\x07p\
+ending\0\0\x07refused\x01\x01\0\x04\0\x06answer\x03\0\x04\x01@\x02\x03pidy\x04pa\
+ths\0\x05\x04\0\x07program\x01\x06\x03\0\x17serin:plugin/hash@0.1.0\x05\x03\x01B\
+\x1f\x01ps\x01r\x02\x05kinds\0\x08policies\0\x04\0\x0csubscription\x03\0\x01\x01\
+r\x04\x04names\x07versions\x06schemay\x0csubscription\x02\x04\0\x04info\x03\0\x03\
+\x01py\x01r\x02\x06events\x05\x06reasons\x04\0\x04drop\x03\0\x06\x01r\x03\x06eve\
+nts\x05\x03keys\x05values\x04\0\x0aannotation\x03\0\x08\x01m\x05\x04info\x03low\x06\
+medium\x04high\x08critical\x04\0\x08severity\x03\0\x0a\x01o\x02ss\x01p\x0c\x01r\x07\
+\x05eventy\x08severity\x0b\x05titles\x04rules\x0atechniques\0\x03keys\x06fields\x0d\
+\x04\0\x05alert\x03\0\x0e\x01m\x02\x03get\x04post\x04\0\x06method\x03\0\x10\x01p\
+}\x01r\x04\x06method\x11\x03urls\x07headers\x0d\x04body\x12\x04\0\x0chttp-reques\
+t\x03\0\x13\x01q\x02\x04http\x01\x14\0\x03dns\x01s\0\x04\0\x06action\x03\0\x15\x01\
+r\x02\x05eventy\x06action\x16\x04\0\x0eaction-request\x03\0\x17\x01p\x07\x01p\x09\
+\x01p\x0f\x01p\x18\x01r\x04\x05drops\x19\x0bannotations\x1a\x06alerts\x1b\x07act\
+ions\x1c\x04\0\x07outcome\x03\0\x1d\x03\0\x18serin:plugin/types@0.1.0\x05\x04\x04\
+\09serin:plugin/plugin-with-all-of-its-exports-removed@0.1.0\x04\0\x0b,\x01\0&pl\
+ugin-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\
+\x02\x0dwit-component\x070.254.2\x10wit-bindgen-rust\x060.60.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

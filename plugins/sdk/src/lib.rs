@@ -55,6 +55,8 @@
 )]
 pub mod bindings;
 mod duration;
+pub mod file;
+pub mod hash;
 pub mod kv;
 pub mod log;
 #[cfg(target_arch = "wasm32")]

@@ -15,6 +15,13 @@ pub fn on_event<P: Plugin>(plugin: &mut P, write: impl FnOnce(&mut RecordWriter<
     crate::runtime::on_frame(Some(plugin), &frame)
 }
 
+/// What [`hash::program`](crate::hash::program) answers for a path from now on, in this thread; of others it says that
+/// they are gone.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn program_digest(path: &str, answer: Result<crate::hash::Digest, crate::hash::Missing>) {
+    crate::hash::set(path, answer);
+}
+
 /// Makes a plugin from its configuration as JSON, as the agent does.
 ///
 /// # Errors

@@ -14,6 +14,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("canaries::dns_lookup_arrives", dns_lookup),
         scenario("canaries::get_url_arrives", get_url),
         scenario("canaries::every_action_of_a_selector_happens", all_actions),
+        scenario("canaries::a_black_hole_holds_up_no_event", black_hole),
         scenario("canaries::a_first_run_shows_the_hit", first_run),
     ]
 }
@@ -82,6 +83,69 @@ fn all_actions(_: &Kernel) -> Result<()> {
     ensure!(ended.signal() == Some(libc::SIGKILL), "not killed: {ended:?}");
     ensure!(names.next()?.contains("first.o3n.io"), "another name was looked up");
     ensure!(pages.next()?.contains("/second"), "another page was fetched");
+    agent.stop()?;
+    Ok(())
+}
+
+/// Requests of a policy and of a plugin go where nobody answers. While all of them still wait, every event comes out, in
+/// order.
+fn black_hole(_: &Kernel) -> Result<()> {
+    const LINKS: usize = 2_000;
+    let hole = Listener::black_hole()?;
+    let component = crate::root().join("target/plugins/canary.wasm");
+    let pipeline = format!(
+        "\
+apiVersion: serin.dev/v1alpha1
+kind: Pipeline
+spec:
+  plugins:
+    - name: bait
+      component: {component}
+      events: {{ policies: [canary] }}
+      config: {{ dns: token.canary.example, window: 0s }}
+      grants: {{ dns: ['*'] }}
+  canary:
+    dns: {{ resolver: '{hole}', timeout: 60s }}
+    http: {{ timeout: 60s }}
+    egress: {{ allow: [loopback] }}
+    rates: {{ source: {{ burst: 100000, per: 1m }}, global: {{ burst: 100000, per: 1m }} }}
+    dedupe: 0s
+  sinks:
+    - stdout: {{ format: json }}
+",
+        component = component.display(),
+        hole = hole.address,
+    );
+    let policy =
+        with_actions(&format!("      - action: GetUrl\n        argUrl: http://{}/token\n", hole.address));
+    let mut agent = Setup::new()?.policy(&policy)?.pipeline(&pipeline)?.start()?;
+    let mut links = trigger::Waiting::linking()?;
+    let pid = links.pid();
+    agent.settle()?;
+    links.go()?;
+    let mut looked_at = 0;
+    let mut seen = 0;
+    agent.wait_until(|agent| {
+        let new = agent.events.get(looked_at..).unwrap_or_default();
+        seen += new.iter().filter(|event| event["process_kprobe"]["process"]["pid"] == pid).count();
+        looked_at = agent.events.len();
+        seen >= LINKS
+    })?;
+    let made = links.go()?;
+    links.end()?;
+    agent.settle()?;
+    let names = agent.hits_of(pid).into_iter().filter_map(|hit| hit["args"][2]["string_arg"].as_str());
+    let numbers: Vec<i32> = names.filter_map(|name| name.rsplit('/').next()?.parse().ok()).collect();
+    let in_order: Vec<i32> = (0..made).collect();
+    ensure!(numbers == in_order, "of {made} links {} came out, or in another order", numbers.len());
+    let arrived = hole.rest();
+    for what in ["a connection", "a datagram"] {
+        ensure!(arrived.iter().any(|arrival| arrival == what), "nobody came to the black hole by {what}");
+    }
+    let results =
+        agent.events.iter().map(|event| &event["action_result"]).filter(|result| result.is_object());
+    let ended: Vec<_> = results.filter(|result| result["suppressed"].is_null()).collect();
+    ensure!(ended.is_empty(), "requests have ended, so this has shown nothing: {ended:?}");
     agent.stop()?;
     Ok(())
 }

@@ -17,6 +17,8 @@ mod live;
 mod losses;
 mod network;
 mod operations;
+mod plugin_languages;
+mod plugin_registry;
 mod plugin_tools;
 mod plugins;
 mod processes;
@@ -29,6 +31,7 @@ mod sinks;
 mod structures;
 mod tetra;
 mod tracepoints;
+mod traces;
 mod uprobes;
 mod writes;
 
@@ -79,6 +82,9 @@ pub(crate) fn all() -> Vec<Scenario> {
         canaries::scenarios(),
         plugins::scenarios(),
         plugin_tools::scenarios(),
+        plugin_languages::scenarios(),
+        plugin_registry::scenarios(),
+        traces::scenarios(),
         losses::scenarios(),
         sinks::scenarios(),
         operations::scenarios(),

@@ -37,7 +37,7 @@ fn compiler(_: &Kernel) -> Result<(), String> {
 }
 
 /// Runs `serin plugin`; gives what it prints.
-fn serin_plugin(arguments: &[&str]) -> Result<String> {
+pub(super) fn serin_plugin(arguments: &[&str]) -> Result<String> {
     let mut command = Command::new(crate::root().join("target/release/serin"));
     let output = command.current_dir(crate::root()).arg("plugin").args(arguments).output()?;
     let (stdout, stderr) = (String::from_utf8(output.stdout)?, String::from_utf8_lossy(&output.stderr));
@@ -45,7 +45,7 @@ fn serin_plugin(arguments: &[&str]) -> Result<String> {
     Ok(stdout)
 }
 
-fn text(path: &Path) -> Result<&str> {
+pub(super) fn text(path: &Path) -> Result<&str> {
     path.to_str().context("a path that is no text")
 }
 
@@ -70,8 +70,15 @@ fn from_new_to_alert(_: &Kernel) -> Result<()> {
     let measured = serin_plugin(&["bench", text(&plugin)?])?;
     ensure!(measured.contains("the empty plugin  ") && measured.contains("  tmp-watch  "), "{measured}");
 
+    alert_on_a_live_event(&plugin)
+}
+
+/// Runs an agent with the plugin of a folder that `serin plugin new` made, and a program that it raises an alert on.
+pub(super) fn alert_on_a_live_event(plugin: &Path) -> Result<()> {
     let pipeline = std::fs::read_to_string(plugin.join("pipeline.yaml"))?;
-    let pipeline = pipeline.replace("tmp-watch.wasm", text(&component)?);
+    let name = plugin.file_name().and_then(|name| name.to_str()).context("a folder without a name")?;
+    let component = format!("{name}.wasm");
+    let pipeline = pipeline.replace(&component, text(&plugin.join(&component))?);
     let mut agent = Setup::new()?.pipeline(&pipeline)?.start()?;
     let program = Path::new("/tmp").join(format!("serin-test-{}", std::process::id()));
     std::fs::copy("/bin/true", &program)?;

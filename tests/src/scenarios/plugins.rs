@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::{Scenario, scenario};
 use crate::agent::Setup;
@@ -17,6 +18,8 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("plugins::container_enrich_names_the_container", container_enrich),
         scenario("plugins::process_tree_names_ancestors", process_tree),
+        scenario("plugins::user_enrich_names_users", user_enrich),
+        scenario("plugins::hash_enrich_tells_digests", hash_enrich),
         scenario("plugins::one_that_traps_is_contained", |_| contained("trap", "")),
         scenario("plugins::one_that_loops_is_contained", |_| contained("loop", "")),
         scenario("plugins::one_that_hoards_memory_is_contained", |_| {
@@ -88,6 +91,50 @@ fn process_tree(_: &Kernel) -> Result<()> {
         ensure!(ancestors.split(" < ").next() == Some(&*program), "{program} is not the first: {exec}");
         let first_seen = annotation(&exec, "process-tree", "process.first_seen");
         ensure!(first_seen == is_new.then_some(&*program), "new is not {is_new}: {exec}");
+    }
+    agent.stop()?;
+    Ok(())
+}
+
+/// The names are those of a file that only the pipeline knows of.
+fn user_enrich(_: &Kernel) -> Result<()> {
+    let setup = Setup::new()?.file("passwd", b"tester:x:0:0::/:/bin/sh\n")?;
+    let passwd = setup.path("passwd").canonicalize()?;
+    let passwd = passwd.display();
+    let further = format!("      config: {{ passwd: {passwd} }}\n      grants: {{ file: ['{passwd}'] }}\n");
+    let mut agent = setup.pipeline(&pipeline(&plugin("user-enrich", &further)))?.start()?;
+    let ended = trigger::exit(0, &[])?;
+    let event =
+        agent.wait_for("process_exec", |event| event["process_exec"]["process"]["pid"] == ended.pid)?;
+    ensure!(annotation(&event, "user-enrich", "user.name") == Some("tester"), "another name: {event}");
+    agent.stop()?;
+    Ok(())
+}
+
+/// The digest of this program, which is the trigger's; it may take a while to be made.
+fn hash_enrich(_: &Kernel) -> Result<()> {
+    let entry = plugin("hash-enrich", "      grants: { hash: { wait: 50ms, maxSize: 1GiB } }\n");
+    let mut agent = Setup::new()?.pipeline(&pipeline(&entry))?.start()?;
+    let digest = Sha256::digest(std::fs::read(trigger::program()?)?);
+    let expected: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    loop {
+        let ended = trigger::exit(0, &[])?;
+        let is_it = |event: &Value| {
+            let process = &event["process_exec"]["process"];
+            process["pid"] == ended.pid
+                && process["arguments"].as_str().is_some_and(|a| a.starts_with("trigger"))
+        };
+        let event = agent.wait_for("process_exec", is_it)?;
+        match annotation(&event, "hash-enrich", "process.sha256") {
+            Some(found) => {
+                ensure!(found == expected, "not {expected}: {event}");
+                break;
+            }
+            None => {
+                let reason = annotation(&event, "hash-enrich", "process.sha256_missing");
+                ensure!(reason == Some("pending"), "no digest: {event}");
+            }
+        }
     }
     agent.stop()?;
     Ok(())

@@ -133,18 +133,7 @@ fn numbers(version: &str) -> impl Iterator<Item = u64> {
 
 fn download(package: &str, version: &str, place: &Path, vmlinux: &Path) -> Result<()> {
     let work = place.join("download");
-    std::fs::create_dir_all(&work)?;
-    // apt drops to another user for downloads, who may not write here: that is a warning, not an error.
-    let mut get = Command::new("apt-get");
-    get.args(["download", package, "-o", "APT::Sandbox::User=root"]).current_dir(&work);
-    step::run(format!("download {package}"), &mut get)?;
-    let archive = std::fs::read_dir(&work)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
-        .with_context(|| format!("apt-get download {package} left no package"))?;
-    let mut unpack = Command::new("dpkg-deb");
-    unpack.arg("--extract").arg(&archive).arg(&work);
-    step::run(format!("unpack {package}"), &mut unpack)?;
+    packages::unpack(package, &work)?;
     let image = work.join("boot").join(format!("vmlinuz-{version}"));
     let image = std::fs::read(&image).with_context(|| format!("cannot read {}", image.display()))?;
     write_whole(vmlinux, &vmlinux::extract(image)?)?;

@@ -65,15 +65,18 @@ fn line(mut event: GetEventsResponse, output: Output) -> Result<String> {
     // Events do not know it, only messages do.
     let count = event.aggregation_info.take().map_or(1, |info| info.count);
     let text = json(&event).context(unprintable)?;
-    let colours =
-        io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let line = compact(&serin_event::json::read(&text).context(unprintable)?, colours);
+    let line = compact(&serin_event::json::read(&text).context(unprintable)?, colours());
     Ok(if count > 1 { format!("{line} ×{count}") } else { line })
+}
+
+/// Whether compact lines are coloured: <https://no-color.org>.
+pub(crate) fn colours() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// The filter, and another one for serin's own kinds of events, which must be asked for by name. Losses always come, as
 /// they may be of anything.
-fn allowing(filter: Filter) -> Vec<Filter> {
+pub(super) fn allowing(filter: Filter) -> Vec<Filter> {
     let of_kinds = |kinds: &[EventType]| Filter {
         event_set: kinds.iter().map(|kind| (*kind).into()).collect(),
         ..Filter::default()

@@ -11,7 +11,7 @@ use serin_event::Event;
 use serin_pipeline::{MAX_BATCH, Pipeline};
 
 use super::project::{self, File};
-use super::trace::{self, Item};
+use crate::trace::{self, Item};
 
 /// The component that does nothing.
 const EMPTY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/empty.wasm"));

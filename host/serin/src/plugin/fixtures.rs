@@ -8,7 +8,8 @@ use serde_json::Value;
 use serin_pipeline::Cache;
 
 use super::judge::{self, Judgement};
-use super::{project, trace};
+use super::project;
+use crate::trace;
 
 /// Runs every fixture.
 ///

@@ -11,7 +11,7 @@ use serin_event::{Alert, Annotation, Event, EventKind};
 use serin_pipeline::Pipeline;
 
 use super::project;
-use super::trace::{self, Item, Line};
+use crate::trace::{self, Item, Line};
 
 /// `serin plugin run`
 pub(crate) fn run(folder: &Path, events: &Path) -> Result<()> {

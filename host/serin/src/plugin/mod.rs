@@ -6,17 +6,18 @@ mod fixtures;
 mod inspect;
 mod judge;
 mod language;
-mod project;
+pub(crate) mod project;
+mod registry;
 mod scaffold;
 mod sdk;
 mod sign;
-mod trace;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Subcommand;
 use serin_pipeline::PublicKey;
+use serin_pipeline::artifact::{Reference, Store};
 
 /// What an author of plugins does. `DIR` is the plugin's folder, with a `pipeline.yaml` that runs it.
 #[derive(Debug, Subcommand)]
@@ -51,7 +52,7 @@ pub(crate) enum PluginCommand {
     Run {
         #[arg(value_name = "DIR", default_value = ".")]
         folder: PathBuf,
-        /// Events as `serin run` prints them, one a line; `-` for standard input
+        /// A trace, as `serin record` writes it and `serin run` prints events; `-` for standard input
         #[arg(long, value_name = "FILE")]
         events: PathBuf,
     },
@@ -59,7 +60,7 @@ pub(crate) enum PluginCommand {
     Bench {
         #[arg(value_name = "DIR", default_value = ".")]
         folder: PathBuf,
-        /// Events as `serin run` prints them, one a line; `-` for standard input
+        /// A trace, as `serin record` writes it and `serin run` prints events; `-` for standard input
         #[arg(long, value_name = "FILE")]
         events: Option<PathBuf>,
     },
@@ -70,6 +71,27 @@ pub(crate) enum PluginCommand {
         /// The configuration to ask it with, as JSON
         #[arg(long, value_name = "JSON", default_value = "null")]
         config: String,
+    },
+    /// Put a component, and its signatures, into a registry; prints its name there with its digest
+    Push {
+        #[arg(value_name = "COMPONENT")]
+        component: PathBuf,
+        /// Its name there: oci://REGISTRY/REPOSITORY:TAG
+        #[arg(value_name = "REFERENCE")]
+        reference: Reference,
+        #[command(flatten)]
+        registry: registry::RegistryArguments,
+    },
+    /// Keep a component of a registry on this host; prints its name with its digest, as a pipeline file has it
+    Pull {
+        /// Its name there: oci://REGISTRY/REPOSITORY with :TAG or @sha256:…
+        #[arg(value_name = "REFERENCE")]
+        reference: Reference,
+        /// The folder of what was pulled, `store` of a pipeline file
+        #[arg(long, value_name = "DIR", default_value = Store::DEFAULT)]
+        store: PathBuf,
+        #[command(flatten)]
+        registry: registry::RegistryArguments,
     },
     /// Make a key to sign components with, and print its public half
     Keygen {
@@ -103,6 +125,10 @@ pub(crate) fn dispatch(command: &PluginCommand) -> Result<()> {
         PluginCommand::Run { folder, events } => judge::run(folder, events),
         PluginCommand::Bench { folder, events } => bench::run(folder, events.as_deref()),
         PluginCommand::Inspect { component, config } => inspect::print(component, config),
+        PluginCommand::Push { component, reference, registry } => {
+            registry::push(component, reference, registry)
+        }
+        PluginCommand::Pull { reference, store, registry } => registry::pull(reference, store, registry),
         PluginCommand::Keygen { key } => sign::keygen(key),
         PluginCommand::Sign { component, key } => sign::sign(component, key),
         PluginCommand::Verify { component, keys } => sign::verify(component, keys),

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serin_canary::CanaryConfig;
 use serin_export::SinkConfig;
-use serin_pipeline::{Cache, Grants, Pipeline, PipelineFile, PluginEntry};
+use serin_pipeline::{Cache, ComponentSource, Grants, Pipeline, PipelineFile, PluginEntry};
 
 /// A pipeline file as the agent reads it.
 pub(crate) type File = PipelineFile<SinkConfig, CanaryConfig>;
@@ -28,7 +28,12 @@ fn own_entry(folder: &Path) -> Result<PluginEntry> {
 
 /// Where the folder's plugin has its component.
 pub(crate) fn component(folder: &Path) -> Result<PathBuf> {
-    Ok(folder.join(own_entry(folder)?.component))
+    match own_entry(folder)?.component {
+        ComponentSource::Path(path) => Ok(folder.join(path)),
+        ComponentSource::Artifact(reference) => {
+            bail!("pipeline.yaml names {reference}, which is built elsewhere: name a .wasm file first")
+        }
+    }
 }
 
 /// What the folder's plugin may do.

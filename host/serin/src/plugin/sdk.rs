@@ -19,12 +19,13 @@ const C: &[(&str, &str)] = files!(
 );
 
 const JAVASCRIPT: &[(&str, &str)] = files!(
-    "sdk-javascript": "serin.js", "frame.js", "views.js", "outcome.js", "log.js", "kv.js"
+    "sdk-javascript": "serin.js", "frame.js", "views.js", "outcome.js", "log.js", "kv.js", "file.js",
+    "hash.js"
 );
 
 const PYTHON: &[(&str, &str)] = files!(
     "sdk-python": "component.py", "serin/__init__.py", "serin/frame.py", "serin/views.py", "serin/outcome.py",
-    "serin/log.py", "serin/kv.py"
+    "serin/log.py", "serin/kv.py", "serin/file.py", "serin/hash.py"
 );
 
 /// Writes the SDK into `build/sdk` of a plugin's folder, in place of the one that is there; gives that.

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A line of words; what does not fit is left out. */
 typedef struct {
@@ -133,6 +134,45 @@ static uint8_t count(void) {
   return (uint8_t)now;
 }
 
+/* The first line of a file. */
+static void add_content(line *line, const char *path) {
+  serin_text content;
+  if (!serin_file_read(serin_string(path), &content)) {
+    word(line, serin_string("refused"));
+    return;
+  }
+  const char *end = memchr(content.data, '\n', content.length);
+  word(line, (serin_text){content.data, end ? (size_t)(end - content.data) : content.length});
+  free((void *)content.data);
+}
+
+/* Of a program that is not there, as of no process. */
+static void add_digest(line *line, uint32_t pid, const char *path) {
+  serin_hash_digest digest;
+  for (int tries = 0; tries < 1000; tries++) {
+    switch (serin_hash_program(pid, serin_string(path), &digest)) {
+    case SERIN_HASH_KNOWN:
+      word(line, digest.sha256);
+      free((void *)digest.sha256.data);
+      return;
+    case SERIN_HASH_REFUSED:
+      word(line, serin_string("refused"));
+      return;
+    case SERIN_HASH_PENDING:
+      break;
+    }
+  }
+}
+
+static void look_at_files(serin_outcome *outcome) {
+  line files = {0}, digest = {0};
+  add_content(&files, "/proc/sys/kernel/ostype");
+  add_content(&files, "/etc/passwd");
+  say(outcome, "files", &files);
+  add_digest(&digest, UINT32_MAX, "/nonexistent");
+  say(outcome, "digest", &digest);
+}
+
 static void report_link(serin_outcome *outcome) {
   serin_finding *finding = serin_raise(outcome, SERIN_MEDIUM, serin_string("a link"));
   serin_finding_rule(finding, serin_string("links"));
@@ -160,6 +200,7 @@ static void on_event(serin_event event, serin_outcome *outcome) {
   }
   if (kind == SERIN_PROCESS_KPROBE) {
     report_link(outcome);
+    look_at_files(outcome);
   }
   serin_log(SERIN_LOG_INFO, serin_string(serin_kind_name(kind)));
 }

@@ -1,5 +1,7 @@
 // Uses everything that the SDK has: what it reads it says in annotations.
 import { dns, get, plugin, post } from "./build/sdk/serin.js";
+import * as file from "./build/sdk/file.js";
+import * as hash from "./build/sdk/hash.js";
 import * as kv from "./build/sdk/kv.js";
 import * as log from "./build/sdk/log.js";
 
@@ -31,6 +33,24 @@ function count() {
   return now;
 }
 
+/** Of a program that is not there, as of no process. */
+function digest(pid, path) {
+  for (let tries = 0; tries < 1000; tries++) {
+    const answer = hash.program(pid, path);
+    if (answer.tag === "known") return answer.val.sha256;
+    if (answer.tag === "refused") return "refused";
+  }
+  return "pending";
+}
+
+function content(path) {
+  try {
+    return String.fromCharCode(...file.read(path));
+  } catch {
+    return "refused";
+  }
+}
+
 function onEvent(event, outcome) {
   outcome.annotate("event", [event.kind, event.node?.name ?? "", event.time, count()].join(" "));
   describe(event, (key, values) => outcome.annotate(key, values.join(" ")));
@@ -39,6 +59,8 @@ function onEvent(event, outcome) {
     outcome.alert("medium", "a link").rule("links").technique("T1222").key("link").field("path", "/tmp/x");
     outcome.request(dns("abc.example.com"));
     outcome.request(post("https://example.com/hook", { "content-type": "text/plain" }, new Uint8Array([104, 105])));
+    outcome.annotate("files", `${content("/proc/sys/kernel/ostype").trim()} ${content("/etc/passwd")}`);
+    outcome.annotate("digest", digest(4294967295, "/nonexistent"));
   }
   log.info(event.kind);
 }

@@ -1,6 +1,6 @@
 """Uses everything that the SDK has: what it reads it says in annotations."""
 
-from serin import Argument, Event, Outcome, Severity, dns, get, kv, log, post
+from serin import Argument, Event, Outcome, Severity, dns, file, get, hash, kv, log, post
 from serin import Plugin as Base
 
 
@@ -41,6 +41,25 @@ def count() -> int:
     return now
 
 
+def digest(pid: int, path: str) -> str:
+    """Of a program that is not there, as of no process."""
+    for _ in range(1000):
+        try:
+            return hash.program(pid, path).sha256
+        except hash.Pending:
+            pass
+        except hash.Refused:
+            return "refused"
+    return "pending"
+
+
+def content(path: str) -> str:
+    try:
+        return file.read(path).decode()
+    except file.Refused:
+        return "refused"
+
+
 class Plugin(Base):
     name = "tour"
     version = "0.1.0"
@@ -56,6 +75,8 @@ class Plugin(Base):
             alert.rule("links").technique("T1222").key("link").field("path", "/tmp/x")
             outcome.request(dns("abc.example.com"))
             outcome.request(post("https://example.com/hook", {"content-type": "text/plain"}, b"hi"))
+            outcome.annotate("files", f"{content('/proc/sys/kernel/ostype').strip()} {content('/etc/passwd')}")
+            outcome.annotate("digest", digest(4294967295, "/nonexistent"))
         log.info(event.kind)
 
     def on_tick(self, now: int):

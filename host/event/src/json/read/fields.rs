@@ -1,5 +1,6 @@
 //! The keys of a JSON object, each taken once.
 
+use base64::Engine as _;
 use serde_json::{Map, Value};
 
 /// Why a line is no event.
@@ -40,6 +41,10 @@ impl Fields {
         ReadError { at: self.at.clone(), message: format!("`{key}` is no key that serin writes here") }
     }
 
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.map.contains_key(key)
+    }
+
     pub(super) fn take(&mut self, key: &str) -> Option<Value> {
         self.map.remove(key)
     }
@@ -54,6 +59,12 @@ impl Fields {
             Value::String(text) => Ok(text),
             _ => Err(self.wrong(key, "not a string")),
         }
+    }
+
+    /// Bytes in base64.
+    pub(super) fn as_bytes(&self, key: &str, value: Value) -> Result<Vec<u8>, ReadError> {
+        let text = self.as_text(key, value)?;
+        base64::engine::general_purpose::STANDARD.decode(text).map_err(|_| self.wrong(key, "not base64"))
     }
 
     /// A list of strings; empty if there is none.

@@ -87,10 +87,10 @@ fn write_world(folder: &Path) -> Result<PathBuf> {
 }
 
 fn world(grants: &Grants) -> String {
-    let log = if grants.log { "  import log;\n" } else { "" };
-    let kv = if grants.kv.is_some() { "  import kv;\n" } else { "" };
+    let interfaces = ["log", "kv", "file", "hash"].into_iter().filter(|interface| grants.offer(interface));
+    let imports: String = interfaces.map(|interface| format!("  import {interface};\n")).collect();
     format!(
-        "/// A plugin with the imports that its pipeline file grants.\nworld {WORLD} {{\n{log}{kv}  export frames;\n}}\n"
+        "/// A plugin with the imports that its pipeline file grants.\nworld {WORLD} {{\n{imports}  export frames;\n}}\n"
     )
 }
 
