@@ -58,6 +58,8 @@ pub(crate) fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         inode_i_mode: at("inode", "i_mode")?,
         dentry_d_parent: at("dentry", "d_parent")?,
         dentry_d_inode: at("dentry", "d_inode")?,
+        dentry_d_op: at("dentry", "d_op")?,
+        dentry_operations_d_dname: at("dentry_operations", "d_dname")?,
         dentry_d_hash_pprev: at("dentry", "d_hash.pprev")?,
         dentry_d_name_name: at("dentry", "d_name.name")?,
         dentry_d_name_len: at("dentry", "d_name.len")?,

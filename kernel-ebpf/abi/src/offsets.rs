@@ -83,6 +83,10 @@ pub struct Offsets {
     pub dentry_d_parent: u32,
     /// `dentry.d_inode`
     pub dentry_d_inode: u32,
+    /// `dentry.d_op`
+    pub dentry_d_op: u32,
+    /// `dentry_operations.d_dname`
+    pub dentry_operations_d_dname: u32,
     /// `dentry.d_hash.pprev`
     pub dentry_d_hash_pprev: u32,
     /// `dentry.d_name.name`

@@ -8,6 +8,7 @@ mod buffers;
 mod canaries;
 mod client;
 mod enforcement;
+mod evasion;
 mod files;
 mod filters;
 mod hooks;
@@ -29,6 +30,7 @@ mod sinks;
 mod structures;
 mod tetra;
 mod tracepoints;
+mod unreadable;
 mod uprobes;
 mod writes;
 
@@ -67,6 +69,8 @@ pub(crate) fn all() -> Vec<Scenario> {
         tracepoints::scenarios(),
         uprobes::scenarios(),
         enforcement::scenarios(),
+        evasion::scenarios(),
+        unreadable::scenarios(),
         files::scenarios(),
         writes::scenarios(),
         filters::scenarios(),
