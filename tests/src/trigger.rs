@@ -281,13 +281,13 @@ impl Waiting {
         Self::start(command(&["link-on-and-on"])?)
     }
 
-    /// Starts a process that moves to a cgroup, becomes a trigger there, and does nothing.
+    /// Starts a process that moves to a cgroup, becomes a trigger there, and makes one failing link when told to go.
     pub(crate) fn in_cgroup(cgroup: &Path) -> Result<Self> {
         let mut command = Command::new("sh");
         command
             .args(["-c", "echo $$ > \"$1\" && shift && exec \"$@\"", "sh"])
             .arg(cgroup.join("cgroup.procs"));
-        command.arg(program()?).args(["trigger", "flood", "0"]).stdout(Stdio::piped());
+        command.arg(program()?).args(["trigger", "flood", "1"]).stdout(Stdio::piped());
         Self::start(command)
     }
 

@@ -40,12 +40,14 @@ mod probe;
 mod programs;
 mod reader;
 mod record;
+mod scopes;
 mod selectors;
 mod structures;
 mod tracefs;
 mod uprobe;
 mod ways;
 mod wire;
+mod workloads;
 
 pub use backend::{Backend, Enforcement};
 pub use binaries::{ExistingProcess, NewFilters};

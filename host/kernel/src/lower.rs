@@ -23,6 +23,7 @@ use reading::{reading, size};
 
 use crate::binaries::Binaries;
 use crate::record;
+use crate::scopes::Scopes;
 use crate::structures;
 use crate::wire::zeroed;
 
@@ -35,7 +36,7 @@ pub(crate) struct Lowered {
     pub(crate) texts: Vec<Vec<u8>>,
 }
 
-/// Lowers a hook, with the format of its tracepoint's record, if it is on one, and with what finds a structure's field in
+/// Lowers a hook, with what names its filters on binaries and its scopes, with the format of its tracepoint's record, if it is on one, and with what finds a structure's field in
 /// this kernel; the way of overriding and its place on the dispatcher are set later.
 ///
 /// # Errors
@@ -43,7 +44,7 @@ pub(crate) struct Lowered {
 pub(crate) fn lower(
     plan: &HookPlan,
     hook: u32,
-    binaries: &Binaries,
+    named: (&Binaries, &Scopes),
     format: Option<&Format>,
     find: &impl Fn(&str, &str) -> Result<Field, BtfError>,
 ) -> Result<Lowered, String> {
@@ -66,7 +67,7 @@ pub(crate) fn lower(
     let mut filters = Vec::new();
     for (index, selector) in plan.selectors.iter().enumerate() {
         let first_filter = filters.len() as u32;
-        lowered.filters(selector, binaries, &mut filters)?;
+        lowered.filters(selector, named, &mut filters)?;
         let filter_count = filters.len() as u32 - first_filter;
         lowered.config.selectors[index] =
             Selector { first_filter, filter_count, ..actions::selector(selector) };

@@ -114,6 +114,13 @@ pub(crate) fn resolve(btf: &Btf) -> Result<Offsets, BtfError> {
         iter_ubuf: at("iov_iter", "ubuf").or_else(|_| at("iov_iter", "iov"))?,
         iter_is_ubuf: iterator(btf, "ITER_UBUF"),
         iter_is_iovec: iterator(btf, "ITER_IOVEC"),
+        cgroup_kn: optional(btf, "cgroup", "kn"),
+        cgroup_root: optional(btf, "cgroup", "root"),
+        cgroup_self_parent: optional(btf, "cgroup", "self.parent"),
+        cgroup_root_hierarchy_id: optional(btf, "cgroup_root", "hierarchy_id"),
+        cgroup_subsys_state_cgroup: optional(btf, "cgroup_subsys_state", "cgroup"),
+        kernfs_node_id: optional(btf, "kernfs_node", "id"),
+        kernfs_node_name: optional(btf, "kernfs_node", "name"),
         syscall_argument,
         compat_argument,
     })

@@ -5,7 +5,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::{TraceEvent, Uprobe};
+use crate::{Scope, TraceEvent, Uprobe};
 
 /// A policy, lowered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -238,6 +238,8 @@ impl ArgumentKind {
 /// One selector: its filters are AND-ed, then its actions are taken.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SelectorPlan {
+    /// `matchWorkloads`, and the policy's `podSelector`, `containerSelector`, `hostSelector` and namespace; all must hold.
+    pub scopes: Vec<Scope>,
     /// `matchPIDs`; all must hold.
     pub pids: Vec<PidFilter>,
     /// `matchBinaries`; all must hold.

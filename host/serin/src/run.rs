@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 
 use crate::backlog::Backlog;
 use crate::cli::RunArguments;
+use crate::containers::Containers;
 use crate::heap;
 use crate::live::{Answers, LivePolicies};
 use crate::observe::server::{self, Bound};
@@ -138,8 +139,12 @@ impl Agent {
             tracing::info!("demo listeners: DNS on {}, HTTP on {}", demo.dns(), demo.http());
         }
         let node_name: Arc<str> = rustix::system::uname().nodename().to_string_lossy().into();
-        let sensor = Sensor::start(&arguments.kernel.config(), &node_name, policies)?;
+        let containers = arguments.containers.as_deref().map(Containers::new);
+        let sensor = Sensor::start(&arguments.kernel.config(), &node_name, policies, containers.as_ref())?;
         let (policies, hub) = (Arc::new(sensor.policies), Arc::new(Hub::default()));
+        if let Some(containers) = containers {
+            containers.watch(&policies)?;
+        }
         let observed = Arc::new(Observed::new(&node_name, sinks.clone()));
         let answers = Answers {
             policies: Arc::clone(&policies),

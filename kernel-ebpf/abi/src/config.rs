@@ -261,6 +261,14 @@ pub const TEST_CAPABILITY_CHANGED: u32 = 35;
 /// User id `slot` is in one of the ranges.
 pub const TEST_USER: u32 = 36;
 
+/// The process is where scope `values` says, or in general where the `SCOPE_*` bits of `slot` say.
+pub const TEST_SCOPE: u32 = 48;
+
+/// [`TEST_SCOPE`]: processes that are in no container.
+pub const SCOPE_HOST: u32 = 1;
+/// [`TEST_SCOPE`]: those in containers of the scope.
+pub const SCOPE_CONTAINERS: u32 = 1 << 1;
+
 /// [`TEST_BINARY_IN`]: the process's own binary.
 pub const BINARY_OWN: u32 = 0;
 /// [`TEST_BINARY_IN`]: that of its parent.

@@ -32,6 +32,7 @@ mod tetra;
 mod tracepoints;
 mod unreadable;
 mod uprobes;
+mod workloads;
 mod writes;
 
 use anyhow::Result;
@@ -76,6 +77,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         filters::scenarios(),
         binaries::scenarios(),
         identity::scenarios(),
+        workloads::scenarios(),
         rates::scenarios(),
         network::scenarios(),
         structures::scenarios(),
