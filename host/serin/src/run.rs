@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serin_api::{Hub, Listen, Server};
 use serin_canary::{CanaryConfig, Engine};
 use serin_export::{Exporter, Monitor, SinkConfig};
@@ -40,6 +41,7 @@ const SAME_SIGNAL: Duration = Duration::from_secs(1);
 /// Runs the agent to its end.
 pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     let started = Instant::now();
+    allow_open_files();
     // Only the main thread uses it, to wait for signals.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -66,6 +68,20 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
         drop(asked_to_refresh);
         agent.stop(&mut signals, ended.is_ok()).await
     })
+}
+
+/// Each hook has some dozens of programs and maps open: raises the limit as far as this process may.
+fn allow_open_files() {
+    /// The default of `fs.nr_open`.
+    const WANTED: u64 = 1 << 20;
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: Some(WANTED), maximum: Some(limit.maximum.unwrap_or(WANTED).max(WANTED)) };
+    // Without CAP_SYS_RESOURCE as far as the hard limit.
+    let within = Rlimit { current: limit.maximum, ..limit };
+    let done = setrlimit(Resource::Nofile, raised).or_else(|_| setrlimit(Resource::Nofile, within));
+    if let Err(error) = done {
+        tracing::warn!("the limit of open files cannot be raised: {error}");
+    }
 }
 
 /// SIGINT and SIGTERM, which end the agent, and SIGHUP, upon which it reopens its files and reloads its plugins.

@@ -16,6 +16,7 @@ mod identity;
 mod lists;
 mod live;
 mod losses;
+mod many;
 mod network;
 mod operations;
 mod plugin_tools;
@@ -86,6 +87,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         plugins::scenarios(),
         plugin_tools::scenarios(),
         losses::scenarios(),
+        many::scenarios(),
         sinks::scenarios(),
         operations::scenarios(),
         live::scenarios(),
