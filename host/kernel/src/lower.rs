@@ -7,7 +7,7 @@ use serin_abi::config::{
 };
 use serin_abi::{MAX_ARGUMENTS, MAX_FIELDS, MAX_FILTERS, MAX_SELECTORS, Member, Range};
 use serin_btf::{BtfError, Field, Format};
-use serin_policy::{HookPlan, Target};
+use serin_policy::{ArgumentKind, HookPlan, Target};
 
 mod actions;
 mod filters;
@@ -60,6 +60,8 @@ pub(crate) fn lower(
     lowered.arguments(plan, format, find)?;
     (lowered.config.returned.kind, lowered.config.returned.read) =
         plan.returns.as_ref().map_or((0, 0), |returned| reading(returned.kind));
+    let copied = plan.arguments.iter().position(|argument| argument.kind == ArgumentKind::ReturnedBytes);
+    lowered.config.copied = copied.map_or(0, |slot| slot as u32 + 1);
     lowered.config.return_action = plan.return_action.map_or(0, socket_action);
     let returned = lowered.config.returned.kind;
     limit("selectors", plan.selectors.len(), MAX_SELECTORS)?;

@@ -97,6 +97,10 @@ const TEXTS: &[(&str, &str)] = &[
         "For char_buf: the parameter that says how many bytes there are, counted from 1.",
     ),
     (
+        "spec.kprobes.args.returnCopy",
+        "For char_buf: read it when the call has returned, as many bytes as it returned.",
+    ),
+    (
         "spec.kprobes.returnArgAction",
         "For functions that return a socket: TrackSock remembers whose it is, UntrackSock forgets that.",
     ),

@@ -169,6 +169,8 @@ pub enum ArgumentKind {
         /// Position of that parameter, from 0.
         size: u8,
     },
+    /// The address of bytes that the call fills: as many as it returns, read when it has (`returnCopy`). At most one of a hook.
+    ReturnedBytes,
     /// A `struct iov_iter *`: the bytes of its first segment.
     Iterator,
     /// A `struct kiocb *`: the file that is read or written.

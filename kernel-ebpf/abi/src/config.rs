@@ -34,6 +34,11 @@ pub struct HookConfig {
     /// 1 if the program is shared by hooks on several system calls: `hook`, `next` and `next_return` are
     /// looked up by the call's slot then.
     pub shared: u32,
+    /// 1 and the position in `arguments` of the buffer that the call fills, whose bytes are read when it has returned; 0 if
+    /// there is none. At the entry its address is what is read.
+    pub copied: u32,
+    /// Keeps what follows aligned.
+    pub reserved: u32,
     /// How to read what the call returns; its kind is 0 if its return is not waited for.
     pub returned: ArgumentConfig,
     /// What to read.
