@@ -5,15 +5,16 @@ use serin_abi::config::{ACTION_COPY, ACTION_UNFOLLOW, RATE_UNLIMITED, READ_VALUE
 use serin_abi::digest::Digest;
 use serin_abi::network::Sock;
 use serin_abi::record::{
-    HOOK_FAILED_CLOSED, HOOK_SILENT, HOOK_UNENFORCED, Header, Hit, KIND_FILE, KIND_SOCK, TaskKey,
+    ARGUMENT_UNREADABLE, Argument, COPIED_SHIFT, HOOK_FAILED_CLOSED, HOOK_SILENT, HOOK_UNENFORCED, Header,
+    Hit, KIND_BYTES, KIND_FILE, KIND_SOCK, RETURNED, TaskKey,
 };
 use serin_abi::selector::{Selected, constant, entry};
 
 use crate::arguments::Registers;
 use crate::hook::{HOOK_CONFIG, Outcome, count};
 use crate::report::{append, append_returned, hit, send};
-use crate::scratch::{Scratch, Slot};
-use crate::{arguments, calls, follow, network, output, rate, report, sockets, task};
+use crate::scratch::{Scratch, Slot, Work};
+use crate::{arguments, buffers, calls, follow, network, output, rate, report, sockets, task};
 
 /// One call of the hooked function.
 pub struct Call<'a, R> {
@@ -144,12 +145,17 @@ impl<R: Registers> Call<'_, R> {
         let work = self.scratch.work;
         let Some(slot) = self.scratch.slot(0) else { return };
         arguments::load_returned(&HOOK_CONFIG, value, slot);
-        // SAFETY: the record is longer than a header and this, and both are aligned to eight.
-        unsafe { (*hit(work)).returned = 1 };
+        // SAFETY: the record is longer than a header and this, and both are aligned to eight; the slot is a map value.
+        let (buffer, count) = unsafe {
+            (*hit(work)).returned = RETURNED;
+            ((*hit(work)).buffer, (&raw const (*slot).integer).read_volatile() as i64)
+        };
         let end = match constant(&HOOK_CONFIG.returned.kind) {
             KIND_SOCK => append_returned::<{ size_of::<Sock>() }>(work, at, slot),
             _ => append_returned::<{ size_of::<u64>() }>(work, at, slot),
         };
+        let end =
+            if constant(&HOOK_CONFIG.copied) == 0 { end } else { copy_out(work, end, slot, buffer, count) };
         send(work, flags, end);
     }
 
@@ -158,8 +164,14 @@ impl<R: Registers> Call<'_, R> {
     fn compose(&mut self, selected: &Selected, posted: bool) -> u32 {
         let work = self.scratch.work;
         let count_of_arguments = constant(&HOOK_CONFIG.argument_count);
-        let to =
-            Hit { hook: self.hook, selector: selected.index, arguments: count_of_arguments, returned: 0 };
+        let copied = constant(&HOOK_CONFIG.copied);
+        let to = Hit {
+            hook: self.hook,
+            selector: selected.index,
+            arguments: count_of_arguments,
+            returned: 0,
+            buffer: if copied == 0 { 0 } else { self.raw(copied - 1) },
+        };
         let owner = self.owner();
         // SAFETY: the record is longer than a header and this, and both are aligned to eight.
         unsafe {
@@ -175,4 +187,19 @@ impl<R: Registers> Call<'_, R> {
         }
         at
     }
+}
+
+/// Appends what a call has put into a buffer: as many bytes as it returned. Where the record ends.
+#[inline(always)]
+fn copy_out(work: *mut Work, at: u32, slot: *mut Slot, buffer: u64, count: i64) -> u32 {
+    let header = Argument { length: 0, kind: KIND_BYTES as u8, flags: 0, mode: 0 };
+    // SAFETY: pointers to map values.
+    unsafe {
+        (*slot).header = header;
+        if !buffers::load(slot, buffer, count) {
+            (*slot).header = Argument { flags: ARGUMENT_UNREADABLE, ..header };
+        }
+        (*hit(work)).returned = RETURNED | constant(&HOOK_CONFIG.copied) << COPIED_SHIFT;
+    }
+    append(work, at, slot)
 }

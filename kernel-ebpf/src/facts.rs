@@ -15,7 +15,7 @@ use crate::call::Call;
 use crate::hook::{HOOK_CONFIG, count};
 use crate::maps::PROCESSES;
 use crate::scratch::Slot;
-use crate::{ancestry, identity, task};
+use crate::{ancestry, identity, task, workloads};
 
 /// The values of this hook's sets; for those of texts, where in [`TEXTS`] they are. The agent sets the size.
 #[map]
@@ -44,6 +44,11 @@ impl<R: Registers> Facts for Call<'_, R> {
             Some(process) => process.binaries.contains(set),
             None => false,
         }
+    }
+
+    #[inline(always)]
+    fn is_in_scope(&mut self, scope: u32, whose: u32) -> bool {
+        workloads::current_is_in(scope, whose)
     }
 
     #[inline(always)]

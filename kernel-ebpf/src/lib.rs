@@ -35,6 +35,7 @@ pub mod selectors;
 pub mod sockets;
 pub mod structure;
 pub mod task;
+pub mod workloads;
 
 use serin_abi::Offsets;
 

@@ -4,12 +4,17 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, ProgramArray, RingBuf};
 use serin_abi::binaries::{BinarySets, BinaryTable, Pattern};
 use serin_abi::identity::Origin;
+use serin_abi::workload::{Cgroup, ContainerId, Scopes};
 use serin_abi::{
-    BINARY_KEY, BINARY_PATHS, CpuCounters, DISPATCH_SLOTS, Descriptor, MAX_ARGUMENTS, Mark, Process,
+    BINARY_KEY, BINARY_PATHS, CpuCounters, DISPATCH_SLOTS, Descriptor, MAX_ARGUMENTS, MAX_CGROUPS, Mark,
+    Process,
 };
 
 use crate::follow::Followed;
 use crate::scratch::{LEVELS, Slot, Work};
+
+/// `BPF_F_NO_PREALLOC`
+const NO_PREALLOC: u32 = 1;
 
 /// Records for the agent. The agent sets the size.
 #[map]
@@ -38,6 +43,18 @@ pub static BINARY_TABLE: Array<BinaryTable> = Array::pinned(1, 0);
 /// What processes were when they were forked or executed their programs. The agent sets the size.
 #[map]
 pub static ORIGINS: HashMap<u32, Origin> = HashMap::pinned(1, 0);
+
+/// Cgroups of containers, and those below them, by id. Takes memory only for those that there are.
+#[map]
+pub static CGROUPS: HashMap<u64, Cgroup> = HashMap::pinned(MAX_CGROUPS, NO_PREALLOC);
+
+/// The scopes of containers that are not those of [`EVERY_CONTAINER`]. The agent fills it.
+#[map]
+pub static CONTAINERS: HashMap<ContainerId, Scopes> = HashMap::pinned(MAX_CGROUPS, NO_PREALLOC);
+
+/// The scopes that any container is in; one entry, which the agent fills.
+#[map]
+pub static EVERY_CONTAINER: Array<Scopes> = Array::pinned(1, 0);
 
 /// Descriptors that are followed. The agent sets the size.
 #[map]

@@ -314,6 +314,24 @@ impl Agent {
         Ok(line.trim().trim_end_matches("kB").trim().parse()?)
     }
 
+    /// Bytes of kernel memory that its programs and maps have in use, as the kernel accounts for them.
+    pub(crate) fn kernel_memory(&self) -> Result<u64> {
+        let mut seen = BTreeSet::new();
+        let mut sum = 0;
+        for entry in std::fs::read_dir(format!("/proc/{}/fdinfo", self.child.id()))? {
+            let text = std::fs::read_to_string(entry?.path()).unwrap_or_default();
+            let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+            let Some(memory) = field("memlock:").and_then(|bytes| bytes.parse::<u64>().ok()) else {
+                continue;
+            };
+            // Several descriptors can stand for one.
+            if seen.insert((field("map_id:").map(str::to_owned), field("prog_id:").map(str::to_owned))) {
+                sum += memory;
+            }
+        }
+        Ok(sum)
+    }
+
     /// Ends the agent as a user would; the events it still printed are added.
     ///
     /// # Errors

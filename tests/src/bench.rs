@@ -1,5 +1,7 @@
 //! Measurements of the whole agent; `cargo xtask bench` runs them natively and, counting instructions, in qemu.
 
+mod many;
+
 use std::ffi::CStr;
 use std::hint::black_box;
 use std::path::Path;
@@ -21,11 +23,16 @@ const ROUNDS: usize = 7;
 /// Calls a round makes natively.
 const CALLS: u32 = 200_000;
 
-/// Prints all measurements, or with a number of calls those of system calls only.
-pub(crate) fn run(calls: Option<&str>) -> ExitCode {
-    let measured = match calls.and_then(|calls| calls.parse().ok()) {
-        Some(calls) => system_calls(calls),
-        None => system_calls(CALLS).and_then(|()| throughput(CALLS)).and_then(|()| start_and_memory()),
+/// Prints all measurements, or with a number of calls those of system calls only, or with `policies` those of many
+/// policies only.
+pub(crate) fn run(part: Option<&str>) -> ExitCode {
+    let measured = match (part, part.and_then(|calls| calls.parse().ok())) {
+        (_, Some(calls)) => system_calls(calls),
+        (Some("policies"), _) => many::policies(),
+        _ => system_calls(CALLS)
+            .and_then(|()| throughput(CALLS))
+            .and_then(|()| start_and_memory())
+            .and_then(|()| many::policies()),
     };
     match measured {
         Ok(()) => ExitCode::SUCCESS,

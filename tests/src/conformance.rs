@@ -98,6 +98,10 @@ fn judge(file: &Path) -> Result<Stage> {
 /// Starts an agent with the policy, and ends it once it is ready.
 fn start(policy: &str) -> Result<Stage> {
     let setup = Setup::new()?.policy(policy)?;
+    // No containers are described, but those who select them are not refused for that.
+    let containers = setup.path("containers");
+    std::fs::create_dir(&containers)?;
+    let setup = setup.arguments(["--containers", &containers.to_string_lossy()]);
     let mut command = setup.command();
     let mut child = command.stdout(Stdio::null()).spawn().context("cannot start the agent")?;
     let mut log = String::new();

@@ -10,6 +10,7 @@ mod api;
 mod bench;
 mod bpf;
 mod certificates;
+mod cgroup;
 mod component;
 mod conformance;
 mod kernel;

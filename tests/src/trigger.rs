@@ -16,6 +16,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::bpf;
 
+pub(crate) mod evasion;
+pub(crate) mod ring;
+pub(crate) mod unreadable;
+
 /// How a trigger ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
@@ -64,11 +68,6 @@ pub(crate) fn symlink_unshared(options: &[&str]) -> Result<Ended> {
     let mut command = Command::new("unshare");
     command.args(options).args([&program()?, "trigger", "symlink", "/etc/hostname", ""]);
     finish(command.stdout(Stdio::piped()))
-}
-
-/// Makes the symbolic link with a target that lies in a page the process has never touched.
-pub(crate) fn symlink_from_untouched_page(target: &str, link: &str) -> Result<Ended> {
-    run(&["symlink-untouched", target, link])
 }
 
 /// Opens a file for reading.
@@ -211,7 +210,12 @@ fn run(arguments: &[&str]) -> Result<Ended> {
 }
 
 fn finish(command: &mut Command) -> Result<Ended> {
-    let child = command.stdin(Stdio::null()).spawn().context("cannot start the trigger")?;
+    finish_with(command, Stdio::null())
+}
+
+/// The same with something as its standard input.
+fn finish_with(command: &mut Command, input: Stdio) -> Result<Ended> {
+    let child = command.stdin(input).spawn().context("cannot start the trigger")?;
     let pid = child.id();
     let output = child.wait_with_output()?;
     let errno = String::from_utf8_lossy(&output.stdout).trim().parse().ok();
@@ -277,13 +281,13 @@ impl Waiting {
         Self::start(command(&["link-on-and-on"])?)
     }
 
-    /// Starts a process that moves to a cgroup, becomes a trigger there, and does nothing.
+    /// Starts a process that moves to a cgroup, becomes a trigger there, and makes one failing link when told to go.
     pub(crate) fn in_cgroup(cgroup: &Path) -> Result<Self> {
         let mut command = Command::new("sh");
         command
             .args(["-c", "echo $$ > \"$1\" && shift && exec \"$@\"", "sh"])
             .arg(cgroup.join("cgroup.procs"));
-        command.arg(program()?).args(["trigger", "flood", "0"]).stdout(Stdio::piped());
+        command.arg(program()?).args(["trigger", "flood", "1"]).stdout(Stdio::piped());
         Self::start(command)
     }
 
@@ -351,7 +355,8 @@ fn act(words: &[&str]) -> Result<u8> {
                 })
             })?;
         }
-        ["symlink-untouched", target, link] => say(symlinkat_from_untouched_page(target, link)?)?,
+        ["evade", words @ ..] => evasion::act(words)?,
+        ["unreadable", words @ ..] => unreadable::act(words)?,
         ["open", path] => say(std::fs::File::open(path).err().map_or(0, errno))?,
         ["append", way, path] => {
             let result = append(path, way, || Ok(()))?;
@@ -529,33 +534,6 @@ fn symlinkat(target: &str, link: &str) -> Result<i32> {
     let (target, link) = (CString::new(target)?, CString::new(link)?);
     let result = rustix::fs::symlinkat(target, rustix::fs::CWD, link);
     Ok(result.err().map_or(0, rustix::io::Errno::raw_os_error))
-}
-
-/// The target is a string in a file that is mapped and never read: the kernel's own copy of it
-/// faults the page in, a program that must not sleep can't.
-fn symlinkat_from_untouched_page(target: &str, link: &str) -> Result<i32> {
-    const PAGE: usize = 4096;
-    let mut file = tempfile::tempfile()?;
-    let mut page = target.as_bytes().to_vec();
-    page.resize(PAGE, 0);
-    file.write_all(&page)?;
-    let link = CString::new(link)?;
-    // SAFETY: the mapping is new and nothing else points to it; it is a NUL-terminated string for
-    // the kernel to read, and `link` is one as well.
-    #[allow(unsafe_code, reason = "only a raw system call passes a page without touching it")]
-    let result = unsafe {
-        let protection = rustix::mm::ProtFlags::READ;
-        let map = rustix::mm::mmap(
-            std::ptr::null_mut(),
-            PAGE,
-            protection,
-            rustix::mm::MapFlags::PRIVATE,
-            &file,
-            0,
-        )?;
-        libc::symlinkat(map.cast(), libc::AT_FDCWD, link.as_ptr())
-    };
-    Ok(if result == 0 { 0 } else { errno(std::io::Error::last_os_error()) })
 }
 
 fn connect_unix_socket(path: &str) -> Result<std::io::Result<UnixStream>> {

@@ -26,6 +26,8 @@ pub struct KernelCount {
     pub lost_calls: u64,
     /// Descriptors that found the table of followed ones full.
     pub followed_full: u64,
+    /// Cgroups of containers that found their table full: their processes count as the host's.
+    pub cgroups_full: u64,
 }
 
 /// What one hook counted, over all CPUs.
@@ -85,6 +87,7 @@ impl Counters<CpuCounters> {
             processes_full: sum.processes_full + cpu.processes_full,
             lost_calls: sum.lost_calls + cpu.lost_calls,
             followed_full: sum.followed_full + cpu.followed_full,
+            cgroups_full: sum.cgroups_full + cpu.cgroups_full,
         };
         Ok(self.of_each_cpu(0)?.into_iter().fold(KernelCount::default(), add))
     }

@@ -103,7 +103,11 @@ fn hook(header: Header, flags: u8, raw: record::Hit, bytes: &[u8]) -> Option<Rec
     for _ in 0..raw.arguments {
         arguments.push(next()?);
     }
-    let returned = if raw.returned == 0 { None } else { Some(next()?) };
+    let returned = if raw.returned & record::RETURNED == 0 { None } else { Some(next()?) };
+    // Bytes that were read when the call had returned take the place of their address.
+    if let Some(copied) = (raw.returned >> record::COPIED_SHIFT).checked_sub(1) {
+        *arguments.get_mut(copied as usize)? = next()?;
+    }
     Some(Record::Hook(HookHit {
         header,
         hook: raw.hook,
@@ -247,6 +251,7 @@ mod tests {
             .u32(1)
             .u32(14)
             .u32(1)
+            .u64(0)
             .argument(KIND_INT, 0, 0, &(-2_i64).to_ne_bytes())
             .argument(KIND_UINT, 0, 0, &u64::from(u32::MAX).to_ne_bytes())
             .argument(KIND_LONG, 0, 0, &i64::MIN.to_ne_bytes())
@@ -310,12 +315,32 @@ mod tests {
     fn a_structured_argument_that_is_too_short_is_no_record() {
         for kind in [KIND_SOCK, KIND_SKB, KIND_SOCKADDR] {
             let record = |length: usize| {
-                let bytes = Bytes::header(record::HOOK, 0).u32(0).u32(0).u32(1).u32(0);
+                let bytes = Bytes::header(record::HOOK, 0).u32(0).u32(0).u32(1).u32(0).u64(0);
                 decode(&bytes.argument(kind, 0, 0, &vec![0; length]).finish())
             };
             assert!(record(14 * 8).is_some() || record(15 * 8).is_some(), "kind {kind}");
             assert_eq!(record(8 * 8), None, "kind {kind}");
         }
+    }
+
+    #[test]
+    fn bytes_that_were_read_late_take_the_place_of_their_address() {
+        let returned = record::RETURNED | 2 << record::COPIED_SHIFT;
+        let bytes = Bytes::header(record::HOOK, 0)
+            .u32(3)
+            .u32(0)
+            .u32(2)
+            .u32(returned)
+            .u64(4096)
+            .argument(KIND_INT, 0, 0, &7_i64.to_ne_bytes())
+            .argument(KIND_SIZE, 0, 0, &4096_u64.to_ne_bytes())
+            .argument(KIND_LONG, 0, 0, &2_i64.to_ne_bytes())
+            .argument(KIND_BYTES, 0, 0, b"\x02\0\0\0\0\0\0\0ab")
+            .finish();
+        let Some(Record::Hook(hit)) = decode(&bytes) else { panic!("no hit") };
+        let copied = Argument::Bytes { bytes: b"ab".to_vec(), original: 2 };
+        assert_eq!(hit.arguments, [Argument::Int(7), copied]);
+        assert_eq!(hit.returned, Some(Argument::Long(2)));
     }
 
     #[test]

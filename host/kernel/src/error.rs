@@ -67,6 +67,14 @@ pub enum KernelError {
     /// The policies have too many filters on binaries.
     #[error("the policies have {0}")]
     Binaries(String),
+    /// Containers cannot be told apart on this host.
+    #[error("policy `{policy}` selects by `podSelector`, `containerSelector` or `hostSelector`: {reason}")]
+    Workloads {
+        /// The policy.
+        policy: String,
+        /// Why.
+        reason: String,
+    },
     /// A policy needs more than a hook program can hold.
     #[error("policy `{policy}`, hook `{hook}`: {limit}")]
     Limit {
@@ -101,7 +109,7 @@ pub enum KernelError {
     DispatcherFull(u32),
     /// Processes executed programs faster than the agent could hold them against new filters on binaries.
     #[error(
-        "running processes could not be held against new filters on binaries, as they changed all the time"
+        "running processes or containers could not be held against new filters, as they changed all the time"
     )]
     Restless,
     /// A trampoline on the function keeps `bpf_override_return` from working.

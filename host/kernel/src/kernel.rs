@@ -22,6 +22,7 @@ use crate::lower::{follows, tracks};
 use crate::policies::Attached;
 use crate::programs::{Loader, Object, Sizes, map_error, program, program_error, take_map};
 use crate::wire::Wire;
+use crate::workloads::Workloads;
 use crate::{KernelError, Probe, Reader, capabilities, offsets};
 
 /// The program that calls hooks by system call number.
@@ -47,6 +48,8 @@ pub struct KernelConfig {
     pub followed: u32,
     /// Sockets that can be tracked at once; those used least recently make room for others.
     pub sockets: u32,
+    /// Containers will be described: [`Kernel::describe_containers`]. Policies that select them by that are refused otherwise.
+    pub containers_described: bool,
     /// Keep what processes came from, for filters that ask what has changed.
     pub keep_origins: bool,
 }
@@ -82,6 +85,7 @@ impl Default for KernelConfig {
             binary_patterns: 64,
             followed: 0,
             sockets: 2048,
+            containers_described: false,
             keep_origins: false,
         }
     }
@@ -95,6 +99,7 @@ pub struct Kernel {
     pub(crate) sizes: Sizes,
     pub(crate) probe: Probe,
     pub(crate) binaries: Binaries,
+    pub(crate) workloads: Workloads,
     pub(crate) deniers: Deniers,
     pub(crate) dispatcher: Dispatcher,
     pub(crate) return_dispatcher: Dispatcher,
@@ -102,7 +107,7 @@ pub struct Kernel {
     pub(crate) conflicts: Conflicts,
     /// Ids are never given out twice: records of a hook that has gone may still be on their way.
     pub(crate) next_hook: u32,
-    base: Ebpf,
+    pub(crate) base: Ebpf,
     binary_maps: BinaryMaps,
     processes: HashMap<MapData, u32, Wire<Process>>,
     origins: HashMap<MapData, u32, Wire<Origin>>,
@@ -158,6 +163,7 @@ impl Kernel {
             dispatcher: Dispatcher::new("SYSCALLS", take_map(&mut base, "SYSCALLS")?),
             return_dispatcher: Dispatcher::new("SYSCALL_RETURNS", take_map(&mut base, "SYSCALL_RETURNS")?),
             binaries: Binaries::default(),
+            workloads: Workloads::new(&mut base, config.containers_described)?,
             deniers: Deniers::default(),
             hooks: Vec::new(),
             conflicts: Conflicts::default(),
@@ -247,7 +253,7 @@ impl Kernel {
         Ok(())
     }
 
-    fn attach_raw(&mut self, name: &'static str, tracepoint: &str) -> Result<(), KernelError> {
+    pub(crate) fn attach_raw(&mut self, name: &'static str, tracepoint: &str) -> Result<(), KernelError> {
         let raw: &mut RawTracePoint = program(&mut self.base, name)?;
         raw.load().map_err(|error| program_error(name, error))?;
         raw.attach(tracepoint).map_err(|error| program_error(name, error))?;
@@ -397,10 +403,10 @@ impl Kernel {
     }
 }
 
-fn is_absent(error: &MapError) -> bool {
+pub(crate) fn is_absent(error: &MapError) -> bool {
     matches!(error, MapError::SyscallError(error) if error.io_error.kind() == std::io::ErrorKind::NotFound)
 }
 
-fn exists(error: &MapError) -> bool {
+pub(crate) fn exists(error: &MapError) -> bool {
     matches!(error, MapError::SyscallError(error) if error.io_error.kind() == std::io::ErrorKind::AlreadyExists)
 }

@@ -41,10 +41,12 @@ mod probe;
 mod programs;
 mod reader;
 mod record;
+mod scopes;
 mod structures;
 mod tracefs;
 mod ways;
 mod wire;
+mod workloads;
 
 pub use backend::{Backend, Enforcement};
 pub use binaries::{ExistingProcess, NewFilters};

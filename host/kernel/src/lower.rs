@@ -7,7 +7,7 @@ use serin_abi::config::{
 };
 use serin_abi::{MAX_ARGUMENTS, MAX_FIELDS, MAX_FILTERS, MAX_SELECTORS, Member, Range};
 use serin_btf::{BtfError, Field, Format};
-use serin_policy::{HookPlan, Target};
+use serin_policy::{ArgumentKind, HookPlan, Target};
 
 mod actions;
 mod filters;
@@ -23,6 +23,7 @@ use reading::{reading, size};
 
 use crate::binaries::Binaries;
 use crate::record;
+use crate::scopes::Scopes;
 use crate::structures;
 use crate::wire::zeroed;
 
@@ -36,7 +37,7 @@ pub(crate) struct Lowered {
     pub(crate) texts: Vec<Vec<u8>>,
 }
 
-/// Lowers a hook, with the format of its tracepoint's record, if it is on one, and with what finds a structure's field in
+/// Lowers a hook, with what names its filters on binaries and its scopes, with the format of its tracepoint's record, if it is on one, and with what finds a structure's field in
 /// this kernel; the way of overriding and its place on the dispatcher are set later.
 ///
 /// # Errors
@@ -44,7 +45,7 @@ pub(crate) struct Lowered {
 pub(crate) fn lower(
     plan: &HookPlan,
     hook: u32,
-    binaries: &Binaries,
+    named: (&Binaries, &Scopes),
     format: Option<&Format>,
     find: &impl Fn(&str, &str) -> Result<Field, BtfError>,
 ) -> Result<Lowered, String> {
@@ -60,6 +61,8 @@ pub(crate) fn lower(
     lowered.arguments(plan, format, find)?;
     (lowered.config.returned.kind, lowered.config.returned.read) =
         plan.returns.as_ref().map_or((0, 0), |returned| reading(returned.kind));
+    let copied = plan.arguments.iter().position(|argument| argument.kind == ArgumentKind::ReturnedBytes);
+    lowered.config.copied = copied.map_or(0, |slot| slot as u32 + 1);
     lowered.config.return_action = plan.return_action.map_or(0, socket_action);
     let returned = lowered.config.returned.kind;
     limit("selectors", plan.selectors.len(), MAX_SELECTORS)?;
@@ -67,7 +70,7 @@ pub(crate) fn lower(
     let mut filters = Vec::new();
     for (index, selector) in plan.selectors.iter().enumerate() {
         let first_filter = filters.len() as u32;
-        lowered.filters(selector, binaries, &mut filters)?;
+        lowered.filters(selector, named, &mut filters)?;
         let filter_count = filters.len() as u32 - first_filter;
         lowered.config.selectors[index] =
             Selector { first_filter, filter_count, ..actions::selector(selector) };

@@ -128,6 +128,7 @@ impl Kernel {
 
     fn attach_all(&mut self, policies: &[PolicyPlan]) -> Result<Vec<LoadedPolicy>, KernelError> {
         self.conflicts.announce(policies);
+        self.name_scopes(policies)?;
         let mut prepared = Vec::new();
         for policy in policies {
             for indices in sharing(&policy.hooks) {
@@ -182,8 +183,11 @@ impl Kernel {
         self.check_room(policy, plan)?;
         let find = |structure: &str, path: &str| self.types.field(structure, path);
         let format = format(plan)?;
-        let mut lowered = lower(plan, id, &self.binaries, format.as_ref(), &find).map_err(|limit| {
-            KernelError::Limit { policy: policy.into(), hook: attach::function(&plan.target), limit }
+        let mut lowered = lower(plan, id, (&self.binaries, &self.workloads.scopes), format.as_ref(), &find)
+            .map_err(|limit| KernelError::Limit {
+            policy: policy.into(),
+            hook: attach::function(&plan.target),
+            limit,
         })?;
         lowered.config.shared = u32::from(targets.len() > 1);
         let attempts = if targets.len() > 1 {

@@ -113,7 +113,14 @@ fn check_origin(kind: ArgumentKind, origin: Origin, span: Span, report: &mut Rep
 /// Whether programs pass it to their functions.
 fn is_of_programs(kind: ArgumentKind) -> bool {
     let is_number = kind.is_integer() && !kind.is_capability_set();
-    is_number || matches!(kind, ArgumentKind::String | ArgumentKind::Bytes { .. } | ArgumentKind::Descriptor)
+    is_number
+        || matches!(
+            kind,
+            ArgumentKind::String
+                | ArgumentKind::Bytes { .. }
+                | ArgumentKind::ReturnedBytes
+                | ArgumentKind::Descriptor
+        )
 }
 
 /// Completes the type of bytes by the parameter that has their number, which the file counts from 1.
@@ -124,6 +131,11 @@ fn read_size(
     span: Span,
     report: &mut Report<'_>,
 ) -> Option<ArgumentKind> {
+    if let Some(copy) = fields.get("returnCopy")
+        && copy.boolean(report)?
+    {
+        return read_return_copy(fields, copy, kind, report);
+    }
     let size = fields.get("sizeArgIndex").filter(|size| !is_default(size.node));
     match (kind, size) {
         (ArgumentKind::Bytes { .. }, Some(size)) => {
@@ -131,7 +143,8 @@ fn read_size(
             Some(ArgumentKind::Bytes { size: number - 1 })
         }
         (ArgumentKind::Bytes { .. }, None) => {
-            let help = "add `sizeArgIndex: …`, the number of that parameter, counted from 1";
+            let help =
+                "add `sizeArgIndex: …`, the number of that parameter, counted from 1; or `returnCopy: true`";
             report.error_with_help(
                 span,
                 "`char_buf` needs a parameter that says how many bytes there are",
@@ -149,4 +162,44 @@ fn read_size(
             None
         }
     }
+}
+
+/// A buffer that is read when the call has returned.
+fn read_return_copy(
+    fields: &Fields<'_>,
+    copy: Field<'_>,
+    kind: ArgumentKind,
+    report: &mut Report<'_>,
+) -> Option<ArgumentKind> {
+    if !matches!(kind, ArgumentKind::Bytes { .. }) {
+        report.error_with_help(copy.span(), "`returnCopy` belongs to the type `char_buf`", "leave it out");
+        return None;
+    }
+    if let Some(size) = fields.get("sizeArgIndex").filter(|size| !is_default(size.node)) {
+        let message = "with `returnCopy`, what the call returns says how many bytes there are";
+        report.error_with_help(size.span(), message, "leave `sizeArgIndex` out");
+        return None;
+    }
+    Some(ArgumentKind::ReturnedBytes)
+}
+
+/// Refuses buffers that wait for a return that the hook does not wait for, and more than one of them.
+pub(crate) fn check_return_copies(
+    arguments: &[(ArgumentPlan, ArgumentPlaces)],
+    returned: Option<ArgumentKind>,
+    report: &mut Report<'_>,
+) -> Option<()> {
+    let mut copies = arguments.iter().filter(|(plan, _)| plan.kind == ArgumentKind::ReturnedBytes);
+    let Some((_, first)) = copies.next() else { return Some(()) };
+    if let Some((_, second)) = copies.next() {
+        report.error_with_help(second.kind, "a hook can have one `returnCopy`", "keep one of them");
+        return None;
+    }
+    if !returned.is_some_and(ArgumentKind::is_integer) {
+        let message = "`returnCopy` needs what the call returns, which says how many bytes there are";
+        let help = "add `return: true` and `returnArg: {index: 0, type: int64}` to the hook";
+        report.error_with_help(first.kind, message, help);
+        return None;
+    }
+    Some(())
 }

@@ -231,8 +231,8 @@ const SOCKADDRS: &[ArgumentKind] = &[ArgumentKind::Sockaddr, ArgumentKind::Socka
 /// What to write instead if an argument's type contradicts the parameter's.
 pub(crate) fn mismatch(kind: ArgumentKind, actual: &TypeKind) -> Option<&'static str> {
     use ArgumentKind::{
-        BpfCmd, Bytes, Capability, Descriptor, Int, Int8, Int16, Long, Size, String, Syscall, Uint, Uint8,
-        Uint16,
+        BpfCmd, Bytes, Capability, Descriptor, Int, Int8, Int16, Long, ReturnedBytes, Size, String, Syscall,
+        Uint, Uint8, Uint16,
     };
     match (kind, actual) {
         // Registers hold narrow integers extended to 32 bits; of wider ones the lower part is read, which policies
@@ -244,7 +244,7 @@ pub(crate) fn mismatch(kind: ArgumentKind, actual: &TypeKind) -> Option<&'static
         (Descriptor, TypeKind::Int { .. }) => None,
         // The address itself.
         (Size, TypeKind::Pointer { .. }) => None,
-        (String | Bytes { .. }, TypeKind::Pointer { target }) if is_text(target) => None,
+        (String | Bytes { .. } | ReturnedBytes, TypeKind::Pointer { target }) if is_text(target) => None,
         (_, TypeKind::Pointer { target }) if is_character(target) => Some("write `string`"),
         (_, TypeKind::Pointer { target }) => match STRUCTURES.iter().find(|(name, ..)| name == target) {
             Some((_, kinds, _)) if kinds.contains(&kind) => None,

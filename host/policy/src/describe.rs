@@ -25,6 +25,10 @@ const SHAPES: &[&Shape] = &[
     &schema::MATCH_CAPABILITY_CHANGES,
     &schema::MATCH_CURRENT_CRED,
     &schema::USER_IDS,
+    &schema::MATCH_WORKLOADS,
+    &schema::SCOPE_SELECTOR,
+    &schema::CONTAINER_SELECTOR,
+    &schema::MATCH_EXPRESSIONS,
     &schema::EFFECTIVE_USER_IDS,
     &schema::MATCH_ARGS,
     &schema::MATCH_ACTIONS,
@@ -36,7 +40,23 @@ const LISTS: &[&str] = &["values", "tags", "args"];
 /// What fields mean. Those of sections beside `kprobes` mean the same there.
 const TEXTS: &[(&str, &str)] = &[
     ("apiVersion", "Always cilium.io/v1alpha1."),
-    ("kind", "TracingPolicy, or TracingPolicyNamespaced, which means the same outside of Kubernetes."),
+    (
+        "kind",
+        "TracingPolicy, or TracingPolicyNamespaced, which with `metadata.namespace` is about that namespace's pods.",
+    ),
+    (
+        "metadata.namespace",
+        "For TracingPolicyNamespaced: the namespace of Kubernetes whose pods the policy is about.",
+    ),
+    ("spec.podSelector", "Only processes in containers of pods with such labels."),
+    ("spec.containerSelector", "Only processes in containers with such a `name`, `repo` or `id`."),
+    ("spec.hostSelector", "`{}`: processes that are in no container; beside the other two, also those."),
+    ("spec.podSelector.matchLabels", "Labels and their values. All must be so."),
+    ("spec.podSelector.matchExpressions", "What labels must be. All must hold."),
+    (
+        "spec.kprobes.selectors.matchWorkloads",
+        "Whose calls, as the policy's podSelector, containerSelector and hostSelector say it.",
+    ),
     ("metadata", "Whose policy this is; only the name matters."),
     ("metadata.name", "The policy's name, unique among those that are loaded: a DNS name in lower case."),
     ("spec", "What to hook, and what to do then."),
@@ -75,6 +95,10 @@ const TEXTS: &[(&str, &str)] = &[
     (
         "spec.kprobes.args.sizeArgIndex",
         "For char_buf: the parameter that says how many bytes there are, counted from 1.",
+    ),
+    (
+        "spec.kprobes.args.returnCopy",
+        "For char_buf: read it when the call has returned, as many bytes as it returned.",
     ),
     (
         "spec.kprobes.returnArgAction",
@@ -175,6 +199,7 @@ fn words(path: &str) -> Option<(Vec<&'static str>, &'static [&'static str])> {
         | "spec.kprobes.selectors.matchCurrentCred.euid.operator" => of(&schema::USER_OPERATORS),
         "spec.kprobes.selectors.matchActions.rateLimitScope" => of(&schema::RATE_SCOPES),
         "spec.kprobes.selectors.matchArgs.operator" => of(&schema::ARGUMENT_OPERATORS),
+        "spec.podSelector.matchExpressions.operator" => of(&schema::LABEL_OPERATORS),
         "spec.kprobes.selectors.matchActions.action" => of(&schema::ACTIONS),
         _ => return None,
     })

@@ -64,11 +64,15 @@ pub(crate) fn read(
     let chosen = if targets.as_ref().is_some_and(|targets| targets.generated) { &[] } else { all_targets };
     let returns = returned::read(&fields, chosen, report);
     let return_kind = returns.as_ref().map(|read| read.as_ref().map(|(plan, _)| plan.kind));
+    let copies = arguments.as_ref().map_or(Some(()), |arguments| {
+        argument::check_return_copies(arguments, return_kind.flatten(), report)
+    });
     let return_action = socket::read_returned(&fields, return_kind, report);
     let context =
         Context { targets: all_targets.to_vec(), lists, arguments: signature, returns: return_kind };
     let selectors = selector::read_all(&fields, &context, report);
 
+    copies?;
     let call = call?.span();
     let (arguments, argument_places) = arguments?.into_iter().unzip();
     let (returns, return_place) = match returns {

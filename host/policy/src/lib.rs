@@ -32,6 +32,7 @@ mod report;
 mod returned;
 mod scalar;
 mod schema;
+mod scope;
 mod selector;
 mod socket;
 mod source;
@@ -54,6 +55,7 @@ pub use plan::{
 };
 pub use policy::Policy;
 pub use program::PlaceError;
+pub use scope::{ContainerScope, Description, LabelOperator, Requirement, Scope};
 
 /// Largest policy file, in bytes.
 pub const MAX_FILE_SIZE: usize = 1 << 20;

@@ -5,7 +5,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::{TraceEvent, Uprobe};
+use crate::{Scope, TraceEvent, Uprobe};
 
 /// A policy, lowered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,6 +169,8 @@ pub enum ArgumentKind {
         /// Position of that parameter, from 0.
         size: u8,
     },
+    /// The address of bytes that the call fills: as many as it returns, read when it has (`returnCopy`). At most one of a hook.
+    ReturnedBytes,
     /// A `struct iov_iter *`: the bytes of its first segment.
     Iterator,
     /// A `struct kiocb *`: the file that is read or written.
@@ -238,6 +240,8 @@ impl ArgumentKind {
 /// One selector: its filters are AND-ed, then its actions are taken.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SelectorPlan {
+    /// `matchWorkloads`, and the policy's `podSelector`, `containerSelector`, `hostSelector` and namespace; all must hold.
+    pub scopes: Vec<Scope>,
     /// `matchPIDs`; all must hold.
     pub pids: Vec<PidFilter>,
     /// `matchBinaries`; all must hold.

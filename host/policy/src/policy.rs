@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::diagnostic::quote;
-use crate::fields::{Field, Fields, is_default};
+use crate::fields::{Field, Fields, Vocabulary, is_default};
 use crate::hook::{self, HookPlaces};
 use crate::lists::{self, Lists};
 use crate::macros;
 use crate::options::{self, Options};
 use crate::report::Report;
 use crate::schema::{API_VERSIONS, KINDS, METADATA, POLICY, SECTIONS, SPEC};
+use crate::scope;
 use crate::selector;
 use crate::source::{Source, Span};
 use crate::tree::{self, Node};
@@ -79,38 +80,67 @@ impl Policy {
 }
 
 fn read(document: &Node, source: &Arc<Source>, report: &mut Report<'_>) -> Option<Policy> {
-    if is_foreign(document, report) {
-        return None;
-    }
+    let namespaced = kind(document, report)?;
     let fields = Fields::read(document, &POLICY, report)?;
     fields.require("apiVersion", report);
     fields.require("kind", report);
     let metadata = fields.require("metadata", report);
-    let name = metadata.and_then(|metadata| read_name(metadata, report));
-    let spec = fields.require("spec", report).and_then(|spec| read_spec(spec, report));
-    let ((name, span), (options, hooks)) = (name?, spec?);
+    let metadata = metadata.and_then(|metadata| Fields::read(metadata.node, &METADATA, report));
+    let name = metadata.as_ref().and_then(|metadata| read_name(metadata, report));
+    let namespace =
+        metadata.as_ref().map_or(Some(None), |metadata| read_namespace(metadata, namespaced, report));
+    let spec = fields.require("spec", report);
+    let spec = spec.and_then(|spec| read_spec(spec, namespace.flatten(), report));
+    let ((name, span), _, (options, hooks)) = (name?, namespace?, spec?);
     let (hooks, places) = hooks.into_iter().unzip();
     let plan = PolicyPlan { name: name.into(), monitor: options.monitor, hooks };
     Some(Policy { plan, source: source.clone(), name: span, hooks: places })
 }
 
-/// Whether a document says that it is something else than a policy: the rest of it is not looked at then.
-fn is_foreign(document: &Node, report: &mut Report<'_>) -> bool {
-    let mut is_word = |name, words| {
-        let Some(node) = document.field(name) else { return true };
-        Field { path: POLICY.path, name, in_list: false, node }.word(words, report).is_some()
-    };
+/// Whether a document is a policy that can be about a namespace; `None` if it says that it is something else than a
+/// policy: the rest of it is not looked at then.
+fn kind(document: &Node, report: &mut Report<'_>) -> Option<bool> {
+    fn word<T: Copy>(
+        document: &Node,
+        name: &'static str,
+        words: &Vocabulary<T>,
+        report: &mut Report<'_>,
+    ) -> Option<Option<T>> {
+        let Some(node) = document.field(name) else { return Some(None) };
+        Field { path: POLICY.path, name, in_list: false, node }.word(words, report).map(Some)
+    }
     // Both are looked at, so that both are told.
-    !(is_word("apiVersion", &API_VERSIONS) & is_word("kind", &KINDS))
+    let version = word(document, "apiVersion", &API_VERSIONS, report);
+    let kind = word(document, "kind", &KINDS, report);
+    version.and(kind).map(|kind| kind.unwrap_or(false))
 }
 
-fn read_name<'n>(metadata: Field<'n>, report: &mut Report<'_>) -> Option<(&'n str, Span)> {
-    let field = Fields::read(metadata.node, &METADATA, report)?.require("name", report)?;
-    let name = field.string(report)?;
-    let is_label = |label: &str| {
-        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        !label.is_empty() && label.bytes().all(allowed) && !label.starts_with('-') && !label.ends_with('-')
+/// `metadata.namespace`; `Some(None)` if there is none.
+fn read_namespace<'n>(
+    metadata: &Fields<'n>,
+    namespaced: bool,
+    report: &mut Report<'_>,
+) -> Option<Option<&'n str>> {
+    let Some(field) = metadata.get("namespace").filter(|field| !is_default(field.node)) else {
+        return Some(None);
     };
+    let namespace = field.string(report)?;
+    if !namespaced {
+        let help = "leave `namespace` out, or write `kind: TracingPolicyNamespaced`";
+        report.error_with_help(field.span(), "a `TracingPolicy` is about all namespaces", help);
+        return None;
+    }
+    Some(Some(namespace))
+}
+
+fn is_label(label: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !label.is_empty() && label.bytes().all(allowed) && !label.starts_with('-') && !label.ends_with('-')
+}
+
+fn read_name<'n>(metadata: &Fields<'n>, report: &mut Report<'_>) -> Option<(&'n str, Span)> {
+    let field = metadata.require("name", report)?;
+    let name = field.string(report)?;
     if name.len() > MAX_NAME || !name.split('.').all(is_label) {
         let message = format!("{} cannot be a policy's name", quote(name));
         let help =
@@ -123,13 +153,18 @@ fn read_name<'n>(metadata: Field<'n>, report: &mut Report<'_>) -> Option<(&'n st
 
 type Hooks = Vec<(crate::HookPlan, HookPlaces)>;
 
-fn read_spec(spec: Field<'_>, report: &mut Report<'_>) -> Option<(Options, Hooks)> {
+fn read_spec(spec: Field<'_>, namespace: Option<&str>, report: &mut Report<'_>) -> Option<(Options, Hooks)> {
     let (spec, complete) = macros::expand(spec.node, report);
     let fields = Fields::read(&spec, &SPEC, report)?;
     let options = fields.get("options").filter(|options| !is_default(options.node));
     let options = options.map_or(Some(Options::default()), |options| options::read(options, report));
+    let scope = scope::read(&fields, namespace, report);
     let hooks = read_hooks(&fields, report);
-    complete.then_some((options?, hooks?))
+    let (options, scope, mut hooks) = (options?, scope?, hooks?);
+    for selector in hooks.iter_mut().flat_map(|(hook, _)| &mut hook.selectors) {
+        selector.scopes.extend(scope.clone());
+    }
+    complete.then_some((options, hooks))
 }
 
 fn read_hooks(fields: &Fields<'_>, report: &mut Report<'_>) -> Option<Hooks> {

@@ -10,11 +10,13 @@ use crate::fields::{Shape, Vocabulary};
 mod actions;
 mod comparisons;
 mod hooks;
+mod scopes;
 mod selectors;
 
 pub(crate) use actions::*;
 pub(crate) use comparisons::*;
 pub(crate) use hooks::*;
+pub(crate) use scopes::*;
 pub(crate) use selectors::*;
 
 pub(crate) const POLICY: Shape =
@@ -23,9 +25,10 @@ pub(crate) const POLICY: Shape =
 pub(crate) const API_VERSIONS: Vocabulary<()> =
     Vocabulary { what: "the apiVersion of a policy", supported: &[("cilium.io/v1alpha1", ())], later: &[] };
 
-pub(crate) const KINDS: Vocabulary<()> = Vocabulary {
+/// Kinds of policies: whether they can be about a namespace.
+pub(crate) const KINDS: Vocabulary<bool> = Vocabulary {
     what: "a kind of policy",
-    supported: &[("TracingPolicy", ()), ("TracingPolicyNamespaced", ())],
+    supported: &[("TracingPolicy", false), ("TracingPolicyNamespaced", true)],
     later: &["PodInfo"],
 };
 
@@ -35,6 +38,7 @@ pub(crate) const METADATA: Shape = Shape {
     in_list: false,
     supported: &[
         "name",
+        "namespace",
         "labels",
         "annotations",
         "uid",
@@ -48,7 +52,7 @@ pub(crate) const METADATA: Shape = Shape {
         "managedFields",
         "selfLink",
     ],
-    later: &["namespace", "generateName"],
+    later: &["generateName"],
 };
 
 pub(crate) const SPEC: Shape = Shape {
@@ -63,16 +67,11 @@ pub(crate) const SPEC: Shape = Shape {
         "lists",
         "options",
         "selectorsMacros",
-    ],
-    later: &[
-        "usdts",
-        "loader",
-        "enforcers",
         "podSelector",
         "containerSelector",
         "hostSelector",
-        "nodeSelector",
     ],
+    later: &["usdts", "loader", "enforcers", "nodeSelector"],
 };
 
 pub(crate) const OPTION: Shape =

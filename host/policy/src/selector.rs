@@ -13,6 +13,7 @@ use crate::schema::{
     ARGUMENT_OPERATORS, Comparison, MATCH_ARGS, MATCH_BINARIES, MATCH_PARENT_BINARIES, MATCH_PIDS,
     MATCH_RETURN_ARGS, PID_OPERATORS, Relation, SELECTOR,
 };
+use crate::scope;
 use crate::source::Span;
 use crate::{
     ActionPlan, ArgumentFilter, ArgumentKind, MAX_SUBSTRING, MAX_VALUE, Part, PidFilter, SelectorPlan,
@@ -41,6 +42,8 @@ fn read(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Opti
         binary::read(item, &MATCH_PARENT_BINARIES, report)
     });
     let identity = identity::read(&fields, report);
+    let workloads = fields.get("matchWorkloads").filter(|field| !is_default(field.node));
+    let workloads = workloads.map_or(Some(None), |field| scope::read_workloads(field, report));
     let arguments =
         read_filters(&fields, "matchArgs", report, |item, report| read_argument(item, context, report));
     let returned =
@@ -59,6 +62,7 @@ fn read(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Opti
         actions.push(ActionPlan::Post);
     }
     Some(SelectorPlan {
+        scopes: workloads?.into_iter().collect(),
         pids: pids?,
         binaries: binaries?,
         parent_binaries: parent_binaries?,

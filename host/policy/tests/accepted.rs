@@ -84,6 +84,7 @@ spec:
     let is = |condition| IdentityFilter { negated: false, condition };
     let not = |condition| IdentityFilter { negated: true, condition };
     let selector = SelectorPlan {
+        scopes: vec![],
         pids: vec![PidFilter {
             membership: Membership::NotIn,
             values: vec![0, 1],

@@ -121,10 +121,12 @@ impl Directory {
         Ok(String::from_utf8_lossy(&self.read(name, MAX_FILE)?).into_owned())
     }
 
-    /// Where a link leads, without the ` (deleted)` that the kernel appends if the file is gone.
+    /// Where a link leads, without the ` (deleted)` that the kernel appends if the file is gone. One of memfd_create(2),
+    /// which was never there, keeps it, as it had it when it was executed.
     fn link(&self, name: &str) -> io::Result<Vec<u8>> {
         let mut path = readlinkat(&self.0, name, Vec::new())?.into_bytes();
         if let Some(kept) = path.strip_suffix(b" (deleted)")
+            && !kept.starts_with(b"/memfd:")
             && statat(&self.0, name, AtFlags::empty()).is_ok_and(|file| file.st_nlink == 0)
         {
             path.truncate(kept.len());

@@ -78,6 +78,10 @@ pub(crate) struct RunArguments {
     /// Where compiled plugins are kept from one start to the next
     #[arg(long, value_name = "DIR", default_value = "/var/cache/serin")]
     pub cache: PathBuf,
+    /// A directory with a file for each container, ID.json, that says what Kubernetes knows of it; for policies with
+    /// podSelector, containerSelector or a namespace
+    #[arg(long, value_name = "DIR")]
+    pub containers: Option<PathBuf>,
     #[command(flatten)]
     pub api: ApiArguments,
     #[command(flatten)]

@@ -6,6 +6,7 @@
 mod api;
 mod status;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +15,7 @@ use anyhow::{Context, Result};
 use serin_api::AgentError;
 use serin_api::proto::{AddTracingPolicyRequest, TracingPolicyMode as Mode};
 use serin_kernel::{HookCount, Kernel, LoadedHook, LoadedPolicy};
-use serin_policy::{ActionPlan, Policy, PolicyPlan};
+use serin_policy::{ActionPlan, Description, Policy, PolicyPlan};
 
 pub(crate) use self::api::Answers;
 use crate::heap;
@@ -99,6 +100,16 @@ impl LivePolicies {
             policies.push((entry.policy.plan().name.as_str(), entry.hooks.as_deref().unwrap_or_default()));
         }
         show(kernel, policies);
+    }
+
+    /// Takes in what is known of containers; false once the agent ends.
+    pub(crate) fn describe_containers(&self, containers: HashMap<String, Description>) -> bool {
+        let mut state = self.lock();
+        let Some(kernel) = &mut state.kernel else { return false };
+        if let Err(error) = kernel.describe_containers(containers) {
+            tracing::error!("what is known of containers could not be taken in: {error}");
+        }
+        true
     }
 
     /// Hands the kernel back, so that it can be closed; after that, nothing changes any more.

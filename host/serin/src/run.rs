@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serin_api::{Hub, Listen, Server};
 use serin_canary::{CanaryConfig, Engine};
 use serin_export::{Exporter, Monitor, SinkConfig};
@@ -17,6 +18,7 @@ use tokio::sync::Notify;
 
 use crate::backlog::Backlog;
 use crate::cli::RunArguments;
+use crate::containers::Containers;
 use crate::heap;
 use crate::live::{Answers, LivePolicies};
 use crate::observe::server::{self, Bound};
@@ -39,6 +41,7 @@ const SAME_SIGNAL: Duration = Duration::from_secs(1);
 /// Runs the agent to its end.
 pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     let started = Instant::now();
+    allow_open_files();
     // Only the main thread uses it, to wait for signals.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -65,6 +68,20 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
         drop(asked_to_refresh);
         agent.stop(&mut signals, ended.is_ok()).await
     })
+}
+
+/// Each hook has some dozens of programs and maps open: raises the limit as far as this process may.
+fn allow_open_files() {
+    /// The default of `fs.nr_open`.
+    const WANTED: u64 = 1 << 20;
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: Some(WANTED), maximum: Some(limit.maximum.unwrap_or(WANTED).max(WANTED)) };
+    // Without CAP_SYS_RESOURCE as far as the hard limit.
+    let within = Rlimit { current: limit.maximum, ..limit };
+    let done = setrlimit(Resource::Nofile, raised).or_else(|_| setrlimit(Resource::Nofile, within));
+    if let Err(error) = done {
+        tracing::warn!("the limit of open files cannot be raised: {error}");
+    }
 }
 
 /// SIGINT and SIGTERM, which end the agent, and SIGHUP, upon which it reopens its files and reloads its plugins.
@@ -139,8 +156,12 @@ impl Agent {
             tracing::info!("demo listeners: DNS on {}, HTTP on {}", demo.dns(), demo.http());
         }
         let node_name: Arc<str> = rustix::system::uname().nodename().to_string_lossy().into();
-        let sensor = Sensor::start(&arguments.kernel.config(), &node_name, policies)?;
+        let containers = arguments.containers.as_deref().map(Containers::new);
+        let sensor = Sensor::start(&arguments.kernel.config(), &node_name, policies, containers.as_ref())?;
         let (policies, hub) = (Arc::new(sensor.policies), Arc::new(Hub::default()));
+        if let Some(containers) = containers {
+            containers.watch(&policies)?;
+        }
         let observed = Arc::new(Observed::new(&node_name, sinks.clone()));
         let answers = Answers {
             policies: Arc::clone(&policies),

@@ -8,6 +8,7 @@ use serin_kernel::{ExistingProcess, Kernel, KernelConfig, KernelError, NewFilter
 use serin_policy::Policy;
 use serin_process::{Clock, Config, ProcessCache, Scanned};
 
+use crate::containers::Containers;
 use crate::live::LivePolicies;
 use crate::policies;
 use crate::table::HookTable;
@@ -29,9 +30,19 @@ impl Sensor {
     ///
     /// # Errors
     /// If the kernel refuses anything. Nothing stays attached then.
-    pub(crate) fn start(config: &KernelConfig, node_name: &str, policies: Vec<Policy>) -> Result<Self> {
+    pub(crate) fn start(
+        config: &KernelConfig,
+        node_name: &str,
+        policies: Vec<Policy>,
+        containers: Option<&Containers>,
+    ) -> Result<Self> {
         let plans = policies::plans(&policies);
-        let mut kernel = Kernel::open(&config.with_room_for(&plans))?;
+        let config =
+            KernelConfig { containers_described: containers.is_some(), ..config.with_room_for(&plans) };
+        let mut kernel = Kernel::open(&config)?;
+        if let Some(containers) = containers {
+            kernel.describe_containers(containers.read()?)?;
+        }
         let reader = kernel.take_reader().context("the reader was taken before")?;
         kernel.name_binaries(&plans)?;
         kernel.attach_processes()?;

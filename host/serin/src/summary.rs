@@ -21,7 +21,15 @@ pub(crate) fn print(
     worker: &WorkerOutcome,
     clients: HubCounters,
 ) {
-    let KernelCount { records, lost_full, lost_busy, processes_full, lost_calls, followed_full } = kernel.all;
+    let KernelCount {
+        records,
+        lost_full,
+        lost_busy,
+        processes_full,
+        lost_calls,
+        followed_full,
+        cgroups_full,
+    } = kernel.all;
     let hook = kernel.hooks.iter().fold(HookCount::default(), |sum, (_, hook)| HookCount {
         hits: sum.hits + hook.hits,
         posted: sum.posted + hook.posted,
@@ -41,6 +49,7 @@ pub(crate) fn print(
             ("lost: calls that could not be followed to their return", lost_calls),
             ("processes beyond the table", processes_full),
             ("descriptors beyond the table", followed_full),
+            ("cgroups of containers beyond the table", cgroups_full),
             ("filters that could not read", hook.unreadable),
             ("not enforced", hook.unenforced),
             ("not to be reported", hook.unposted),

@@ -34,6 +34,11 @@ pub struct HookConfig {
     /// 1 if the program is shared by hooks on several system calls: `hook`, `next` and `next_return` are
     /// looked up by the call's slot then.
     pub shared: u32,
+    /// 1 and the position in `arguments` of the buffer that the call fills, whose bytes are read when it has returned; 0 if
+    /// there is none. At the entry its address is what is read.
+    pub copied: u32,
+    /// Keeps what follows aligned.
+    pub reserved: u32,
     /// How to read what the call returns; its kind is 0 if its return is not waited for.
     pub returned: ArgumentConfig,
     /// What to read.
@@ -262,6 +267,14 @@ pub const TEST_CAPABILITY: u32 = 34;
 pub const TEST_CAPABILITY_CHANGED: u32 = 35;
 /// User id `slot` is in one of the ranges.
 pub const TEST_USER: u32 = 36;
+
+/// The process is where scope `values` says, or in general where the `SCOPE_*` bits of `slot` say.
+pub const TEST_SCOPE: u32 = 48;
+
+/// [`TEST_SCOPE`]: processes that are in no container.
+pub const SCOPE_HOST: u32 = 1;
+/// [`TEST_SCOPE`]: those in containers of the scope.
+pub const SCOPE_CONTAINERS: u32 = 1 << 1;
 
 /// [`TEST_BINARY_IN`]: the process's own binary.
 pub const BINARY_OWN: u32 = 0;

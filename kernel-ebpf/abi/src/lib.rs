@@ -34,6 +34,7 @@ pub mod record;
 mod repeat;
 pub mod selector;
 pub mod text;
+pub mod workload;
 
 pub use binaries::{BinarySets, MAX_BINARY_SETS};
 pub use offsets::{NO_FIELD, Offsets};
@@ -166,6 +167,9 @@ pub struct Text {
     pub bytes: [u8; MAX_STRING + 8],
 }
 
+/// Cgroups of containers, those below them included, and containers that are known by id.
+pub const MAX_CGROUPS: u32 = 65_536;
+
 /// Slots of the dispatchers' tables. System calls of 64-bit programs come first, by their numbers.
 pub const DISPATCH_SLOTS: u32 = 8192;
 
@@ -232,6 +236,8 @@ pub struct CpuCounters {
     pub lost_calls: u64,
     /// Descriptors that found the table of followed ones full: they are not followed.
     pub followed_full: u64,
+    /// Cgroups of containers that found their table full: their processes count as the host's.
+    pub cgroups_full: u64,
 }
 
 /// What a CPU counted for one hook.

@@ -83,6 +83,10 @@ pub struct Offsets {
     pub dentry_d_parent: u32,
     /// `dentry.d_inode`
     pub dentry_d_inode: u32,
+    /// `dentry.d_op`
+    pub dentry_d_op: u32,
+    /// `dentry_operations.d_dname`
+    pub dentry_operations_d_dname: u32,
     /// `dentry.d_hash.pprev`
     pub dentry_d_hash_pprev: u32,
     /// `dentry.d_name.name`
@@ -183,6 +187,20 @@ pub struct Offsets {
     pub iter_is_ubuf: u32,
     /// `iter_type` of `ITER_IOVEC`: segments of user memory
     pub iter_is_iovec: u32,
+    /// `cgroup.kn`; this and the next [`NO_FIELD`] on kernels without CONFIG_CGROUPS.
+    pub cgroup_kn: u32,
+    /// `cgroup.root`
+    pub cgroup_root: u32,
+    /// `cgroup.self.parent`
+    pub cgroup_self_parent: u32,
+    /// `cgroup_root.hierarchy_id`
+    pub cgroup_root_hierarchy_id: u32,
+    /// `cgroup_subsys_state.cgroup`
+    pub cgroup_subsys_state_cgroup: u32,
+    /// `kernfs_node.id`
+    pub kernfs_node_id: u32,
+    /// `kernfs_node.name`
+    pub kernfs_node_name: u32,
     /// Offsets in `pt_regs` of the registers that hold a system call's arguments, in order.
     pub syscall_argument: [u32; 6],
     /// The same for the system calls of 32-bit programs.

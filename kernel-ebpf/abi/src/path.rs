@@ -11,7 +11,7 @@ fn offset(field: &u32) -> u64 {
     u64::from(constant(field))
 }
 
-/// What follows the path of a file that has been removed but is still open.
+/// What follows the path of a file that has been removed but is still open, or never was in a directory.
 const DELETED: &[u8; 10] = b" (deleted)";
 
 /// Names a path can have, mounts crossed included: what fits into [`MAX_STRING`] bytes.
@@ -45,7 +45,8 @@ pub struct Walk {
     pub complete: u32,
     /// Where the names end, and [`DELETED`] starts if it is there.
     end: u32,
-    reserved: u32,
+    /// 1 if the file is in no directory: its name is all there is.
+    detached: u32,
     dentry: u64,
     mount: u64,
     root_dentry: u64,
@@ -62,12 +63,13 @@ struct Step<'w, M> {
 pub fn walk<M: Memory>(path: u64, root: u64, walk: &mut Walk, memory: M) {
     let offsets = memory.offsets();
     let dentry = memory.pointer(path + offset(&offsets.path_dentry));
-    let end = MAX_STRING as u32 - put_deleted(dentry, &memory);
+    let detached = is_detached(dentry, &memory);
+    let end = MAX_STRING as u32 - put_deleted(dentry, &memory) - DELETED.len() as u32 * detached;
     *walk = Walk {
         start: end,
         complete: 0,
         end,
-        reserved: 0,
+        detached,
         dentry,
         mount: memory.pointer(path + offset(&offsets.path_mnt)),
         root_dentry: memory.pointer(root + offset(&offsets.path_dentry)),
@@ -116,6 +118,24 @@ fn put_deleted(dentry: u64, memory: &impl Memory) -> u32 {
     DELETED.len() as u32 * (1 ^ nonzero(hashed)) * nonzero(parent ^ dentry) * nonzero(parent)
 }
 
+/// 1 for a file that was never in a directory, such as one of memfd_create(2), which the kernel names by
+/// `simple_dname`: a regular file on a file system that names its dentries itself.
+///
+/// <https://elixir.bootlin.com/linux/v6.12/source/fs/d_path.c#L318>
+#[inline(always)]
+fn is_detached(dentry: u64, memory: &impl Memory) -> u32 {
+    const S_IFMT: u32 = 0o170_000;
+    const S_IFREG: u32 = 0o100_000;
+    let offsets = memory.offsets();
+    let operations = memory.pointer(dentry + offset(&offsets.dentry_d_op));
+    let names_itself = memory.pointer(operations + offset(&offsets.dentry_operations_d_dname));
+    let parent = memory.pointer(dentry + offset(&offsets.dentry_d_parent));
+    let inode = memory.pointer(dentry + offset(&offsets.dentry_d_inode));
+    let mode = memory.number(inode + offset(&offsets.inode_i_mode)) & S_IFMT;
+    let other = nonzero(parent ^ dentry) | nonzero(u64::from(mode ^ S_IFREG));
+    nonzero(operations) * nonzero(names_itself) * (1 ^ other)
+}
+
 /// 1 for a number that is not 0, without a branch, of which the verifier would follow both ways.
 #[inline(always)]
 fn nonzero(number: u64) -> u32 {
@@ -148,10 +168,14 @@ extern "C" fn next<M: Memory>(_: u32, step: &mut Step<'_, M>) -> i64 {
     let offsets = memory.offsets();
     let parent = memory.pointer(walk.dentry + offset(&offsets.dentry_d_parent));
     let mount_root = memory.pointer(walk.mount + offset(&offsets.vfsmount_mnt_root));
-    if walk.dentry == mount_root || walk.dentry == parent {
+    if walk.detached == 0 && (walk.dentry == mount_root || walk.dentry == parent) {
         return leave_mount(walk, memory, walk.dentry == mount_root);
     }
     if parent == 0 || !prepend_name(walk, memory) {
+        return STOP;
+    }
+    if walk.detached != 0 {
+        walk.complete = 1;
         return STOP;
     }
     walk.dentry = parent;
@@ -220,6 +244,10 @@ mod tests {
         offsets.mount_mnt = 0x40;
         offsets.mount_mnt_parent = 0x8;
         offsets.mount_mnt_mountpoint = 0x10;
+        offsets.dentry_d_inode = 0x50;
+        offsets.dentry_d_op = 0x58;
+        offsets.dentry_operations_d_dname = 0x60;
+        offsets.inode_i_mode = 0x70;
         offsets
     };
 
@@ -334,6 +362,25 @@ mod tests {
         kernel.path(0x200, 0x1000, 0x10000);
         assert_eq!(kernel.walk(0x200, 0x100), ("/".into(), true));
         kernel.path(0x200, 0x9000, 0x20000);
+        assert_eq!(kernel.walk(0x200, 0x100), ("/".into(), false));
+    }
+
+    #[test]
+    fn a_file_that_was_never_in_a_directory_has_its_name() {
+        let mut kernel = kernel();
+        kernel.dentry(0x6000, 0x6000, "memfd:x");
+        kernel.words.extend([(0x6030, 0), (0x6050, 0x7000), (0x6058, 0x8000), (0x8060, 1)]);
+        kernel.path(0x200, 0x6000, 0x20000);
+        for (mode, expected, complete) in [
+            (0o100_777, "/memfd:x (deleted)", true),
+            // A pipe or a socket: what the kernel makes of their names is in no memory.
+            (0o010_600, "/", false),
+        ] {
+            kernel.words.insert(0x7070, mode);
+            assert_eq!(kernel.walk(0x200, 0x100), (expected.into(), complete), "mode {mode:o}");
+        }
+        // Without operations of its own it is the root of a file system that is mounted nowhere.
+        kernel.words.extend([(0x7070, 0o100_777), (0x6058, 0)]);
         assert_eq!(kernel.walk(0x200, 0x100), ("/".into(), false));
     }
 

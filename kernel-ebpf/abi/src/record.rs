@@ -110,9 +110,17 @@ pub struct Hit {
     pub selector: u32,
     /// How many arguments follow.
     pub arguments: u32,
-    /// 1 if what was returned follows them, as one more argument.
+    /// [`RETURNED`] if what was returned follows them, as one more argument. From [`COPIED_SHIFT`] on, 1 and the position of
+    /// the argument that has the address of bytes in the place of those, which follow last.
     pub returned: u32,
+    /// That address.
+    pub buffer: u64,
 }
+
+/// [`Hit::returned`]: what was returned follows the arguments.
+pub const RETURNED: u32 = 1;
+/// [`Hit::returned`]: where the position of an argument stands.
+pub const COPIED_SHIFT: u32 = 8;
 
 /// [`Header::flags`] of [`HOOK`]: a filter could not read an argument and failed closed.
 pub const HOOK_FAILED_CLOSED: u8 = 1;

@@ -3,7 +3,7 @@
 use crate::config::{
     ACTIONS_ENFORCING, Filter, Filters, HookConfig, TEST_ADDRESS_RANGE, TEST_BINARY_IN, TEST_BITS_GAINED,
     TEST_CAPABILITY, TEST_CAPABILITY_CHANGED, TEST_INTEGER_IN, TEST_INTEGER_MASK, TEST_INTEGER_RANGE,
-    TEST_NAMESPACE_CHANGED, TEST_NAMESPACE_IN, TEST_NOT, TEST_PID_IN, TEST_USER, WORD_SHIFT,
+    TEST_NAMESPACE_CHANGED, TEST_NAMESPACE_IN, TEST_NOT, TEST_PID_IN, TEST_SCOPE, TEST_USER, WORD_SHIFT,
 };
 use crate::{MAX_FILTERS, MAX_SELECTORS, Number};
 
@@ -43,6 +43,8 @@ pub trait Facts {
     fn pid_is_member(&mut self, set: u32, flags: u32) -> bool;
     /// Whether a filter on binaries holds for the current process, or (`whose` is a `BINARY_*` number) its parent.
     fn binary_passes(&mut self, set: u32, whose: u32) -> bool;
+    /// Whether the current process is in a scope, or where the `SCOPE_*` bits of `whose` say.
+    fn is_in_scope(&mut self, scope: u32, whose: u32) -> bool;
     /// The inode number of the current process's namespace of this kind.
     fn namespace(&mut self, kind: u32) -> u64;
     /// Which kinds of namespaces of a mask have changed.
@@ -168,6 +170,7 @@ fn judge(filter: &Filter, facts: &mut impl Facts) -> Verdict {
     let verdict = match test & !TEST_NOT {
         TEST_PID_IN => facts.pid_is_member(constant(&filter.values), constant(&filter.slot)).into(),
         TEST_BINARY_IN => facts.binary_passes(constant(&filter.values), constant(&filter.slot)).into(),
+        TEST_SCOPE => facts.is_in_scope(constant(&filter.values), constant(&filter.slot)).into(),
         TEST_NAMESPACE_IN..=TEST_USER => judge_identity(filter, facts).into(),
         TEST_INTEGER_IN | TEST_INTEGER_RANGE | TEST_INTEGER_MASK => {
             let (slot, word) = place(filter);
@@ -258,7 +261,8 @@ mod tests {
 
     use super::*;
     use crate::config::{
-        ACTION_POST, ACTION_SIGKILL, Selector, TEST_BINARY_NOT_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL,
+        ACTION_POST, ACTION_SIGKILL, SCOPE_CONTAINERS, SCOPE_HOST, Selector, TEST_BINARY_NOT_IN,
+        TEST_PID_NOT_IN, TEST_TEXT_EQUAL,
     };
 
     struct Process {
@@ -276,6 +280,10 @@ mod tests {
         }
         fn binary_passes(&mut self, set: u32, _: u32) -> bool {
             self.binary == set
+        }
+        /// The host's, and containers of scope 2.
+        fn is_in_scope(&mut self, scope: u32, whose: u32) -> bool {
+            whose == SCOPE_HOST || scope == 2
         }
         /// Kind or set n has number n + 20.
         fn namespace(&mut self, kind: u32) -> u64 {
@@ -389,6 +397,9 @@ mod tests {
             (TEST_CAPABILITY_CHANGED, 2, u32::MAX, 1, false),
             (TEST_USER, 0, 100, 0, true),
             (TEST_USER, 0, 101, 0, false),
+            (TEST_SCOPE, SCOPE_HOST, 0, 0, true),
+            (TEST_SCOPE, SCOPE_CONTAINERS, 2, 0, true),
+            (TEST_SCOPE, SCOPE_CONTAINERS, 3, 0, false),
         ];
         for (test, slot, values, count, expected) in cases {
             let mut config = config(&[(ACTION_POST, &[(test, values)])]);

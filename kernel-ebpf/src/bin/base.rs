@@ -8,7 +8,7 @@ use aya_ebpf::maps::ProgramArray;
 use aya_ebpf::programs::{BtfTracePointContext, RawTracePointContext};
 use serin_ebpf::maps::{SYSCALL_RETURNS, SYSCALLS};
 use serin_ebpf::memory::trusted;
-use serin_ebpf::{offset, process, task};
+use serin_ebpf::{offset, process, task, workloads};
 
 #[btf_tracepoint(function = "sched_process_exec")]
 fn exec(ctx: BtfTracePointContext) -> i32 {
@@ -43,6 +43,18 @@ fn exit(ctx: BtfTracePointContext) -> i32 {
 #[raw_tracepoint(tracepoint = "sched_process_exit")]
 fn exit_raw(ctx: RawTracePointContext) -> i32 {
     process::exit(ctx.arg(0));
+    0
+}
+
+#[raw_tracepoint(tracepoint = "cgroup_mkdir")]
+fn cgroup_made(ctx: RawTracePointContext) -> i32 {
+    workloads::made(ctx.arg(0));
+    0
+}
+
+#[raw_tracepoint(tracepoint = "cgroup_rmdir")]
+fn cgroup_removed(ctx: RawTracePointContext) -> i32 {
+    workloads::removed(ctx.arg(0));
     0
 }
 

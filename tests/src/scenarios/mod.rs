@@ -8,6 +8,7 @@ mod buffers;
 mod canaries;
 mod client;
 mod enforcement;
+mod evasion;
 mod files;
 mod filters;
 mod hooks;
@@ -15,6 +16,7 @@ mod identity;
 mod lists;
 mod live;
 mod losses;
+mod many;
 mod network;
 mod operations;
 mod plugin_languages;
@@ -32,7 +34,9 @@ mod structures;
 mod tetra;
 mod tracepoints;
 mod traces;
+mod unreadable;
 mod uprobes;
+mod workloads;
 mod writes;
 
 use anyhow::Result;
@@ -70,11 +74,14 @@ pub(crate) fn all() -> Vec<Scenario> {
         tracepoints::scenarios(),
         uprobes::scenarios(),
         enforcement::scenarios(),
+        evasion::scenarios(),
+        unreadable::scenarios(),
         files::scenarios(),
         writes::scenarios(),
         filters::scenarios(),
         binaries::scenarios(),
         identity::scenarios(),
+        workloads::scenarios(),
         rates::scenarios(),
         network::scenarios(),
         structures::scenarios(),
@@ -86,6 +93,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         plugin_registry::scenarios(),
         traces::scenarios(),
         losses::scenarios(),
+        many::scenarios(),
         sinks::scenarios(),
         operations::scenarios(),
         live::scenarios(),

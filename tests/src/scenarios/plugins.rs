@@ -1,13 +1,12 @@
 //! Plugins: they add what they know, and one that fails does no harm.
 
-use std::path::PathBuf;
-
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{Scenario, scenario};
 use crate::agent::Setup;
+use crate::cgroup::Cgroup;
 use crate::kernel::Kernel;
 use crate::trigger;
 
@@ -170,29 +169,4 @@ fn contained(fault: &str, limits: &str) -> Result<()> {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
     anyhow::bail!("the plugin did not come back")
-}
-
-/// A cgroup of the unified hierarchy; removed when dropped.
-struct Cgroup {
-    path: PathBuf,
-}
-
-impl Cgroup {
-    fn new(name: &str) -> Result<Self> {
-        let mounts = std::fs::read_to_string("/proc/mounts")?;
-        let mount = mounts
-            .lines()
-            .map(|line| line.split(' ').collect::<Vec<_>>())
-            .find(|fields| fields.get(2) == Some(&"cgroup2"))
-            .context("no cgroup2 file system is mounted")?;
-        let path = PathBuf::from(mount[1]).join(name);
-        std::fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
-        Ok(Self { path })
-    }
-}
-
-impl Drop for Cgroup {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir(&self.path);
-    }
 }

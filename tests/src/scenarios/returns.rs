@@ -12,6 +12,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("returns::a_system_call_is_reported_with_what_it_returns", system_call),
         scenario("returns::filters_on_what_is_returned", filters),
+        scenario("returns::a_buffer_is_read_once_the_call_has_filled_it", filled),
         scenario("returns::an_exec_returns_in_the_new_program", exec),
         scenario("returns::a_function_is_reported_with_what_it_returns", function)
             .needs(Kernel::function_hooks),
@@ -50,6 +51,39 @@ fn system_call(_: &Kernel) -> Result<()> {
     let returned = json!({ "int_arg": -libc::EBADF, "label": "error" });
     ensure!(ours.is_some_and(|hit| hit["return"] == returned), "not with {returned}: {hits:?}");
     ensure!(hits.iter().all(|hit| hit["return"].is_object()), "not every call returned: {hits:?}");
+    agent.stop()?;
+    Ok(())
+}
+
+fn filled(_: &Kernel) -> Result<()> {
+    const MOST: usize = 4088;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("file").to_string_lossy().into_owned();
+    let hook = format!(
+        "  - call: sys_read
+    args: [{{index: 0, type: fd}}, {{index: 1, type: char_buf, returnCopy: true}}, {{index: 2, type: size_t}}]
+    return: true
+    returnArg: {{index: 0, type: int64}}
+    selectors:
+    - matchArgs: [{{index: 0, operator: Equal, values: ['{path}']}}]
+"
+    );
+    let mut agent = Setup::new()?.policy(&policy(&hook))?.start()?;
+    std::fs::write(&path, "secret")?;
+    let one = trigger::evasion::read_by("by-name", &path)?;
+    let hit = only_hit(&mut agent, one.pid)?;
+    ensure!(hit["args"][1] == json!({ "bytes_arg": "cw==" }), "one byte: {hit}");
+    ensure!(hit["args"][2] == json!({ "size_arg": "1" }), "what comes after it: {hit}");
+    ensure!(hit["return"] == json!({ "long_arg": "1" }), "returned: {hit}");
+    std::fs::write(&path, "a".repeat(5000))?;
+    let whole = trigger::write(&path)?;
+    agent.settle()?;
+    let hits = agent.hits_of(whole.pid);
+    let long = hits.iter().map(|hit| &hit["args"][1]["truncated_bytes_arg"]).find(|told| told.is_object());
+    let told = long.map(|told| (told["bytes_arg"].as_str().unwrap_or_default().len(), &told["orig_size"]));
+    ensure!(told == Some((MOST.div_ceil(3) * 4, &json!("5004"))), "not cut to {MOST}: {told:?}");
+    let last = hits.last().map(|hit| &hit["args"][1]["bytes_arg"]);
+    ensure!(last.is_some_and(|bytes| bytes.as_str().unwrap_or_default().is_empty()), "at the end: {last:?}");
     agent.stop()?;
     Ok(())
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use serin_abi::config::{
-    BINARY_OWN, BINARY_PARENT, Filter, PID_ANCESTORS, PID_NAMESPACE, TEST_ADDRESS_RANGE, TEST_BINARY_IN,
-    TEST_BINARY_NOT_IN, TEST_BITS_GAINED, TEST_INTEGER_IN, TEST_INTEGER_MASK, TEST_INTEGER_RANGE, TEST_NOT,
-    TEST_PID_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL, TEST_TEXT_IN, TEST_TEXT_POSTFIX, TEST_TEXT_PREFIX,
-    TEST_TEXT_SUBSTRING, WORD_SHIFT,
+    BINARY_OWN, BINARY_PARENT, Filter, PID_ANCESTORS, PID_NAMESPACE, SCOPE_CONTAINERS, SCOPE_HOST,
+    TEST_ADDRESS_RANGE, TEST_BINARY_IN, TEST_BINARY_NOT_IN, TEST_BITS_GAINED, TEST_INTEGER_IN,
+    TEST_INTEGER_MASK, TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_IN, TEST_PID_NOT_IN, TEST_SCOPE,
+    TEST_TEXT_EQUAL, TEST_TEXT_IN, TEST_TEXT_POSTFIX, TEST_TEXT_PREFIX, TEST_TEXT_SUBSTRING, WORD_SHIFT,
 };
 use serin_abi::network;
 use serin_abi::record::{
@@ -21,6 +21,7 @@ use serin_policy::{ArgumentFilter, IdentityCondition, IdentityFilter, Membership
 use super::{Lowered, limit};
 use crate::binaries::Binaries;
 use crate::identity;
+use crate::scopes::Scopes;
 use crate::wire::zeroed;
 
 /// Values of a filter on equality that are compared one after the other.
@@ -31,9 +32,15 @@ impl Lowered {
     pub(super) fn filters(
         &mut self,
         selector: &SelectorPlan,
-        binaries: &Binaries,
+        (binaries, scopes): (&Binaries, &Scopes),
         filters: &mut Vec<Filter>,
     ) -> Result<(), String> {
+        for scope in &selector.scopes {
+            let set = scope.containers.as_ref().map(|containers| scopes.bit(containers));
+            let set = set.map(|bit| bit.ok_or("a scope that was not named before")).transpose()?;
+            let slot = (SCOPE_HOST * u32::from(scope.host)) | (SCOPE_CONTAINERS * u32::from(set.is_some()));
+            filters.push(Filter { test: TEST_SCOPE, slot, values: set.unwrap_or(0), count: 0 });
+        }
         for filter in &selector.pids {
             let values = filter.values.iter().map(|&pid| u64::from(pid));
             let test = by_membership(filter.membership, TEST_PID_IN, TEST_PID_NOT_IN);

@@ -52,6 +52,8 @@ pub(super) fn reading(kind: ArgumentKind) -> (u32, u32) {
         ArgumentKind::BpfCmd => (KIND_BPF_CMD, READ_VALUE),
         ArgumentKind::NetDevice => (KIND_NET_DEVICE, READ_FIELDS),
         ArgumentKind::Bytes { .. } => (KIND_BYTES, READ_BUFFER),
+        // Its address, until the call has returned.
+        ArgumentKind::ReturnedBytes => (KIND_SIZE, READ_VALUE),
         ArgumentKind::Iterator => (KIND_BYTES, READ_ITERATOR),
         ArgumentKind::Kiocb => (KIND_FILE, READ_KIOCB),
         ArgumentKind::DataLocation => (KIND_STRING, READ_LOCATION),

@@ -17,6 +17,7 @@ use serin_policy::{
 
 use super::lower;
 use crate::binaries::Binaries;
+use crate::scopes::Scopes;
 
 /// A kernel in which every field has eight bytes, and lies somewhere.
 fn find(structure: &str, path: &str) -> Result<Field, BtfError> {
@@ -67,6 +68,7 @@ fn many_values_are_found_by_their_digests() {
 #[test]
 fn filters_are_ordered_by_cost_and_values_numbered() {
     let selector = SelectorPlan {
+        scopes: Vec::new(),
         pids: vec![PidFilter {
             membership: Membership::NotIn,
             values: vec![0, 1],
@@ -106,7 +108,7 @@ fn filters_are_ordered_by_cost_and_values_numbered() {
     let plan = plan(vec![selector]);
     let binaries =
         Binaries::of(&[PolicyPlan { name: "p".into(), monitor: false, hooks: vec![plan.clone()] }]).unwrap();
-    let lowered = lower(&plan, 9, &binaries, None, &find).unwrap();
+    let lowered = lower(&plan, 9, (&binaries, &Scopes::default()), None, &find).unwrap();
     let tests: Vec<u32> = lowered.config.filters[..6].iter().map(|filter| filter.test).collect();
     let integers = [TEST_INTEGER_IN, TEST_INTEGER_RANGE, TEST_INTEGER_MASK | TEST_NOT];
     let [equal, range, mask] = integers;
@@ -144,7 +146,7 @@ fn parts_of_sockets_are_words() {
         arguments: vec![argument(1, ArgumentKind::Int), argument(0, ArgumentKind::Sock)],
         ..plan(vec![selector])
     };
-    let lowered = lower(&plan, 0, &Binaries::default(), None, &find).unwrap();
+    let lowered = lower(&plan, 0, (&Binaries::default(), &Scopes::default()), None, &find).unwrap();
     let at = |word: u32| word << WORD_SHIFT | 1;
     let expected = [
         Filter { test: TEST_INTEGER_MASK, slot: at(network::HAS_IP), values: 1, count: 0 },
@@ -162,7 +164,7 @@ fn structures_are_lists_of_fields() {
     let arguments = (0..).zip(arguments).map(|(index, kind)| argument(index, kind)).collect();
     let post = SelectorPlan { actions: vec![ActionPlan::Post], ..SelectorPlan::default() };
     let plan = HookPlan { arguments, ..plan(vec![post]) };
-    let config = lower(&plan, 0, &Binaries::default(), None, &find).unwrap().config;
+    let config = lower(&plan, 0, (&Binaries::default(), &Scopes::default()), None, &find).unwrap().config;
     let places: Vec<_> =
         config.arguments[..3].iter().map(|argument| (argument.first_field, argument.field_count)).collect();
     assert_eq!(places, [(0, 5), (5, 0), (5, 1)]);
@@ -193,7 +195,7 @@ fn limits_are_named() {
         ),
     ];
     for (plan, message) in cases {
-        let error = lower(&plan, 0, &Binaries::default(), None, &find).err();
+        let error = lower(&plan, 0, (&Binaries::default(), &Scopes::default()), None, &find).err();
         assert_eq!(error.as_deref(), Some(message));
     }
 }

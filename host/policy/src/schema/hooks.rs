@@ -80,8 +80,8 @@ pub(crate) const IGNORE: Shape =
 pub(crate) const ARGUMENT: Shape = Shape {
     path: "spec.kprobes.args",
     in_list: true,
-    supported: &["index", "type", "label", "sizeArgIndex"],
-    later: &["resolve", "returnCopy", "maxData", "source", "btfType", "btfTypeModule"],
+    supported: &["index", "type", "label", "sizeArgIndex", "returnCopy"],
+    later: &["resolve", "maxData", "source", "btfType", "btfTypeModule"],
 };
 
 pub(crate) const RETURN_ACTIONS: Vocabulary<SocketAction> = Vocabulary {

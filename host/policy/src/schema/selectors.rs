@@ -15,12 +15,13 @@ pub(crate) const SELECTOR: Shape = Shape {
         "matchCapabilities",
         "matchCapabilityChanges",
         "matchCurrentCred",
+        "matchWorkloads",
         "matchArgs",
         "matchReturnArgs",
         "matchActions",
         "macros",
     ],
-    later: &["label", "matchData", "matchReturnActions", "matchWorkloads"],
+    later: &["label", "matchData", "matchReturnActions"],
 };
 
 /// A macro: a selector that takes in no other.
