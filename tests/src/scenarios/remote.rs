@@ -37,7 +37,8 @@ fn serving(authority: &Authority) -> [String; 8] {
     ]
 }
 
-fn start(authority: &Authority) -> Result<(Agent, String)> {
+/// An agent that serves the API over TCP with the policy `links`, and where.
+pub(super) fn start(authority: &Authority) -> Result<(Agent, String)> {
     authority.sign("server")?;
     let setup = Setup::new()?.policy(&on_symlinkat("links", PASSWD))?.arguments(serving(authority));
     let agent = setup.start()?;
