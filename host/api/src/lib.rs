@@ -11,6 +11,7 @@
 
 mod agent;
 mod aggregate;
+mod cel;
 mod certificates;
 pub mod client;
 mod counted;

@@ -163,6 +163,11 @@ fn json(_: &Kernel) -> Result<()> {
     let event: Value = serde_json::from_str(&some.first_line(link)?)?;
     let fields = event["process_exit"]["process"].as_object().context("no process")?;
     ensure!(fields.keys().eq(["binary", "pid"]), "{event}");
+    let expression =
+        "process_exit.process.pid > uint(1) && process_exit.process.binary.endsWith('serin-tests')";
+    let mut some = Following::start(&agent, &["getevents", "-o", "json", "--cel-expression", expression])?;
+    let event: Value = serde_json::from_str(&some.first_line(link)?)?;
+    ensure!(event["process_exit"]["process"]["binary"] == trigger::program()?.as_str(), "{event}");
     agent.stop()?;
     Ok(())
 }
