@@ -22,6 +22,7 @@ mod incoming;
 mod listen;
 mod message;
 pub mod proto;
+mod renewal;
 mod server;
 mod service;
 

@@ -52,6 +52,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
                     Asked::Renew => {
                         agent.sinks.reopen();
                         agent.reloader.request();
+                        agent.api.iter().for_each(Server::renew);
                     }
                 },
                 () = agent.ended.notified() => break Err(()),
@@ -67,7 +68,8 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     })
 }
 
-/// SIGINT and SIGTERM, which end the agent, and SIGHUP, upon which it reopens its files and reloads its plugins.
+/// SIGINT and SIGTERM, which end the agent, and SIGHUP, upon which it reopens its files and reloads its plugins and
+/// certificates.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
