@@ -72,6 +72,9 @@ enum Command {
         /// Run with what is built already
         #[arg(long)]
         no_build: bool,
+        /// A folder to take along: the guest has its files in /folder
+        #[arg(long)]
+        folder: Option<PathBuf>,
         /// The command and its arguments
         #[arg(last = true)]
         guest_command: Vec<String>,
@@ -122,6 +125,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
             timeout,
             count_instructions,
             no_build,
+            folder,
             guest_command,
         } => {
             let machine =
@@ -130,7 +134,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
                 build::all()?;
                 build::end_to_end_tests()?;
             }
-            vm::command(&kernel, &machine, &guest_command).map(ExitCode::from)
+            vm::command(&kernel, &machine, folder.as_deref(), &guest_command).map(ExitCode::from)
         }
     }
 }

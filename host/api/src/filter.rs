@@ -4,11 +4,16 @@ use std::collections::HashSet;
 
 use regex::Regex;
 
+use crate::cel::{CelError, Expression};
+use crate::message::reflect;
 use crate::proto::get_events_response::Event as Kind;
 use crate::proto::{EventType, Filter, GetEventsResponse, Process};
 
 /// A test that an event passes or not. `pid_set` learns from the events it sees.
 type Test = Box<dyn FnMut(&GetEventsResponse) -> bool + Send>;
+
+/// CEL expressions that one client may have.
+const MAX_EXPRESSIONS: usize = 32;
 
 /// The filters of one client.
 pub(crate) struct Filters {
@@ -32,11 +37,19 @@ pub(crate) enum FilterError {
     Pattern { list: &'static str, index: usize, field: &'static str, pattern: String, reason: String },
     #[error("{list}[{index}].event_set: there is no kind of event with the number {number}")]
     Kind { list: &'static str, index: usize, number: i32 },
+    #[error("{list}[{index}].cel_expression[{position}]:{source}")]
+    Cel { list: &'static str, index: usize, position: usize, source: CelError },
+    #[error("{0} CEL expressions; there may be {MAX_EXPRESSIONS} in a request")]
+    Expressions(usize),
 }
 
 impl Filters {
     /// Compiles a client's lists.
     pub(crate) fn compile(allow: &[Filter], deny: &[Filter]) -> Result<Self, FilterError> {
+        let expressions = allow.iter().chain(deny).map(|filter| filter.cel_expression.len()).sum();
+        if expressions > MAX_EXPRESSIONS {
+            return Err(FilterError::Expressions(expressions));
+        }
         let list = |list: &'static str, filters: &[Filter]| {
             let compiled =
                 filters.iter().enumerate().map(|(index, filter)| Place { list, index }.compile(filter));
@@ -101,6 +114,9 @@ impl Place {
             tests.push(of_process(move |_| host));
         }
         self.add_patterns(filter, &mut tests)?;
+        if !filter.cel_expression.is_empty() {
+            tests.push(self.expressions(&filter.cel_expression)?);
+        }
         Ok(Compiled { names_kinds: !filter.event_set.is_empty(), tests })
     }
 
@@ -151,6 +167,18 @@ impl Place {
             .then_some(move |text: &str| compiled.iter().any(|regex| regex.is_match(text))))
     }
 
+    fn expressions(self, sources: &[String]) -> Result<Test, FilterError> {
+        let Place { list, index } = self;
+        let compile = |(position, source): (usize, &String)| {
+            Expression::compile(source).map_err(|source| FilterError::Cel { list, index, position, source })
+        };
+        let mut compiled: Vec<_> = sources.iter().enumerate().map(compile).collect::<Result<_, _>>()?;
+        Ok(Box::new(move |event| {
+            reflect(event)
+                .is_some_and(|event| compiled.iter_mut().any(|expression| expression.matches(&event)))
+        }))
+    }
+
     fn kinds(self, numbers: &[i32]) -> Result<Test, FilterError> {
         let Place { list, index } = self;
         if let Some(&number) = numbers.iter().find(|number| EventType::try_from(**number).is_err()) {
@@ -173,11 +201,6 @@ impl Place {
                 !filter.ancestor_binary_regex.is_empty(),
                 "ancestor_binary_regex",
                 "serin's events end with the parent",
-            ),
-            (
-                !filter.cel_expression.is_empty(),
-                "cel_expression",
-                "CEL is not supported; use the other fields",
             ),
         ] {
             if set {
@@ -331,7 +354,8 @@ mod tests {
             |kinds: &[EventType]| filter(|f| f.event_set = kinds.iter().map(|k| (*k).into()).collect());
         let curl = || filter(|f| f.binary_regex = vec!["curl$".into()]);
         let curl_exec = Filter { event_set: vec![EventType::ProcessExec.into()], ..curl() };
-        let cases: [(Vec<Filter>, Vec<Filter>, &str); 17] = [
+        let cel = |source: &str| filter(|f| f.cel_expression = vec![source.into()]);
+        let cases: [(Vec<Filter>, Vec<Filter>, &str); 19] = [
             (vec![], vec![], "xek"),
             (vec![Filter::default()], vec![], "xek"),
             (vec![curl()], vec![], "xe"),
@@ -349,6 +373,8 @@ mod tests {
             (vec![filter(|f| f.namespace = vec![String::new()])], vec![], "xek"),
             (vec![filter(|f| f.namespace = vec!["default".into()])], vec![], ""),
             (vec![kinds(&[EventType::Loss]), Filter::default()], vec![], "xekl"),
+            (vec![cel("process_exec.process.pid == 3u")], vec![], "x"),
+            (vec![], vec![cel("process_kprobe.policy_name == 'p'")], "xe"),
         ];
         for (allow, deny, expected) in cases {
             assert_eq!(passing(&allow, &deny), expected, "allow {allow:?}, deny {deny:?}");
@@ -370,7 +396,11 @@ mod tests {
                 filter(|f| f.pod_regex = vec!["a".into()]),
                 "allow_list[1].pod_regex: serin's events say nothing",
             ),
-            (filter(|f| f.cel_expression = vec!["true".into()]), "allow_list[1].cel_expression: CEL"),
+            (
+                filter(|f| f.cel_expression = vec!["exec.pid == 1".into()]),
+                "allow_list[1].cel_expression[0]:1:1: there is no variable `exec`",
+            ),
+            (filter(|f| f.cel_expression = vec!["true".into(); 33]), "33 CEL expressions; there may be 32"),
             (filter(|f| f.in_init_tree = Some(true)), "allow_list[1].in_init_tree"),
             (
                 filter(|f| f.binary_regex = vec!["(".into()]),

@@ -11,6 +11,7 @@
 
 mod agent;
 mod aggregate;
+mod cel;
 mod certificates;
 pub mod client;
 mod counted;
@@ -21,6 +22,7 @@ mod incoming;
 mod listen;
 mod message;
 pub mod proto;
+mod renewal;
 mod server;
 mod service;
 

@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use prost_reflect::{DescriptorPool, MessageDescriptor};
+use prost_reflect::{DescriptorPool, EnumDescriptor, MessageDescriptor};
 
 pub use tetragon::*;
 
@@ -19,6 +19,11 @@ static POOL: LazyLock<Option<DescriptorPool>> =
 /// The description of a message of this package, by its name.
 pub(crate) fn descriptor(name: &str) -> Option<MessageDescriptor> {
     POOL.as_ref()?.get_message_by_name(&format!("tetragon.{name}"))
+}
+
+/// The description of an enumeration of this package, by its name.
+pub(crate) fn enumeration(name: &str) -> Option<EnumDescriptor> {
+    POOL.as_ref()?.get_enum_by_name(&format!("tetragon.{name}"))
 }
 
 #[cfg(test)]

@@ -55,6 +55,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
                     Asked::Renew => {
                         agent.sinks.reopen();
                         agent.reloader.iter().for_each(Reloader::request);
+                        agent.api.iter().for_each(Server::renew);
                     }
                 },
                 () = agent.ended.notified() => break Err(()),
@@ -70,7 +71,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     })
 }
 
-/// Each hook has some dozens of programs and maps open: raises the limit as far as this process may.
+/// Each hook has some programs and maps open: raises the limit as far as this process may.
 fn allow_open_files() {
     /// The default of `fs.nr_open`.
     const WANTED: u64 = 1 << 20;
@@ -84,7 +85,8 @@ fn allow_open_files() {
     }
 }
 
-/// SIGINT and SIGTERM, which end the agent, and SIGHUP, upon which it reopens its files and reloads its plugins.
+/// SIGINT and SIGTERM, which end the agent, and SIGHUP, upon which it reopens its files and reloads its plugins and
+/// certificates.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,

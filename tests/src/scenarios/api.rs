@@ -13,6 +13,7 @@ use crate::trigger;
 pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("api::events_are_those_of_the_sinks", events),
+        scenario("api::expressions_choose_events", expressions),
         scenario("api::a_second_agent_leaves_the_socket_alone", second_agent),
         scenario("api::it_says_what_runs", info),
     ]
@@ -31,6 +32,33 @@ fn events(_: &Kernel) -> Result<()> {
         let message = api.wait_for(stream, |event| json(event).is_some_and(|line| is_of(&line, kind)))?;
         let printed = agent.wait_for(kind, |line| is_of(line, kind))?;
         ensure!(json(&message).context("no JSON")? == printed, "{message:?}\nis not\n{printed}");
+    }
+    agent.stop()?;
+    Ok(())
+}
+
+fn expressions(_: &Kernel) -> Result<()> {
+    let agent = Setup::new()?.policy(&on_symlinkat("links", PASSWD))?.start()?;
+    let mut api = agent.api()?;
+    let mut follow = |source: &str| {
+        let filter = Filter { cel_expression: vec![source.into()], ..Filter::default() };
+        api.events(GetEventsRequest { allow_list: vec![filter], ..Default::default() })
+    };
+    let program = trigger::program()?;
+    let hits = format!(
+        "process_kprobe.policy_name == 'links' && process_kprobe.args[0].string_arg.matches('^/etc/passwd$') \
+         && process_kprobe.process.binary == '{program}'"
+    );
+    let mut hits = follow(&hits)?;
+    let mut exits = follow("process_exit.process.pid > 0u && process_exit.status == 0u")?;
+    let wrong =
+        follow("process_exec.process.name == ''").err().context("a field that is not there was taken")?;
+    let expected = "allow_list[0].cel_expression[0]:1:1: `tetragon.Process` has no field `name`";
+    ensure!(wrong.message() == expected, "{wrong}");
+    let ended = trigger::symlink("/etc/passwd", "")?;
+    for (stream, kind) in [(&mut hits, "process_kprobe"), (&mut exits, "process_exit")] {
+        let is_of = |line: &Value| line[kind]["process"]["pid"] == ended.pid;
+        api.wait_for(stream, |event| json(event).is_some_and(|line| is_of(&line)))?;
     }
     agent.stop()?;
     Ok(())

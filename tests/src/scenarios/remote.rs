@@ -17,6 +17,7 @@ use crate::policy::{PASSWD, on_symlinkat};
 pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("remote::commands_work_with_a_certificate", commands),
+        scenario("remote::certificates_are_replaced_while_clients_follow", renewal),
         scenario("remote::without_certificates_nothing_is_served", refusals),
     ]
 }
@@ -37,7 +38,8 @@ fn serving(authority: &Authority) -> [String; 8] {
     ]
 }
 
-fn start(authority: &Authority) -> Result<(Agent, String)> {
+/// An agent that serves the API over TCP with the policy `links`, and where.
+pub(super) fn start(authority: &Authority) -> Result<(Agent, String)> {
     authority.sign("server")?;
     let setup = Setup::new()?.policy(&on_symlinkat("links", PASSWD))?.arguments(serving(authority));
     let agent = setup.start()?;
@@ -78,6 +80,38 @@ fn commands(_: &Kernel) -> Result<()> {
     stranger.sign("client")?;
     let refused = serin(&url, &authority, &stranger, &["policy", "list"]).output()?;
     ensure!(refused.status.code() == Some(1), "a stranger was served: {}", said(&refused));
+    agent.stop()?;
+    ensure!(following.wait()?.success(), "following did not end with the agent");
+    Ok(())
+}
+
+/// First by a change of the files, then by SIGHUP.
+fn renewal(_: &Kernel) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let authority = Authority::new(folder.path())?;
+    authority.sign("client")?;
+    let (mut agent, url) = start(&authority)?;
+    let (mut following, lines) =
+        follow(serin(&url, &authority, &authority, &["events", "--policy", "links"]))?;
+    same_event(&mut agent, &mut following, &lines)?;
+    std::fs::write(authority.file("server.pem"), "nonsense")?;
+    agent.wait_for_log(
+        "the API's certificates were not reloaded, those before go on: there is no CERTIFICATE in",
+    )?;
+    let list = || serin(&url, &authority, &authority, &["policy", "list"]).output();
+    let listed = list()?;
+    ensure!(listed.status.success(), "a bad certificate took the place of a good one: {}", said(&listed));
+    for again in [false, true] {
+        authority.sign("server")?;
+        agent.log.clear();
+        if again {
+            agent.signal(rustix::process::Signal::HUP)?;
+        }
+        agent.wait_for_log("the API's certificates were reloaded")?;
+        let listed = list()?;
+        ensure!(listed.status.success(), "{}", said(&listed));
+    }
+    same_event(&mut agent, &mut following, &lines)?;
     agent.stop()?;
     ensure!(following.wait()?.success(), "following did not end with the agent");
     Ok(())

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::{Scenario, scenario};
 use crate::agent::{Agent, Setup};
+use crate::certificates::Authority;
 use crate::kernel::Kernel;
 use crate::policy::{PASSWD, on_symlinkat};
 use crate::trigger;
@@ -25,6 +26,8 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("tetra::policies", policies).needs(has_client),
         scenario("tetra::events_in_json", json).needs(has_client),
         scenario("tetra::events_in_short", compact).needs(has_client),
+        scenario("tetra::a_client_with_a_certificate", remote).needs(has_client),
+        scenario("tetra::what_loads_passes_tetragons_own_tests", policy_tests).needs(has_test_programs),
     ]
 }
 
@@ -35,6 +38,17 @@ fn path() -> Option<std::ffi::OsString> {
 fn has_client(_: &Kernel) -> Result<(), String> {
     let reason = "SERIN_TEST_TETRA does not name Tetragon's client `tetra`";
     path().map(drop).ok_or_else(|| reason.to_owned())
+}
+
+/// Where Tetragon's `contrib/tester-progs` are built, which its policy tests run.
+fn test_programs() -> Option<String> {
+    std::env::var("SERIN_TEST_TETRA_PROGRAMS").ok()
+}
+
+fn has_test_programs(kernel: &Kernel) -> Result<(), String> {
+    has_client(kernel)?;
+    let reason = "SERIN_TEST_TETRA_PROGRAMS does not name the folder of Tetragon's test programs";
+    test_programs().map(drop).ok_or_else(|| reason.to_owned())
 }
 
 /// The client, on its way to this agent.
@@ -149,6 +163,11 @@ fn json(_: &Kernel) -> Result<()> {
     let event: Value = serde_json::from_str(&some.first_line(link)?)?;
     let fields = event["process_exit"]["process"].as_object().context("no process")?;
     ensure!(fields.keys().eq(["binary", "pid"]), "{event}");
+    let expression =
+        "process_exit.process.pid > uint(1) && process_exit.process.binary.endsWith('serin-tests')";
+    let mut some = Following::start(&agent, &["getevents", "-o", "json", "--cel-expression", expression])?;
+    let event: Value = serde_json::from_str(&some.first_line(link)?)?;
+    ensure!(event["process_exit"]["process"]["binary"] == trigger::program()?.as_str(), "{event}");
     agent.stop()?;
     Ok(())
 }
@@ -163,4 +182,64 @@ fn compact(_: &Kernel) -> Result<()> {
     ensure!(line.contains(&program) && line.contains("__x64_sys_symlinkat"), "{line}");
     agent.stop()?;
     Ok(())
+}
+
+/// It asks for the same as our own client, in its own words.
+fn remote(_: &Kernel) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let authority = Authority::new(folder.path())?;
+    authority.sign("client")?;
+    let (agent, url) = super::remote::start(&authority)?;
+    let files = ["ca.pem", "client.pem", "client.key"].map(|name| authority.file(name));
+    let list = |files: &[String; 3]| -> Result<std::process::Output> {
+        let mut command = Command::new(path().context("no client")?);
+        command.args(["--server-address", url.trim_start_matches("https://")]);
+        command.args(["--tls-ca-cert-files", &files[0], "--tls-cert-file", &files[1]]);
+        command.args(["--tls-key-file", &files[2], "tracingpolicy", "list"]).stdin(Stdio::null());
+        Ok(command.output()?)
+    };
+    let output = list(&files)?;
+    let listed = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success() && listed.contains("links"), "{output:?}");
+    let strangers = Authority::new(&folder.path().join("strangers"))?;
+    strangers.sign("client")?;
+    let [_, cert, key] = ["ca.pem", "client.pem", "client.key"].map(|name| strangers.file(name));
+    let output = list(&[files[0].clone(), cert, key])?;
+    ensure!(!output.status.success(), "a stranger was served: {output:?}");
+    agent.stop()?;
+    Ok(())
+}
+
+/// Every policy of Tetragon's own tests either passes them, or is refused with its reason when it is loaded.
+fn policy_tests(_: &Kernel) -> Result<()> {
+    let agent = Setup::new()?.start()?;
+    let programs = test_programs().context("no programs")?;
+    let arguments = ["policytest", "run", "--all-tests", "--output", "json", "--bindir", &programs];
+    // It fails if one test does; which, its output says.
+    let output = tetra(&agent, &arguments)?.stderr(Stdio::piped()).output()?;
+    let output = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (mut passed, mut failed) = (0, Vec::new());
+    for line in output.lines() {
+        let test: Value = serde_json::from_str(line).with_context(|| format!("no JSON: {line}"))?;
+        let (name, result) = (&test["name"], &test["result"]);
+        let refused = result["error"].as_str().filter(|error| error.contains("failed to load policy"));
+        if let Some(reason) = result["skipped"].as_str().or(refused) {
+            println!("{name}: left out: {}", reason.lines().next().unwrap_or_default());
+        } else if has_passed(result) {
+            println!("{name}: passed");
+            passed += 1;
+        } else {
+            failed.push(test.to_string());
+        }
+    }
+    ensure!(failed.is_empty(), "{}", failed.join("\n"));
+    ensure!(passed > 0, "none passed: {output}");
+    agent.stop()?;
+    Ok(())
+}
+
+fn has_passed(result: &Value) -> bool {
+    let failures = ["trigger_error", "checker_error", "action_counts_error"];
+    let well = |scenario: &Value| failures.iter().all(|failure| scenario[failure].is_null());
+    result["error"].is_null() && result["scenarios"].as_array().is_some_and(|all| all.iter().all(well))
 }

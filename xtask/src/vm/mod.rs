@@ -26,12 +26,22 @@ const GUEST_ROOT: &str = "/serin";
 /// Where the folder that [`run_with`] takes along is in the guest.
 pub(crate) const GUEST_FOLDER: &str = "/folder";
 
-/// `cargo xtask vm -- COMMAND`: boots and runs. Returns the command's exit status.
-pub(crate) fn command(kernel: &str, machine: &Machine, command: &[String]) -> Result<u8> {
+/// `cargo xtask vm -- COMMAND`: boots and runs, with the files of a folder in [`GUEST_FOLDER`] if there is one. Returns the
+/// command's exit status.
+pub(crate) fn command(
+    kernel: &str,
+    machine: &Machine,
+    folder: Option<&Path>,
+    command: &[String],
+) -> Result<u8> {
     packages::ensure(packages::VM)?;
     let kernel = Kernel::find(kernel)?;
     let command: Vec<String> = command.iter().map(|word| quote(word)).collect();
-    run(&kernel, machine, &command.join(" "), &mut |line| println!("{line}"))
+    let (command, output) = (command.join(" "), &mut |line: &str| println!("{line}"));
+    match folder {
+        Some(folder) => run_with(folder, &kernel, machine, &command, output),
+        None => run(&kernel, machine, &command, output),
+    }
 }
 
 /// Boots the kernel, runs a shell command in `/serin`, and hands every line it prints to `output`.

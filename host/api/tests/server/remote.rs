@@ -125,6 +125,32 @@ async fn refuses_everybody_else() {
     assert!(answers(served.connect(authority.sign("client")).await).await);
 }
 
+#[tokio::test]
+async fn certificates_are_replaced_while_clients_follow_events() {
+    let (authority, successor) = (Authority::new(), Authority::new());
+    let files = authority.sign("server");
+    let served = Served::start(files.clone());
+    let mut before = served.connect(authority.sign("client")).await.unwrap();
+    let mut events = before.get_events(GetEventsRequest::default()).await.unwrap().into_inner();
+    // No good: those before go on.
+    std::fs::write(&files.certificate, "nonsense").unwrap();
+    served.server.renew();
+    assert!(answers(served.connect(authority.sign("client")).await).await);
+    let next = successor.sign("server");
+    for (from, to) in [
+        (&next.key, &files.key),
+        (&next.certificate, &files.certificate),
+        (&next.authorities, &files.authorities),
+    ] {
+        std::fs::copy(from, to).unwrap();
+    }
+    served.server.renew();
+    while !answers(served.connect(successor.sign("client")).await).await {}
+    assert!(!answers(served.connect(authority.sign("client")).await).await);
+    served.hub.publish(&[exec(7)]);
+    assert_eq!(crate::pid(&events.message().await.unwrap().unwrap()), Some(7));
+}
+
 /// As many as there may be, before they have shown anything.
 #[tokio::test]
 async fn connections_are_limited() {

@@ -28,6 +28,8 @@ impl Agent for Answers {
                 // Older than any kernel that serin runs on.
                 ("signal", true),
                 ("large", true),
+                // The operator SubString: serin's needs no kfunc.
+                ("substring_kfunc", true),
             ]
         });
         let probe = |(name, enabled): (&str, bool)| Probe { name: name.into(), enabled: Some(enabled) };
