@@ -7,6 +7,7 @@ mod binaries;
 mod buffers;
 mod canaries;
 mod client;
+mod ends;
 mod enforcement;
 mod files;
 mod filters;
@@ -82,6 +83,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         losses::scenarios(),
         sinks::scenarios(),
         operations::scenarios(),
+        ends::scenarios(),
         live::scenarios(),
         api::scenarios(),
         api_faults::scenarios(),
