@@ -11,6 +11,7 @@
 mod backlog;
 mod cli;
 mod client;
+mod counts;
 mod heap;
 mod hooks;
 mod inspect;
