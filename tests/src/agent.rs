@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -16,6 +17,7 @@ use tempfile::TempDir;
 
 use crate::api::Api;
 use crate::bpf::Loaded;
+use crate::policy::{PASSWD, on_symlinkat};
 use crate::trigger;
 
 /// Far longer than anything takes, emulation included: a limit, not a measure.
@@ -257,6 +259,11 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
+    /// An agent whose only policy, `links`, reports links to /etc/passwd.
+    pub(crate) fn with_links() -> Result<Self> {
+        Setup::new()?.policy(&on_symlinkat("links", PASSWD))?.start()
+    }
+
     /// The first event for which this holds, now or later.
     pub(crate) fn wait_for(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
         let mut looked_at = 0;
@@ -352,6 +359,21 @@ impl Agent {
         ensure!(status.success(), "the agent ended with {status}; it said:\n{}", self.log.join("\n"));
         nothing_left(&self.before)?;
         Ok((std::mem::take(&mut self.events), std::mem::take(&mut self.log)))
+    }
+
+    /// Waits until somebody has killed the agent, and the kernel has detached it; what was loaded before it started.
+    ///
+    /// # Errors
+    /// If it ends by itself, or something of it stays attached.
+    pub(crate) fn killed(mut self) -> Result<Loaded> {
+        let status = self.child.wait()?;
+        ensure!(status.signal() == Some(Signal::KILL.as_raw()), "the agent ended with {status}");
+        let deadline = Instant::now() + PATIENCE;
+        while Loaded::now().added_since(&self.before).1 > 0 {
+            ensure!(Instant::now() < deadline, "links of a killed agent stay in the kernel");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(self.before.clone())
     }
 
     /// Asks for its metrics, health or status; the code and the text of the answer.

@@ -12,6 +12,7 @@ mod backlog;
 mod cli;
 mod client;
 mod containers;
+mod counts;
 mod heap;
 mod hooks;
 mod inspect;

@@ -11,7 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serin_api::{Hub, Listen, Server};
 use serin_canary::{CanaryConfig, Engine};
 use serin_export::{Exporter, Monitor, SinkConfig};
-use serin_kernel::{HookCount, Kernel, KernelError, LoadedHook};
+use serin_kernel::{Kernel, KernelError, LoadedHook};
 use serin_pipeline::{Cache, MAX_BATCH, Pipeline, PipelineFile};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use crate::backlog::Backlog;
 use crate::cli::RunArguments;
 use crate::containers::Containers;
+use crate::counts::Counts;
 use crate::heap;
 use crate::live::{Answers, LivePolicies};
 use crate::observe::server::{self, Bound};
@@ -227,22 +228,16 @@ impl Agent {
     /// Brings up to date what can be seen of the kernel's counters.
     fn refresh(&self) {
         self.policies.look(|kernel, policies| {
-            let KernelSummary { all, hooks, selectors } = summarize(kernel);
-            let count =
-                |id| hooks.iter().find(|(other, _)| *other == id).map_or(HookCount::default(), |hook| hook.1);
-            let of_selectors = |id| {
-                let found = selectors.iter().find(|(other, _)| *other == id);
-                found.map(|(_, counts)| counts.iter().map(|count| count.hits).collect()).unwrap_or_default()
-            };
+            let KernelSummary { all, counts } = summarize(kernel);
             let hook = |hook: &LoadedHook| {
                 let enforcement = hook.enforcement.as_ref().map(ToString::to_string).unwrap_or_default();
                 snapshot::Hook {
-                    selector_hits: of_selectors(hook.id),
+                    selector_hits: counts.selectors(hook.id).iter().map(|count| count.hits).collect(),
                     ..snapshot::Hook::new(
                         &hook.function,
                         hook.backend.to_string(),
                         enforcement,
-                        count(hook.id),
+                        counts.hook(hook.id),
                     )
                 }
             };
@@ -332,10 +327,8 @@ fn cache(path: &Path) -> Option<Cache> {
 }
 
 fn summarize(kernel: &Kernel) -> KernelSummary {
-    let counts = kernel.count().and_then(|all| {
-        Ok(KernelSummary { all, hooks: kernel.hook_counts()?, selectors: kernel.selector_counts()? })
-    });
-    counts.unwrap_or_else(|error| {
+    let summary = kernel.count().and_then(|all| Ok(KernelSummary { all, counts: Counts::read(kernel)? }));
+    summary.unwrap_or_else(|error| {
         tracing::warn!("the kernel's counters can't be read: {error}");
         KernelSummary::default()
     })

@@ -1,8 +1,9 @@
 //! What the agent says about itself when it ends.
 
 use serin_api::HubCounters;
-use serin_kernel::{HookCount, KernelCount, SelectorCount};
+use serin_kernel::{HookCount, KernelCount};
 
+use crate::counts::Counts;
 use crate::reader::ReaderCounters;
 use crate::worker::WorkerOutcome;
 
@@ -10,8 +11,7 @@ use crate::worker::WorkerOutcome;
 #[derive(Debug, Default)]
 pub(crate) struct KernelSummary {
     pub all: KernelCount,
-    pub hooks: Vec<(u32, HookCount)>,
-    pub selectors: Vec<(u32, Vec<SelectorCount>)>,
+    pub counts: Counts,
 }
 
 /// Prints the counters, those of what went wrong only if it did.
@@ -30,7 +30,7 @@ pub(crate) fn print(
         followed_full,
         cgroups_full,
     } = kernel.all;
-    let hook = kernel.hooks.iter().fold(HookCount::default(), |sum, (_, hook)| HookCount {
+    let hook = kernel.counts.hooks().fold(HookCount::default(), |sum, hook| HookCount {
         hits: sum.hits + hook.hits,
         posted: sum.posted + hook.posted,
         lost: sum.lost + hook.lost,

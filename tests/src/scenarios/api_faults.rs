@@ -13,7 +13,7 @@ use serin_api::proto::{EventType, Filter, GetEventsRequest, GetEventsResponse, L
 use tonic::Code;
 
 use super::{Scenario, scenario};
-use crate::agent::{Agent, Setup};
+use crate::agent::Agent;
 use crate::kernel::Kernel;
 use crate::policy::{PASSWD, on_symlinkat};
 use crate::trigger::{self, Waiting};
@@ -33,10 +33,6 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
     ]
 }
 
-fn agent() -> Result<Agent> {
-    Setup::new()?.policy(&on_symlinkat("links", PASSWD))?.start()
-}
-
 /// Hits, and what was lost.
 fn hits() -> GetEventsRequest {
     let kinds = [EventType::ProcessKprobe, EventType::Loss].map(i32::from).to_vec();
@@ -45,7 +41,7 @@ fn hits() -> GetEventsRequest {
 }
 
 fn slow_client(_: &Kernel) -> Result<()> {
-    let mut agent = agent()?;
+    let mut agent = Agent::with_links()?;
     let mut api = agent.api()?;
     let mut events = api.events(hits())?;
     let mut flood = Waiting::flood(HITS)?;
@@ -77,7 +73,7 @@ fn lost_by_client(event: &GetEventsResponse) -> u64 {
 }
 
 fn many_clients(_: &Kernel) -> Result<()> {
-    let mut agent = agent()?;
+    let mut agent = Agent::with_links()?;
     let mut clients = Vec::new();
     for _ in 0..MAX_CLIENTS {
         let mut api = agent.api()?;
@@ -128,7 +124,7 @@ fn wait_for_end(mut stream: UnixStream) -> Result<()> {
 }
 
 fn nonsense(_: &Kernel) -> Result<()> {
-    let mut agent = agent()?;
+    let mut agent = Agent::with_links()?;
     for bytes in NONSENSE {
         let mut stream = UnixStream::connect(agent.socket())?;
         stream.write_all(bytes)?;
@@ -143,7 +139,7 @@ fn nonsense(_: &Kernel) -> Result<()> {
 }
 
 fn oversized_policy(_: &Kernel) -> Result<()> {
-    let agent = agent()?;
+    let agent = Agent::with_links()?;
     let policy = |bytes| on_symlinkat("large", PASSWD) + "\n#" + &"x".repeat(bytes);
     let mut api = agent.api()?;
     for (bytes, code, words) in
@@ -158,7 +154,7 @@ fn oversized_policy(_: &Kernel) -> Result<()> {
 }
 
 fn out_of_descriptors(_: &Kernel) -> Result<()> {
-    let mut agent = agent()?;
+    let mut agent = Agent::with_links()?;
     let mut before = agent.api()?;
     let mut events = before.events(hits())?;
     let limit = |soft| Rlimit { current: Some(soft), maximum: Some(4096) };

@@ -7,6 +7,7 @@ mod binaries;
 mod buffers;
 mod canaries;
 mod client;
+mod ends;
 mod enforcement;
 mod evasion;
 mod files;
@@ -96,6 +97,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         many::scenarios(),
         sinks::scenarios(),
         operations::scenarios(),
+        ends::scenarios(),
         live::scenarios(),
         api::scenarios(),
         api_faults::scenarios(),

@@ -23,10 +23,6 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
     ]
 }
 
-fn agent() -> Result<Agent> {
-    Setup::new()?.policy(&on_symlinkat("links", PASSWD))?.start()
-}
-
 /// The value of a sample, by its name and labels.
 fn sample(metrics: &str, name: &str) -> Result<u64> {
     let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -34,7 +30,7 @@ fn sample(metrics: &str, name: &str) -> Result<u64> {
 }
 
 fn metrics(_: &Kernel) -> Result<()> {
-    let mut agent = agent()?;
+    let mut agent = Agent::with_links()?;
     for _ in 0..3 {
         trigger::symlink("/etc/passwd", "")?;
     }
@@ -69,7 +65,7 @@ fn metrics(_: &Kernel) -> Result<()> {
 }
 
 fn status(_: &Kernel) -> Result<()> {
-    let mut agent = agent()?;
+    let mut agent = Agent::with_links()?;
     trigger::symlink("/etc/passwd", "")?;
     agent.settle()?;
     let json: Value = serde_json::from_str(&agent.status(&["--json"])?)?;
@@ -141,7 +137,7 @@ fn check(_: &Kernel) -> Result<()> {
     std::fs::write(&file, on_symlinkat("links", &kills))?;
     let text = serin(&["policy", "check", &file.display().to_string()])?;
     ensure!(text.contains("warning: ") && text.contains("security_path_symlink"), "no warning:\n{text}");
-    let agent = agent()?;
+    let agent = Agent::with_links()?;
     let attached = agent.log.iter().find_map(|line| Some(line.split_once("attached by ")?.1.to_owned()));
     let attached = attached.context("nothing was attached")?;
     ensure!(
@@ -170,7 +166,7 @@ fn tools(kernel: &Kernel) -> Result<()> {
 }
 
 fn rude_clients(_: &Kernel) -> Result<()> {
-    let mut agent = agent()?;
+    let mut agent = Agent::with_links()?;
     let mut silent = Vec::new();
     for _ in 0..3 {
         silent.push(agent.connect()?);

@@ -7,6 +7,7 @@ use serin_api::proto::{AddTracingPolicyRequest, GetInfoResponse, TracingPolicyMo
 use serin_api::{Agent, AgentError, PolicyName};
 
 use super::{LivePolicies, status};
+use crate::counts::Counts;
 use crate::observe::{Observed, server};
 
 /// Answers the API.
@@ -28,8 +29,6 @@ impl Agent for Answers {
                 // Older than any kernel that serin runs on.
                 ("signal", true),
                 ("large", true),
-                // The operator SubString: serin's needs no kfunc.
-                ("substring_kfunc", true),
             ]
         });
         let probe = |(name, enabled): (&str, bool)| Probe { name: name.into(), enabled: Some(enabled) };
@@ -49,7 +48,7 @@ impl Agent for Answers {
     fn policies(&self) -> Result<Vec<TracingPolicyStatus>, AgentError> {
         let mut state = self.policies.lock();
         let refused = |error: serin_kernel::KernelError| AgentError::Refused(error.to_string());
-        let counts = status::Counts::read(state.kernel()?).map_err(refused)?;
+        let counts = Counts::read(state.kernel()?).map_err(refused)?;
         let Some(kernel) = &state.kernel else { return Ok(Vec::new()) };
         state.entries.iter().map(|entry| status::status(kernel, &counts, entry)).collect()
     }

@@ -5,30 +5,10 @@ use serin_api::proto::{
     self, HookState, HookStatus, TracingPolicyActionCounters, TracingPolicySelectorActionCounters,
     TracingPolicyState, TracingPolicyStats, TracingPolicyStatus,
 };
-use serin_kernel::{HookCount, Kernel, KernelError, LoadedHook, SelectorCount};
+use serin_kernel::{HookCount, Kernel, LoadedHook, SelectorCount};
 
 use super::{Entry, add};
-
-/// What the kernel has counted, by hook id.
-pub(super) struct Counts {
-    hooks: Vec<(u32, HookCount)>,
-    selectors: Vec<(u32, Vec<SelectorCount>)>,
-}
-
-impl Counts {
-    pub(super) fn read(kernel: &Kernel) -> Result<Self, KernelError> {
-        Ok(Self { hooks: kernel.hook_counts()?, selectors: kernel.selector_counts()? })
-    }
-
-    /// Nothing for all but the first of hooks that share a program.
-    fn hook(&self, id: u32) -> HookCount {
-        self.hooks.iter().find(|(other, _)| *other == id).map(|(_, count)| *count).unwrap_or_default()
-    }
-
-    fn selectors(&self, id: u32) -> &[SelectorCount] {
-        self.selectors.iter().find(|(other, _)| *other == id).map_or(&[], |(_, counts)| counts)
-    }
-}
+use crate::counts::Counts;
 
 /// The status of a policy.
 pub(super) fn status(
