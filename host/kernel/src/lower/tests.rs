@@ -48,7 +48,7 @@ fn many_values_are_found_by_their_digests() {
         let values = (0..count).map(|number| format!("/bin/{number}").into_bytes()).collect();
         let filter = ArgumentFilter { slot: 0, part: Part::Value, negated: true, test: Test::Equal(values) };
         let selector = SelectorPlan { arguments: vec![filter], ..SelectorPlan::default() };
-        lower(&plan(vec![selector]), 7, &Binaries::default(), None, &find).unwrap()
+        lower(&plan(vec![selector]), 7, (&Binaries::default(), &Scopes::default()), None, &find).unwrap()
     };
     let few = equal(4);
     assert_eq!((few.members.len(), few.texts.len()), (0, 4));
