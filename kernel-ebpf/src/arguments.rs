@@ -1,5 +1,7 @@
 //! Reading a hook's arguments into slots, each at most once and only when asked for.
 
+use core::ffi::c_void;
+
 use serin_abi::MAX_STRING;
 use serin_abi::config::{
     COMPAT_SYSCALL, HookConfig, READ_ARRAY, READ_BUFFER, READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME,
@@ -18,6 +20,9 @@ use crate::{buffers, files, follow, network, offset, structure, task};
 
 /// Where a program finds the arguments of the function it is attached to.
 pub trait Registers {
+    /// The context that the program was called with.
+    fn context(&self) -> *mut c_void;
+
     /// The argument at this position (below 6) as the calling convention passes it; of a record, the 64 bits at this
     /// offset.
     fn argument(&self, index: u32) -> u64;

@@ -14,7 +14,7 @@ use crate::arguments::Registers;
 use crate::hook::{HOOK_CONFIG, Outcome, count};
 use crate::report::{append, append_returned, hit, send};
 use crate::scratch::{Scratch, Slot, Work};
-use crate::{arguments, buffers, calls, follow, network, output, rate, report, sockets, task};
+use crate::{arguments, buffers, calls, follow, network, output, rate, report, sockets, stacks, task};
 
 /// One call of the hooked function.
 pub struct Call<'a, R> {
@@ -123,7 +123,8 @@ impl<R: Registers> Call<'_, R> {
         if !posted {
             flags |= HOOK_SILENT;
         }
-        let at = self.compose(selected, posted);
+        let flags = flags | stacks::flags(selected.actions);
+        let at = stacks::append(work, self.compose(selected, posted), flags, self.registers);
         match (constant(&HOOK_CONFIG.returned.kind), outcome.return_error) {
             (0, _) => send(work, flags, at),
             // The function does not run, and what sees it return may not be called.

@@ -1,5 +1,6 @@
 //! Where programs of each type find the arguments of what they are attached to.
 
+use core::ffi::c_void;
 use core::mem::offset_of;
 
 use aya_ebpf::EbpfContext;
@@ -14,6 +15,11 @@ use crate::memory::{pointer, trusted};
 pub struct Array<C>(pub C);
 
 impl<C: EbpfContext> Registers for Array<C> {
+    #[inline(always)]
+    fn context(&self) -> *mut c_void {
+        self.0.as_ptr()
+    }
+
     #[inline(always)]
     fn argument(&self, index: u32) -> u64 {
         let context = self.0.as_ptr();
@@ -44,6 +50,11 @@ pub struct Probe(pub ProbeContext);
 
 impl Registers for Probe {
     #[inline(always)]
+    fn context(&self) -> *mut c_void {
+        self.0.as_ptr()
+    }
+
+    #[inline(always)]
     fn argument(&self, index: u32) -> u64 {
         let context = self.0.as_ptr();
         // SAFETY: the context is the one this program was called with.
@@ -65,6 +76,11 @@ impl Registers for Probe {
 pub struct Record(pub TracePointContext);
 
 impl Registers for Record {
+    #[inline(always)]
+    fn context(&self) -> *mut c_void {
+        self.0.as_ptr()
+    }
+
     #[inline(always)]
     fn argument(&self, offset: u32) -> u64 {
         pointer(self.address(offset))

@@ -33,6 +33,7 @@ pub mod returns;
 pub mod scratch;
 pub mod selectors;
 pub mod sockets;
+pub mod stacks;
 pub mod structure;
 pub mod task;
 pub mod workloads;

@@ -1,5 +1,7 @@
 //! What a hook does when the function returns.
 
+use core::ffi::c_void;
+
 use serin_abi::record::HOOK_SILENT;
 use serin_abi::selector::{constant, holds_on_return};
 
@@ -56,6 +58,11 @@ fn report_returned(scratch: &Scratch, hook: u32, value: u64) {
 struct Returned;
 
 impl Registers for Returned {
+    #[inline(always)]
+    fn context(&self) -> *mut c_void {
+        core::ptr::null_mut()
+    }
+
     #[inline(always)]
     fn argument(&self, _: u32) -> u64 {
         0

@@ -9,7 +9,7 @@ use serin_abi::digest::Digest;
 use serin_abi::packet::Headers;
 use serin_abi::path::Walk;
 use serin_abi::ranges::Bisection;
-use serin_abi::record::MAX_RECORD;
+use serin_abi::record::{MAX_RECORD, MAX_STACK};
 use serin_abi::text::{BUFFER, Search};
 use serin_abi::{BINARY_KEY, BinarySets, MAX_ARGUMENTS};
 
@@ -38,6 +38,8 @@ pub struct Work {
     pub digest: Digest,
     /// Key for looking up a binary.
     pub key: [u64; BINARY_KEY / 8],
+    /// A stack that is being added to the record.
+    pub stack: [u64; MAX_STACK],
     /// The record.
     pub record: [u8; MAX_RECORD],
 }

@@ -8,12 +8,13 @@ mod structure;
 use prost::Message;
 use prost_reflect::{DynamicMessage, SerializeOptions};
 use prost_types::Timestamp;
-use serin_event::{Event, EventKind, Finding, Hook, Place, ProgramPlace, signal};
+use serin_event::{Event, EventKind, Finding, Hook, Place, ProgramPlace, StackFrame, signal};
 
 use crate::proto::get_events_response::Event as Kind;
 use crate::proto::{
     self, GetEventsResponse, KprobeAction, ListTracingPoliciesResponse, Loss, Process, ProcessExec,
-    ProcessExit, ProcessKprobe, ProcessLsm, ProcessTracepoint, ProcessUprobe, descriptor, loss,
+    ProcessExit, ProcessKprobe, ProcessLsm, ProcessTracepoint, ProcessUprobe, StackTraceEntry, descriptor,
+    loss,
 };
 
 /// The message of an event.
@@ -67,6 +68,8 @@ fn kprobe(hook: &Hook) -> ProcessKprobe {
         function_name: hook.function_name.to_string(),
         args: arguments(hook),
         r#return: returned.map(|(value, label)| argument::argument(value, label)),
+        kernel_stack_trace: hook.kernel_stack.iter().map(frame).collect(),
+        user_stack_trace: hook.user_stack.iter().map(frame).collect(),
         action: action(hook).into(),
         policy_name: hook.policy_name.to_string(),
         message: hook.message.to_string(),
@@ -115,6 +118,11 @@ fn uprobe(hook: &Hook, place: &ProgramPlace) -> ProcessUprobe {
         tags: hook.tags.to_vec(),
         ..ProcessUprobe::default()
     }
+}
+
+fn frame(frame: &StackFrame) -> StackTraceEntry {
+    let StackFrame { address, offset, symbol, module } = frame;
+    StackTraceEntry { address: *address, offset: *offset, symbol: symbol.clone(), module: module.to_string() }
 }
 
 fn arguments(hook: &Hook) -> Vec<proto::KprobeArgument> {

@@ -13,6 +13,7 @@ use serin_event::process::Flags;
 use serin_event::structure::Structure;
 use serin_event::{
     Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, Process, ProgramPlace, Severity,
+    StackFrame,
 };
 
 const CONTAINER: &str = "551e161c47d8ff0eb665438a7bcd5b4ac8c0a1fd2e4f4f7b3c1d5e6f7a8b9c0d";
@@ -60,6 +61,8 @@ fn hook(arguments: Vec<Argument>) -> Hook {
         returned: None,
         actions: Arc::new(["KPROBE_ACTION_POST"]),
         selector: 0,
+        kernel_stack: vec![StackFrame { offset: 7, symbol: "f".into(), module: "ext4".into(), address: 0 }],
+        user_stack: vec![StackFrame { address: 1 << 40, ..StackFrame::default() }],
         failed_closed: false,
         unenforced: false,
     }

@@ -61,6 +61,8 @@ fn main() {
         actions: Arc::new(["KPROBE_ACTION_POST"]),
         returned: None,
         selector: 0,
+        kernel_stack: Vec::new(),
+        user_stack: Vec::new(),
         failed_closed: false,
         unenforced: false,
     });

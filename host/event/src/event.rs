@@ -183,6 +183,10 @@ pub struct Hook {
     pub arguments: Vec<(Argument, Arc<str>)>,
     /// What the function returned, with the policy's label, if the policy asks for that.
     pub returned: Option<(Argument, Arc<str>)>,
+    /// How the kernel came to the hooked function, innermost first; empty unless the policy asks for it.
+    pub kernel_stack: Vec<StackFrame>,
+    /// How the program came to its call into the kernel, likewise.
+    pub user_stack: Vec<StackFrame>,
     /// Every action that the matching selector took, in order, by Tetragon's name: `KPROBE_ACTION_OVERRIDE`.
     pub actions: Arc<[&'static str]>,
     /// Index of the selector that matched.
@@ -198,6 +202,20 @@ impl Hook {
     pub fn tracepoint(&self) -> (&str, &str) {
         self.function_name.split_once('/').unwrap_or(("", &self.function_name))
     }
+}
+
+/// One function on a stack: Tetragon's `StackTraceEntry`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StackFrame {
+    /// Where it is in the program's memory, if nothing else is known of it; else 0. Never an address of the kernel's,
+    /// which would help to attack it.
+    pub address: u64,
+    /// In the kernel: bytes from the start of the function. In a program: bytes from the start of the module's file.
+    pub offset: u64,
+    /// The function's name; empty if unknown.
+    pub symbol: String,
+    /// The file it is from, or the kernel's module; empty for the kernel itself, and if unknown.
+    pub module: Arc<str>,
 }
 
 /// A key and value that a plugin attached to an event.

@@ -19,6 +19,7 @@ pub mod structure;
 
 pub use event::{
     Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, ProgramPlace, Severity,
+    StackFrame,
 };
 pub use process::Process;
 pub use record::Record;

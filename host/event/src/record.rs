@@ -118,6 +118,10 @@ pub struct HookHit {
     pub arguments: Vec<Argument>,
     /// What the function returned, if the policy asks for that.
     pub returned: Option<Argument>,
+    /// Addresses in the kernel, from where the hook ran outwards; empty unless the policy asks for them.
+    pub kernel_stack: Vec<u64>,
+    /// Addresses in the program, likewise.
+    pub user_stack: Vec<u64>,
     /// An enforcing filter could not read an argument and failed closed.
     pub failed_closed: bool,
     /// An enforcing action could not be carried out.

@@ -72,6 +72,8 @@ fn hook(arguments: Vec<(Argument, Arc<str>)>, actions: &[&'static str]) -> Hook 
         actions: actions.into(),
         returned: None,
         selector: 0,
+        kernel_stack: Vec::new(),
+        user_stack: Vec::new(),
         failed_closed: false,
         unenforced: false,
     }
@@ -299,6 +301,8 @@ fn additions_of_serin_stand_under_their_own_key() {
         message: "symlink to passwd".into(),
         tags: Arc::new(["observability.filesystem".into()]),
         selector: 2,
+        kernel_stack: Vec::new(),
+        user_stack: Vec::new(),
         failed_closed: true,
         unenforced: true,
         ..hook(Vec::new(), &["KPROBE_ACTION_OVERRIDE", "KPROBE_ACTION_SIGKILL"])
@@ -570,6 +574,8 @@ fn lines_are_read_back() {
         message: "m".into(),
         tags: Arc::new(["t".to_owned()]),
         selector: 2,
+        kernel_stack: Vec::new(),
+        user_stack: Vec::new(),
         failed_closed: true,
         unenforced: true,
         ..hook(arguments, &["KPROBE_ACTION_OVERRIDE", "KPROBE_ACTION_SIGKILL"])

@@ -38,6 +38,8 @@ pub(crate) fn hit(policy: &str) -> Event {
         actions: vec!["KPROBE_ACTION_POST"].into(),
         returned: None,
         selector: 0,
+        kernel_stack: Vec::new(),
+        user_stack: Vec::new(),
         failed_closed: false,
         unenforced: false,
     }))

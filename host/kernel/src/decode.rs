@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use serin_abi::record::{
     self, ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, EXEC_ARGUMENTS_TRUNCATED, EXEC_BINARY_INCOMPLETE,
-    EXEC_CWD_INCOMPLETE, HOOK_FAILED_CLOSED, HOOK_UNENFORCED, KIND_BINPRM, KIND_BPF_CMD, KIND_BYTES,
-    KIND_CAP_EFFECTIVE, KIND_CAP_INHERITABLE, KIND_CAP_PERMITTED, KIND_CAPABILITY, KIND_FILE, KIND_INT,
-    KIND_INT8, KIND_INT16, KIND_KERNEL_CAP, KIND_LONG, KIND_PATH, KIND_SIZE, KIND_SKB, KIND_SOCK,
-    KIND_SOCKADDR, KIND_SOCKADDR_UN, KIND_STRING, KIND_SYSCALL, KIND_UINT, KIND_UINT8, KIND_UINT16, TaskKey,
+    EXEC_CWD_INCOMPLETE, HOOK_FAILED_CLOSED, HOOK_KERNEL_STACK, HOOK_UNENFORCED, HOOK_USER_STACK,
+    KIND_BINPRM, KIND_BPF_CMD, KIND_BYTES, KIND_CAP_EFFECTIVE, KIND_CAP_INHERITABLE, KIND_CAP_PERMITTED,
+    KIND_CAPABILITY, KIND_FILE, KIND_INT, KIND_INT8, KIND_INT16, KIND_KERNEL_CAP, KIND_LONG, KIND_PATH,
+    KIND_SIZE, KIND_SKB, KIND_SOCK, KIND_SOCKADDR, KIND_SOCKADDR_UN, KIND_STRING, KIND_SYSCALL, KIND_UINT,
+    KIND_UINT8, KIND_UINT16, TaskKey,
 };
 use serin_event::argument::{Argument, File, FileRole};
 use serin_event::kernel_object::{self, BPF_COMMANDS};
@@ -98,11 +99,15 @@ fn hook(header: Header, flags: u8, raw: record::Hit, bytes: &[u8]) -> Option<Rec
         at += size_of::<record::Argument>();
         let value = bytes.get(at..at.checked_add(argument_header.length as usize)?)?;
         at += (argument_header.length as usize).next_multiple_of(8);
-        argument(&argument_header, value)
+        Some((argument_header, value))
     };
     for _ in 0..raw.arguments {
-        arguments.push(next()?);
+        let (header, value) = next()?;
+        arguments.push(argument(&header, value)?);
     }
+    let mut stack = |flag| if flags & flag == 0 { Some(Vec::new()) } else { Some(addresses(next()?.1)) };
+    let (kernel_stack, user_stack) = (stack(HOOK_KERNEL_STACK)?, stack(HOOK_USER_STACK)?);
+    let mut next = || next().and_then(|(header, value)| argument(&header, value));
     let returned = if raw.returned & record::RETURNED == 0 { None } else { Some(next()?) };
     // Bytes that were read when the call had returned take the place of their address.
     if let Some(copied) = (raw.returned >> record::COPIED_SHIFT).checked_sub(1) {
@@ -114,9 +119,15 @@ fn hook(header: Header, flags: u8, raw: record::Hit, bytes: &[u8]) -> Option<Rec
         selector: raw.selector,
         arguments,
         returned,
+        kernel_stack,
+        user_stack,
         failed_closed: flags & HOOK_FAILED_CLOSED != 0,
         unenforced: flags & HOOK_UNENFORCED != 0,
     }))
+}
+
+fn addresses(bytes: &[u8]) -> Vec<u64> {
+    bytes.as_chunks().0.iter().map(|&word| u64::from_ne_bytes(word)).collect()
 }
 
 fn argument(header: &record::Argument, value: &[u8]) -> Option<Argument> {
@@ -246,7 +257,7 @@ mod tests {
 
     #[test]
     fn hook_with_every_kind_of_argument() {
-        let bytes = Bytes::header(record::HOOK, HOOK_FAILED_CLOSED)
+        let bytes = Bytes::header(record::HOOK, HOOK_FAILED_CLOSED | HOOK_KERNEL_STACK | HOOK_USER_STACK)
             .u32(3)
             .u32(1)
             .u32(14)
@@ -266,6 +277,8 @@ mod tests {
             .argument(KIND_BPF_CMD, 0, 0, &5_i64.to_ne_bytes())
             .argument(KIND_CAP_EFFECTIVE, 0, 0, &0x1ff_i64.to_ne_bytes())
             .argument(KIND_CAPABILITY, 0, 0, &21_i64.to_ne_bytes())
+            .argument(0, 0, 0, &[u64::MAX.to_ne_bytes(), 7_u64.to_ne_bytes()].concat())
+            .argument(0, 0, 0, &[])
             .argument(KIND_INT, 0, 0, &(-22_i64).to_ne_bytes())
             .finish();
         let expected = HookHit {
@@ -305,6 +318,8 @@ mod tests {
                 Argument::Structure(Box::new(Structure::Capability(21))),
             ],
             returned: Some(Argument::Int(-22)),
+            kernel_stack: vec![u64::MAX, 7],
+            user_stack: vec![],
             failed_closed: true,
             unenforced: false,
         };

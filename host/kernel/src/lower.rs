@@ -1,6 +1,7 @@
 //! Turns a hook plan into the read-only data and map contents of a hook program.
 
 use std::hash::{BuildHasher, RandomState};
+use std::ops;
 
 use serin_abi::config::{
     ArgumentConfig, COMPAT_SYSCALL, FUNCTION, Filters, HookConfig, RATE_UNLIMITED, SYSCALL, Selector,
@@ -81,6 +82,8 @@ pub(crate) fn lower(
         }
         lowered.config.return_filters[index] = Filters { first, count: filters.len() as u32 - first };
     }
+    lowered.config.stacks =
+        plan.selectors.iter().map(|selector| actions::stack_bits(selector.stacks)).fold(0, ops::BitOr::bitor);
     limit("filters", filters.len(), MAX_FILTERS)?;
     lowered.config.filters[..filters.len()].copy_from_slice(&filters);
     Ok(lowered)

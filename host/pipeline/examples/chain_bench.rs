@@ -179,6 +179,8 @@ impl Common {
             actions: Arc::new(["KPROBE_ACTION_POST"]),
             returned: None,
             selector: 0,
+            kernel_stack: Vec::new(),
+            user_stack: Vec::new(),
             failed_closed: false,
             unenforced: false,
         };

@@ -9,8 +9,8 @@ use crate::hook::Context;
 use crate::rate;
 use crate::report::Report;
 use crate::schema::{ACTIONS, ActionName, MATCH_ACTIONS};
-use crate::socket;
-use crate::{ActionPlan, MAX_URL, RateLimit, SocketAction, Target};
+use crate::{ActionPlan, MAX_URL, RateLimit, SocketAction, Stacks, Target};
+use crate::{socket, stack};
 
 /// The errors a function can be made to return: the kernel's `MAX_ERRNO`.
 const ERRORS: std::ops::RangeInclusive<i32> = -4095..=-1;
@@ -20,7 +20,7 @@ const MAX_DOMAIN: usize = 253;
 const MAX_LABEL: usize = 63;
 
 /// Parameters of actions, and the actions each belongs to.
-const PARAMETERS: [(&str, &[ActionName]); 9] = [
+const PARAMETERS: [(&str, &[ActionName]); 11] = [
     ("argError", &[ActionName::Override]),
     ("argFd", &[ActionName::FollowFD, ActionName::UnfollowFD, ActionName::CopyFD]),
     ("argFqdn", &[ActionName::DnsLookup]),
@@ -28,8 +28,10 @@ const PARAMETERS: [(&str, &[ActionName]); 9] = [
     ("argSig", &[ActionName::Signal]),
     ("argSock", &[ActionName::TrackSock, ActionName::UntrackSock]),
     ("argUrl", &[ActionName::GetUrl]),
+    ("kernelStackTrace", &[ActionName::Post]),
     ("rateLimit", &[ActionName::Post]),
     ("rateLimitScope", &[ActionName::Post]),
+    ("userStackTrace", &[ActionName::Post]),
 ];
 
 /// Signals have numbers up to `_NSIG`.
@@ -39,6 +41,7 @@ const SIGNALS: std::ops::RangeInclusive<u32> = 1..=64;
 pub(crate) struct Action {
     pub(crate) plan: ActionPlan,
     pub(crate) rate_limit: Option<RateLimit>,
+    pub(crate) stacks: Stacks,
 }
 
 /// Reads one action.
@@ -54,8 +57,13 @@ pub(crate) fn read(item: Field<'_>, context: &Context<'_>, report: &mut Report<'
     let action = field.word(&ACTIONS, report)?;
     refuse_foreign_parameters(&fields, action, report);
     let rate_limit = if action == ActionName::Post { rate::read(&fields, report) } else { Some(None) };
+    let stacks = if action == ActionName::Post {
+        stack::read(&fields, context, report)
+    } else {
+        Some(Stacks::default())
+    };
     let plan = read_plan(field, action, &fields, context, report);
-    Some(Action { plan: plan?, rate_limit: rate_limit? })
+    Some(Action { plan: plan?, rate_limit: rate_limit?, stacks: stacks? })
 }
 
 fn read_plan(

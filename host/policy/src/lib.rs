@@ -36,6 +36,7 @@ mod scope;
 mod selector;
 mod socket;
 mod source;
+mod stack;
 mod suggest;
 mod syscall;
 mod tracepoint;
@@ -51,7 +52,7 @@ pub use place::{ProgramPlace, TraceEvent, Uprobe};
 pub use plan::{
     ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter,
     CapabilitySet, HookPlan, IdentityCondition, IdentityFilter, Membership, Namespace, NamespaceValue, Part,
-    PidFilter, PolicyPlan, RateLimit, RateScope, SelectorPlan, SocketAction, Target, Test, UserId,
+    PidFilter, PolicyPlan, RateLimit, RateScope, SelectorPlan, SocketAction, Stacks, Target, Test, UserId,
 };
 pub use policy::Policy;
 pub use program::PlaceError;

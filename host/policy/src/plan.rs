@@ -258,6 +258,17 @@ pub struct SelectorPlan {
     pub actions: Vec<ActionPlan>,
     /// How often equal events are posted.
     pub rate_limit: Option<RateLimit>,
+    /// The stacks that events carry.
+    pub stacks: Stacks,
+}
+
+/// `kernelStackTrace` and `userStackTrace`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stacks {
+    /// How the kernel came to the hooked function.
+    pub kernel: bool,
+    /// How the program came to its call into the kernel.
+    pub user: bool,
 }
 
 /// `rateLimit`: of events with equal arguments, one in a period is posted.

@@ -15,6 +15,7 @@ use crate::schema::{
 };
 use crate::scope;
 use crate::source::Span;
+use crate::stack;
 use crate::{
     ActionPlan, ArgumentFilter, ArgumentKind, MAX_SUBSTRING, MAX_VALUE, Part, PidFilter, SelectorPlan,
     Target, Test,
@@ -57,6 +58,7 @@ fn read(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Opti
         return None;
     }
     let rate_limit = actions.iter().find_map(|action| action.rate_limit);
+    let stacks = stack::all(&actions);
     let mut actions: Vec<_> = actions.into_iter().map(|action| action.plan).collect();
     if actions.is_empty() {
         actions.push(ActionPlan::Post);
@@ -71,6 +73,7 @@ fn read(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Opti
         returned: returned?,
         actions,
         rate_limit,
+        stacks,
     })
 }
 

@@ -7,7 +7,8 @@ use std::path::Path;
 use serin_policy::{
     ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter,
     CapabilitySet, HookPlan, IdentityCondition, IdentityFilter, Membership, Namespace, NamespaceValue, Part,
-    PidFilter, Policy, PolicyPlan, RateLimit, RateScope, SelectorPlan, SocketAction, Target, Test, UserId,
+    PidFilter, Policy, PolicyPlan, RateLimit, RateScope, SelectorPlan, SocketAction, Stacks, Target, Test,
+    UserId,
 };
 
 fn plans(text: &str) -> Vec<PolicyPlan> {
@@ -85,6 +86,7 @@ spec:
     let not = |condition| IdentityFilter { negated: true, condition };
     let selector = SelectorPlan {
         scopes: vec![],
+        stacks: Stacks::default(),
         pids: vec![PidFilter {
             membership: Membership::NotIn,
             values: vec![0, 1],

@@ -67,6 +67,8 @@ fn hit(time: u64) -> Record {
         selector: 0,
         arguments,
         returned: None,
+        kernel_stack: Vec::new(),
+        user_stack: Vec::new(),
         failed_closed: false,
         unenforced: false,
     })

@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::hook::{HookInfo, Hooks};
 use crate::image::Host;
 use crate::scan::Scanned;
+use crate::stack::Stacks;
 use crate::table::{Entry, Key, Table};
 
 /// How a [`ProcessCache`] is set up.
@@ -73,6 +74,7 @@ pub struct ProcessCache {
     host: Host,
     table: Table,
     cgroups: Cgroups,
+    stacks: Stacks,
     /// Process 0.
     kernel: Arc<Process>,
     no_label: Arc<str>,
@@ -88,6 +90,7 @@ impl ProcessCache {
         Self {
             table: Table::new(u64::try_from(config.grace.as_nanos()).unwrap_or(u64::MAX)),
             cgroups: Cgroups::new(&config.procfs),
+            stacks: Stacks::new(&config.procfs),
             kernel: Arc::new(host.kernel()),
             no_label: "".into(),
             no_actions: Arc::new([]),
@@ -210,7 +213,9 @@ impl ProcessCache {
         Some(self.event(header, kind, related, header.task.tid))
     }
 
-    fn what_happened(&self, hit: HookHit, info: &HookInfo) -> Hook {
+    fn what_happened(&mut self, hit: HookHit, info: &HookInfo) -> Hook {
+        let kernel_stack = self.stacks.kernel(&hit.kernel_stack, hit.header.time);
+        let user_stack = self.stacks.user(&hit.user_stack, hit.header.task);
         let labels = info.labels.iter().chain(std::iter::repeat(&self.no_label));
         let actions = usize::try_from(hit.selector).ok().and_then(|index| info.actions.get(index));
         Hook {
@@ -221,6 +226,8 @@ impl ProcessCache {
             tags: Arc::clone(&info.tags),
             arguments: hit.arguments.into_iter().zip(labels.cloned()).collect(),
             returned: hit.returned.map(|value| (value, Arc::clone(&info.return_label))),
+            kernel_stack,
+            user_stack,
             actions: Arc::clone(actions.unwrap_or(&self.no_actions)),
             selector: hit.selector,
             failed_closed: hit.failed_closed,

@@ -15,6 +15,7 @@ mod exec_id;
 mod hook;
 mod image;
 mod scan;
+mod stack;
 mod table;
 
 pub use cache::{Config, Counters, ProcessCache};

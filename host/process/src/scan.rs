@@ -60,6 +60,15 @@ pub fn binary(procfs: &Path, pid: u32) -> io::Result<Vec<u8>> {
     Ok(Directory::open(&procfs.join(pid.to_string()))?.link("exe").unwrap_or_default())
 }
 
+/// When a process was started, in [`tick`]s of `CLOCK_BOOTTIME`.
+///
+/// # Errors
+/// There is no such process.
+pub(crate) fn started(procfs: &Path, pid: u32) -> io::Result<u64> {
+    let stat = Directory::open(&procfs.join(pid.to_string()))?.text("stat")?;
+    Ok(Stat::parse(&stat).ok_or(io::ErrorKind::InvalidData)?.start_ticks)
+}
+
 /// The ids of all processes.
 pub(crate) fn pids(procfs: &Path) -> io::Result<impl Iterator<Item = u32> + use<>> {
     Ok(fs::read_dir(procfs)?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()))

@@ -37,8 +37,8 @@ pub struct HookConfig {
     /// 1 and the position in `arguments` of the buffer that the call fills, whose bytes are read when it has returned; 0 if
     /// there is none. At the entry its address is what is read.
     pub copied: u32,
-    /// Keeps what follows aligned.
-    pub reserved: u32,
+    /// Which stacks a selector asks for: [`ACTION_KERNEL_STACK`], [`ACTION_USER_STACK`].
+    pub stacks: u32,
     /// How to read what the call returns; its kind is 0 if its return is not waited for.
     pub returned: ArgumentConfig,
     /// What to read.
@@ -203,6 +203,10 @@ pub const ACTION_TRACK: u32 = 1 << 8;
 pub const ACTION_UNTRACK: u32 = 1 << 9;
 /// Those that are about the owners of sockets; a selector has at most one of them.
 pub const ACTIONS_TRACKING: u32 = ACTION_TRACK | ACTION_UNTRACK;
+/// Report how the kernel came to the hooked function.
+pub const ACTION_KERNEL_STACK: u32 = 1 << 10;
+/// Report how the program came there.
+pub const ACTION_USER_STACK: u32 = 1 << 11;
 /// Any of these makes a selector fail closed when it cannot read an argument.
 pub const ACTIONS_ENFORCING: u32 = ACTION_SIGKILL | ACTION_OVERRIDE | ACTION_SIGNAL;
 

@@ -12,7 +12,7 @@ pub const EXEC: u8 = 1;
 pub const FORK: u8 = 2;
 /// A process exited: [`Header`], [`Exit`].
 pub const EXIT: u8 = 3;
-/// A hook matched: [`Header`], [`Hit`], then the arguments.
+/// A hook matched: [`Header`], [`Hit`], then the arguments, the stacks, and what was returned.
 pub const HOOK: u8 = 4;
 
 /// Starts every record.
@@ -110,7 +110,7 @@ pub struct Hit {
     pub selector: u32,
     /// How many arguments follow.
     pub arguments: u32,
-    /// [`RETURNED`] if what was returned follows them, as one more argument. From [`COPIED_SHIFT`] on, 1 and the position of
+    /// [`RETURNED`] if what was returned follows them and the stacks, as one more argument. From [`COPIED_SHIFT`] on, 1 and the position of
     /// the argument that has the address of bytes in the place of those, which follow last.
     pub returned: u32,
     /// That address.
@@ -128,6 +128,11 @@ pub const HOOK_FAILED_CLOSED: u8 = 1;
 pub const HOOK_UNENFORCED: u8 = 1 << 1;
 /// [`Header::flags`] of a record that is kept until the call returns: it is not to be sent then.
 pub const HOOK_SILENT: u8 = 1 << 2;
+
+/// [`Header::flags`] of [`HOOK`]: the kernel's stack follows the arguments, as one more whose bytes are addresses.
+pub const HOOK_KERNEL_STACK: u8 = 1 << 3;
+/// [`Header::flags`] of [`HOOK`]: the program's stack follows, likewise.
+pub const HOOK_USER_STACK: u8 = 1 << 4;
 
 /// Starts every argument; its bytes follow, padded to eight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -220,12 +225,19 @@ pub const KIND_UINT8: u32 = 62;
 /// An unsigned 16-bit integer; eight bytes.
 pub const KIND_UINT16: u32 = 63;
 
-/// Bytes of the largest record: every argument at its longest, and what was returned.
+/// Bytes of the largest record: every argument at its longest, both stacks, and what was returned.
 pub const MAX_RECORD: usize = size_of::<Header>()
     + size_of::<Hit>()
     + MAX_ARGUMENTS * (size_of::<Argument>() + MAX_STRING)
+    + 2 * (size_of::<Argument>() + MAX_STACK_BYTES)
     + size_of::<Argument>()
     + MAX_RETURNED;
 
 /// Most bytes of what a function returned.
 pub const MAX_RETURNED: usize = size_of::<Sock>();
+
+/// Most addresses of a stack: the kernel's `PERF_MAX_STACK_DEPTH`.
+pub const MAX_STACK: usize = 127;
+
+/// Bytes of the longest stack.
+pub const MAX_STACK_BYTES: usize = MAX_STACK * size_of::<u64>();

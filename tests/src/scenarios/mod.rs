@@ -31,6 +31,7 @@ mod returns;
 mod sections;
 mod settings;
 mod sinks;
+mod stacks;
 mod structures;
 mod tetra;
 mod tracepoints;
@@ -85,6 +86,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         workloads::scenarios(),
         rates::scenarios(),
         network::scenarios(),
+        stacks::scenarios(),
         structures::scenarios(),
         buffers::scenarios(),
         canaries::scenarios(),

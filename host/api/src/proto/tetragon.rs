@@ -1030,6 +1030,8 @@ pub struct ProcessKprobe {
     /// The last of the actions.
     #[prost(enumeration = "KprobeAction", tag = "6")]
     pub action: i32,
+    #[prost(message, repeated, tag = "7")]
+    pub kernel_stack_trace: ::prost::alloc::vec::Vec<StackTraceEntry>,
     #[prost(string, tag = "8")]
     pub policy_name: ::prost::alloc::string::String,
     #[prost(enumeration = "KprobeAction", tag = "9")]
@@ -1038,6 +1040,20 @@ pub struct ProcessKprobe {
     pub message: ::prost::alloc::string::String,
     #[prost(string, repeated, tag = "11")]
     pub tags: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, repeated, tag = "12")]
+    pub user_stack_trace: ::prost::alloc::vec::Vec<StackTraceEntry>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StackTraceEntry {
+    /// Of a program, if nothing else is known.
+    #[prost(uint64, tag = "1")]
+    pub address: u64,
+    #[prost(uint64, tag = "2")]
+    pub offset: u64,
+    #[prost(string, tag = "3")]
+    pub symbol: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub module: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ProcessLsm {

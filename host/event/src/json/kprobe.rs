@@ -2,7 +2,7 @@
 
 use super::encode::{Object, string};
 use crate::argument::{Argument, File, FileRole};
-use crate::event::{Hook, Place};
+use crate::event::{Hook, Place, StackFrame};
 use crate::structure::{Fields, Value};
 
 /// Appends the fields of a hook to an object that has its process already.
@@ -26,11 +26,25 @@ pub(super) fn hook(hook: &Hook, object: &mut Object<'_>) {
     if let Some((value, label)) = &hook.returned {
         argument(value, label, object.key("return"));
     }
+    object.array("kernel_stack_trace", &hook.kernel_stack, frame);
+    object.array("user_stack_trace", &hook.user_stack, frame);
     // Tetragon tells only the last of several actions.
     object.text("action", hook.actions.last().unwrap_or(&""));
     object.text("policy_name", &hook.policy_name);
     object.text("message", &hook.message);
     object.array("tags", hook.tags.iter(), |tag, out| string(tag, out));
+}
+
+fn frame(frame: &StackFrame, out: &mut Vec<u8>) {
+    let mut object = Object::open(out);
+    for (key, number) in [("address", frame.address), ("offset", frame.offset)] {
+        if number != 0 {
+            object.long(key, number);
+        }
+    }
+    object.text("symbol", &frame.symbol);
+    object.text("module", &frame.module);
+    object.close();
 }
 
 fn argument(argument: &Argument, label: &str, out: &mut Vec<u8>) {

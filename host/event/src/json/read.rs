@@ -21,6 +21,7 @@ use crate::action::{Action, ActionRequest, ActionResult, Method, Outcome, Source
 use crate::argument::{Argument, File, FileRole};
 use crate::event::{
     Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, ProgramPlace, Severity,
+    StackFrame,
 };
 use crate::process::{Flags, Process};
 
@@ -210,11 +211,27 @@ fn hook(body: &mut Fields, place: Place) -> Result<Hook, ReadError> {
         tags: body.texts("tags", tags)?.into(),
         arguments,
         returned,
+        kernel_stack: stack(body, "kernel_stack_trace")?,
+        user_stack: stack(body, "user_stack_trace")?,
         actions: actions.into(),
         selector: 0,
         failed_closed: false,
         unenforced: false,
     })
+}
+
+fn stack(body: &mut Fields, key: &'static str) -> Result<Vec<StackFrame>, ReadError> {
+    let frame = |mut fields: Fields| {
+        let frame = StackFrame {
+            address: fields.integer("address")?,
+            offset: fields.integer("offset")?,
+            symbol: fields.text("symbol")?,
+            module: fields.text("module")?.into(),
+        };
+        fields.finish()?;
+        Ok(frame)
+    };
+    body.list(key)?.into_iter().map(frame).collect()
 }
 
 /// Tetragon's `KprobeAction`: <https://tetragon.io/docs/reference/grpc-api/#kprobeaction>.

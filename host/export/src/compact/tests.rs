@@ -46,6 +46,8 @@ fn hook() -> Hook {
         actions: Arc::new(["KPROBE_ACTION_POST", "KPROBE_ACTION_OVERRIDE", "KPROBE_ACTION_SIGKILL"]),
         returned: Some((Argument::Long(-1), "".into())),
         selector: 0,
+        kernel_stack: Vec::new(),
+        user_stack: Vec::new(),
         failed_closed: false,
         unenforced: false,
     }

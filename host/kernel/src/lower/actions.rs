@@ -1,11 +1,11 @@
 //! What a selector does, as the programs read it.
 
 use serin_abi::config::{
-    ACTION_COPY, ACTION_FOLLOW, ACTION_OVERRIDE, ACTION_POST, ACTION_REMEMBER, ACTION_SIGKILL, ACTION_SIGNAL,
-    ACTION_TRACK, ACTION_UNFOLLOW, ACTION_UNTRACK, RATE_GLOBAL, RATE_PROCESS, RATE_THREAD, RATE_UNLIMITED,
-    Selector,
+    ACTION_COPY, ACTION_FOLLOW, ACTION_KERNEL_STACK, ACTION_OVERRIDE, ACTION_POST, ACTION_REMEMBER,
+    ACTION_SIGKILL, ACTION_SIGNAL, ACTION_TRACK, ACTION_UNFOLLOW, ACTION_UNTRACK, ACTION_USER_STACK,
+    RATE_GLOBAL, RATE_PROCESS, RATE_THREAD, RATE_UNLIMITED, Selector,
 };
-use serin_policy::{ActionPlan, HookPlan, RateScope, SelectorPlan, SocketAction};
+use serin_policy::{ActionPlan, HookPlan, RateScope, SelectorPlan, SocketAction, Stacks};
 
 use crate::identity;
 
@@ -16,7 +16,9 @@ pub(super) fn selector(plan: &SelectorPlan) -> Selector {
     Selector {
         first_filter: 0,
         filter_count: 0,
-        actions: bits(actions) | (ACTION_REMEMBER * u32::from(identity::changes(plan))),
+        actions: bits(actions)
+            | stack_bits(plan.stacks)
+            | (ACTION_REMEMBER * u32::from(identity::changes(plan))),
         error: actions.iter().find_map(override_error).unwrap_or(0),
         signal: actions.iter().find_map(signal).unwrap_or(0),
         descriptor,
@@ -26,6 +28,11 @@ pub(super) fn selector(plan: &SelectorPlan) -> Selector {
         rate_scope: rate_limit.map_or(RATE_UNLIMITED, |limit| scope(limit.scope)),
         rate_period: rate_limit.map_or(0, |limit| limit.period),
     }
+}
+
+/// The stacks that a selector's events carry.
+pub(super) fn stack_bits(stacks: Stacks) -> u32 {
+    (ACTION_KERNEL_STACK * u32::from(stacks.kernel)) | (ACTION_USER_STACK * u32::from(stacks.user))
 }
 
 fn scope(scope: RateScope) -> u32 {

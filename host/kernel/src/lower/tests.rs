@@ -12,7 +12,7 @@ use serin_abi::{MAX_SELECTORS, MAX_STRING, Number, Range};
 use serin_btf::{BtfError, Field};
 use serin_policy::{
     ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter,
-    HookPlan, Membership, Part, PidFilter, PolicyPlan, SelectorPlan, Target, Test,
+    HookPlan, Membership, Part, PidFilter, PolicyPlan, SelectorPlan, Stacks, Target, Test,
 };
 
 use super::lower;
@@ -97,6 +97,7 @@ fn filters_are_ordered_by_cost_and_values_numbered() {
         ],
         identity: Vec::new(),
         rate_limit: None,
+        stacks: Stacks { kernel: true, user: false },
         returned: vec![ArgumentFilter {
             slot: 0,
             part: Part::Value,

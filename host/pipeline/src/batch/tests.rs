@@ -109,6 +109,8 @@ fn hook(random: &mut Random) -> EventKind {
         actions: Arc::new(["KPROBE_ACTION_POST"]),
         returned: (random.below(2) == 0).then(|| (argument(random), random.text().into())),
         selector: random.below(9) as u32,
+        kernel_stack: Vec::new(),
+        user_stack: Vec::new(),
         failed_closed: random.below(2) == 0,
         unenforced: random.below(2) == 0,
     })

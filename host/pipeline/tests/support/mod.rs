@@ -86,6 +86,8 @@ pub fn kprobe(policy: &str, path: &str) -> Event {
         actions: Arc::new(["KPROBE_ACTION_POST"]),
         returned: None,
         selector: 0,
+        kernel_stack: Vec::new(),
+        user_stack: Vec::new(),
         failed_closed: false,
         unenforced: false,
     };

@@ -15,20 +15,12 @@ pub(crate) const MATCH_ACTIONS: Shape = Shape {
         "argSig",
         "argSock",
         "argUrl",
+        "kernelStackTrace",
         "rateLimit",
         "rateLimitScope",
-    ],
-    later: &[
-        "argIndex",
-        "argValue",
-        "argRegs",
-        "argNewSymbol",
-        "argNewAddr",
-        "argNewOffset",
-        "kernelStackTrace",
         "userStackTrace",
-        "imaHash",
     ],
+    later: &["argIndex", "argValue", "argRegs", "argNewSymbol", "argNewAddr", "argNewOffset", "imaHash"],
 };
 
 pub(crate) const RATE_SCOPES: Vocabulary<RateScope> = Vocabulary {

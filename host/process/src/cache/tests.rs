@@ -139,6 +139,8 @@ fn hit(time: u64, task: Task) -> HookHit {
         selector: 1,
         arguments,
         returned: Some(Argument::Int(-9)),
+        kernel_stack: Vec::new(),
+        user_stack: Vec::new(),
         failed_closed: false,
         unenforced: false,
     }

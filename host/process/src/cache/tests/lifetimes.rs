@@ -231,6 +231,8 @@ fn hook_hits_carry_the_hooks_texts() {
         actions: Arc::new(["KPROBE_ACTION_SIGKILL"]),
         returned: Some((Argument::Int(-9), "status".into())),
         selector: 1,
+        kernel_stack: Vec::new(),
+        user_stack: Vec::new(),
         failed_closed: true,
         unenforced: true,
     };

@@ -1,0 +1,78 @@
+//! Names for the addresses on stacks.
+
+mod kernel;
+mod program;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serin_event::StackFrame;
+use serin_event::record::Task;
+
+use self::kernel::KernelSymbols;
+use self::program::Files;
+use crate::scan;
+
+/// How often it is looked whether the kernel has other modules than before, in nanoseconds.
+const LOOK_EVERY: u64 = 10_000_000_000;
+
+/// What is known of the functions of the kernel and of programs. Nothing is read before there is a stack.
+#[derive(Debug)]
+pub(crate) struct Stacks {
+    procfs: PathBuf,
+    kernel: Option<KernelSymbols>,
+    /// When the kernel's functions and modules were last looked at (`CLOCK_BOOTTIME`).
+    looked: u64,
+    files: Files,
+    no_module: Arc<str>,
+}
+
+impl Stacks {
+    pub(crate) fn new(procfs: &Path) -> Self {
+        Self { procfs: procfs.into(), kernel: None, looked: 0, files: Files::default(), no_module: "".into() }
+    }
+
+    /// Names a stack of the kernel's, met at this time. Addresses of no function are left out, as they are of BPF
+    /// programs and their trampolines.
+    pub(crate) fn kernel(&mut self, stack: &[u64], now: u64) -> Vec<StackFrame> {
+        if stack.is_empty() {
+            return Vec::new();
+        }
+        self.look(now);
+        let Some(symbols) = &self.kernel else { return Vec::new() };
+        stack.iter().filter_map(|&address| symbols.find(address)).collect()
+    }
+
+    /// Names a program's stack. If the process has ended since, there are only addresses.
+    pub(crate) fn user(&mut self, stack: &[u64], task: Task) -> Vec<StackFrame> {
+        if stack.is_empty() {
+            return Vec::new();
+        }
+        let directory = self.procfs.join(task.pid.to_string());
+        let maps = program::maps(&directory).unwrap_or_default();
+        // Asked after the maps were read: until then the id can have become another process's.
+        let same =
+            scan::started(&self.procfs, task.pid).is_ok_and(|tick| tick == task.start_time / scan::tick());
+        let maps = if same { maps } else { Vec::new() };
+        let unknown =
+            |address| StackFrame { address, module: Arc::clone(&self.no_module), ..StackFrame::default() };
+        let files = &mut self.files;
+        stack
+            .iter()
+            .map(|&address| {
+                let map = maps.iter().find(|map| map.range.contains(&address));
+                map.map_or_else(|| unknown(address), |map| files.find(&directory, map, address))
+            })
+            .collect()
+    }
+
+    fn look(&mut self, now: u64) {
+        if self.kernel.is_some() && now.saturating_sub(self.looked) < LOOK_EVERY {
+            return;
+        }
+        self.looked = now;
+        if !self.kernel.as_ref().is_some_and(|symbols| symbols.is_current(&self.procfs)) {
+            self.kernel = Some(KernelSymbols::read(&self.procfs));
+        }
+    }
+}
