@@ -179,6 +179,11 @@ fn alert() -> Alert {
     }
 }
 
+/// Only functions of the kernel have stacks.
+fn without_stacks() -> Hook {
+    Hook { kernel_stack: Vec::new(), user_stack: Vec::new(), ..hook(arguments()) }
+}
+
 /// Alerts on every kind of event, with all of their fields and with few.
 fn alerts() -> impl Iterator<Item = EventKind> {
     let error = PluginError { plugin: "bait".into(), reason: "trap".into(), failures: 1 << 40 };
@@ -204,16 +209,16 @@ fn alerts() -> impl Iterator<Item = EventKind> {
 }
 
 fn lsm_hook() -> Hook {
-    Hook { place: Place::Lsm, function_name: "file_open".into(), ..hook(arguments()) }
+    Hook { place: Place::Lsm, function_name: "file_open".into(), ..without_stacks() }
 }
 
 fn tracepoint_hook() -> Hook {
-    Hook { place: Place::Tracepoint, function_name: "sched/sched_switch".into(), ..hook(arguments()) }
+    Hook { place: Place::Tracepoint, function_name: "sched/sched_switch".into(), ..without_stacks() }
 }
 
 fn uprobe_hook(symbol: &str, offset: u64) -> Hook {
     let place = ProgramPlace { path: "/bin/sh".into(), symbol: symbol.into(), offset };
-    Hook { place: Place::Program(place.into()), function_name: "/bin/sh:main".into(), ..hook(arguments()) }
+    Hook { place: Place::Program(place.into()), function_name: "/bin/sh:main".into(), ..without_stacks() }
 }
 
 /// Every action that has a name in Tetragon.

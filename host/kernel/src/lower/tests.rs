@@ -1,10 +1,10 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use serin_abi::config::{
-    ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, BINARY_PARENT, FIELD_TEXT, FieldConfig, Filter, Filters,
-    PID_ANCESTORS, TEST_ADDRESS_RANGE, TEST_BINARY_NOT_IN, TEST_INTEGER_IN, TEST_INTEGER_MASK,
-    TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_NOT_IN, TEST_TEXT_EQUAL, TEST_TEXT_IN, TEST_TEXT_POSTFIX,
-    WORD_SHIFT,
+    ACTION_KERNEL_STACK, ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, BINARY_PARENT, FIELD_TEXT,
+    FieldConfig, Filter, Filters, PID_ANCESTORS, TEST_ADDRESS_RANGE, TEST_BINARY_NOT_IN, TEST_INTEGER_IN,
+    TEST_INTEGER_MASK, TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_NOT_IN, TEST_TEXT_EQUAL, TEST_TEXT_IN,
+    TEST_TEXT_POSTFIX, WORD_SHIFT,
 };
 use serin_abi::network;
 use serin_abi::record::KIND_LONG;
@@ -129,7 +129,8 @@ fn filters_are_ordered_by_cost_and_values_numbered() {
     assert_eq!(lowered.config.filters[6], Filter { test: equal, slot: 0, values: 2, count: 1 });
     let selector = lowered.config.selectors[0];
     assert_eq!((selector.filter_count, selector.error), (6, -13));
-    assert_eq!(selector.actions, ACTION_POST | ACTION_OVERRIDE | ACTION_SIGKILL);
+    assert_eq!(selector.actions, ACTION_POST | ACTION_OVERRIDE | ACTION_SIGKILL | ACTION_KERNEL_STACK);
+    assert_eq!(lowered.config.stacks, ACTION_KERNEL_STACK);
 }
 
 #[test]
