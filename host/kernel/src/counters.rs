@@ -1,5 +1,8 @@
 //! What the kernel programs counted.
 
+use std::iter::Sum;
+use std::ops::Add;
+
 use aya::Ebpf;
 use aya::maps::{MapData, PerCpuArray};
 use serin_abi::{CpuCounters, HookCounters, SelectorCounters};
@@ -49,6 +52,35 @@ pub struct HookCount {
     pub limited: u64,
 }
 
+impl Add for HookCount {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            hits: self.hits + other.hits,
+            posted: self.posted + other.posted,
+            lost: self.lost + other.lost,
+            unreadable: self.unreadable + other.unreadable,
+            unenforced: self.unenforced + other.unenforced,
+            unposted: self.unposted + other.unposted,
+            limited: self.limited + other.limited,
+        }
+    }
+}
+
+impl Sum for HookCount {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), Self::add)
+    }
+}
+
+impl From<HookCounters> for HookCount {
+    fn from(cpu: HookCounters) -> Self {
+        let HookCounters { hits, posted, lost, unreadable, unenforced, unposted, limited } = cpu;
+        Self { hits, posted, lost, unreadable, unenforced, unposted, limited }
+    }
+}
+
 /// What one selector counted, over all CPUs. Hooks that share a program share it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SelectorCount {
@@ -96,16 +128,7 @@ impl Counters<CpuCounters> {
 impl Counters<HookCounters> {
     /// What one hook counted.
     pub(crate) fn sum(&self) -> Result<HookCount, KernelError> {
-        let add = |sum: HookCount, cpu: HookCounters| HookCount {
-            hits: sum.hits + cpu.hits,
-            posted: sum.posted + cpu.posted,
-            lost: sum.lost + cpu.lost,
-            unreadable: sum.unreadable + cpu.unreadable,
-            unenforced: sum.unenforced + cpu.unenforced,
-            unposted: sum.unposted + cpu.unposted,
-            limited: sum.limited + cpu.limited,
-        };
-        Ok(self.of_each_cpu(0)?.into_iter().fold(HookCount::default(), add))
+        Ok(self.of_each_cpu(0)?.into_iter().map(HookCount::from).sum())
     }
 }
 

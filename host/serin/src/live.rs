@@ -192,7 +192,7 @@ impl State {
         let changed = loaded.and_then(|hooks| {
             let old = std::mem::replace(&mut entry.hooks, hooks);
             entry.mode = mode;
-            entry.counted = add(entry.counted, self.count(old.as_deref().unwrap_or_default()));
+            entry.counted = entry.counted + self.count(old.as_deref().unwrap_or_default());
             self.unload(old)
         });
         self.entries.insert(index, entry);
@@ -277,7 +277,7 @@ impl State {
     fn count(&self, hooks: &[LoadedHook]) -> HookCount {
         let counts = self.kernel.as_ref().and_then(|kernel| kernel.hook_counts().ok()).unwrap_or_default();
         let ours = counts.iter().filter(|(id, _)| hooks.iter().any(|hook| hook.id == *id));
-        ours.fold(HookCount::default(), |sum, (_, count)| add(sum, *count))
+        ours.map(|(_, count)| *count).sum()
     }
 }
 
@@ -352,18 +352,6 @@ fn effective(plan: &PolicyPlan, mode: Mode) -> PolicyPlan {
         }
     }
     plan
-}
-
-fn add(one: HookCount, other: HookCount) -> HookCount {
-    HookCount {
-        hits: one.hits + other.hits,
-        posted: one.posted + other.posted,
-        lost: one.lost + other.lost,
-        unreadable: one.unreadable + other.unreadable,
-        unenforced: one.unenforced + other.unenforced,
-        unposted: one.unposted + other.unposted,
-        limited: one.limited + other.limited,
-    }
 }
 
 #[cfg(test)]

@@ -30,15 +30,7 @@ pub(crate) fn print(
         followed_full,
         cgroups_full,
     } = kernel.all;
-    let hook = kernel.counts.hooks().fold(HookCount::default(), |sum, hook| HookCount {
-        hits: sum.hits + hook.hits,
-        posted: sum.posted + hook.posted,
-        lost: sum.lost + hook.lost,
-        unreadable: sum.unreadable + hook.unreadable,
-        unenforced: sum.unenforced + hook.unenforced,
-        unposted: sum.unposted + hook.unposted,
-        limited: sum.limited + hook.limited,
-    });
+    let hook: HookCount = kernel.counts.hooks().sum();
     let mut lines = Lines::default();
     lines.add(
         "kernel",

@@ -7,7 +7,7 @@ use serin_api::proto::{
 };
 use serin_kernel::{HookCount, Kernel, LoadedHook, SelectorCount};
 
-use super::{Entry, add};
+use super::Entry;
 use crate::counts::Counts;
 
 /// The status of a policy.
@@ -19,7 +19,7 @@ pub(super) fn status(
     let hooks = entry.hooks.as_deref().unwrap_or_default();
     let ids: Vec<_> = hooks.iter().map(|hook| hook.id).collect();
     let memory = kernel.memory(&ids).map_err(|error| AgentError::Refused(error.to_string()))?;
-    let all = hooks.iter().fold(entry.counted, |sum, hook| add(sum, counts.hook(hook.id)));
+    let all = hooks.iter().fold(entry.counted, |sum, hook| sum + counts.hook(hook.id));
     Ok(TracingPolicyStatus {
         id: entry.id,
         name: entry.policy.plan().name.clone(),
