@@ -142,17 +142,14 @@ impl Lowered {
         if values.len() <= LISTED {
             return Ok(listed);
         }
-        let digests: BTreeMap<u64, &Vec<u8>> =
-            values.iter().map(|value| (digest(self.config.seed, value), value)).collect();
-        if values.iter().any(|value| digests.get(&digest(self.config.seed, value)) != Some(&value)) {
+        let digests: Vec<u64> = values.iter().map(|value| digest(self.config.seed, value)).collect();
+        let known: BTreeMap<_, _> = digests.iter().zip(values).collect();
+        if digests.iter().zip(values).any(|(digest, value)| known.get(digest) != Some(&value)) {
             return Ok(listed);
         }
         let set = self.next_set();
-        let member = |(value, text): (&Vec<u8>, u32)| {
-            (Member { value: digest(self.config.seed, value), set, reserved: 0 }, text)
-        };
-        let members: Vec<_> = values.iter().zip(listed.values..).map(member).collect();
-        self.members.extend(members);
+        let member = |(value, text)| (Member { value, set, reserved: 0 }, text);
+        self.members.extend(digests.into_iter().zip(listed.values..).map(member));
         Ok(Filter { test: TEST_TEXT_IN, values: set, ..listed })
     }
 
