@@ -142,13 +142,18 @@ fn texts(_: &Kernel) -> Result<()> {
         ("SubString", "[passw]", &[true, false, true, true]),
         ("SubString", "[tc/h]", &[false, true, false, false]),
     ];
+    compare_links(cases, &subjects)
+}
+
+/// Links to each of the subjects, under a policy for each of the cases.
+fn compare_links(cases: &[Case<'_>], subjects: &[&str]) -> Result<()> {
     let mut setup = Setup::new()?;
     for (place, (operator, values, _)) in cases.iter().enumerate() {
         setup = setup.policy(&policy(place, "sys_symlinkat", 0, "string", operator, values))?;
     }
     let mut agent = setup.start()?;
     let mut ended = Vec::new();
-    for subject in subjects {
+    for &subject in subjects {
         // Without a name for the link the call fails, but not before the hooks have run.
         ended.push((subject.to_owned(), trigger::symlink(subject, "")?.pid));
     }
@@ -169,19 +174,7 @@ fn many_texts(_: &Kernel) -> Result<()> {
         ("NotEqual", &values, &[false, false, false, true, true, true, false, true]),
     ];
     let subjects = ["/bait/0", "/bait/1999", &long, "/bait/2000", "/bait/", &long[1..], "ab", "abc"];
-    let mut setup = Setup::new()?;
-    for (place, (operator, values, _)) in cases.iter().enumerate() {
-        setup = setup.policy(&policy(place, "sys_symlinkat", 0, "string", operator, values))?;
-    }
-    let mut agent = setup.start()?;
-    let mut ended = Vec::new();
-    for subject in subjects {
-        ended.push((subject.to_owned(), trigger::symlink(subject, "")?.pid));
-    }
-    agent.settle()?;
-    compare(&agent, cases, &ended)?;
-    agent.stop()?;
-    Ok(())
+    compare_links(cases, &subjects)
 }
 
 fn follow_forks(_: &Kernel) -> Result<()> {
