@@ -22,40 +22,51 @@ const LATER: &[(&[&str], &str)] = &[
 ];
 
 impl Policy {
-    /// Warnings about enforcement that a program can get around: an argument that a filter compares when the system
-    /// call begins, and that the kernel reads again afterwards.
-    ///
-    /// Another thread can change a string in between, or open another file under the same number.
+    /// Warnings about enforcement by what a system call is given: another thread can change a string after it is compared,
+    /// or open another file under the same number, and what cannot be read counts as a match.
     #[must_use]
     pub fn warnings(&self) -> Vec<Diagnostic> {
         let hooks = self.plan().hooks.iter().enumerate();
-        hooks.filter_map(|(index, hook)| self.changeable(index, hook)).collect()
+        hooks.flat_map(|(index, hook)| self.warnings_of(index, hook)).collect()
     }
 
-    fn changeable(&self, index: usize, hook: &HookPlan) -> Option<Diagnostic> {
-        let Target::Syscall { name, .. } = &hook.target else { return None };
+    fn warnings_of(&self, index: usize, hook: &HookPlan) -> Vec<Diagnostic> {
+        let (Target::Syscall { name, .. } | Target::CompatSyscall { name, .. }) = &hook.target else {
+            return Vec::new();
+        };
         let enforcing =
             hook.selectors.iter().filter(|selector| selector.actions.iter().any(ActionPlan::enforces));
         let compared = enforcing.flat_map(|selector| &selector.arguments);
-        let mut arguments = compared.filter_map(|filter| hook.arguments.get(filter.slot));
-        let argument = arguments.find(|argument| is_read_again(argument.kind))?;
-        let message = format!(
-            "a program can change argument {} of `{name}` after it is compared and before the kernel uses it",
-            argument.index
-        );
-        let later = LATER.iter().find(|(names, _)| names.contains(&name.as_str()));
-        let help = later.map(|(_, function)| {
-            format!(
-                "to enforce, hook `{function}` with `syscall: false`, which sees what the kernel works on"
-            )
+        let arguments: Vec<_> = compared.filter_map(|filter| hook.arguments.get(filter.slot)).collect();
+        let first = |is: fn(ArgumentKind) -> bool| arguments.iter().find(|argument| is(argument.kind));
+        let changed = first(is_read_again).map(|argument| {
+            let index = argument.index;
+            format!("a program can change argument {index} of `{name}` after it is compared and before the kernel uses it")
         });
-        Some(self.hook_error(index, message, help))
+        let unread = first(is_in_memory).map(|argument| {
+            let index = argument.index;
+            format!("argument {index} of `{name}` counts as a match where it cannot be read, as in a page not used yet")
+        });
+        let warn = |message| self.hook_error(index, message, later(name));
+        changed.into_iter().chain(unread).map(warn).collect()
     }
+}
+
+/// What to hook instead of a system call.
+fn later(call: &str) -> Option<String> {
+    let (_, function) = LATER.iter().find(|(names, _)| names.contains(&call))?;
+    Some(format!("to enforce, hook `{function}` with `syscall: false`, which sees what the kernel works on"))
 }
 
 /// Whether the register holds only where it is.
 fn is_read_again(kind: ArgumentKind) -> bool {
-    matches!(kind, ArgumentKind::String | ArgumentKind::Descriptor | ArgumentKind::Bytes { .. })
+    is_in_memory(kind) || kind == ArgumentKind::Descriptor
+}
+
+/// Whether it is in the program's memory.
+fn is_in_memory(kind: ArgumentKind) -> bool {
+    use ArgumentKind::{Bytes, Sockaddr, SockaddrUn, String};
+    matches!(kind, String | Bytes { .. } | Sockaddr | SockaddrUn)
 }
 
 #[cfg(test)]
@@ -79,26 +90,20 @@ mod tests {
     #[test]
     fn enforcement_on_what_can_change_is_warned_of() {
         let kill = "{action: Sigkill}";
+        let refuse = "{action: Override, argError: -1}";
+        let unread = "argument 0 of `X` counts as a match";
         for (call, kind, action, expected) in [
-            ("sys_symlinkat", "string", kill, Some("hook `security_path_symlink`")),
-            (
-                "sys_symlinkat",
-                "string",
-                "{action: Override, argError: -1}",
-                Some("change argument 0 of `symlinkat`"),
-            ),
-            ("sys_write", "fd", kill, Some("hook `security_file_permission`")),
-            ("sys_swapon", "string", kill, Some("change argument 0 of `swapon`")),
-            ("sys_symlinkat", "string", "{action: Post}", None),
-            ("sys_clock_settime", "int", kill, None),
+            ("symlinkat", "string", kill, &["hook `security_path_symlink`", unread][..]),
+            ("symlinkat", "string", refuse, &["change argument 0 of `symlinkat`", unread]),
+            ("write", "fd", kill, &["hook `security_file_permission`"]),
+            ("swapon", "string", kill, &["change argument 0 of `swapon`", unread]),
+            ("symlinkat", "string", "{action: Post}", &[]),
+            ("clock_settime", "int", kill, &[]),
         ] {
-            let warnings = warnings(call, kind, action);
-            match expected {
-                None => assert_eq!(warnings, [] as [&str; 0], "{call}"),
-                Some(text) => {
-                    assert!(warnings.len() == 1 && warnings[0].contains(text), "{call}: {warnings:?}")
-                }
-            }
+            let warnings = warnings(&format!("sys_{call}"), kind, action);
+            let said = |(warning, text): (&String, &&str)| warning.contains(&text.replace('X', call));
+            let all = warnings.len() == expected.len() && warnings.iter().zip(expected).all(said);
+            assert!(all, "{call}: {warnings:?}");
         }
     }
 }
