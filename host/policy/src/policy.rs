@@ -27,10 +27,13 @@ pub struct Policy {
     pub(crate) source: Arc<Source>,
     name: Span,
     pub(crate) hooks: Vec<HookPlaces>,
+    /// Where documents of its file begin that are left out; all of them are with the file's first policy.
+    others: Vec<Span>,
 }
 
 impl Policy {
-    /// Reads the policies of a file: one in each YAML document.
+    /// Reads the policies of a file: one in each YAML document. Objects of Kubernetes' own are left out, such as a pod that
+    /// a policy is about: see [`Policy::left_out`].
     ///
     /// `file` is named in errors; it is not opened.
     ///
@@ -43,16 +46,18 @@ impl Policy {
         let source = Arc::new(Source::new(file, text));
         let mut report = Report::new(&source);
         let documents = tree::documents(&source, &mut report);
-        let policies: Vec<_> =
+        let (others, documents): (Vec<_>, Vec<_>) = documents.into_iter().partition(is_of_kubernetes);
+        let mut policies: Vec<_> =
             documents.iter().filter_map(|document| read(document, &source, &mut report)).collect();
         report.finish()?;
-        if policies.is_empty() {
+        let Some(first) = policies.first_mut() else {
             let start = Span { line: 1, column: 1, length: 1 };
             let help =
                 "a policy starts with `apiVersion: cilium.io/v1alpha1` and `kind: TracingPolicy`".to_owned();
             let message = "there is no policy in this file".to_owned();
             return Err(Error::from(Diagnostic::new(&source, start, message, Some(help))).into());
-        }
+        };
+        first.others = others.iter().filter_map(|other| Some(other.field("kind")?.span)).collect();
         Ok(policies)
     }
 
@@ -69,6 +74,15 @@ impl Policy {
     pub fn hook_error(&self, hook: usize, message: String, help: Option<String>) -> Diagnostic {
         let span = self.hooks.get(hook).map_or(self.name, |places| places.call);
         Diagnostic::new(&self.source, span, message, help)
+    }
+
+    /// Notes on documents of its file that are no policies, and left out. The file's first policy has them all.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<Diagnostic> {
+        let note = |span: &Span| {
+            Diagnostic::new(&self.source, *span, "left out: this document is no policy".into(), None)
+        };
+        self.others.iter().map(note).collect()
     }
 
     /// The error that this policy has the name of an earlier one.
@@ -94,7 +108,17 @@ fn read(document: &Node, source: &Arc<Source>, report: &mut Report<'_>) -> Optio
     let ((name, span), _, (options, hooks)) = (name?, namespace?, spec?);
     let (hooks, places) = hooks.into_iter().unzip();
     let plan = PolicyPlan { name: name.into(), monitor: options.monitor, hooks };
-    Some(Policy { plan, source: source.clone(), name: span, hooks: places })
+    Some(Policy { plan, source: source.clone(), name: span, hooks: places, others: Vec::new() })
+}
+
+/// Whether a document is an object of an API of Kubernetes' own, <https://kubernetes.io/docs/reference/using-api/#api-groups>,
+/// and so can't be a policy that somebody has misspelt.
+fn is_of_kubernetes(document: &Node) -> bool {
+    let version = document.field("apiVersion");
+    let own = ["v1", "apps/v1", "batch/v1", "policy/v1"];
+    let is_own = version.is_some_and(|version| own.iter().any(|own| version.is_text(own)));
+    let is_policy = |kind: &Node| KINDS.supported.iter().any(|(policy, _)| kind.is_text(policy));
+    is_own && document.field("kind").is_some_and(|kind| !is_policy(kind))
 }
 
 /// Whether a document is a policy that can be about a namespace; `None` if it says that it is something else than a

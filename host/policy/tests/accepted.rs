@@ -464,3 +464,23 @@ spec:
     let never: Vec<_> = all.iter().filter(|hook| hook.returns.is_none()).map(|hook| &hook.target).collect();
     assert_eq!(never, [&syscall("exit", 60), &syscall("exit_group", 231)]);
 }
+
+#[test]
+fn objects_of_kubernetes_are_left_out_and_told() {
+    let policy = "apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {name: p}\n\
+                  spec: {kprobes: [{call: sys_close}]}\n";
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: bait}\nspec: {containers: []}\n";
+    for (text, lines) in [
+        (policy.to_owned(), vec![]),
+        (format!("{pod}---\n{policy}"), vec!["p.yaml:2:7"]),
+        (format!("{policy}---\n{pod}---\n{pod}"), vec!["p.yaml:7:7", "p.yaml:12:7"]),
+    ] {
+        let policies = Policy::parse(&text, Path::new("p.yaml")).unwrap();
+        let notes: Vec<_> = policies.iter().flat_map(Policy::left_out).map(|note| note.to_string()).collect();
+        let told = notes.iter().zip(&lines).all(|(note, line)| note.starts_with(line));
+        assert!(policies.len() == 1 && notes.len() == lines.len() && told, "{notes:#?}");
+    }
+    for text in [pod.to_owned(), format!("{policy}---\n{}", policy.replace("cilium.io/v1alpha1", "v1"))] {
+        assert!(Policy::parse(&text, Path::new("p.yaml")).is_err(), "{text}");
+    }
+}

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serin_api::proto::{EventType, Filter, TracingPolicyMode};
+use serin_btf::KERNEL_BTF;
 use serin_kernel::KernelConfig;
 
 pub(crate) use self::api::{AgentArguments, ApiArguments, ServerArguments};
@@ -126,7 +127,19 @@ pub(crate) enum PolicyCommand {
         #[arg(value_name = "PATH", required = true)]
         policies: Vec<PathBuf>,
         /// Type information of the kernel to check against
-        #[arg(long, value_name = "FILE", default_value = "/sys/kernel/btf/vmlinux")]
+        #[arg(long, value_name = "FILE", default_value = KERNEL_BTF)]
+        btf: PathBuf,
+    },
+    /// Hold recorded events against policies, without loading anything: which selectors would have matched
+    Test {
+        /// Policy files, and directories whose *.yaml and *.yml files are policies
+        #[arg(value_name = "PATH", required = true)]
+        policies: Vec<PathBuf>,
+        /// A trace, as `serin record` writes it; - is standard input
+        #[arg(long, value_name = "FILE")]
+        events: PathBuf,
+        /// Type information of the kernel to check the policies against
+        #[arg(long, value_name = "FILE", default_value = KERNEL_BTF)]
         btf: PathBuf,
     },
     /// Print the JSON Schema of policies, for editors
@@ -275,7 +288,7 @@ impl EventsArguments {
 #[derive(Debug, Args)]
 pub(crate) struct KernelArguments {
     /// The running kernel's type information
-    #[arg(long, value_name = "FILE", default_value = "/sys/kernel/btf/vmlinux")]
+    #[arg(long, value_name = "FILE", default_value = KERNEL_BTF)]
     pub btf: PathBuf,
     /// A directory on a BPF file system for this agent alone; created, and removed at the end
     #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf/serin")]

@@ -21,6 +21,7 @@ mod observe;
 mod plugin;
 mod policies;
 mod reader;
+mod rehearsal;
 mod reload;
 mod replay;
 mod run;
@@ -31,7 +32,7 @@ mod table;
 mod trace;
 mod worker;
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -86,6 +87,9 @@ fn policy(command: &PolicyCommand) -> Result<()> {
     };
     match command {
         PolicyCommand::Check { policies, btf } => policies::check(policies, btf),
+        PolicyCommand::Test { policies, events, btf } => {
+            while_read(rehearsal::rehearse(policies, events, btf, &mut io::stdout().lock()))
+        }
         PolicyCommand::Schema => print(&format!("{:#}\n", serin_policy::json_schema())),
         PolicyCommand::Explain { field } => {
             print(&format!("{}\n", serin_policy::explain(field).map_err(anyhow::Error::msg)?))
@@ -104,17 +108,22 @@ fn log_to_stderr() {
     let filter = EnvFilter::try_from_env("SERIN_LOG").unwrap_or_else(|_| EnvFilter::new("warn,serin=info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         .without_time()
         .init();
 }
 
-/// Prints to standard output; its reader may go away before the end.
 fn print(text: &str) -> Result<()> {
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
+    while_read(io::stdout().write_all(text.as_bytes()).map_err(Into::into))
+}
+
+/// Whoever reads standard output may go away before the end.
+fn while_read(printed: Result<()>) -> Result<()> {
+    let is_unread = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    match printed {
+        Err(error) if error.downcast_ref().is_some_and(is_unread) => Ok(()),
+        printed => printed,
     }
 }

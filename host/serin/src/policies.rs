@@ -21,6 +21,17 @@ pub(crate) fn load(paths: &[PathBuf], btf: &Path) -> Result<Vec<Policy>> {
         wrong.extend(check_here(policy)?);
     }
     accept(wrong)?;
+    policies.iter().flat_map(Policy::left_out).for_each(|note| tracing::warn!("{note}"));
+    Ok(policies)
+}
+
+/// Reads policies and holds them against a kernel's types, and against nothing else of that kernel.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub(crate) fn load_for_kernel(paths: &[PathBuf], btf: &Path) -> Result<Vec<Policy>> {
+    let (policies, wrong) = load_for(paths, btf)?;
+    accept(wrong)?;
     Ok(policies)
 }
 
@@ -75,7 +86,7 @@ pub(crate) fn check(paths: &[PathBuf], btf: &Path) -> Result<()> {
             let ways = kernel.ways(policy.plan());
             hooks.iter().zip(ways).for_each(|(hook, found)| println!("  {}", way(hook, found)));
         }
-        policy.warnings().iter().for_each(|warning| println!("warning: {warning}"));
+        policy.left_out().iter().chain(&policy.warnings()).for_each(|warning| println!("warning: {warning}"));
     }
     let total = count(policies.len(), "policy", "policies");
     println!("{total} checked against {}", btf.display());

@@ -26,6 +26,7 @@ mod plugin_tools;
 mod plugins;
 mod processes;
 mod rates;
+mod rehearsals;
 mod remote;
 mod returns;
 mod sections;
@@ -95,6 +96,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         plugin_languages::scenarios(),
         plugin_registry::scenarios(),
         traces::scenarios(),
+        rehearsals::scenarios(),
         losses::scenarios(),
         many::scenarios(),
         sinks::scenarios(),
