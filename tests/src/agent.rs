@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -352,13 +352,23 @@ impl Agent {
     /// # Errors
     /// As [`Agent::stop`].
     pub(crate) fn finish(mut self, signal: Signal) -> Result<(Vec<Value>, Vec<String>)> {
-        self.signal(signal)?;
-        let ended = self.wait_until(|_| false);
-        ensure!(ended.is_err(), "unreachable: nothing was waited for");
-        let status = self.child.wait()?;
+        let status = self.end(signal)?;
         ensure!(status.success(), "the agent ended with {status}; it said:\n{}", self.log.join("\n"));
         nothing_left(&self.before)?;
         Ok((std::mem::take(&mut self.events), std::mem::take(&mut self.log)))
+    }
+
+    /// Ends an agent that leaves hooks attached; what was loaded before it started, and all of its log.
+    pub(crate) fn leave(mut self, signal: Signal) -> Result<(Loaded, Vec<String>)> {
+        self.end(signal)?;
+        Ok((self.before.clone(), std::mem::take(&mut self.log)))
+    }
+
+    fn end(&mut self, signal: Signal) -> Result<ExitStatus> {
+        self.signal(signal)?;
+        let ended = self.wait_until(|_| false);
+        ensure!(ended.is_err(), "unreachable: nothing was waited for");
+        Ok(self.child.wait()?)
     }
 
     /// Waits until somebody has killed the agent, and the kernel has detached it; what was loaded before it started.

@@ -7,10 +7,12 @@
 
 use std::collections::BTreeMap;
 
+use aya::Btf;
 use aya::programs::{FExit, Lsm};
-use aya::{Btf, Ebpf};
 
 use crate::KernelError;
+use crate::bpffs::PinDirectory;
+use crate::link::Link;
 use crate::programs::{Loader, Object, program, program_error};
 
 /// System calls that can be refused by LSM hooks, each with the hooks that must all be held.
@@ -129,8 +131,8 @@ impl Points {
 #[derive(Default)]
 pub(crate) struct Deniers {
     pub(crate) points: Points,
-    lsm: BTreeMap<&'static str, Ebpf>,
-    clear: BTreeMap<String, Ebpf>,
+    lsm: BTreeMap<&'static str, Link>,
+    clear: BTreeMap<String, Link>,
 }
 
 impl Deniers {
@@ -138,7 +140,7 @@ impl Deniers {
     pub(crate) fn hold(
         &mut self,
         loader: &mut Loader<'_>,
-        btf: &Btf,
+        (btf, pins): (&Btf, &PinDirectory),
         hook: &'static str,
     ) -> Result<(), KernelError> {
         let (false, Some(bit)) = (self.lsm.contains_key(hook), self.points.bit(hook)) else {
@@ -147,8 +149,9 @@ impl Deniers {
         let mut ebpf = loader.global("POINT", bit).load(Object::Deny)?;
         let deny: &mut Lsm = program(&mut ebpf, "deny")?;
         deny.load(hook, btf).map_err(|error| program_error("deny", error))?;
-        deny.attach().map_err(|error| program_error("deny", error))?;
-        self.lsm.insert(hook, ebpf);
+        let attached = deny.attach().and_then(|link| Link::new(deny.take_link(link)?));
+        let link = attached.map_err(|error| program_error("deny", error))?;
+        self.lsm.insert(hook, pins.keep(&format!("deny-{hook}"), link)?);
         Ok(())
     }
 
@@ -156,7 +159,7 @@ impl Deniers {
     pub(crate) fn clear_after(
         &mut self,
         loader: &mut Loader<'_>,
-        btf: &Btf,
+        (btf, pins): (&Btf, &PinDirectory),
         function: &str,
     ) -> Result<(), KernelError> {
         if self.clear.contains_key(function) {
@@ -165,9 +168,14 @@ impl Deniers {
         let mut ebpf = loader.load(Object::Deny)?;
         let clear: &mut FExit = program(&mut ebpf, "clear")?;
         clear.load(function, btf).map_err(|error| program_error("clear", error))?;
-        clear.attach().map_err(|error| program_error("clear", error))?;
-        self.clear.insert(function.into(), ebpf);
+        let attached = clear.attach().and_then(|link| Link::new(clear.take_link(link)?));
+        let link = attached.map_err(|error| program_error("clear", error))?;
+        self.clear.insert(function.into(), pins.keep(&format!("clear-{function}"), link)?);
         Ok(())
+    }
+
+    pub(crate) fn into_links(self) -> impl Iterator<Item = Link> {
+        self.lsm.into_values().chain(self.clear.into_values())
     }
 
     /// Detaches what only hooks that have gone needed. They must have been detached before, as they mark tasks.

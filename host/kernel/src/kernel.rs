@@ -1,6 +1,7 @@
 //! What the agent has in the kernel.
 
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aya::maps::{Array, HashMap, MapData, MapError, RingBuf};
@@ -18,6 +19,7 @@ use crate::counters::{Counters, KernelCount};
 use crate::deny::{Deniers, POINT_BITS};
 use crate::dispatch::Dispatcher;
 use crate::identity::{asks_for_changes, origin};
+use crate::link::Link;
 use crate::lower::{follows, tracks};
 use crate::policies::Attached;
 use crate::programs::{Loader, Object, Sizes, map_error, program, program_error, take_map};
@@ -52,6 +54,9 @@ pub struct KernelConfig {
     pub containers_described: bool,
     /// Keep what processes came from, for filters that ask what has changed.
     pub keep_origins: bool,
+    /// Hooks that enforce stay attached when the agent ends, however it does, unless it detaches them: see
+    /// [`Kernel::leave`].
+    pub keep_enforcing: bool,
 }
 
 impl KernelConfig {
@@ -87,11 +92,13 @@ impl Default for KernelConfig {
             sockets: 2048,
             containers_described: false,
             keep_origins: false,
+            keep_enforcing: false,
         }
     }
 }
 
-/// Everything in the kernel on the agent's behalf. Dropping it detaches all programs and removes all pins.
+/// Everything in the kernel on the agent's behalf. Dropping it detaches all programs and removes all pins;
+/// [`Kernel::leave`] does not.
 pub struct Kernel {
     pub(crate) btf: Arc<Btf>,
     pub(crate) types: serin_btf::Btf,
@@ -108,6 +115,8 @@ pub struct Kernel {
     /// Ids are never given out twice: records of a hook that has gone may still be on their way.
     pub(crate) next_hook: u32,
     pub(crate) base: Ebpf,
+    /// What keeps programs of `base` attached, by their names.
+    links: BTreeMap<&'static str, Link>,
     binary_maps: BinaryMaps,
     processes: HashMap<MapData, u32, Wire<Process>>,
     origins: HashMap<MapData, u32, Wire<Origin>>,
@@ -135,7 +144,7 @@ impl Kernel {
         let types = serin_btf::Btf::load(&config.btf)?;
         let offsets = Wire(offsets::resolve(&types)?);
         let btf = Btf::parse_file(&config.btf, Endianness::default()).map_err(KernelError::LoaderBtf)?;
-        let pins = PinDirectory::acquire(&config.bpffs)?;
+        let pins = PinDirectory::acquire(&config.bpffs, config.keep_enforcing)?;
         let sizes = Sizes {
             ring: config.ring_size,
             processes: config.processes,
@@ -174,8 +183,15 @@ impl Kernel {
             sizes,
             probe,
             base,
+            links: BTreeMap::new(),
             pins,
         })
+    }
+
+    /// The directory that everything is pinned in.
+    #[must_use]
+    pub fn bpffs(&self) -> &Path {
+        self.pins.path()
     }
 
     /// What this kernel offers.
@@ -249,14 +265,20 @@ impl Kernel {
     fn attach_typed(&mut self, name: &'static str, tracepoint: &str) -> Result<(), KernelError> {
         let typed: &mut BtfTracePoint = program(&mut self.base, name)?;
         typed.load(tracepoint, &self.btf).map_err(|error| program_error(name, error))?;
-        typed.attach().map_err(|error| program_error(name, error))?;
-        Ok(())
+        let attached = typed.attach().and_then(|link| Link::new(typed.take_link(link)?));
+        self.hold(name, attached.map_err(|error| program_error(name, error))?)
     }
 
     pub(crate) fn attach_raw(&mut self, name: &'static str, tracepoint: &str) -> Result<(), KernelError> {
         let raw: &mut RawTracePoint = program(&mut self.base, name)?;
         raw.load().map_err(|error| program_error(name, error))?;
-        raw.attach(tracepoint).map_err(|error| program_error(name, error))?;
+        let attached = raw.attach(tracepoint).and_then(|link| Link::new(raw.take_link(link)?));
+        self.hold(name, attached.map_err(|error| program_error(name, error))?)
+    }
+
+    /// Keeps a program of `base` attached.
+    fn hold(&mut self, name: &'static str, link: Link) -> Result<(), KernelError> {
+        self.links.insert(name, self.pins.keep(name, link)?);
         Ok(())
     }
 
@@ -284,6 +306,7 @@ impl Kernel {
             [(DISPATCH, &mut self.dispatcher), (DISPATCH_RETURN, &mut self.return_dispatcher)]
         {
             if dispatcher.is_attached() && dispatcher.is_empty() {
+                self.links.remove(name);
                 let dispatch: &mut BtfTracePoint = program(&mut self.base, name)?;
                 dispatch.unload().map_err(|error| program_error(name, error))?;
                 dispatcher.set_attached(false);
@@ -387,6 +410,36 @@ impl Kernel {
             Err(error) if is_absent(&error) => Ok(()),
             inserted => inserted.map_err(|error| map_error("PROCESSES", error)),
         }
+    }
+
+    /// Takes what agents before this one have left attached out of the kernel: to be called when the policies are attached
+    /// that are to take its place. Says whether there was any.
+    ///
+    /// # Errors
+    /// If it can't be removed.
+    pub fn replace_kept(&self) -> Result<bool, KernelError> {
+        let failed = |source| KernelError::Bpffs { path: self.pins.path().into(), source };
+        Ok(self.pins.remove_kept().map_err(failed)? > 0)
+    }
+
+    /// Ends, and leaves the hooks that enforce attached, with what they need, if the configuration said so. Gives their
+    /// functions. Nobody reads their records any more.
+    ///
+    /// # Errors
+    /// If the other hooks can't be detached; those that enforce stay all the same.
+    pub fn leave(mut self) -> Result<Vec<String>, KernelError> {
+        let enforcing: BTreeSet<u32> =
+            self.hooks.iter().filter(|hook| hook.enforces).map(|hook| hook.id).collect();
+        if !self.pins.keeps() || enforcing.is_empty() {
+            return Ok(Vec::new());
+        }
+        let detached = self.detach(|id| !enforcing.contains(&id));
+        let Self { hooks, links, deniers, pins, .. } = self;
+        let functions = hooks.iter().map(|hook| hook.function.clone()).collect();
+        hooks.into_iter().flat_map(Attached::into_links).for_each(Link::leave);
+        links.into_values().chain(deniers.into_links()).for_each(Link::leave);
+        pins.leave();
+        detached.map(|()| functions)
     }
 
     /// The reader of the records; it can be taken once.

@@ -1,8 +1,10 @@
 //! Attaching one program of a hook, and what keeps it there.
 
-use std::any::Any;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
+use aya::pin::PinError;
+use aya::programs::links::FdLink;
 use aya::programs::uprobe::{UProbeAttachLocation, UProbeScope};
 use aya::programs::{Program, ProgramError};
 use aya::{Btf, Ebpf};
@@ -15,11 +17,44 @@ use crate::{Backend, KernelError};
 
 /// What keeps a program attached: dropping it detaches the program. The object that the program came from is much
 /// larger, and need not live as long.
-pub(crate) struct Link(#[expect(dead_code, reason = "it is there to be dropped")] Box<dyn Any + Send + Sync>);
+pub(crate) struct Link {
+    link: FdLink,
+    pin: Option<Pin>,
+}
 
 impl Link {
-    fn new(link: impl Any + Send + Sync) -> Self {
-        Self(Box::new(link))
+    /// # Errors
+    /// None on kernels that this crate supports: since 5.15 all of these are links.
+    pub(crate) fn new<E>(link: impl TryInto<FdLink, Error = E>) -> Result<Self, ProgramError>
+    where
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        let link = link.try_into().map_err(|error| ProgramError::IOError(io::Error::other(error)))?;
+        Ok(Self { link, pin: None })
+    }
+
+    /// Keeps the program attached also when the agent has ended, however it did, unless the link is dropped before.
+    pub(crate) fn pinned(self, path: PathBuf) -> Result<Self, PinError> {
+        let link = self.link.pin(&path)?.into();
+        Ok(Self { link, pin: Some(Pin(path)) })
+    }
+
+    /// Leaves the program attached, if it was pinned.
+    pub(crate) fn leave(self) {
+        if let Some(pin) = self.pin {
+            std::mem::forget(pin);
+        }
+    }
+}
+
+/// A file on the bpffs, which is removed when this is dropped.
+struct Pin(PathBuf);
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.0) {
+            tracing::warn!("cannot remove {}, so its program stays attached: {error}", self.0.display());
+        }
     }
 }
 
@@ -70,32 +105,32 @@ fn attach_in_kernel(program: &mut Program, function: &str, btf: &Btf) -> Result<
         Program::FEntry(hook) => {
             hook.load(function, btf)?;
             let link = hook.attach()?;
-            Link::new(hook.take_link(link)?)
+            Link::new(hook.take_link(link)?)?
         }
         Program::FExit(hook) => {
             hook.load(function, btf)?;
             let link = hook.attach()?;
-            Link::new(hook.take_link(link)?)
+            Link::new(hook.take_link(link)?)?
         }
         Program::KProbe(hook) => {
             hook.load()?;
             let link = hook.attach(function, 0)?;
-            Link::new(hook.take_link(link)?)
+            Link::new(hook.take_link(link)?)?
         }
         Program::Lsm(hook) => {
             hook.load(function.strip_prefix("security_").unwrap_or(function), btf)?;
             let link = hook.attach()?;
-            Link::new(hook.take_link(link)?)
+            Link::new(hook.take_link(link)?)?
         }
         Program::TracePoint(hook) => {
             hook.load()?;
             let link = hook.attach(subsystem, event)?;
-            Link::new(hook.take_link(link)?)
+            Link::new(hook.take_link(link)?)?
         }
         Program::RawTracePoint(hook) => {
             hook.load()?;
             let link = hook.attach(event)?;
-            Link::new(hook.take_link(link)?)
+            Link::new(hook.take_link(link)?)?
         }
         _ => return Err(ProgramError::UnexpectedProgramType),
     })
@@ -110,7 +145,7 @@ fn attach_in_file(
     let Program::UProbe(hook) = program else { return Err(ProgramError::UnexpectedProgramType) };
     hook.load()?;
     let link = hook.attach(UProbeAttachLocation::AbsoluteOffset(offset), path, UProbeScope::AllProcesses)?;
-    Ok(Link::new(hook.take_link(link)?))
+    Link::new(hook.take_link(link)?)
 }
 
 /// Policies that name what is not there are refused when they are checked.

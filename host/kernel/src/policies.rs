@@ -10,9 +10,10 @@ use aya::{Btf, Ebpf};
 use serin_abi::config::HookConfig;
 use serin_abi::{HookCounters, Member, NO_FIELD, Range, SelectorCounters, Sharer, Text};
 use serin_btf::Format;
-use serin_policy::{HookPlan, PolicyPlan, Target};
+use serin_policy::{ActionPlan, HookPlan, PolicyPlan, Target};
 
 use crate::attach::{self, Attempt, Attempts};
+use crate::bpffs::PinDirectory;
 use crate::counters::{Counters, HookCount, SELECTOR_COUNTERS, SelectorCount};
 use crate::error::chain;
 use crate::identity;
@@ -78,6 +79,8 @@ pub(crate) struct Attached {
     pub(crate) function: String,
     /// It is on the function by a trampoline.
     pub(crate) has_trampoline: bool,
+    /// It may do something to processes or their calls.
+    pub(crate) enforces: bool,
 }
 
 /// Where the dispatchers call a program: slots of system calls, each with the program's own slot in that call's chain.
@@ -296,9 +299,9 @@ impl Kernel {
         if let Some(Enforcement::DenyByLsm(hooks)) = &attempt.enforcement {
             self.deniers.points.bits(hooks);
             for &lsm in hooks {
-                self.deniers.hold(loader, &btf, lsm)?;
+                self.deniers.hold(loader, (&btf, &self.pins), lsm)?;
             }
-            self.deniers.clear_after(loader, &btf, &function)?;
+            self.deniers.clear_after(loader, (&btf, &self.pins), &function)?;
         }
         let configured = self.configure(hook, attempt)?;
         let sharers = self.sharers(hook)?;
@@ -327,6 +330,12 @@ impl Kernel {
             },
             function,
             has_trampoline: false,
+            enforces: hook
+                .plan
+                .selectors
+                .iter()
+                .flat_map(|selector| &selector.actions)
+                .any(ActionPlan::enforces),
         };
         if let Err(error) = self.attach_programs(hook, attempt.backend, &mut ebpf, &mut attached) {
             self.remove_dispatched(&attached.dispatched)?;
@@ -348,7 +357,7 @@ impl Kernel {
     ) -> Result<(), KernelError> {
         // First, so that no call is kept whose return goes unnoticed.
         attached.returns = self.attach_return(hook, ebpf, attached)?;
-        attached.attach(ebpf, backend, &hook.plan.target, &self.btf)?;
+        attached.attach(ebpf, backend, &hook.plan.target, (&self.btf, &self.pins))?;
         if backend == Backend::SysEnter {
             let program = fd_of(ebpf, backend)?;
             for slot in hook.slots() {
@@ -381,7 +390,7 @@ impl Kernel {
         let mut failed: Vec<_> =
             ruled_out.into_iter().map(|(backend, reason)| AttemptError { backend, reason }).collect();
         for Attempt { backend, .. } in tries {
-            match attached.attach(ebpf, backend, &hook.plan.target, &self.btf) {
+            match attached.attach(ebpf, backend, &hook.plan.target, (&self.btf, &self.pins)) {
                 Ok(()) => {
                     if backend == Backend::SysExit {
                         let program = fd_of(ebpf, backend)?;
@@ -474,16 +483,23 @@ pub(crate) fn sharing(hooks: &[HookPlan]) -> impl Iterator<Item = ops::Range<usi
 }
 
 impl Attached {
+    pub(crate) fn into_links(self) -> Vec<Link> {
+        self.links
+    }
+
     /// Attaches one of the hook's programs.
     fn attach(
         &mut self,
         ebpf: &mut Ebpf,
         backend: Backend,
         target: &Target,
-        btf: &Btf,
+        (btf, pins): (&Btf, &PinDirectory),
     ) -> Result<(), KernelError> {
-        self.links.extend(link::attach(ebpf, backend, target, btf)?);
         let name = link::program_name(backend);
+        if let Some(link) = link::attach(ebpf, backend, target, btf)? {
+            let link = if self.enforces { pins.keep(&format!("{}-{name}", self.id), link)? } else { link };
+            self.links.push(link);
+        }
         let program = ebpf.program(name).ok_or(KernelError::Missing(name))?;
         self.programs.push(program.info().map_err(|error| program_error(name, error))?);
         self.has_trampoline |= matches!(backend, Backend::Fentry | Backend::Fexit);

@@ -83,6 +83,9 @@ pub(crate) struct RunArguments {
     /// podSelector, containerSelector or a namespace
     #[arg(long, value_name = "DIR")]
     pub containers: Option<PathBuf>,
+    /// Leave the hooks that enforce attached when the agent ends, until the next one has attached its own
+    #[arg(long)]
+    pub keep_on_exit: bool,
     #[command(flatten)]
     pub api: ApiArguments,
     #[command(flatten)]

@@ -66,6 +66,9 @@ impl LivePolicies {
     pub(crate) fn attach(mut kernel: Kernel, policies: Vec<Policy>, changes: Sender<Change>) -> Result<Self> {
         let plans: Vec<_> = plans(&policies).iter().map(|plan| effective(plan, mode_of(plan))).collect();
         let loaded = kernel.attach_policies(&plans).map_err(|error| at_hook(error, &policies))?;
+        if kernel.replace_kept()? {
+            tracing::info!("took over from an agent that had left its hooks attached");
+        }
         let mut state = State { kernel: Some(kernel), entries: Vec::new(), next_id: 1, changes };
         for ((policy, plan), loaded) in policies.into_iter().zip(plans).zip(loaded) {
             // The reader has not started: it takes this in before its first record.

@@ -11,7 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serin_api::{Hub, Listen, Server};
 use serin_canary::{CanaryConfig, Engine};
 use serin_export::{Exporter, Monitor, SinkConfig};
-use serin_kernel::{Kernel, KernelError, LoadedHook};
+use serin_kernel::{Kernel, KernelConfig, KernelError, LoadedHook};
 use serin_pipeline::{Cache, MAX_BATCH, Pipeline, PipelineFile};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
@@ -160,7 +160,8 @@ impl Agent {
         }
         let node_name: Arc<str> = rustix::system::uname().nodename().to_string_lossy().into();
         let containers = arguments.containers.as_deref().map(Containers::new);
-        let sensor = Sensor::start(&arguments.kernel.config(), &node_name, policies, containers.as_ref())?;
+        let config = KernelConfig { keep_enforcing: arguments.keep_on_exit, ..arguments.kernel.config() };
+        let sensor = Sensor::start(&config, &node_name, policies, containers.as_ref())?;
         let (policies, hub) = (Arc::new(sensor.policies), Arc::new(Hub::default()));
         if let Some(containers) = containers {
             containers.watch(&policies)?;
@@ -254,7 +255,7 @@ impl Agent {
         self.observed.set_ready(false);
         let kernel = self.policies.close();
         let counted = kernel.as_ref().map(summarize).unwrap_or_default();
-        drop(kernel);
+        kernel.map(leave).transpose()?;
         self.stop.store(true, Ordering::Release);
         let reader = self.reader.join().map_err(|_| anyhow!("the reader thread panicked"))?;
         tokio::select! {
@@ -324,6 +325,21 @@ async fn finished<T>(thread: &JoinHandle<T>) {
 /// Without a cache plugins are compiled at every start, which is slower and nothing else.
 fn cache(path: &Path) -> Option<Cache> {
     Cache::open(path).inspect_err(|error| tracing::info!("plugins are compiled anew: {error}")).ok()
+}
+
+/// Detaches, or leaves what is to stay.
+fn leave(kernel: Kernel) -> Result<()> {
+    let bpffs = kernel.bpffs().to_owned();
+    let kept = kernel.leave()?;
+    if !kept.is_empty() {
+        tracing::info!(
+            "{} still attached ({}); `rm -r {}` takes them out",
+            count(kept.len(), "hook is", "hooks are"),
+            kept.join(", "),
+            bpffs.display()
+        );
+    }
+    Ok(())
 }
 
 fn summarize(kernel: &Kernel) -> KernelSummary {

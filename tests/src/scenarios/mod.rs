@@ -14,6 +14,7 @@ mod files;
 mod filters;
 mod hooks;
 mod identity;
+mod kept;
 mod lists;
 mod live;
 mod losses;
@@ -102,6 +103,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         sinks::scenarios(),
         operations::scenarios(),
         ends::scenarios(),
+        kept::scenarios(),
         live::scenarios(),
         api::scenarios(),
         api_faults::scenarios(),
