@@ -19,6 +19,7 @@ mod lists;
 mod live;
 mod losses;
 mod many;
+mod matrix;
 mod network;
 mod operations;
 mod plugin_languages;
@@ -83,6 +84,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         files::scenarios(),
         writes::scenarios(),
         filters::scenarios(),
+        matrix::scenarios(),
         binaries::scenarios(),
         identity::scenarios(),
         workloads::scenarios(),
