@@ -177,7 +177,7 @@ const TEXTS: &[(&str, &str)] = &[
 ];
 
 /// Words that a field can hold, supported ones and others.
-fn words(path: &str) -> Option<(Vec<&'static str>, &'static [&'static str])> {
+pub(crate) fn words(path: &str) -> Option<(Vec<&'static str>, &'static [&'static str])> {
     fn of<T>(words: &crate::fields::Vocabulary<T>) -> (Vec<&'static str>, &'static [&'static str]) {
         (words.supported.iter().map(|(word, _)| *word).collect(), words.later)
     }
@@ -209,7 +209,7 @@ fn shape(path: &str) -> Option<&'static Shape> {
     SHAPES.iter().copied().find(|shape| shape.path == path)
 }
 
-fn text(path: &str) -> Option<&'static str> {
+pub(crate) fn text(path: &str) -> Option<&'static str> {
     TEXTS.iter().find(|(known, _)| *known == path).map(|(_, text)| *text)
 }
 
@@ -299,7 +299,7 @@ fn list(title: &str, words: &[&str]) -> Option<String> {
 }
 
 /// All fields, supported or not.
-fn paths() -> Vec<String> {
+pub(crate) fn paths() -> Vec<String> {
     let fields = |shape: &&'static Shape| {
         let (path, names) = (shape.path, shape.supported.iter().chain(shape.later));
         names.map(move |name| join(path, name)).collect::<Vec<_>>()
@@ -307,7 +307,7 @@ fn paths() -> Vec<String> {
     SHAPES.iter().flat_map(fields).collect()
 }
 
-fn unsupported(path: &str) -> bool {
+pub(crate) fn unsupported(path: &str) -> bool {
     let (parent, name) = path.rsplit_once('.').unwrap_or(("", path));
     shape(parent).is_some_and(|shape| shape.later.contains(&name))
 }

@@ -28,6 +28,7 @@ mod plan;
 mod policy;
 mod program;
 mod rate;
+mod reference;
 mod report;
 mod returned;
 mod scalar;
@@ -56,6 +57,7 @@ pub use plan::{
 };
 pub use policy::Policy;
 pub use program::PlaceError;
+pub use reference::reference;
 pub use scope::{ContainerScope, Description, LabelOperator, Requirement, Scope};
 
 /// Largest policy file, in bytes.

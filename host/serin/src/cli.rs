@@ -22,7 +22,7 @@ const DEFAULT_METRICS: &str = "unix:/run/serin/metrics.sock";
 
 /// Turns kernel activity into decisions.
 #[derive(Debug, Parser)]
-#[command(name = "serin", version, about, disable_help_subcommand = true)]
+#[command(name = "serin", version, disable_help_subcommand = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub command: Command,

@@ -21,6 +21,8 @@ mod observe;
 mod plugin;
 mod policies;
 mod reader;
+#[cfg(test)]
+mod reference;
 mod rehearsal;
 mod reload;
 mod replay;

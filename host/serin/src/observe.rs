@@ -46,6 +46,12 @@ struct State {
     rounds: BTreeMap<&'static str, Instant>,
 }
 
+/// What Prometheus is told of metrics when there are no values yet: names, kinds and helps.
+#[cfg(test)]
+pub(crate) fn metrics_without_values() -> String {
+    prometheus::render(&Snapshot::default())
+}
+
 impl Observed {
     pub(crate) fn new(node_name: &str, sinks: Monitor) -> Self {
         Self {
