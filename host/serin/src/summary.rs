@@ -107,6 +107,7 @@ fn add_canaries(lines: &mut Lines, canaries: serin_canary::Counters) {
             ("duplicates", canaries.duplicates),
             ("over a rate", canaries.rate_limited),
             ("queue full", canaries.queue_full),
+            ("queue full for their target", canaries.target_full),
             ("results lost", canaries.results_lost),
         ],
     );

@@ -235,8 +235,17 @@ fn canaries(snapshot: &Snapshot, text: &mut Text) {
         ("duplicate", canaries.duplicates),
         ("rate_limited", canaries.rate_limited),
         ("queue_full", canaries.queue_full),
+        ("target_full", canaries.target_full),
     ] {
         text.sample("serin_actions_total", &[("result", result)], count);
+    }
+    text.head("serin_actions_pending", Gauge, "Canaries that are not done yet, by what they do.");
+    for (state, count) in [
+        ("waiting", canaries.waiting),
+        ("waiting_again", canaries.waiting_again),
+        ("running", canaries.running),
+    ] {
+        text.sample("serin_actions_pending", &[("state", state)], count);
     }
     text.one("serin_action_results_lost_total", Counter, "Results not told.", canaries.results_lost);
 }

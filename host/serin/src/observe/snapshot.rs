@@ -172,6 +172,18 @@ pub(crate) struct Canaries {
     pub duplicates: u64,
     pub rate_limited: u64,
     pub queue_full: u64,
+    /// Held back because too many for the same target were waiting.
+    #[serde(default)]
+    pub target_full: u64,
+    /// Waiting for their first turn, now.
+    #[serde(default)]
+    pub waiting: u64,
+    /// Waiting to be done again, now.
+    #[serde(default)]
+    pub waiting_again: u64,
+    /// Carried out now.
+    #[serde(default)]
+    pub running: u64,
     pub results_lost: u64,
 }
 
@@ -184,6 +196,10 @@ impl From<serin_canary::Counters> for Canaries {
             duplicates: counters.duplicates,
             rate_limited: counters.rate_limited,
             queue_full: counters.queue_full,
+            target_full: counters.target_full,
+            waiting: counters.waiting,
+            waiting_again: counters.waiting_again,
+            running: counters.running,
             results_lost: counters.results_lost,
         }
     }
