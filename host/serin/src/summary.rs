@@ -92,6 +92,7 @@ fn add_plugins(lines: &mut Lines, worker: &WorkerOutcome) {
                 ("failures", counters.failures()),
                 ("passed by", counters.passed_by),
                 ("dropped by failure", counters.dropped_by_failure),
+                ("rolled back", counters.rollbacks),
             ],
         );
     }
