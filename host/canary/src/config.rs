@@ -33,6 +33,9 @@ pub struct CanaryConfig {
     /// Actions waiting for their turn. Default 256, at most 65536.
     #[serde(deserialize_with = "quantity::queue")]
     pub queue: usize,
+    /// How much of `concurrency` and of `queue` the actions for one host may take, and all look-ups together; at
+    /// least one place. Default 25%, 1% to 100%.
+    pub target_share: Share,
     /// Starts listeners on loopback that answer canaries and show them.
     pub demo: Option<DemoConfig>,
 }
@@ -48,6 +51,7 @@ impl Default for CanaryConfig {
             dedupe: Duration::from_secs(10),
             concurrency: 16,
             queue: 256,
+            target_share: Share(25),
             demo: None,
         }
     }
@@ -138,6 +142,23 @@ impl Default for Retry {
     }
 }
 
+/// `targetShare`: a part of what there is, in percent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share(u8);
+
+impl Share {
+    /// So much of `places`, but one at least.
+    pub(crate) fn of(self, places: usize) -> usize {
+        (places * usize::from(self.0) / 100).max(1)
+    }
+}
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        quantity::percent(deserializer).map(Self)
+    }
+}
+
 /// `rates`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -207,14 +228,22 @@ mod tests {
         let config: CanaryConfig = serde_yaml::from_str(
             "{dns: {resolver: '9.9.9.9:53', timeout: 2s}, http: {timeout: 3s, maxBody: 1KiB, maxAnswer: 0},
               egress: {allow: [loopback]}, rates: {source: {burst: 1, per: 1h}}, dedupe: 0s, concurrency: 2,
-              queue: 3, demo: {dns: '127.0.0.1:0', http: '[::1]:0'}}",
+              queue: 3, targetShare: 100%, demo: {dns: '127.0.0.1:0', http: '[::1]:0'}}",
         )
         .unwrap();
         assert_eq!(config.dns.resolver, Resolver::Address("9.9.9.9:53".parse().unwrap()));
         assert_eq!(config.http.max_body, 1024);
         assert_eq!(config.rates.source.per, Duration::from_secs(3600));
         assert_eq!(config.rates.global, Rates::default().global);
+        assert_eq!(config.target_share, Share(100));
         assert_eq!((config.dedupe, config.concurrency, config.queue), (Duration::ZERO, 2, 3));
+    }
+
+    #[test]
+    fn a_share_is_one_place_at_least() {
+        for (share, places, expected) in [(25, 16, 4), (25, 256, 64), (25, 3, 1), (1, 1, 1), (100, 16, 16)] {
+            assert_eq!(Share(share).of(places), expected, "{share}% of {places}");
+        }
     }
 
     #[test]
@@ -233,6 +262,9 @@ mod tests {
             ("retry: {wait: 2m}", "allowed are 1 ms to 60000 ms"),
             ("concurrency: 0", "allowed are 1 actions at once to 256 actions at once"),
             ("queue: 1000000", " to 65536 "),
+            ("targetShare: 25", "`25` is not a share: write a percentage like `25%`"),
+            ("targetShare: 0%", "allowed are 1 % to 100 %"),
+            ("targetShare: 101%", "allowed are 1 % to 100 %"),
             ("demo: {dns: '0.0.0.0:53', http: '127.0.0.1:80'}", "`127.0.0.1:53` instead of `0.0.0.0:53`"),
             ("demo: {dns: '127.0.0.1', http: '127.0.0.1:80'}", "write one with its port"),
         ] {

@@ -1,4 +1,4 @@
-//! The canary engine: a bounded queue in front of a small runtime of its own.
+//! The canary engine: bounded places to wait in, in front of a small runtime of its own.
 
 use std::error::Error;
 use std::io;
@@ -18,6 +18,7 @@ use crate::demo::{Demo, DemoError};
 use crate::dns::{Dns, DnsError};
 use crate::http::{Http, HttpError};
 use crate::limits::{Limits, Rejected};
+use crate::places::{Place, Places, Share, Target};
 use crate::reports::{Counters, MAX_RESULTS, Reports};
 use crate::retry::Retrying;
 
@@ -52,6 +53,7 @@ pub struct Engine {
 #[derive(Clone)]
 pub struct Submitter {
     queue: mpsc::Sender<Job>,
+    places: Places,
     limits: Arc<Mutex<Limits>>,
     reports: Reports,
 }
@@ -60,6 +62,9 @@ pub struct Submitter {
 struct Job {
     request: ActionRequest,
     accepted: Instant,
+    share: Share,
+    /// Where it waits.
+    waiting: Place,
 }
 
 impl Engine {
@@ -84,7 +89,8 @@ impl Engine {
             .name("serin-canary".into())
             .spawn(move || runtime.block_on(until(stopped, work)))
             .map_err(CanaryError::Thread)?;
-        let submitter = Submitter { queue, limits: Arc::new(Mutex::new(Limits::new(&config))), reports };
+        let (places, limits) = (Places::new(&config), Arc::new(Mutex::new(Limits::new(&config))));
+        let submitter = Submitter { queue, places, limits, reports };
         Ok(Self { submitter, results, demo, stop, thread })
     }
 
@@ -110,7 +116,7 @@ impl Engine {
 
     /// What became of all requests so far.
     pub fn counters(&self) -> Counters {
-        self.submitter.reports.counters()
+        self.submitter.counters()
     }
 
     /// Takes no more requests, lets those under way end within `patience`, and
@@ -118,14 +124,14 @@ impl Engine {
     /// counters as accepted only. Drop all submitters before: as long as one
     /// is left there may be more to do, and the whole `patience` is waited for.
     pub fn shutdown(self, patience: Duration) -> (Vec<ActionResult>, Counters) {
-        let reports = self.submitter.reports.clone();
-        drop(self.submitter);
+        let Submitter { queue, places, reports, .. } = self.submitter;
+        drop(queue);
         // It has ended by itself if nobody listens.
         let _ = self.stop.send(patience);
         if self.thread.join().is_err() {
             tracing::error!("the canary engine's thread panicked");
         }
-        (self.results.try_iter().collect(), reports.counters())
+        (self.results.try_iter().collect(), reports.counters(&places))
     }
 }
 
@@ -136,15 +142,10 @@ impl Submitter {
     /// The reason for which the action is not taken.
     pub fn submit(&self, request: ActionRequest) -> Result<(), Rejected> {
         let accepted = Instant::now();
-        // The place is taken first: an action that finds none must not count as done before.
-        let admitted = match self.queue.try_reserve() {
-            Ok(place) => self.admit(&request).map(|()| place),
-            Err(_) => Err(Rejected::QueueFull),
-        };
-        match admitted {
-            Ok(place) => {
+        match self.admitted(&request) {
+            Ok((slot, share, waiting)) => {
                 self.reports.accepted();
-                place.send(Job { request, accepted });
+                slot.send(Job { request, accepted, share, waiting });
                 Ok(())
             }
             Err(rejected) => {
@@ -153,6 +154,20 @@ impl Submitter {
                 Err(rejected)
             }
         }
+    }
+
+    /// The places are taken first: an action that finds none must not count as done before.
+    fn admitted(&self, request: &ActionRequest) -> Result<(mpsc::Permit<'_, Job>, Share, Place), Rejected> {
+        let share = self.places.of(Target::of(&request.action));
+        let waiting = share.wait()?;
+        // There are as many slots as places to wait: only an engine that is gone has none.
+        let slot = self.queue.try_reserve().map_err(|_| Rejected::QueueFull)?;
+        self.admit(request)?;
+        Ok((slot, share, waiting))
+    }
+
+    fn counters(&self) -> Counters {
+        self.reports.counters(&self.places)
     }
 
     /// A thread that panicked leaves the limits as they are: at worst a token is spent for nothing.
@@ -177,12 +192,14 @@ async fn until(stopped: oneshot::Receiver<Duration>, work: impl Future<Output = 
 async fn work(mut jobs: mpsc::Receiver<Job>, retrying: Retrying, reports: Reports) {
     let mut running = JoinSet::new();
     while let Some(job) = jobs.recv().await {
-        let Some(permit) = retrying.permit().await else { return };
         while running.try_join_next().is_some() {}
         let (retrying, reports) = (retrying.clone(), reports.clone());
         running.spawn(async move {
-            let outcome = retrying.fire(&job.request, permit).await;
-            reports.done(job.request, outcome, job.accepted);
+            let Job { request, accepted, share, waiting } = job;
+            let Some(place) = share.run().await else { return };
+            drop(waiting);
+            let outcome = retrying.fire(&request, &share, place).await;
+            reports.done(request, outcome, accepted);
         });
     }
     while running.join_next().await.is_some() {}

@@ -12,11 +12,12 @@ pub mod egress;
 mod engine;
 mod http;
 mod limits;
+mod places;
 mod quantity;
 mod reports;
 mod retry;
 
-pub use config::{CanaryConfig, DemoConfig, DnsConfig, HttpConfig, Rate, Rates, Resolver, Retry};
+pub use config::{CanaryConfig, DemoConfig, DnsConfig, HttpConfig, Rate, Rates, Resolver, Retry, Share};
 pub use demo::{Demo, DemoError, Hit};
 pub use dns::DnsError;
 pub use egress::{EgressPolicy, Refused, Scope};

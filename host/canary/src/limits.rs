@@ -24,6 +24,8 @@ pub enum Rejected {
     GlobalRate,
     /// Too many actions are waiting.
     QueueFull,
+    /// Too many actions for the same target are waiting.
+    TargetFull,
 }
 
 impl Rejected {
@@ -34,6 +36,7 @@ impl Rejected {
             Self::SourceRate => "rate limit of the source",
             Self::GlobalRate => "rate limit of all canaries",
             Self::QueueFull => "queue full",
+            Self::TargetFull => "queue full for this target",
         }
     }
 }

@@ -43,6 +43,16 @@ pub(crate) fn queue<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize,
     scalar(deserializer, |text| within(count(text)?, 1, 65_536, |count| format!("{count} waiting actions")))
 }
 
+/// A share of what there is: 1% to 100%.
+pub(crate) fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+    scalar(deserializer, |text| {
+        let number = text.strip_suffix('%').and_then(|number| count(number.trim_end()).ok());
+        let number =
+            number.ok_or_else(|| format!("`{text}` is not a share: write a percentage like `25%`"))?;
+        within(u8::try_from(number).unwrap_or(u8::MAX), 1, 100, |share| format!("{share} %"))
+    })
+}
+
 fn duration(text: &str, least: Duration, most: Duration) -> Result<Duration, String> {
     within(serin_config::duration(text)?, least, most, |duration| format!("{} ms", duration.as_millis()))
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 use serin_event::action::{ActionRequest, ActionResult, Outcome};
 
 use crate::limits::Rejected;
+use crate::places::Places;
 
 /// Results that wait to be taken; those beyond are counted as lost.
 pub(crate) const MAX_RESULTS: usize = 4096;
@@ -27,6 +28,14 @@ pub struct Counters {
     pub rate_limited: u64,
     /// Requests held back because the queue was full.
     pub queue_full: u64,
+    /// Requests held back because too many for the same target were waiting.
+    pub target_full: u64,
+    /// Actions that wait for their first turn, now.
+    pub waiting: u64,
+    /// Actions that wait to be done again, now.
+    pub waiting_again: u64,
+    /// Actions that are being carried out, now.
+    pub running: u64,
     /// Results that nobody took in time.
     pub results_lost: u64,
 }
@@ -46,6 +55,7 @@ struct Counts {
     duplicates: AtomicU64,
     rate_limited: AtomicU64,
     queue_full: AtomicU64,
+    target_full: AtomicU64,
     results_lost: AtomicU64,
 }
 
@@ -71,6 +81,7 @@ impl Reports {
             Rejected::Duplicate => &self.counts.duplicates,
             Rejected::SourceRate | Rejected::GlobalRate => &self.counts.rate_limited,
             Rejected::QueueFull => &self.counts.queue_full,
+            Rejected::TargetFull => &self.counts.target_full,
         };
         count.fetch_add(1, Relaxed);
         self.send(request, Outcome::Suppressed(rejected.reason()), accepted);
@@ -83,7 +94,8 @@ impl Reports {
         }
     }
 
-    pub(crate) fn counters(&self) -> Counters {
+    /// The counts, and what the `places` hold.
+    pub(crate) fn counters(&self, places: &Places) -> Counters {
         let read = |count: &AtomicU64| count.load(Relaxed);
         Counters {
             accepted: read(&self.counts.accepted),
@@ -92,6 +104,10 @@ impl Reports {
             duplicates: read(&self.counts.duplicates),
             rate_limited: read(&self.counts.rate_limited),
             queue_full: read(&self.counts.queue_full),
+            target_full: read(&self.counts.target_full),
+            waiting: places.waiting(),
+            waiting_again: places.waiting_again(),
+            running: places.running(),
             results_lost: read(&self.counts.results_lost),
         }
     }

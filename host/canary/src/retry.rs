@@ -1,58 +1,43 @@
 //! Doing again what failed and may not the next time.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
 use std::time::Duration;
 
 use serin_event::action::{ActionRequest, Outcome};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::CanaryConfig;
 use crate::dns::DnsError;
 use crate::engine::{CanaryError, Firing};
 use crate::http::HttpError;
+use crate::places::{Place, Share};
 
 /// The longest wait, whatever it has doubled to.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// Carries actions out, more than once if need be, within what may run at once.
+/// Carries actions out, more than once if need be.
 #[derive(Clone)]
 pub(crate) struct Retrying {
     firing: Firing,
     config: crate::config::Retry,
-    /// What runs.
-    permits: Arc<Semaphore>,
-    /// What waits to be done again: as many as may wait for their first turn.
-    places: Arc<Semaphore>,
 }
 
 impl Retrying {
     pub(crate) fn new(firing: Firing, config: &CanaryConfig) -> Self {
-        Self {
-            firing,
-            config: config.retry,
-            permits: Arc::new(Semaphore::new(config.concurrency)),
-            places: Arc::new(Semaphore::new(config.queue)),
-        }
+        Self { firing, config: config.retry }
     }
 
-    /// Waits until one more may run; nothing once the engine ends.
-    pub(crate) async fn permit(&self) -> Option<OwnedSemaphorePermit> {
-        self.permits.clone().acquire_owned().await.ok()
-    }
-
-    /// Carries an action out. While it waits, another may run in its place.
-    pub(crate) async fn fire(&self, request: &ActionRequest, mut permit: OwnedSemaphorePermit) -> Outcome {
+    /// Carries an action out, in a place of its target's share. While it waits, another may run there.
+    pub(crate) async fn fire(&self, request: &ActionRequest, share: &Share, mut running: Place) -> Outcome {
         let mut fired = self.firing.fire(request).await;
         for attempt in 0..self.config.times {
             if !is_passing(&fired) {
                 break;
             }
-            let Ok(_place) = self.places.clone().try_acquire_owned() else { break };
-            drop(permit);
+            let Some(_waiting) = share.wait_again() else { break };
+            drop(running);
             tokio::time::sleep(pause(self.config.wait, attempt)).await;
-            match self.permit().await {
-                Some(next) => permit = next,
+            match share.run().await {
+                Some(next) => running = next,
                 None => break,
             }
             fired = self.firing.fire(request).await;

@@ -11,6 +11,7 @@ use crate::digest::Digest;
 use crate::grants::Grants;
 use crate::locate::{Location, Step, locate};
 use crate::quantity;
+use crate::rollout::Rollout;
 use crate::signature::{Trust, signature_file};
 use crate::source::ComponentSource;
 use crate::subscription::EventFilter;
@@ -85,6 +86,16 @@ pub struct PluginEntry {
     /// What becomes of the events of a call that fails.
     #[serde(default, deserialize_with = "on_failure")]
     pub on_failure: OnFailure,
+    /// Another version, on some of the hosts.
+    #[serde(default)]
+    pub rollout: Option<Rollout>,
+}
+
+impl PluginEntry {
+    /// The entry as the new version has it that is being rolled out.
+    fn next(&self) -> Option<Self> {
+        self.rollout.as_ref().map(|rollout| rollout.apply(self))
+    }
 }
 
 /// `limits`
@@ -204,11 +215,26 @@ impl<S: DeserializeOwned, C: DeserializeOwned> PipelineFile<S, C> {
                 let message = "both `config` and `configFile`: write one of them".to_owned();
                 return Err(self.plugin_error(index, "configFile", message));
             }
+            self.check_rollout(index, plugin)?;
         }
         if self.spec.trust.as_ref().is_some_and(|trust| trust.keys.is_empty()) {
             let message =
                 "`keys` is empty, so no component would be trusted: write one, or leave `trust` out";
             return Err(self.error(&[Step::Key("spec"), Step::Key("trust")], message.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn check_rollout(&self, index: usize, plugin: &PluginEntry) -> Result<(), ConfigError> {
+        let Some(rollout) = &plugin.rollout else { return Ok(()) };
+        if rollout.config.is_some() && rollout.config_file.is_some() {
+            let message = "both `config` and `configFile` of the new version: write one of them".to_owned();
+            return Err(self.plugin_error(index, "rollout", message));
+        }
+        let old = PluginEntry { rollout: None, ..plugin.clone() };
+        if rollout.apply(plugin) == old {
+            let message = "the new version is the old one: name another component, or another configuration";
+            return Err(self.plugin_error(index, "rollout", message.to_owned()));
         }
         Ok(())
     }
@@ -223,7 +249,8 @@ impl<S, C> PipelineFile<S, C> {
     /// Every file that this one names for its plugins, and this one itself.
     pub fn files(&self) -> Vec<PathBuf> {
         let mut files = vec![self.path.clone()];
-        for entry in &self.spec.plugins {
+        let next = self.spec.plugins.iter().filter_map(PluginEntry::next);
+        for entry in self.spec.plugins.iter().cloned().chain(next) {
             let component = match &entry.component {
                 ComponentSource::Path(path) => self.folder().join(path),
                 ComponentSource::Artifact(reference) => {
@@ -321,7 +348,7 @@ fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> 
     })
 }
 
-fn digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Digest>, D::Error> {
+pub(crate) fn digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Digest>, D::Error> {
     scalar(deserializer, str::parse).map(Some)
 }
 

@@ -49,6 +49,8 @@ pub struct Counters {
     pub bad_outcomes: u64,
     /// Instances that were started after a failure.
     pub restarts: u64,
+    /// Times that its old version had to take over again from the new one that was being rolled out.
+    pub rollbacks: u64,
     /// Events that went on without the plugin, because it had failed (`onFailure: pass` or `disable`).
     pub passed_by: u64,
     /// Events that were dropped because the plugin had failed (`onFailure: drop`).

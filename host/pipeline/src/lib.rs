@@ -29,11 +29,13 @@ mod outcome;
 mod pipeline;
 mod plugin;
 mod quantity;
+mod rollout;
 mod sandbox;
 mod signature;
 mod source;
 mod subscription;
 mod url_pattern;
+mod version;
 
 use std::time::Duration;
 
@@ -50,6 +52,7 @@ pub use inspect::{About, Inspection};
 pub use kv::KvGrant;
 pub use locate::Location;
 pub use pipeline::{Loader, Pipeline};
+pub use rollout::{HostId, Rollback, Rollout, RolloutStatus, Stage};
 pub use serin_config::Glob;
 pub use signature::{PublicKey, SignatureError, SigningKey, Trust, signature_file, verify};
 pub use source::ComponentSource;

@@ -14,11 +14,13 @@ use crate::counters::Counters;
 use crate::engine::Runtime;
 use crate::error::{LoadError, Reason};
 use crate::plugin::{Passage, Plugin};
+use crate::rollout::{HostId, Rollout, RolloutStatus, Stage, Staged};
+use crate::version::Version;
 
 /// Plugins, started and ready.
 #[derive(Debug)]
 pub struct Pipeline {
-    runtime: Arc<Runtime>,
+    loader: Loader,
     plugins: Vec<Plugin>,
     batch: Batch,
     /// Room for which of a batch's events a plugin gets, and which go on.
@@ -33,18 +35,19 @@ impl Pipeline {
     /// If a plugin can't be started: it is missing, built for something else,
     /// wants what it isn't granted, or refuses its configuration.
     pub fn load<S, C>(file: &PipelineFile<S, C>, cache: Option<&Cache>) -> Result<Self, LoadError> {
-        Loader::new()?.load(file, cache)
+        Loader::new(HostId::of_this_host())?.load(file, cache)
     }
 
     /// What loads another version of this pipeline, on any thread.
     pub fn loader(&self) -> Loader {
-        Loader(Arc::clone(&self.runtime))
+        self.loader.clone()
     }
 
     /// Takes the place of the version before: to be called between batches.
     ///
     /// A plugin that is the same, with the same entry and configuration, goes on as it is, state included. One whose
-    /// component or entry has changed begins anew with what the host keeps for it and its counters.
+    /// component or entry has changed begins anew with what the host keeps for it and its counters. One that was rolled
+    /// back stays so until one of its versions has changed.
     pub fn succeed(&mut self, before: Self) {
         let mut before = before.plugins;
         for plugin in &mut self.plugins {
@@ -65,7 +68,7 @@ impl Pipeline {
         if self.plugins.is_empty() || events.is_empty() {
             return requests;
         }
-        let _running = self.runtime.run();
+        let _running = self.loader.runtime.run();
         if events.len() <= MAX_BATCH {
             self.process_batch(events, &mut requests);
             return requests;
@@ -93,7 +96,7 @@ impl Pipeline {
             raised: Vec::new(),
         };
         for plugin in &mut self.plugins {
-            plugin.process(&self.runtime.engine, &mut passage, requests);
+            plugin.process(&self.loader.runtime.engine, &mut passage, requests);
         }
         self.selected = passage.selected;
         let mut kept = self.kept.iter();
@@ -103,12 +106,17 @@ impl Pipeline {
     /// Lets the plugins know the time, in nanoseconds since the Unix epoch; to be called about once a second.
     /// Gives the actions that they request and may request.
     pub fn tick(&mut self, now: u64) -> Vec<ActionRequest> {
-        let _running = self.runtime.run();
+        let _running = self.loader.runtime.run();
         let mut requests = Vec::new();
         for plugin in &mut self.plugins {
-            plugin.tick(&self.runtime.engine, now, &mut requests);
+            plugin.tick(&self.loader.runtime.engine, now, &mut requests);
         }
         requests
+    }
+
+    /// How far the plugins are that have a rollout, each with its name.
+    pub fn rollouts(&self) -> impl Iterator<Item = (&Arc<str>, &RolloutStatus)> {
+        self.plugins.iter().filter_map(|plugin| Some((&plugin.name, plugin.rollout()?)))
     }
 
     /// Each plugin's name and counts, in the order of the chain.
@@ -119,11 +127,18 @@ impl Pipeline {
 
 /// Compiles, links and starts plugins.
 #[derive(Debug, Clone)]
-pub struct Loader(Arc<Runtime>);
+pub struct Loader {
+    runtime: Arc<Runtime>,
+    host: HostId,
+}
 
 impl Loader {
-    fn new() -> Result<Self, LoadError> {
-        Runtime::new().map(Arc::new).map(Self).map_err(LoadError::Engine)
+    /// For a host: which version of a plugin it gets depends on it.
+    ///
+    /// # Errors
+    /// If what runs plugins can't be started.
+    pub fn new(host: HostId) -> Result<Self, LoadError> {
+        Ok(Self { runtime: Runtime::new().map(Arc::new).map_err(LoadError::Engine)?, host })
     }
 
     /// Compiles, links and starts the plugins of a pipeline file.
@@ -137,7 +152,7 @@ impl Loader {
     ) -> Result<Pipeline, LoadError> {
         let mut plugins = Vec::new();
         for (index, entry) in file.spec.plugins.iter().enumerate() {
-            let plugin = start(&self.0, file, entry, cache).map_err(|reason| LoadError::Plugin {
+            let plugin = self.start(file, entry, cache).map_err(|reason| LoadError::Plugin {
                 path: file.path().to_owned(),
                 location: file.locate(index, field(&reason)),
                 name: entry.name.clone(),
@@ -146,17 +161,58 @@ impl Loader {
             })?;
             plugins.push(plugin);
         }
-        let runtime = Arc::clone(&self.0);
-        Ok(Pipeline { runtime, plugins, batch: Batch::default(), selected: Vec::new(), kept: Vec::new() })
+        let loader = self.clone();
+        Ok(Pipeline { loader, plugins, batch: Batch::default(), selected: Vec::new(), kept: Vec::new() })
+    }
+
+    /// Starts the version that this host is to have.
+    fn start<S, C>(
+        &self,
+        file: &PipelineFile<S, C>,
+        entry: &PluginEntry,
+        cache: Option<&Cache>,
+    ) -> Result<Plugin, Reason> {
+        let runtime = &*self.runtime;
+        let old = version(runtime, file, &PluginEntry { rollout: None, ..entry.clone() }, cache)?;
+        let Some(rollout) = &entry.rollout else { return run(runtime, old) };
+        let Rollout { percent, rollback, .. } = *rollout;
+        let place = self.host.place(&entry.name);
+        let status = |stage, digest| RolloutStatus { percent, place, stage, digest };
+        if place >= percent {
+            let status = status(Stage::Old, old.digest);
+            return Ok(run(runtime, old)?.staged(Staged::new(status, rollback, None)));
+        }
+        let new = version(runtime, file, &rollout.apply(entry), cache).and_then(|new| {
+            let digest = new.digest;
+            Ok((run(runtime, new)?, digest))
+        });
+        match new {
+            Ok((plugin, digest)) => {
+                tracing::info!(plugin = entry.name, "the new version {digest}: {place} is below {percent} %");
+                Ok(plugin.staged(Staged::new(status(Stage::New, digest), rollback, Some(old))))
+            }
+            // That the rest of the file is used is worth more than that this version is.
+            Err(reason) => {
+                let why = format!("the new version: {reason}");
+                let staged = Staged::unstartable(status(Stage::New, old.digest), rollback, &old, &why);
+                Ok(run(runtime, old)?.staged(staged))
+            }
+        }
     }
 }
 
-fn start<S, C>(
+fn run(runtime: &Runtime, version: Version) -> Result<Plugin, Reason> {
+    let _running = runtime.run();
+    Plugin::start(&runtime.engine, version)
+}
+
+/// Prepares a version of a plugin.
+fn version<S, C>(
     runtime: &Runtime,
     file: &PipelineFile<S, C>,
     entry: &PluginEntry,
     cache: Option<&Cache>,
-) -> Result<Plugin, Reason> {
+) -> Result<Version, Reason> {
     let (path, digest) = file.component(entry)?;
     if let (Some(pinned), Some(found)) = (entry.digest, digest)
         && pinned != found
@@ -170,8 +226,7 @@ fn start<S, C>(
     if let Some(config) = &entry.config_file {
         entry.config = read_config(&file.folder().join(config)).map_err(Reason::ConfigFile)?;
     }
-    let _running = runtime.run();
-    Plugin::start(&runtime.engine, component, digest, entry)
+    Ok(Version { component, digest, entry })
 }
 
 /// The field of the entry that an error is about.

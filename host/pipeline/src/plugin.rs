@@ -10,17 +10,17 @@ use serin_frame::Kind;
 use wasmtime::Engine;
 
 use crate::batch::Batch;
-use crate::bindings::PluginPre;
 use crate::bindings::exports::serin::plugin::frames::Info;
-use crate::config::{OnFailure, PluginEntry};
+use crate::config::OnFailure;
 use crate::counters::{Counters, is_due};
-use crate::digest::Digest;
 use crate::error::{Failure, Reason};
 use crate::hash::Hashes;
 use crate::instance::Instance;
 use crate::outcome::{Applier, Call};
+use crate::rollout::{RolloutStatus, Staged};
 use crate::sandbox::{Sandbox, SharedKv};
 use crate::subscription::{EventFilter, parse_kind};
+use crate::version::{Identity, Version};
 use crate::{MAX_BATCH, MAX_LOG_LINE};
 
 /// The wait before a failed plugin is started again; it doubles with every failure.
@@ -33,10 +33,11 @@ const FORGIVEN: Duration = Duration::from_secs(60);
 pub(crate) struct Plugin {
     pub(crate) name: Arc<str>,
     pub(crate) counters: Counters,
-    component: PluginPre<Sandbox>,
-    digest: Digest,
-    entry: PluginEntry,
-    config: String,
+    /// What runs.
+    version: Version,
+    /// What may run: the version that was started, and the one that can be gone back to.
+    identities: Vec<Identity>,
+    rollout: Option<Staged>,
     subscription: EventFilter,
     applier: Applier,
     kv: SharedKv,
@@ -63,20 +64,14 @@ enum State {
 
 impl Plugin {
     /// Starts a plugin.
-    pub(crate) fn start(
-        engine: &Engine,
-        component: PluginPre<Sandbox>,
-        digest: Digest,
-        entry: PluginEntry,
-    ) -> Result<Self, Reason> {
+    pub(crate) fn start(engine: &Engine, version: Version) -> Result<Self, Reason> {
+        let entry = &version.entry;
         let name: Arc<str> = entry.name.as_str().into();
-        let config = entry.config.to_string();
         let kv = SharedKv::default();
         let hashes = entry.grants.hash.map(Hashes::start).transpose().map_err(Reason::Thread)?.map(Arc::new);
         let sandbox = Sandbox::new(&name, &entry.grants, entry.limits);
         let sandbox = sandbox.with_kv(Arc::clone(&kv)).with_hashes(hashes.clone());
-        let mut instance = Instance::new(engine, &component, sandbox)?;
-        let info = instance.init(&config)?.map_err(|message| Reason::Configuration(printable(&message)))?;
+        let (instance, info) = version.start(engine, sandbox)?;
         if info.schema > u32::from(serin_frame::SCHEMA) {
             return Err(Reason::Schema { found: info.schema });
         }
@@ -86,10 +81,9 @@ impl Plugin {
             applier: Applier::new(Arc::clone(&name), entry.grants.clone()),
             name,
             counters: Counters::default(),
-            component,
-            digest,
-            entry,
-            config,
+            identities: vec![version.identity()],
+            version,
+            rollout: None,
             subscription,
             kv,
             hashes,
@@ -99,15 +93,35 @@ impl Plugin {
         })
     }
 
+    /// As a part of a rollout.
+    pub(crate) fn staged(mut self, staged: Staged) -> Self {
+        self.identities.extend(staged.before().map(Version::identity));
+        if let Some(reason) = staged.reason() {
+            self.tell_rollback(reason);
+        }
+        Self { rollout: Some(staged), ..self }
+    }
+
+    pub(crate) fn rollout(&self) -> Option<&RolloutStatus> {
+        self.rollout.as_ref().map(|staged| &staged.status)
+    }
+
     /// Takes the place of an older version.
     pub(crate) fn succeed(&mut self, before: Self) {
-        if self.digest == before.digest && self.entry == before.entry {
-            *self = before;
+        if self.identities == before.identities {
+            let next = std::mem::replace(self, before);
+            self.counters.rollbacks += next.counters.rollbacks;
+            self.untold = next.untold.or(self.untold.take());
+            match (&mut self.rollout, next.rollout) {
+                (Some(staged), Some(next)) => staged.succeed(next),
+                (staged, next) => *staged = next,
+            }
             return;
         }
-        self.counters = before.counters;
+        let rollbacks = self.counters.rollbacks + before.counters.rollbacks;
+        self.counters = Counters { rollbacks, ..before.counters };
         self.applier.succeed(before.applier);
-        self.untold = before.untold;
+        self.untold = self.untold.take().or(before.untold);
         self.kv = before.kv;
         if let State::Running { instance, .. } = &mut self.state {
             instance.use_kv(Arc::clone(&self.kv));
@@ -116,7 +130,7 @@ impl Plugin {
     }
 
     fn wants(&self, event: &Event) -> bool {
-        self.subscription.matches(event) && self.entry.events.matches(event)
+        self.subscription.matches(event) && self.version.entry.events.matches(event)
     }
 
     /// Passes those of the events through the plugin that are kept and that it wants.
@@ -126,6 +140,8 @@ impl Plugin {
         through: &mut Passage<'_>,
         requests: &mut Vec<ActionRequest>,
     ) {
+        // One that has come back may be for other events.
+        let _ = self.instance(engine);
         through.selected.clear();
         for (index, (event, kept)) in through.events.iter().zip(&*through.kept).enumerate() {
             if *kept && self.wants(event) {
@@ -210,21 +226,41 @@ impl Plugin {
 
     fn restart(&mut self, engine: &Engine) {
         self.counters.restarts += 1;
-        let sandbox = Sandbox::new(&self.name, &self.entry.grants, self.entry.limits);
+        let entry = &self.version.entry;
+        let sandbox = Sandbox::new(&self.name, &entry.grants, entry.limits);
         let sandbox = sandbox.with_kv(Arc::clone(&self.kv)).with_hashes(self.hashes.clone());
-        let started = Instance::new(engine, &self.component, sandbox).and_then(|mut instance| {
-            match instance.init(&self.config)? {
-                // What it subscribes to was settled when the pipeline was loaded.
-                Ok(_) => Ok(instance),
-                Err(message) => {
-                    Err(Failure::Outcome(format!("refuses its configuration: {}", printable(&message))))
-                }
-            }
+        let started = self.version.restart(engine, sandbox).and_then(|(instance, info)| {
+            let subscription = subscription(&info);
+            Ok((instance, subscription.map_err(|reason| Failure::Outcome(reason.to_string()))?))
         });
         match started {
-            Ok(instance) => self.state = State::Running { instance, since: Instant::now() },
+            Ok((instance, subscription)) => {
+                self.subscription = subscription;
+                self.state = State::Running { instance, since: Instant::now() };
+            }
             Err(failure) => self.fail(&failure),
         }
+    }
+
+    /// Goes back to the version before, if it is time for that; whether it was.
+    fn roll_back(&mut self, now: Instant, failure: &Failure) -> bool {
+        // Rather the old version than none.
+        let is_last = self.version.entry.on_failure == OnFailure::Disable;
+        let Some(staged) = &mut self.rollout else { return false };
+        let Some(before) = staged.failed(now, &failure.to_string(), is_last) else { return false };
+        let reason = staged.reason().unwrap_or_default().to_owned();
+        self.version = before;
+        self.failures = 0;
+        self.state = State::Waiting { until: now };
+        self.tell_rollback(&reason);
+        true
+    }
+
+    fn tell_rollback(&mut self, reason: &str) {
+        tracing::error!(plugin = &*self.name, "{reason}");
+        self.counters.rollbacks += 1;
+        let (plugin, failures) = (Arc::clone(&self.name), self.counters.failures());
+        self.untold = Some(PluginError { plugin, reason: reason.to_owned(), failures });
     }
 
     /// Discards the instance.
@@ -237,6 +273,9 @@ impl Plugin {
         };
         *count += 1;
         let now = Instant::now();
+        if self.roll_back(now, failure) {
+            return;
+        }
         if let State::Running { since, .. } = self.state
             && now.duration_since(since) > FORGIVEN
         {
@@ -244,7 +283,7 @@ impl Plugin {
         }
         let wait = FIRST_WAIT.saturating_mul(1 << self.failures.min(16)).min(LONGEST_WAIT);
         self.failures = self.failures.saturating_add(1);
-        let disabled = self.entry.on_failure == OnFailure::Disable;
+        let disabled = self.version.entry.on_failure == OnFailure::Disable;
         self.state = if disabled { State::Disabled } else { State::Waiting { until: now + wait } };
         let failures = self.counters.failures();
         if disabled {
@@ -260,7 +299,7 @@ impl Plugin {
 
     /// What becomes of events that the plugin should have seen.
     fn without(&mut self, missed: &[usize], through: &mut Passage<'_>) {
-        let drops = self.entry.on_failure == OnFailure::Drop;
+        let drops = self.version.entry.on_failure == OnFailure::Drop;
         for &index in missed {
             let loss =
                 through.events.get(index).is_some_and(|event| matches!(event.kind, EventKind::Loss { .. }));

@@ -50,7 +50,23 @@ pub(crate) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duratio
     scalar(deserializer, |text| within(duration(text)?, MIN_TIME, MAX_TIME, |time| format!("{time:?}")))
 }
 
-/// `rate.per`
+/// `rollout.percent`
+pub(crate) fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+    scalar(deserializer, |text| {
+        let percent = u8::try_from(count(text)?).unwrap_or(u8::MAX);
+        within(percent, 0, 100, |percent| format!("{percent} of 100 hosts"))
+    })
+}
+
+/// `rollout.rollback.failures`
+pub(crate) fn rollback_failures<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    scalar(deserializer, |text| {
+        let failures = u32::try_from(count(text)?).unwrap_or(u32::MAX);
+        within(failures, 1, 1000, |failures| format!("{failures} failures"))
+    })
+}
+
+/// `rate.per`, `rollout.rollback.per`
 pub(crate) fn period<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let day = Duration::from_secs(24 * 3600);
     scalar(deserializer, move |text| within(duration(text)?, MIN_TIME, day, |time| format!("{time:?}")))

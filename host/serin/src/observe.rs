@@ -126,7 +126,11 @@ impl Observed {
         };
         let sinks = self.sinks.sinks().filter(|(_, state, _)| *state != serin_export::State::Working);
         let sinks = sinks.map(|(name, state, _)| format!("the sink {name} is {}", state.name()));
-        state.rounds.iter().filter_map(stuck).chain(sinks).collect()
+        let rolled_back = state.plugins.iter().filter_map(|plugin| {
+            let reason = &plugin.rollout.as_ref()?.reason;
+            (!reason.is_empty()).then(|| format!("the plugin {} was {reason}", plugin.name))
+        });
+        state.rounds.iter().filter_map(stuck).chain(sinks).chain(rolled_back).collect()
     }
 
     /// Why the agent is to be started anew; none if it works.

@@ -92,6 +92,7 @@ fn add_plugins(lines: &mut Lines, worker: &WorkerOutcome) {
                 ("failures", counters.failures()),
                 ("passed by", counters.passed_by),
                 ("dropped by failure", counters.dropped_by_failure),
+                ("rolled back", counters.rollbacks),
             ],
         );
     }
@@ -107,6 +108,7 @@ fn add_canaries(lines: &mut Lines, canaries: serin_canary::Counters) {
             ("duplicates", canaries.duplicates),
             ("over a rate", canaries.rate_limited),
             ("queue full", canaries.queue_full),
+            ("queue full for their target", canaries.target_full),
             ("results lost", canaries.results_lost),
         ],
     );

@@ -108,7 +108,10 @@ impl WorkerThread {
     fn show(&self, lost: u64) {
         let (capacity, waiting) = self.backlog.fill();
         let backlog = snapshot::Backlog { capacity: capacity as u64, waiting: waiting as u64, lost };
-        let plugin = |(name, counters): (&Arc<str>, &_)| snapshot::Plugin::new(name, counters);
+        let plugin = |(name, counters): (&Arc<str>, &_)| {
+            let rollout = self.pipeline.rollouts().find(|(plugin, _)| *plugin == name);
+            snapshot::Plugin::new(name, counters, rollout.map(|(_, status)| status))
+        };
         let plugins = self.pipeline.counters().map(plugin).collect();
         self.observed.worker(backlog, plugins, self.engine.counters().into());
     }

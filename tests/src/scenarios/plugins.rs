@@ -5,7 +5,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{Scenario, scenario};
-use crate::agent::Setup;
+use crate::agent::{Agent, Setup};
 use crate::cgroup::Cgroup;
 use crate::kernel::Kernel;
 use crate::trigger;
@@ -24,6 +24,8 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("plugins::one_that_hoards_memory_is_contained", |_| {
             contained("allocate", "      limits: { memory: 16MiB }\n")
         }),
+        scenario("plugins::a_rollout_to_no_host_changes_nothing", |_| rollout_to_nobody()),
+        scenario("plugins::a_rollout_that_fails_is_rolled_back", |_| rollout_that_fails()),
     ]
 }
 
@@ -169,4 +171,62 @@ fn contained(fault: &str, limits: &str) -> Result<()> {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
     anyhow::bail!("the plugin did not come back")
+}
+
+/// A pipeline whose new version fails where the old one does not.
+fn rollout(percent: u8) -> String {
+    let component = crate::root().join("target/plugins/faulty.wasm");
+    let entry = format!(
+        "      config: {{ fault: trap, argument: never }}\n      grants: {{ log: true }}\n      rollout: {{ component: {}, \
+         config: {{ fault: trap, argument: provoke }}, percent: {percent}, rollback: {{ failures: 2, per: 1h }} }}\n",
+        component.display()
+    );
+    pipeline(&plugin("faulty", &entry))
+}
+
+fn provoke(agent: &mut Agent) -> Result<Value> {
+    let ended = trigger::exit(0, &["provoke"])?;
+    agent.wait_for("process_exec", |event| event["process_exec"]["process"]["pid"] == ended.pid)
+}
+
+fn rollout_to_nobody() -> Result<()> {
+    let mut agent = Setup::new()?.pipeline(&rollout(0))?.start()?;
+    for _ in 0..3 {
+        let event = provoke(&mut agent)?;
+        ensure!(annotation(&event, "faulty", "faulty.seen").is_some(), "the new version runs: {event}");
+    }
+    agent.stop()?;
+    Ok(())
+}
+
+/// The new version fails until the old one takes its place; that is seen in the events, the status, the metrics and the log.
+fn rollout_that_fails() -> Result<()> {
+    let mut agent = Setup::new()?.pipeline(&rollout(100))?.start()?;
+    let event = provoke(&mut agent)?;
+    ensure!(annotation(&event, "faulty", "faulty.seen").is_none(), "the old version runs: {event}");
+    let mut back = false;
+    for _ in 0..100 {
+        back = annotation(&provoke(&mut agent)?, "faulty", "faulty.seen").is_some();
+        if back {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    ensure!(back, "the old version does not come back");
+    agent.wait_for("plugin_error", |event| {
+        let reason = event["plugin_error"]["reason"].as_str().unwrap_or_default();
+        reason.starts_with("rolled back to sha256:") && reason.contains("2 failures within")
+    })?;
+    agent.wait_for_log("rolled back to sha256:")?;
+    let sample = "serin_plugin_rollout_info{plugin=\"faulty\",version=\"rolled_back\"} 1";
+    // Counters are shown once a second.
+    while !agent.ask("/metrics")?.1.contains(sample) {
+        provoke(&mut agent)?;
+    }
+    let status: Value = serde_json::from_str(&agent.status(&["--json"])?)?;
+    let (of_it, problems) = (&status["plugins"][0], &status["problems"]);
+    ensure!(of_it["rollbacks"] == 1 && of_it["rollout"]["version"] == "rolled_back", "{of_it}");
+    ensure!(problems.to_string().contains("the plugin faulty was rolled back"), "{problems}");
+    agent.stop()?;
+    Ok(())
 }

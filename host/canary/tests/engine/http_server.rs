@@ -27,7 +27,7 @@ impl HttpServer {
                     match answer(request.lines().next().unwrap_or_default()) {
                         // The client may have had enough before the end of the answer.
                         Some(answer) => drop(stream.write_all(answer.as_bytes())),
-                        None => thread::sleep(Duration::from_secs(30)),
+                        None => thread::sleep(Duration::from_secs(600)),
                     }
                 });
             }

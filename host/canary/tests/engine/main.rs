@@ -7,7 +7,7 @@ mod http_server;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dns_server::{DnsServer, Reply};
 use http_server::HttpServer;
@@ -245,6 +245,54 @@ fn a_target_that_swallows_everything_holds_up_neither_who_asks_nor_the_others() 
 }
 
 #[test]
+fn a_target_holds_its_share_of_the_places_and_the_others_are_answered() {
+    let hole = HttpServer::start(|_| None);
+    let healthy = HttpServer::start(|_| Some(OK.into()));
+    let server = DnsServer::start(|_| Reply::A(vec![Ipv4Addr::LOCALHOST]));
+    let engine = engine(&format!(
+        "{{dns: {{resolver: '{}'}}, http: {{timeout: 60s}}, egress: {{allow: [loopback]}}, concurrency: 8,
+           queue: 40, targetShare: 25%, rates: {{source: {{burst: 1000, per: 1s}}, global: {{burst: 1000, per: 1s}}}}}}",
+        server.address
+    ));
+    let swallowed = |n| get(format!("http://hole.test:{}/{n}", hole.address.port()));
+    // A quarter of eight run, and as soon as they do, a quarter of forty can wait.
+    (0..2).for_each(|n| engine.submitter().submit(swallowed(n)).unwrap());
+    let started = Instant::now();
+    while hole.requests().len() < 2 {
+        assert!(started.elapsed() < PATIENCE, "{:?}", hole.requests());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    (2..12).for_each(|n| engine.submitter().submit(swallowed(n)).unwrap());
+    assert_eq!(engine.submitter().submit(swallowed(12)), Err(Rejected::TargetFull));
+    let held_back = engine.next_result(PATIENCE).unwrap();
+    assert_eq!(held_back.outcome, Outcome::Suppressed("queue full for this target"));
+
+    for n in 0..50 {
+        let url = format!("http://healthy.test:{}/{n}", healthy.address.port());
+        assert_eq!(outcome(&engine, get(url)), Outcome::HttpStatus(200), "{n}");
+        let resolved = Outcome::Resolved(vec![Ipv4Addr::LOCALHOST.into()]);
+        assert_eq!(outcome(&engine, dns(&format!("{n}.quick.test"))), resolved, "{n}");
+    }
+    assert_eq!(hole.requests().len(), 2, "the hole got no more than its share");
+    let counters = engine.counters();
+    assert_eq!((counters.running, counters.waiting, counters.waiting_again), (2, 10, 0));
+    assert_eq!((counters.accepted, counters.fired, counters.failed), (112, 100, 0));
+    assert_eq!((counters.target_full, counters.queue_full), (1, 0));
+}
+
+#[test]
+fn a_resolver_that_is_silent_leaves_hosts_that_need_none_their_places() {
+    let silent = DnsServer::start(|_| Reply::Silence);
+    let healthy = HttpServer::start(|_| Some(OK.into()));
+    let engine = engine(&format!(
+        "{{dns: {{resolver: '{}', timeout: 60s}}, egress: {{allow: [loopback]}}, concurrency: 2, targetShare: 50%}}",
+        silent.address
+    ));
+    (0..4).for_each(|n| engine.submitter().submit(dns(&format!("{n}.test"))).unwrap());
+    assert_eq!(outcome(&engine, get(format!("http://{}/", healthy.address))), Outcome::HttpStatus(200));
+}
+
+#[test]
 fn what_is_held_back_is_reported_and_counted() {
     let server = DnsServer::start(|_| Reply::NoSuchName);
     let engine = engine(&format!(
@@ -273,17 +321,18 @@ fn what_is_held_back_is_reported_and_counted() {
 fn a_full_queue_turns_away_without_using_up_the_rate() {
     let silent = DnsServer::start(|_| Reply::Silence);
     let engine = engine(&format!(
-        "{{dns: {{resolver: '{}', timeout: 60s}}, concurrency: 1, queue: 2, rates: {{source: {{burst: 9, per: 1h}}}}}}",
+        "{{dns: {{resolver: '{}', timeout: 60s}}, concurrency: 1, queue: 2, targetShare: 100%, rates: {{source: {{burst: 9, per: 1h}}}}}}",
         silent.address
     ));
     let accepted = (0..50).filter(|n| engine.submitter().submit(dns(&format!("{n}.test"))).is_ok()).count();
-    // One under way, one waiting for its permit, two in the queue.
-    assert!((2..=4).contains(&accepted), "{accepted}");
-    let suppressed = engine.results().filter(|r| r.outcome == Outcome::Suppressed("queue full")).count();
+    // One under way, two waiting for the place that it has.
+    assert!((2..=3).contains(&accepted), "{accepted}");
+    let full = Outcome::Suppressed("queue full for this target");
+    let suppressed = engine.results().filter(|result| result.outcome == full).count();
     assert_eq!(suppressed, 50 - accepted);
     let (_, counters) = engine.shutdown(Duration::ZERO);
-    assert_eq!((counters.accepted, counters.queue_full), (accepted as u64, suppressed as u64));
-    assert_eq!((counters.rate_limited, counters.fired, counters.failed), (0, 0, 0));
+    assert_eq!((counters.accepted, counters.target_full), (accepted as u64, suppressed as u64));
+    assert_eq!((counters.queue_full, counters.rate_limited, counters.fired, counters.failed), (0, 0, 0, 0));
 }
 
 #[test]

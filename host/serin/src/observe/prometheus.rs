@@ -188,7 +188,7 @@ fn processes(snapshot: &Snapshot, text: &mut Text) {
 }
 
 fn plugins(snapshot: &Snapshot, text: &mut Text) {
-    let counters: [Counted<Plugin>; 13] = [
+    let counters: [Counted<Plugin>; 14] = [
         ("serin_plugin_calls_total", "Calls.", |plugin| plugin.calls),
         ("serin_plugin_events_total", "Events in calls.", |plugin| plugin.events),
         ("serin_plugin_nanoseconds_total", "Time in calls.", |plugin| plugin.nanoseconds),
@@ -204,6 +204,7 @@ fn plugins(snapshot: &Snapshot, text: &mut Text) {
         ("serin_plugin_restarts_total", "Instances started after a failure.", |plugin| plugin.restarts),
         ("serin_plugin_passed_by_total", "Events that went on without it.", |plugin| plugin.passed_by),
         ("serin_plugin_dropped_by_failure_total", "Events lost with it.", |plugin| plugin.dropped_by_failure),
+        ("serin_plugin_rollbacks_total", "Times its old version took over again.", |plugin| plugin.rollbacks),
     ];
     for (name, help, value) in counters {
         text.head(name, Counter, help);
@@ -211,6 +212,14 @@ fn plugins(snapshot: &Snapshot, text: &mut Text) {
             .plugins
             .iter()
             .for_each(|plugin| text.sample(name, &[("plugin", &plugin.name)], value(plugin)));
+    }
+    let help = "Which version of a plugin runs whose rollout goes on: old, new, or rolled_back.";
+    text.head("serin_plugin_rollout_info", Gauge, help);
+    for plugin in &snapshot.plugins {
+        if let Some(rollout) = &plugin.rollout {
+            let labels = [("plugin", plugin.name.as_str()), ("version", &rollout.version)];
+            text.sample("serin_plugin_rollout_info", &labels, 1);
+        }
     }
     text.head("serin_plugin_failures_total", Counter, "Calls that failed, by reason.");
     for plugin in &snapshot.plugins {
@@ -235,8 +244,17 @@ fn canaries(snapshot: &Snapshot, text: &mut Text) {
         ("duplicate", canaries.duplicates),
         ("rate_limited", canaries.rate_limited),
         ("queue_full", canaries.queue_full),
+        ("target_full", canaries.target_full),
     ] {
         text.sample("serin_actions_total", &[("result", result)], count);
+    }
+    text.head("serin_actions_pending", Gauge, "Canaries that are not done yet, by what they do.");
+    for (state, count) in [
+        ("waiting", canaries.waiting),
+        ("waiting_again", canaries.waiting_again),
+        ("running", canaries.running),
+    ] {
+        text.sample("serin_actions_pending", &[("state", state)], count);
     }
     text.one("serin_action_results_lost_total", Counter, "Results not told.", canaries.results_lost);
 }
@@ -258,15 +276,16 @@ fn sinks(snapshot: &Snapshot, text: &mut Text) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::snapshot::{Policy, Sink};
+    use super::super::snapshot::{Policy, Rollout, Sink};
     use super::*;
 
     fn snapshot() -> Snapshot {
         let hook = |function: &str, hits| Hook { function: function.into(), hits, ..Hook::default() };
+        let rollout = Rollout { version: "rolled_back".into(), ..Rollout::default() };
         Snapshot {
             events: [("process_exec".to_owned(), 7), ("loss".to_owned(), 1)].into(),
             policies: vec![Policy { name: "a\"b\\".into(), hooks: vec![hook("f", 3), hook("g", 4)] }],
-            plugins: vec![Plugin { name: "p".into(), traps: 2, ..Plugin::default() }],
+            plugins: vec![Plugin { name: "p".into(), traps: 2, rollout: Some(rollout), ..Plugin::default() }],
             sinks: vec![Sink { name: "stdout".into(), state: "failing".into(), lost: 9, ..Sink::default() }],
             ..Snapshot::default()
         }
@@ -280,6 +299,7 @@ mod tests {
             "tetragon_events_total{type=\"PROCESS_EXEC\"} 7",
             "serin_policy_hits_total{policy=\"a\\\"b\\\\\",hook=\"g\"} 4",
             "serin_plugin_failures_total{plugin=\"p\",reason=\"trap\"} 2",
+            "serin_plugin_rollout_info{plugin=\"p\",version=\"rolled_back\"} 1",
             "serin_sink_up{sink=\"stdout\"} 0",
             "serin_sink_lost_total{sink=\"stdout\"} 9",
             "serin_policies 1",

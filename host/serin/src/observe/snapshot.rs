@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serin_kernel::{HookCount, KernelCount};
+use serin_pipeline::Stage;
 
 /// Everything that can be seen of an agent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -136,10 +137,52 @@ pub(crate) struct Plugin {
     pub restarts: u64,
     pub passed_by: u64,
     pub dropped_by_failure: u64,
+    #[serde(default)]
+    pub rollbacks: u64,
+    /// The version that is being rolled out, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
+}
+
+/// How far another version of a plugin is on this host.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Rollout {
+    /// On how many of a hundred hosts it runs.
+    pub percent: u8,
+    /// This host's place among them, from 0; those below `percent` have it.
+    pub place: u8,
+    /// What runs here: `old`, `new`, or `rolled_back`, which is the old one again.
+    pub version: String,
+    /// The component that runs here.
+    pub digest: String,
+    /// Why it was rolled back; empty if it was not.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+impl From<&serin_pipeline::RolloutStatus> for Rollout {
+    fn from(status: &serin_pipeline::RolloutStatus) -> Self {
+        let (version, reason) = match &status.stage {
+            Stage::Old => ("old", ""),
+            Stage::New => ("new", ""),
+            Stage::RolledBack { reason } => ("rolled_back", &**reason),
+        };
+        Self {
+            percent: status.percent,
+            place: status.place,
+            version: version.to_owned(),
+            digest: status.digest.to_string(),
+            reason: reason.to_owned(),
+        }
+    }
 }
 
 impl Plugin {
-    pub(crate) fn new(name: &str, counters: &serin_pipeline::Counters) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        counters: &serin_pipeline::Counters,
+        rollout: Option<&serin_pipeline::RolloutStatus>,
+    ) -> Self {
         Self {
             name: name.to_owned(),
             calls: counters.calls,
@@ -159,6 +202,8 @@ impl Plugin {
             restarts: counters.restarts,
             passed_by: counters.passed_by,
             dropped_by_failure: counters.dropped_by_failure,
+            rollbacks: counters.rollbacks,
+            rollout: rollout.map(Rollout::from),
         }
     }
 }
@@ -172,6 +217,18 @@ pub(crate) struct Canaries {
     pub duplicates: u64,
     pub rate_limited: u64,
     pub queue_full: u64,
+    /// Held back because too many for the same target were waiting.
+    #[serde(default)]
+    pub target_full: u64,
+    /// Waiting for their first turn, now.
+    #[serde(default)]
+    pub waiting: u64,
+    /// Waiting to be done again, now.
+    #[serde(default)]
+    pub waiting_again: u64,
+    /// Carried out now.
+    #[serde(default)]
+    pub running: u64,
     pub results_lost: u64,
 }
 
@@ -184,6 +241,10 @@ impl From<serin_canary::Counters> for Canaries {
             duplicates: counters.duplicates,
             rate_limited: counters.rate_limited,
             queue_full: counters.queue_full,
+            target_full: counters.target_full,
+            waiting: counters.waiting,
+            waiting_again: counters.waiting_again,
+            running: counters.running,
             results_lost: counters.results_lost,
         }
     }

@@ -25,7 +25,11 @@ pub(super) fn render(snapshot: &Snapshot, colour: bool) -> String {
         let _ = writeln!(text, "{red}! {problem}{plain}");
     }
     table(&mut text, &["POLICY", "HOOK", "BY", "OVERRIDE", "HITS", "LOST", "UNREADABLE"], policies(snapshot));
-    table(&mut text, &["PLUGIN", "EVENTS", "NS/EVENT", "DROPPED", "ALERTS", "FAILURES"], plugins(snapshot));
+    table(
+        &mut text,
+        &["PLUGIN", "EVENTS", "NS/EVENT", "DROPPED", "ALERTS", "FAILURES", "ROLLOUT"],
+        plugins(snapshot),
+    );
     table(&mut text, &["SINK", "STATE", "WRITTEN", "LOST", "DROPPED", "WAITING"], sinks(snapshot));
     text
 }
@@ -47,7 +51,11 @@ fn plugins(snapshot: &Snapshot) -> Vec<Vec<String>> {
         let failures = plugin.traps + plugin.timeouts + plugin.out_of_memory + plugin.bad_outcomes;
         let each = plugin.nanoseconds.checked_div(plugin.events).unwrap_or(0);
         let counts = [plugin.events, each, plugin.dropped, plugin.alerts, failures];
-        std::iter::once(plugin.name.clone()).chain(counts.map(|count| count.to_string())).collect()
+        let rollout = plugin.rollout.as_ref();
+        let rollout = rollout.map(|rollout| format!("{} at {}%", rollout.version, rollout.percent));
+        let texts = counts.map(|count| count.to_string()).into_iter();
+        let texts = texts.chain([rollout.unwrap_or_else(|| "-".to_owned())]);
+        std::iter::once(plugin.name.clone()).chain(texts).collect()
     };
     snapshot.plugins.iter().map(row).collect()
 }

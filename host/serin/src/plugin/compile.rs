@@ -2,7 +2,9 @@
 
 mod c;
 mod component;
+mod go;
 mod interpreted;
+mod preview1;
 mod rust;
 mod tool;
 
@@ -19,6 +21,7 @@ pub(crate) fn build(folder: &Path) -> Result<()> {
     let bytes = match Language::of(folder)? {
         Language::Rust => rust::build(folder),
         Language::C => c::build(folder),
+        Language::Go => go::build(folder),
         Language::Js => interpreted::build_javascript(folder),
         Language::Python => interpreted::build_python(folder),
     }?;

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 pub(crate) enum Language {
     Rust,
     C,
+    Go,
     /// JavaScript, in QuickJS.
     Js,
     /// In CPython.
@@ -16,13 +17,14 @@ pub(crate) enum Language {
 }
 
 impl Language {
-    const ALL: [Self; 4] = [Self::Rust, Self::C, Self::Js, Self::Python];
+    const ALL: [Self; 5] = [Self::Rust, Self::C, Self::Go, Self::Js, Self::Python];
 
     /// The file that every plugin in it has.
     fn file(self) -> &'static str {
         match self {
             Self::Rust => "Cargo.toml",
             Self::C => "plugin.c",
+            Self::Go => "plugin.go",
             Self::Js => "plugin.js",
             Self::Python => "plugin.py",
         }

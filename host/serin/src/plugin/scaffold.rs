@@ -28,6 +28,8 @@ macro_rules! example {
 /// In the other languages the example is the template.
 const C: Files = example!("c": "plugin.c", "pipeline.yaml", "README.md", "compile_flags.txt", ".gitignore");
 
+const GO: Files = example!("go": "plugin.go", "go.mod", "pipeline.yaml", "README.md", ".gitignore");
+
 const JAVASCRIPT: Files = example!("javascript": "plugin.js", "pipeline.yaml", "README.md", ".gitignore");
 
 const PYTHON: Files = example!("python": "plugin.py", "pipeline.yaml", "README.md", ".gitignore");
@@ -46,6 +48,7 @@ pub(crate) fn new(path: &Path, language: Language, sdk: Option<&Path>) -> Result
     let sdk = match language {
         Language::Rust => write_rust(path, name, sdk)?,
         Language::C => write_example(path, name, language, C)?,
+        Language::Go => write_example(path, name, language, GO)?,
         Language::Js => write_example(path, name, language, JAVASCRIPT)?,
         Language::Python => write_example(path, name, language, PYTHON)?,
     };

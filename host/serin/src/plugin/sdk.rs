@@ -18,6 +18,11 @@ const C: &[(&str, &str)] = files!(
     "stdio.c", "serin_wit.h", "serin_wit.c"
 );
 
+const GO: &[(&str, &str)] = files!(
+    "sdk-go": "go.mod", "serin.go", "frame.go", "views.go", "outcome.go", "lower.go", "internal/abi/memory.go", "log/log.go",
+    "kv/kv.go", "file/file.go", "hash/hash.go"
+);
+
 const JAVASCRIPT: &[(&str, &str)] = files!(
     "sdk-javascript": "serin.js", "frame.js", "views.js", "outcome.js", "log.js", "kv.js", "file.js",
     "hash.js"
@@ -48,6 +53,7 @@ fn files(language: Language) -> &'static [(&'static str, &'static str)] {
     match language {
         Language::Rust => &[],
         Language::C => C,
+        Language::Go => GO,
         Language::Js => JAVASCRIPT,
         Language::Python => PYTHON,
     }
