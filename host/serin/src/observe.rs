@@ -120,7 +120,9 @@ impl Observed {
         };
         let sinks = self.sinks.sinks().filter(|(_, state, _)| *state != serin_export::State::Working);
         let sinks = sinks.map(|(name, state, _)| format!("the sink {name} is {}", state.name()));
-        state.rounds.iter().filter_map(stuck).chain(sinks).collect()
+        let spools = self.sinks.sinks().filter(|(_, _, counters)| counters.spool.is_some_and(|it| it.stuck));
+        let spools = spools.map(|(name, _, _)| format!("the spool of the sink {name} takes no events"));
+        state.rounds.iter().filter_map(stuck).chain(sinks).chain(spools).collect()
     }
 
     /// Why the agent is to be started anew; none if it works.

@@ -31,6 +31,7 @@ mod returns;
 mod sections;
 mod settings;
 mod sinks;
+mod spools;
 mod stacks;
 mod structures;
 mod tetra;
@@ -98,6 +99,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         losses::scenarios(),
         many::scenarios(),
         sinks::scenarios(),
+        spools::scenarios(),
         operations::scenarios(),
         ends::scenarios(),
         live::scenarios(),

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use flate2::read::GzDecoder;
@@ -12,6 +11,7 @@ use serde_json::Value;
 
 use super::{Scenario, scenario};
 use crate::agent::{Agent, Setup};
+use crate::disk::SmallDisk;
 use crate::kernel::Kernel;
 use crate::policy::{PASSWD, on_symlinkat};
 use crate::trigger::{self, Waiting};
@@ -170,29 +170,9 @@ fn hit_of(event: &Value, pids: &[u32]) -> bool {
     pids.last().is_some_and(|pid| event["process_kprobe"]["process"]["pid"] == *pid)
 }
 
-/// A small file system that is unmounted when dropped.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount() -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=64k", "none"]).arg(folder.path());
-        let status = mount.status().context("cannot run mount")?;
-        ensure!(status.success(), "cannot mount a small file system");
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0.path()).status();
-    }
-}
-
 fn full_disk(_: &Kernel) -> Result<()> {
     let disk = SmallDisk::mount()?;
-    let (path, filler) = (disk.0.path().join("events.json"), disk.0.path().join("filler"));
+    let (path, filler) = (disk.path().join("events.json"), disk.path().join("filler"));
     fs::write(&filler, [0; 40 << 10])?;
     let (mut agent, _folder) = agent_with(&format!("file: {{ path: {} }}", path.display()))?;
     hit_until(&mut agent, "sink fails")?;
