@@ -22,6 +22,7 @@ const HITS: u64 = 5_000;
 pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("sinks::filters_and_fields", filters_and_fields),
+        scenario("sinks::expressions_choose", expressions),
         scenario("sinks::secrets_are_hidden_from_one_and_not_from_others", redaction),
         scenario("sinks::rotated_and_compressed_without_loss", rotation),
         scenario("sinks::a_removed_file_is_made_anew", removed_file),
@@ -96,6 +97,23 @@ fn filters_and_fields(_: &Kernel) -> Result<()> {
     let hit = &event["process_kprobe"];
     ensure!(hit["policy_name"] == "links" && hit["process"]["pid"].is_u64(), "not the hit: {event}");
     ensure!(hit["process"]["arguments"].is_null() && hit["parent"].is_null(), "not left out: {event}");
+    Ok(())
+}
+
+fn expressions(_: &Kernel) -> Result<()> {
+    let (mut agent, folder) = agent_with(
+        "file: { path: FOLDER/chosen.json }\n      allow: [{ cel: \"process_kprobe.args[0].string_arg == '/etc/passwd'\" }]\n      deny: [{ cel: \"process_kprobe.args[2].string_arg == '/proc/none/other'\" }]",
+    )?;
+    let wanted = trigger::symlink("/etc/passwd", "")?.pid;
+    trigger::symlink("/tmp/passwd", "")?;
+    trigger::symlink("/etc/passwd", "/proc/none/other")?;
+    agent.settle()?;
+    agent.stop()?;
+    let pids: Vec<_> = read(&folder.path().join("chosen.json"))?
+        .iter()
+        .map(|event| event["process_kprobe"]["process"]["pid"].clone())
+        .collect();
+    ensure!(pids == [wanted], "not the hit of {wanted} alone, but of {pids:?}");
     Ok(())
 }
 
