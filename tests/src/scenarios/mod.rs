@@ -7,6 +7,7 @@ mod binaries;
 mod buffers;
 mod canaries;
 mod client;
+mod clocks;
 mod ends;
 mod enforcement;
 mod evasion;
@@ -102,6 +103,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         spools::scenarios(),
         operations::scenarios(),
         ends::scenarios(),
+        clocks::scenarios(),
         live::scenarios(),
         api::scenarios(),
         api_faults::scenarios(),
