@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor, ReflectMessage, Value};
+use serin_message::reflect;
 
 use crate::filter;
-use crate::message::reflect;
 use crate::proto::{EventType, FieldFilter, FieldFilterAction, GetEventsResponse, descriptor};
 
 /// The field filters of one client.
@@ -201,8 +201,9 @@ mod tests {
 
     use prost_types::FieldMask;
 
+    use serin_message::json;
+
     use super::*;
-    use crate::message::json;
     use crate::proto::get_events_response::Event as Kind;
     use crate::proto::kprobe_argument::Arg;
     use crate::proto::{KprobeArgument, Process, ProcessExec, ProcessKprobe};

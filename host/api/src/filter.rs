@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use regex::Regex;
+use serin_message::cel::{CelError, Expression};
+use serin_message::reflect;
 
-use crate::cel::{CelError, Expression};
-use crate::message::reflect;
 use crate::proto::get_events_response::Event as Kind;
 use crate::proto::{EventType, Filter, GetEventsResponse, Process};
 
@@ -172,10 +172,9 @@ impl Place {
         let compile = |(position, source): (usize, &String)| {
             Expression::compile(source).map_err(|source| FilterError::Cel { list, index, position, source })
         };
-        let mut compiled: Vec<_> = sources.iter().enumerate().map(compile).collect::<Result<_, _>>()?;
+        let compiled: Vec<_> = sources.iter().enumerate().map(compile).collect::<Result<_, _>>()?;
         Ok(Box::new(move |event| {
-            reflect(event)
-                .is_some_and(|event| compiled.iter_mut().any(|expression| expression.matches(&event)))
+            reflect(event).is_some_and(|event| compiled.iter().any(|expression| expression.matches(&event)))
         }))
     }
 

@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serin_event::Event;
+use serin_message::to_message;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use crate::message::to_message;
 use crate::proto::get_events_response::Event as Kind;
 use crate::proto::loss::At;
 use crate::proto::{GetEventsResponse, Loss};

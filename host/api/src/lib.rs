@@ -11,7 +11,6 @@
 
 mod agent;
 mod aggregate;
-mod cel;
 mod certificates;
 pub mod client;
 mod counted;
@@ -20,7 +19,6 @@ mod filter;
 mod hub;
 mod incoming;
 mod listen;
-mod message;
 pub mod proto;
 mod renewal;
 mod server;
@@ -30,5 +28,5 @@ pub use agent::{Agent, AgentError, PolicyName};
 pub use certificates::{CertificateError, CertificateFiles};
 pub use hub::{Hub, HubCounters};
 pub use listen::{Listen, Remote, ServeError};
-pub use message::{json, policies_json, to_message};
+pub use serin_message::{json, policies_json, to_message};
 pub use server::Server;

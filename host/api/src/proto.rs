@@ -1,53 +1,10 @@
-//! What `proto/` defines: package `tetragon`.
+//! Package `tetragon`: its messages, and here its service.
 //!
-//! The files below `proto/` here are generated: change the .proto files, and then run
-//! `cargo run --manifest-path host/api/generate/Cargo.toml`.
+//! The file below `proto/` is generated as `serin_message::proto` says.
 
-use std::sync::LazyLock;
-
-use prost_reflect::{DescriptorPool, EnumDescriptor, MessageDescriptor};
-
+pub use serin_message::proto::*;
 pub use tetragon::*;
 
 #[rustfmt::skip]
-#[allow(missing_docs, clippy::all, clippy::allow_attributes_without_reason, unused_qualifications, reason = "generated; see proto/ for what fields mean")]
+#[allow(missing_docs, clippy::all, clippy::allow_attributes_without_reason, unused_qualifications, reason = "generated")]
 mod tetragon;
-
-static POOL: LazyLock<Option<DescriptorPool>> =
-    LazyLock::new(|| DescriptorPool::decode(include_bytes!("proto/descriptors.bin").as_slice()).ok());
-
-/// The description of a message of this package, by its name.
-pub(crate) fn descriptor(name: &str) -> Option<MessageDescriptor> {
-    POOL.as_ref()?.get_message_by_name(&format!("tetragon.{name}"))
-}
-
-/// The description of an enumeration of this package, by its name.
-pub(crate) fn enumeration(name: &str) -> Option<EnumDescriptor> {
-    POOL.as_ref()?.get_enum_by_name(&format!("tetragon.{name}"))
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-
-    use std::fs;
-
-    use sha2::{Digest, Sha256};
-
-    #[test]
-    fn what_is_generated_is_of_the_proto_files() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/proto/tetragon");
-        let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
-        files.sort();
-        let mut hash = Sha256::new();
-        files.iter().for_each(|file| hash.update(fs::read(file).unwrap()));
-        let digest: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(digest, include_str!("proto/sources.sha256"), "generate it anew: see proto.rs");
-    }
-
-    #[test]
-    fn messages_are_known_by_name() {
-        assert!(super::descriptor("GetEventsResponse").is_some());
-        assert!(super::descriptor("Nothing").is_none());
-    }
-}

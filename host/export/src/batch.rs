@@ -9,19 +9,15 @@ use crate::config::{Format, SinkConfig};
 use crate::fields::FieldFilter;
 use crate::filter::Filter;
 use crate::pretty;
+use crate::records::{RecordBuffer, Records};
 use crate::redact::{Redaction, redact};
-
-/// Room for text that is kept from batch to batch; what a batch needs beyond that is given back.
-const KEPT_BUFFER: usize = 1 << 20;
 
 /// Events with their text.
 #[derive(Debug, Clone, Copy)]
 pub struct Batch<'a> {
     events: &'a [&'a Event],
-    text: &'a [u8],
-    /// Where the text of each event ends in `text`, from the beginning of the first batch that this one is a part of.
-    ends: &'a [usize],
-    start: usize,
+    /// The text of each, with its newline.
+    lines: Records<'a>,
 }
 
 impl<'a> Batch<'a> {
@@ -37,31 +33,25 @@ impl<'a> Batch<'a> {
 
     /// The text of all events, each with the newline that ends it.
     pub fn text(&self) -> &'a [u8] {
-        let end = self.ends.last().copied().unwrap_or(self.start);
-        self.text.get(self.start..end).unwrap_or_default()
+        self.lines.bytes()
     }
 
     /// Each event with its text, without the newline.
     pub fn iter(&self) -> impl Iterator<Item = (&'a Event, &'a [u8])> {
-        let starts = std::iter::once(self.start).chain(self.ends.iter().copied());
-        let spans = starts.zip(self.ends.iter().copied());
-        let text = self.text;
-        let line = move |(start, end): (usize, usize)| text.get(start..end.saturating_sub(1));
-        self.events.iter().copied().zip(spans.map(move |span| line(span).unwrap_or_default()))
+        let text = |line: &'a [u8]| line.strip_suffix(b"\n").unwrap_or(line);
+        self.events.iter().copied().zip(self.lines.iter().map(text))
     }
 
     /// The first `count` events, and the rest.
     pub fn split_at(&self, count: usize) -> (Self, Self) {
-        let count = count.min(self.len());
-        let (events, rest) = self.events.split_at(count);
-        let (ends, rest_ends) = self.ends.split_at(count);
-        let start = ends.last().copied().unwrap_or(self.start);
-        (Self { events, ends, ..*self }, Self { events: rest, ends: rest_ends, start, ..*self })
+        let (events, rest) = self.events.split_at(count.min(self.len()));
+        let (lines, rest_lines) = self.lines.split_at(count);
+        (Self { events, lines }, Self { events: rest, lines: rest_lines })
     }
 
     /// How many events have their text in the first `bytes` of the text.
     pub fn count_within(&self, bytes: usize) -> usize {
-        self.ends.partition_point(|end| *end <= self.start + bytes)
+        self.lines.count_within(bytes)
     }
 }
 
@@ -76,8 +66,7 @@ pub(crate) struct Encoder {
     json: json::Encoder,
     scratch: Vec<u8>,
     filtered: Vec<u8>,
-    text: Vec<u8>,
-    ends: Vec<usize>,
+    lines: RecordBuffer,
 }
 
 impl Encoder {
@@ -91,16 +80,13 @@ impl Encoder {
             json: json::Encoder::default(),
             scratch: Vec::new(),
             filtered: Vec::new(),
-            text: Vec::new(),
-            ends: Vec::new(),
+            lines: RecordBuffer::default(),
         }
     }
 
     /// Hands those of the events that pass the filter, with their text, to `to`.
     pub(crate) fn encode<R>(&mut self, events: &[Arc<Vec<Event>>], to: impl FnOnce(Batch<'_>) -> R) -> R {
-        self.text.clear();
-        self.text.shrink_to(KEPT_BUFFER);
-        self.ends.clear();
+        self.lines.clear();
         let all = events.iter().flat_map(|events| events.iter());
         let passed: Vec<&Event> = all.filter(|event| self.filter.passes(event)).collect();
         if self.redactions.is_empty() {
@@ -113,15 +99,14 @@ impl Encoder {
     fn encode_all<R>(&mut self, events: &[&Event], to: impl FnOnce(Batch<'_>) -> R) -> R {
         for event in events {
             self.write(event);
-            self.ends.push(self.text.len());
         }
-        to(Batch { events, text: &self.text, ends: &self.ends, start: 0 })
+        to(Batch { events, lines: self.lines.records() })
     }
 
     fn write(&mut self, event: &Event) {
-        let Self { fields, format, json, scratch, filtered, text, .. } = self;
+        let Self { fields, format, json, scratch, filtered, lines, .. } = self;
         let format = *format;
-        match (format, fields) {
+        lines.add(|text| match (format, fields) {
             (Format::Compact, _) => compact::write(event, self.colours, text),
             (Format::Json, None) => json.write(event, text),
             (_, fields) => {
@@ -139,7 +124,7 @@ impl Encoder {
                 }
                 text.push(b'\n');
             }
-        }
+        });
     }
 }
 

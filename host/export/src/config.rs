@@ -3,11 +3,15 @@
 mod kind;
 mod network;
 mod quantity;
+mod spool;
+
+use std::collections::HashSet;
 
 use serde::Deserialize;
 
 pub use self::kind::{FileConfig, Format, Rotation, SinkKind, Sync};
 pub use self::network::{Facility, HttpConfig, SyslogAddress, SyslogConfig};
+pub use self::spool::SpoolConfig;
 use crate::fields::FieldFilter;
 use crate::filter::{EventFilter, Filter};
 use crate::queue::Overflow;
@@ -45,6 +49,8 @@ pub struct SinkConfig {
     pub overflow: Overflow,
     /// How many events may wait. Default [`DEFAULT_QUEUE`].
     pub queue: usize,
+    /// Where those wait on the disk that the server can't take; none if they don't. Only for `http` and `otlp`.
+    pub spool: Option<SpoolConfig>,
 }
 
 impl SinkConfig {
@@ -61,7 +67,15 @@ impl SinkConfig {
             redact: Vec::new(),
             overflow,
             queue: DEFAULT_QUEUE,
+            spool: None,
         }
+    }
+
+    /// The first of these sinks whose spool is another one's already.
+    pub fn shared_spool(sinks: &[Self]) -> Option<(usize, &SpoolConfig)> {
+        let mut paths = HashSet::new();
+        let spools = sinks.iter().enumerate().filter_map(|(index, sink)| Some((index, sink.spool.as_ref()?)));
+        spools.into_iter().find(|(_, spool)| !paths.insert(&spool.path))
     }
 
     /// What it is called in messages and counters: `stdout`, `file /var/log/serin.json`.
@@ -90,6 +104,7 @@ struct Entry {
     overflow: Option<Overflow>,
     #[serde(default, deserialize_with = "quantity::queue")]
     queue: Option<usize>,
+    spool: Option<SpoolConfig>,
 }
 
 impl TryFrom<Entry> for SinkConfig {
@@ -118,6 +133,13 @@ impl TryFrom<Entry> for SinkConfig {
         if matches!(kind, SinkKind::Syslog(_)) && kind.format() == Format::Pretty {
             return Err("a syslog message is one line: write `format: json` or `format: compact`".to_owned());
         }
+        if entry.spool.is_some() && !matches!(kind, SinkKind::Http(_) | SinkKind::Otlp(_)) {
+            return Err(format!(
+                "`spool` keeps what a server has not acknowledged, and nobody acknowledges what goes to {}: \
+                 leave it out, or use `http` or `otlp`",
+                kind.name()
+            ));
+        }
         let defaults = Self::new(kind);
         Ok(Self {
             filter: Filter { allow: entry.allow, deny: entry.deny },
@@ -125,6 +147,7 @@ impl TryFrom<Entry> for SinkConfig {
             redact: entry.redact,
             overflow: entry.overflow.unwrap_or(defaults.overflow),
             queue: entry.queue.unwrap_or(defaults.queue),
+            spool: entry.spool,
             ..defaults
         })
     }

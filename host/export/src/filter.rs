@@ -1,10 +1,13 @@
 //! Which events a sink gets.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer};
 use serin_config::{Glob, scalar};
 use serin_event::{Event, EventKind, Severity};
+use serin_message::cel::Expression;
 
 /// `allow` and `deny` of a sink: events that one of `allow` matches, or all if there is none, less those that one of
 /// `deny` matches.
@@ -19,7 +22,8 @@ pub struct Filter {
 impl Filter {
     /// Whether an event passes.
     pub fn passes(&self, event: &Event) -> bool {
-        let among = |filters: &[EventFilter]| filters.iter().any(|filter| filter.matches(event));
+        let message = Message::default();
+        let among = |filters: &[EventFilter]| filters.iter().any(|filter| filter.matches(event, &message));
         (self.allow.is_empty() || among(&self.allow)) && !among(&self.deny)
     }
 }
@@ -44,6 +48,43 @@ struct Fields {
     /// The least severity of an alert on the event.
     #[serde(deserialize_with = "severity")]
     severity: Option<Severity>,
+    /// What must hold, in the Common Expression Language, as clients of the API write it.
+    cel: Option<Cel>,
+}
+
+/// An expression, which is what it was written as.
+#[derive(Debug, Clone)]
+struct Cel {
+    source: String,
+    expression: Arc<Expression>,
+}
+
+impl PartialEq for Cel {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Eq for Cel {}
+
+impl<'de> Deserialize<'de> for Cel {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        scalar(deserializer, |text| {
+            let expression = Expression::compile(text)
+                .map_err(|error| format!("the expression can't be used: {error}"))?;
+            Ok::<_, String>(Self { source: text.to_owned(), expression: Arc::new(expression) })
+        })
+    }
+}
+
+/// An event as expressions see it, made once one asks.
+#[derive(Default)]
+struct Message(OnceCell<Option<serin_message::Reflected>>);
+
+impl Message {
+    fn of(&self, event: &Event) -> Option<&serin_message::Reflected> {
+        self.0.get_or_init(|| serin_message::reflect(&serin_message::to_message(event))).as_ref()
+    }
 }
 
 impl TryFrom<Fields> for EventFilter {
@@ -51,20 +92,21 @@ impl TryFrom<Fields> for EventFilter {
 
     fn try_from(fields: Fields) -> Result<Self, Self::Error> {
         if fields == Fields::default() {
-            return Err("an empty filter: name kinds, policies, binaries, annotations or a severity");
+            return Err("an empty filter: name kinds, policies, binaries, annotations, a severity or cel");
         }
         Ok(Self(fields))
     }
 }
 
 impl EventFilter {
-    fn matches(&self, event: &Event) -> bool {
-        let Self(Fields { kinds, policies, binaries, annotations, severity }) = self;
+    fn matches(&self, event: &Event, message: &Message) -> bool {
+        let Self(Fields { kinds, policies, binaries, annotations, severity, cel }) = self;
         (kinds.is_empty() || kinds.contains(&event.kind.name()))
             && (policies.is_empty() || policy(event).is_some_and(|name| any(policies, name)))
             && (binaries.is_empty() || binary(event).is_some_and(|path| any(binaries, path)))
             && annotations.iter().all(|(key, values)| annotated(event, key, values))
             && severity.is_none_or(|least| event.severity().is_some_and(|severity| severity >= least))
+            && cel.as_ref().is_none_or(|cel| message.of(event).is_some_and(|it| cel.expression.matches(it)))
     }
 }
 
@@ -172,13 +214,17 @@ mod tests {
             ("annotations: { kubernetes.namespace: ['*'] }", false, false),
             ("severity: medium", true, false),
             ("severity: high", false, false),
+            ("cel: \"process_kprobe.policy_name == 'sys-open'\"", true, false),
+            ("cel: process_kprobe.process.binary.startsWith('/usr/') || loss.count == 1u", true, true),
+            ("{ kinds: [loss], cel: has(process_kprobe.process) || has(loss.count) }", false, true),
+            ("{ policies: [sys-close], cel: has(process_kprobe.process) }", false, false),
             ("{ kinds: [process_kprobe], policies: [sys-close] }", false, false),
             ("{ kinds: [process_kprobe], severity: low }", true, false),
         ] {
             let filter = filter(yaml).unwrap();
             assert_eq!(
-                (filter.matches(&rich()), filter.matches(&loss(1))),
-                (matches_hit, matches_loss),
+                [rich(), loss(1)].map(|event| filter.matches(&event, &Message::default())),
+                [matches_hit, matches_loss],
                 "{yaml}"
             );
         }
@@ -208,6 +254,10 @@ mod tests {
             ("kinds: [process_exce]", "`process_exce` is not a kind of event: write one of process_exec"),
             ("policies: ['']", "an empty pattern matches nothing"),
             ("severity: bad", "`bad` is not a severity: write one of info, low, medium, high, critical"),
+            (
+                "cel: process_exec.process.bad == 1",
+                "can't be used: 1:1: `tetragon.Process` has no field `bad`",
+            ),
             ("kind: [loss]", "unknown field `kind`, expected one of `kinds`"),
         ] {
             let error = filter(yaml).unwrap_err();

@@ -2,10 +2,13 @@
 
 use std::io;
 
-use crate::batch::Batch;
+use serin_event::Event;
+
 use crate::config::HttpConfig;
+use crate::peer::Peer;
 use crate::post::Post;
-use crate::sink::{Sink, Unwritten};
+use crate::records::Records;
+use crate::sink::Unwritten;
 
 /// A web hook: <https://github.com/ndjson/ndjson-spec>.
 pub(crate) struct Http(Post);
@@ -16,9 +19,15 @@ impl Http {
     }
 }
 
-impl Sink for Http {
-    fn write(&mut self, batch: Batch<'_>) -> Result<(), Unwritten> {
+/// A record is the line.
+pub(crate) fn encode(_: &Event, text: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(text);
+    out.push(b'\n');
+}
+
+impl Peer for Http {
+    fn send(&mut self, records: Records<'_>) -> Result<(), Unwritten> {
         // Any answer of success takes it all.
-        self.0.send(batch, |part| part.text().to_vec(), |_| 0)
+        self.0.send(records, |part| part.bytes().to_vec(), |_| 0)
     }
 }

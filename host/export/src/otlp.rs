@@ -11,12 +11,13 @@ use serin_event::{Event, EventKind, Severity};
 
 use self::proto::{
     AnyValue, ExportLogsServiceRequest, ExportLogsServiceResponse, InstrumentationScope, KeyValue, LogRecord,
-    Resource, ResourceLogs, ScopeLogs, Value,
+    Resource, ResourceLogs, ScopeLogs, Stored, Value,
 };
-use crate::batch::Batch;
 use crate::config::HttpConfig;
+use crate::peer::Peer;
 use crate::post::Post;
-use crate::sink::{Sink, Unwritten};
+use crate::records::Records;
+use crate::sink::Unwritten;
 use crate::weight::weight;
 
 /// A collector of OpenTelemetry logs.
@@ -28,10 +29,16 @@ impl Otlp {
     }
 }
 
-impl Sink for Otlp {
-    fn write(&mut self, batch: Batch<'_>) -> Result<(), Unwritten> {
-        self.0.send(batch, |part| request(part).encode_to_vec(), rejected)
+impl Peer for Otlp {
+    fn send(&mut self, records: Records<'_>) -> Result<(), Unwritten> {
+        self.0.send(records, |part| request(part).encode_to_vec(), rejected)
     }
+}
+
+/// A record is the event as a log record, with the name of its host.
+pub(crate) fn encode(event: &Event, text: &[u8], out: &mut Vec<u8>) {
+    let stored = Stored { host: event.node_name.to_string(), record: record(event, text).encode_to_vec() };
+    out.extend_from_slice(&stored.encode_to_vec());
 }
 
 /// How many records the server says it has not taken.
@@ -41,17 +48,28 @@ fn rejected(answer: &[u8]) -> usize {
     usize::try_from(rejected).unwrap_or(0)
 }
 
-/// All events of an agent are of one host.
-fn request(batch: Batch<'_>) -> ExportLogsServiceRequest {
-    let host = batch.iter().next().map(|(event, _)| event.node_name.to_string()).unwrap_or_default();
+/// Events that follow each other and are of one host share a resource: those of one agent are, unless the host was
+/// given another name while they waited on the disk.
+fn request(records: Records<'_>) -> ExportLogsServiceRequest {
+    let mut resource_logs: Vec<(String, Vec<Vec<u8>>)> = Vec::new();
+    for bytes in records.iter() {
+        // What `encode` has written can be read.
+        let Stored { host, record } = Stored::decode(bytes).unwrap_or_default();
+        match resource_logs.last_mut() {
+            Some((same, records)) if *same == host => records.push(record),
+            _ => resource_logs.push((host, vec![record])),
+        }
+    }
+    let of_host = |(host, records)| resource(host, records);
+    ExportLogsServiceRequest { resource_logs: resource_logs.into_iter().map(of_host).collect() }
+}
+
+fn resource(host: String, log_records: Vec<Vec<u8>>) -> ResourceLogs {
     let scope = InstrumentationScope { name: "serin".into(), version: env!("CARGO_PKG_VERSION").into() };
-    let log_records = batch.iter().map(|(event, text)| record(event, text)).collect();
     let attributes = vec![attribute("service.name", "serin"), attribute("host.name", &host)];
-    ExportLogsServiceRequest {
-        resource_logs: vec![ResourceLogs {
-            resource: Some(Resource { attributes }),
-            scope_logs: vec![ScopeLogs { scope: Some(scope), log_records }],
-        }],
+    ResourceLogs {
+        resource: Some(Resource { attributes }),
+        scope_logs: vec![ScopeLogs { scope: Some(scope), log_records }],
     }
 }
 

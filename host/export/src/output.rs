@@ -8,6 +8,7 @@ use serin_event::Event;
 
 use crate::filter::Filter;
 use crate::queue::Queue;
+use crate::spool::{Spool, SpoolCounters};
 
 /// What a sink has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,8 +22,10 @@ pub struct Counters {
     pub dropped: u64,
     /// Writes that were tried again.
     pub retries: u64,
-    /// Events that wait now.
+    /// Events that wait now, in the queue.
     pub queued: u64,
+    /// Those that wait on the disk, if there is a spool. What it has lost is in `lost` too.
+    pub spool: Option<SpoolCounters>,
 }
 
 /// How a sink is.
@@ -53,6 +56,7 @@ pub(crate) struct Output {
     pub(crate) name: String,
     pub(crate) queue: Queue,
     filter: Filter,
+    spool: Option<Arc<Spool>>,
     state: AtomicU8,
     written: AtomicU64,
     lost: AtomicU64,
@@ -61,11 +65,12 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    pub(crate) fn new(name: String, queue: Queue, filter: Filter) -> Self {
+    pub(crate) fn new(name: String, queue: Queue, filter: Filter, spool: Option<Arc<Spool>>) -> Self {
         Self {
             name,
             queue,
             filter,
+            spool,
             state: AtomicU8::new(State::Working as u8),
             written: AtomicU64::new(0),
             lost: AtomicU64::new(0),
@@ -126,7 +131,9 @@ impl Output {
     pub(crate) fn fails(&self, error: &io::Error) {
         let before = self.state.swap(State::Failing as u8, Ordering::Relaxed);
         if before != State::Failing as u8 {
-            tracing::error!(sink = self.name, %error, "sink fails; what it loses is counted");
+            let then =
+                if self.spool.is_some() { "events wait in its spool" } else { "what it loses is counted" };
+            tracing::error!(sink = self.name, %error, "sink fails; {then}");
         }
     }
 
@@ -139,12 +146,15 @@ impl Output {
     }
 
     pub(crate) fn counters(&self) -> Counters {
+        let spool = self.spool.as_ref().map(|spool| spool.counters());
+        let lost_in_spool = spool.map_or(0, |spool| spool.lost());
         Counters {
             written: self.written.load(Ordering::Relaxed),
-            lost: self.lost.load(Ordering::Relaxed),
+            lost: self.lost.load(Ordering::Relaxed) + lost_in_spool,
             dropped: self.dropped.load(Ordering::Relaxed),
             retries: self.retries.load(Ordering::Relaxed),
             queued: self.queue.len() as u64,
+            spool,
         }
     }
 }

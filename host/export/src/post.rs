@@ -1,5 +1,6 @@
 //! Sending batches by HTTP.
 
+use std::cell::OnceCell;
 use std::error::Error;
 use std::io::{self, Write as _};
 
@@ -10,12 +11,12 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::batch::Batch;
 use crate::config::HttpConfig;
+use crate::records::Records;
 use crate::sink::Unwritten;
 
-/// Bytes of text in a request, at most, unless a single event has more.
-const MAX_TEXT: usize = 4 << 20;
+/// Bytes of records in a request, at most, unless a single one has more.
+pub(crate) const MAX_BYTES: usize = 4 << 20;
 /// Bytes of an answer that are read.
 const MAX_ANSWER: usize = 64 << 10;
 
@@ -24,7 +25,8 @@ pub(crate) struct Post {
     config: HttpConfig,
     content_type: &'static str,
     client: Client,
-    runtime: Runtime,
+    /// Made by the thread that sends, as one must not be dropped where others run: an agent that can't start does that.
+    runtime: OnceCell<Runtime>,
 }
 
 /// A request came to nothing.
@@ -37,7 +39,6 @@ enum Failure {
 
 impl Post {
     pub(crate) fn new(config: &HttpConfig, content_type: &'static str) -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
         let builder = |config: &HttpConfig| {
             let agent = concat!("serin/", env!("CARGO_PKG_VERSION"));
             Client::builder().user_agent(agent).timeout(config.timeout).redirect(Policy::none()).no_proxy()
@@ -47,21 +48,26 @@ impl Post {
             tracing::warn!(%error, "no CA certificates: https URLs will fail");
             builder(config).tls_certs_only([]).build()
         });
-        Ok(Self { config: config.clone(), content_type, client: client.map_err(io::Error::other)?, runtime })
+        Ok(Self {
+            config: config.clone(),
+            content_type,
+            client: client.map_err(io::Error::other)?,
+            runtime: OnceCell::new(),
+        })
     }
 
-    /// Sends a batch in as many requests as it takes; `encode` makes the body of one, `rejected` tells from an
-    /// answer how many events the server has not taken.
+    /// Sends records in as many requests as it takes; `encode` makes the body of one, `rejected` tells from an
+    /// answer how many of them the server has not taken.
     pub(crate) fn send(
         &self,
-        batch: Batch<'_>,
-        encode: impl Fn(Batch<'_>) -> Vec<u8>,
+        records: Records<'_>,
+        encode: impl Fn(Records<'_>) -> Vec<u8>,
         rejected: impl Fn(&[u8]) -> usize,
     ) -> Result<(), Unwritten> {
         let mut written = 0;
-        while written < batch.len() {
-            let (_, rest) = batch.split_at(written);
-            let count = rest.count_within(MAX_TEXT).clamp(1, self.config.batch);
+        while written < records.len() {
+            let (_, rest) = records.split_at(written);
+            let count = rest.count_within(MAX_BYTES).clamp(1, self.config.batch);
             let (part, _) = rest.split_at(count);
             match self.post(encode(part)) {
                 Ok(answer) => match rejected(&answer).min(part.len()) {
@@ -78,6 +84,15 @@ impl Post {
         Ok(())
     }
 
+    fn runtime(&self) -> Result<&Runtime, Failure> {
+        if let Some(runtime) = self.runtime.get() {
+            return Ok(runtime);
+        }
+        // Without descriptors there is none for now.
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(Failure::Later)?;
+        Ok(self.runtime.get_or_init(|| runtime))
+    }
+
     fn post(&self, body: Vec<u8>) -> Result<Vec<u8>, Failure> {
         let mut request = self
             .client
@@ -89,7 +104,7 @@ impl Post {
         } else {
             request.body(body)
         };
-        self.runtime.block_on(async {
+        self.runtime()?.block_on(async {
             let mut response = request.send().await.map_err(|error| Failure::Later(cause(error)))?;
             let status = response.status();
             let mut answer = Vec::new();

@@ -133,6 +133,16 @@ impl Queue {
         time < left
     }
 
+    /// Waits for so long, or until nothing will come any more; whether that is so.
+    pub(crate) fn finishes_within(&self, time: Duration) -> bool {
+        self.wait(self.lock(), time, |state| state.finished.is_some()).finished.is_some()
+    }
+
+    /// Whether the time that a sink has at the end is over.
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.lock().finished.is_some_and(|deadline| deadline <= Instant::now())
+    }
+
     fn wait<'a>(
         &self,
         mut state: MutexGuard<'a, State>,

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::batch::Batch;
+use crate::spool::SpoolError;
 
 /// Takes events. Each has a thread of its own, on which everything here is called.
 pub trait Sink: Send {
@@ -66,6 +67,14 @@ pub enum OpenError {
         /// The owner's user id.
         owner: u32,
     },
+    /// The spool can't be used.
+    #[error("the spool {} {source}", .path.display())]
+    Spool {
+        /// Its folder.
+        path: PathBuf,
+        /// Why.
+        source: SpoolError,
+    },
     /// The system refuses what a sink needs.
     #[error("can't start the sink {sink}: {source}")]
     Start {
@@ -82,7 +91,10 @@ impl From<OpenError> for io::Error {
             OpenError::Stdout(source) | OpenError::File { source, .. } | OpenError::Start { source, .. } => {
                 source
             }
-            OpenError::Link(_) | OpenError::NotAFile(_) | OpenError::Foreign { .. } => Self::other(error),
+            OpenError::Link(_)
+            | OpenError::NotAFile(_)
+            | OpenError::Foreign { .. }
+            | OpenError::Spool { .. } => Self::other(error),
         }
     }
 }

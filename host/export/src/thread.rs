@@ -13,8 +13,8 @@ use crate::sink::{Sink, Unwritten};
 /// How long to wait for events before the sink gets its tick.
 const PATIENCE: Duration = Duration::from_millis(200);
 /// The first wait after a failure, and the longest: each is twice as long as the one before.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How events are gathered for a sink.
 #[derive(Debug, Clone, Copy)]

@@ -299,6 +299,11 @@ impl<S, C> PipelineFile<S, C> {
         locate(&self.text, &entry).or_else(|| locate(&self.text, entry_alone))
     }
 
+    /// An error at a field of a sink's entry.
+    pub fn sink_error(&self, sink: usize, field: &str, message: String) -> ConfigError {
+        self.error(&[Step::Key("spec"), Step::Key("sinks"), Step::Index(sink), Step::Key(field)], message)
+    }
+
     fn plugin_error(&self, plugin: usize, field: &str, message: String) -> ConfigError {
         ConfigError { path: self.path.clone(), location: self.locate(plugin, field), message }
     }

@@ -228,6 +228,10 @@ pub(crate) struct EventsArguments {
     /// Only events of these processes
     #[arg(long = "pid", value_name = "PID")]
     pub pids: Vec<u32>,
+    /// Only events for which one of these expressions holds, such as "process_exec.process.pid > uint(1)": the Common
+    /// Expression Language, which is asked about the kinds of events that it names
+    #[arg(long = "cel", value_name = "EXPRESSION")]
+    pub expressions: Vec<String>,
     /// How to print them
     #[arg(long, short, value_enum, default_value = "json")]
     pub output: Output,
@@ -278,11 +282,17 @@ impl EventsArguments {
             EventKind::Alert => EventType::Alert,
             EventKind::PluginError => EventType::PluginError,
         };
+        // Expressions name kinds themselves, serin's own too, which have to be asked for by name.
+        let kinds = match self.kinds.as_slice() {
+            [] if !self.expressions.is_empty() => EventKind::value_variants(),
+            kinds => kinds,
+        };
         Filter {
             policy_names: self.policies.clone(),
-            event_set: self.kinds.iter().map(|name| kind(name).into()).collect(),
+            event_set: kinds.iter().map(|name| kind(name).into()).collect(),
             binary_regex: self.binaries.clone(),
             pid: self.pids.clone(),
+            cel_expression: self.expressions.clone(),
             ..Filter::default()
         }
     }

@@ -130,7 +130,9 @@ impl Observed {
             let reason = &plugin.rollout.as_ref()?.reason;
             (!reason.is_empty()).then(|| format!("the plugin {} was {reason}", plugin.name))
         });
-        state.rounds.iter().filter_map(stuck).chain(sinks).chain(rolled_back).collect()
+        let spools = self.sinks.sinks().filter(|(_, _, counters)| counters.spool.is_some_and(|it| it.stuck));
+        let spools = spools.map(|(name, _, _)| format!("the spool of the sink {name} takes no events"));
+        state.rounds.iter().filter_map(stuck).chain(sinks).chain(spools).chain(rolled_back).collect()
     }
 
     /// Why the agent is to be started anew; none if it works.

@@ -261,9 +261,12 @@ impl Agent {
         tokio::select! {
             () = finished(&self.worker) => {}
             () = tokio::time::sleep(DRAIN) => {
-                bail!("the sinks did not take what was left within {} s; it is lost", DRAIN.as_secs())
+                bail!(
+                    "the sinks did not take what was left within {} s; what is in no spool is lost",
+                    DRAIN.as_secs()
+                )
             }
-            () = signals.another() => bail!("stopped by a second signal; what was left is lost"),
+            () = signals.another() => bail!("stopped by a second signal; what was left in no spool is lost"),
         }
         let worker = self.worker.join().map_err(|_| anyhow!("the worker thread panicked"))?;
         // Clients have got everything by now, or what fits their queues.
@@ -278,10 +281,16 @@ impl Agent {
 /// The pipeline of the file, or what there is without one.
 fn pipeline_file(path: Option<&Path>) -> Result<PipelineFile<SinkConfig, CanaryConfig>> {
     const DEFAULT: &str = include_str!("../pipelines/default.yaml");
-    Ok(match path {
+    let file = match path {
         Some(path) => PipelineFile::read(path)?,
         None => PipelineFile::parse(Path::new("default.yaml"), DEFAULT.to_owned())?,
-    })
+    };
+    if let Some((sink, spool)) = SinkConfig::shared_spool(&file.spec.sinks) {
+        let path = spool.path.display();
+        let message = format!("another sink has the spool {path} already: give each a folder of its own");
+        return Err(file.sink_error(sink, "spool", message).into());
+    }
+    Ok(file)
 }
 
 /// Serves the API.

@@ -68,6 +68,7 @@ pub(crate) fn print(
             ("lost", counters.lost),
             ("dropped: queue full", counters.dropped),
             ("tried again", counters.retries),
+            ("kept in its spool", counters.spool.map_or(0, |spool| spool.records)),
         ];
         lines.add(sink, &[("written", counters.written)], &others);
     }

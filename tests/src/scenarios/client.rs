@@ -19,6 +19,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("client::policies", policies),
         scenario("client::events", events),
+        scenario("client::events_by_expression", expression),
         scenario("client::events_in_short_and_together", compact),
         scenario("client::errors_say_where_and_why", errors),
     ]
@@ -112,6 +113,20 @@ fn events(_: &Kernel) -> Result<()> {
     Ok(())
 }
 
+fn expression(_: &Kernel) -> Result<()> {
+    let mut agent = Setup::new()?.policy(&on_symlinkat("links", PASSWD))?.start()?;
+    let expression =
+        "process_kprobe.policy_name == 'links' && process_kprobe.args[0].string_arg.endsWith('passwd')";
+    let (mut following, lines) = follow(serin(&agent, &["events", "--cel", expression]))?;
+    same_event(&mut agent, &mut following, &lines)?;
+    // Links come with a process that begins and ends, which it does not name.
+    let others: Vec<_> = lines.try_iter().filter(|line| !line.contains("process_kprobe")).collect();
+    ensure!(others.is_empty(), "{others:?}");
+    agent.stop()?;
+    ensure!(following.wait()?.success(), "it did not end with the agent");
+    Ok(())
+}
+
 /// Equal events come once, with how many they were.
 fn compact(_: &Kernel) -> Result<()> {
     let agent = Setup::new()?.policy(&on_symlinkat("links", PASSWD))?.start()?;
@@ -141,6 +156,10 @@ fn errors(_: &Kernel) -> Result<()> {
         (&["policy", "add", &wrong][..], format!("{wrong}:8:5: ")),
         (&["policy", "add", "/none.yaml"], "cannot read /none.yaml".into()),
         (&["policy", "delete", "links"], "there is no policy `links`".into()),
+        (
+            &["events", "--cel", "process_exec.pid == 1u"],
+            "cel_expression[0]:1:1: `tetragon.ProcessExec` has no field".into(),
+        ),
         (&["events", "--binary", "("], "allow_list[0].binary_regex: `(` is not a regular expression".into()),
     ] {
         let output = serin(&agent, arguments).output()?;

@@ -7,6 +7,7 @@ mod binaries;
 mod buffers;
 mod canaries;
 mod client;
+mod clocks;
 mod ends;
 mod enforcement;
 mod evasion;
@@ -34,6 +35,7 @@ mod returns;
 mod sections;
 mod settings;
 mod sinks;
+mod spools;
 mod stacks;
 mod structures;
 mod tetra;
@@ -103,9 +105,11 @@ pub(crate) fn all() -> Vec<Scenario> {
         losses::scenarios(),
         many::scenarios(),
         sinks::scenarios(),
+        spools::scenarios(),
         operations::scenarios(),
         ends::scenarios(),
         kept::scenarios(),
+        clocks::scenarios(),
         live::scenarios(),
         api::scenarios(),
         api_faults::scenarios(),

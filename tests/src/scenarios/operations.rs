@@ -24,7 +24,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
 }
 
 /// The value of a sample, by its name and labels.
-fn sample(metrics: &str, name: &str) -> Result<u64> {
+pub(super) fn sample(metrics: &str, name: &str) -> Result<u64> {
     let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.and_then(|value| value.parse().ok()).with_context(|| format!("no {name} in\n{metrics}"))
 }

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use flate2::read::GzDecoder;
@@ -12,6 +11,7 @@ use serde_json::Value;
 
 use super::{Scenario, scenario};
 use crate::agent::{Agent, Setup};
+use crate::disk::SmallDisk;
 use crate::kernel::Kernel;
 use crate::policy::{PASSWD, on_symlinkat};
 use crate::trigger::{self, Waiting};
@@ -22,6 +22,7 @@ const HITS: u64 = 5_000;
 pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("sinks::filters_and_fields", filters_and_fields),
+        scenario("sinks::expressions_choose", expressions),
         scenario("sinks::secrets_are_hidden_from_one_and_not_from_others", redaction),
         scenario("sinks::rotated_and_compressed_without_loss", rotation),
         scenario("sinks::a_removed_file_is_made_anew", removed_file),
@@ -99,6 +100,23 @@ fn filters_and_fields(_: &Kernel) -> Result<()> {
     Ok(())
 }
 
+fn expressions(_: &Kernel) -> Result<()> {
+    let (mut agent, folder) = agent_with(
+        "file: { path: FOLDER/chosen.json }\n      allow: [{ cel: \"process_kprobe.args[0].string_arg == '/etc/passwd'\" }]\n      deny: [{ cel: \"process_kprobe.args[2].string_arg == '/proc/none/other'\" }]",
+    )?;
+    let wanted = trigger::symlink("/etc/passwd", "")?.pid;
+    trigger::symlink("/tmp/passwd", "")?;
+    trigger::symlink("/etc/passwd", "/proc/none/other")?;
+    agent.settle()?;
+    agent.stop()?;
+    let pids: Vec<_> = read(&folder.path().join("chosen.json"))?
+        .iter()
+        .map(|event| event["process_kprobe"]["process"]["pid"].clone())
+        .collect();
+    ensure!(pids == [wanted], "not the hit of {wanted} alone, but of {pids:?}");
+    Ok(())
+}
+
 fn redaction(_: &Kernel) -> Result<()> {
     let (mut agent, folder) = agent_with(
         "file: { path: FOLDER/events.json }\n      redact: [{ patterns: ['--password[= ](\\S+)'] }]",
@@ -170,29 +188,9 @@ fn hit_of(event: &Value, pids: &[u32]) -> bool {
     pids.last().is_some_and(|pid| event["process_kprobe"]["process"]["pid"] == *pid)
 }
 
-/// A small file system that is unmounted when dropped.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount() -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=64k", "none"]).arg(folder.path());
-        let status = mount.status().context("cannot run mount")?;
-        ensure!(status.success(), "cannot mount a small file system");
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0.path()).status();
-    }
-}
-
 fn full_disk(_: &Kernel) -> Result<()> {
     let disk = SmallDisk::mount()?;
-    let (path, filler) = (disk.0.path().join("events.json"), disk.0.path().join("filler"));
+    let (path, filler) = (disk.path().join("events.json"), disk.path().join("filler"));
     fs::write(&filler, [0; 40 << 10])?;
     let (mut agent, _folder) = agent_with(&format!("file: {{ path: {} }}", path.display()))?;
     hit_until(&mut agent, "sink fails")?;

@@ -3,7 +3,7 @@
 # writes its exit status to ttyS2 and ends the machine.
 /bin/busybox mkdir -p /bin /etc /proc /sys /dev /tmp /run /root
 /bin/busybox --install -s /bin
-export PATH=/bin HOME=/root TERM=dumb SERIN_ROOT=/serin
+export PATH=/bin HOME=/root TERM=dumb SERIN_ROOT=/serin SERIN_GUEST=1
 mount -t devtmpfs dev /dev 2>/dev/null
 mount -t proc proc /proc
 mount -t sysfs sys /sys

@@ -82,6 +82,21 @@ fn reads_what_all_kinds_have() {
 }
 
 #[test]
+fn spools_are_not_shared() {
+    let sink = |path: &str| {
+        parse(&format!("{{ http: {{ url: 'http://logs.test' }}, spool: {{ path: '{path}', size: 16MiB }} }}"))
+            .unwrap()
+    };
+    let others = [sink("/a"), parse("stdout: {}").unwrap(), sink("/b")];
+    assert_eq!(SinkConfig::shared_spool(&others), None);
+    let spool = SpoolConfig { path: "/a".into(), size: 16 << 20 };
+    for same in ["/a", "//a", "/./a/"] {
+        let sinks = [&others[..], &[sink(same)]].concat();
+        assert_eq!(SinkConfig::shared_spool(&sinks), Some((3, &spool)), "{same}");
+    }
+}
+
+#[test]
 fn refuses_everything_else() {
     for (yaml, message) in [
         ("stdotu: {}", "unknown field `stdotu`, expected one of `stdout`, `file`, `syslog`, `http`, `otlp`"),
@@ -121,6 +136,18 @@ fn refuses_everything_else() {
         ("http: { url: 'http://logs.test', headers: { a: \"b\\nc\" } }", "visible text on one line"),
         ("http: { url: 'http://logs.test', batch: 0 }", "0 events in a request is out of bounds"),
         ("otlp: { url: 'http://logs.test', timeout: 1ms }", "1 ms is out of bounds: allowed are 100 ms"),
+        (
+            "{ syslog: { address: 'tcp://logs.test:601' }, spool: { path: /a, size: 1MiB } }",
+            "nobody acknowledges what goes to syslog tcp://logs.test:601: leave it out, or use `http` or `otlp`",
+        ),
+        ("{ stdout: {}, spool: { path: /a, size: 1MiB } }", "nobody acknowledges what goes to stdout"),
+        (
+            "{ http: { url: 'http://logs.test' }, spool: { path: a, size: 1MiB } }",
+            "write one like `/var/lib/serin",
+        ),
+        ("{ http: { url: 'http://logs.test' }, spool: { path: /a, size: 1KiB } }", "allowed are 1024 KiB to"),
+        ("{ http: { url: 'http://logs.test' }, spool: { path: /a } }", "missing field `size`"),
+        ("{ http: { url: 'http://logs.test' }, spool: { size: 1MiB } }", "missing field `path`"),
     ] {
         let error = parse(yaml).unwrap_err();
         assert!(error.contains(message), "{yaml}: {error}");

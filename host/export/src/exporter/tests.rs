@@ -38,11 +38,11 @@ struct Controls {
     calls: Receiver<usize>,
 }
 
-fn moody() -> (Box<dyn Sink>, Controls) {
+fn moody() -> (Opened, Controls) {
     let (mood_sender, moods) = channel();
     let (calls, call_receiver) = channel();
     (
-        Box::new(Moody { moods: Mutex::new(moods), calls }),
+        Opened::Direct(Box::new(Moody { moods: Mutex::new(moods), calls })),
         Controls { moods: mood_sender, calls: call_receiver },
     )
 }

@@ -17,6 +17,8 @@ use crate::config::FileConfig;
 
 /// What a compressed file is called until it is whole.
 const PART: &str = "part";
+/// The difference between two names that follow each other.
+const TICK: Duration = Duration::from_micros(1);
 /// As many digits as a time has between the dashes: `20261125T224336123456Z`.
 const TIME_LENGTH: usize = 22;
 
@@ -48,13 +50,17 @@ impl Archive {
         Self { names, work: Some(work), thread }
     }
 
-    /// Gives the file the name of this moment.
-    pub(super) fn take(&self, mut now: SystemTime) -> io::Result<()> {
+    /// Gives the file the name of this moment, or of the one after that of the newest: so the order of the names stays
+    /// that of the files when the clock goes back.
+    pub(super) fn take(&self, now: SystemTime) -> io::Result<()> {
+        let files = self.names.all().unwrap_or_default();
+        let newest = files.last().and_then(|file| self.names.time(file));
+        let mut now = newest.map_or(now, |newest| now.max(newest + TICK));
         loop {
             let to = self.names.at(now);
             match renameat_with(CWD, &self.names.path, CWD, &to, RenameFlags::NOREPLACE) {
-                // The clock went back, or this is very quick.
-                Err(Errno::EXIST) => now += Duration::from_micros(1),
+                // Somebody else's.
+                Err(Errno::EXIST) => now += TICK,
                 // An old file system: nobody but this agent makes files of these names.
                 Err(Errno::INVAL) => return fs::rename(&self.names.path, to),
                 result => return Ok(result?),
@@ -111,6 +117,18 @@ impl Names {
         let second: String = digits.collect();
         let micros = since.subsec_micros();
         self.folder.join(format!("{}{second}{micros:06}Z{}", self.prefix, self.extension))
+    }
+
+    /// When a rotated file was, by its name.
+    fn time(&self, file: &Path) -> Option<SystemTime> {
+        let name = file.file_name()?.to_str()?;
+        let name = name.strip_suffix(".gz").unwrap_or(name);
+        let text = name.strip_prefix(&self.prefix)?.strip_suffix(&self.extension)?.strip_suffix('Z')?;
+        let part = |range| text.get::<std::ops::Range<usize>>(range);
+        let (date, time) =
+            ([part(0..4)?, part(4..6)?, part(6..8)?], [part(9..11)?, part(11..13)?, part(13..15)?]);
+        let text = format!("{}T{}.{}Z", date.join("-"), time.join(":"), part(15..21)?);
+        text.parse::<prost_types::Timestamp>().ok()?.try_into().ok()
     }
 
     /// The rotated files, compressed or not, oldest first.
@@ -206,6 +224,8 @@ mod tests {
             let names = Names::of(Path::new(path));
             assert_eq!(names.at(time), Path::new(expected));
             assert!(names.is_one(names.at(time).file_name().unwrap().to_str().unwrap()), "{path}");
+            let whole = UNIX_EPOCH + Duration::new(1_700_000_000, 123_456_000);
+            assert_eq!(names.time(&names.at(time)), Some(whole));
         }
         let names = Names::of(Path::new("/var/log/events.json"));
         for (name, expected) in [
@@ -222,15 +242,18 @@ mod tests {
     }
 
     #[test]
-    fn the_same_moment_twice_gives_two_files() {
+    fn names_stay_in_order_whatever_the_clock_says() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.json");
         let archive = Archive::new(&FileConfig::new(&path));
-        for text in ["one", "two"] {
-            fs::write(&path, text).unwrap();
-            archive.take(UNIX_EPOCH).unwrap();
+        let times = [5_000, 5_000, 0, 4_000, 6_000, 1];
+        for (number, seconds) in times.into_iter().enumerate() {
+            fs::write(&path, number.to_string()).unwrap();
+            archive.take(UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
         }
         let texts = archive.names.all().unwrap().into_iter().map(|path| fs::read_to_string(path).unwrap());
-        assert_eq!(texts.collect::<Vec<_>>(), ["one", "two"]);
+        assert_eq!(texts.collect::<Vec<_>>(), ["0", "1", "2", "3", "4", "5"]);
+        let last = UNIX_EPOCH + Duration::from_secs(6_000) + TICK;
+        assert!(archive.names.at(last).exists(), "just after the newest");
     }
 }

@@ -39,8 +39,20 @@ pub(super) struct Resource {
 pub(super) struct ScopeLogs {
     #[prost(message, optional, tag = "1")]
     pub scope: Option<InstrumentationScope>,
-    #[prost(message, repeated, tag = "2")]
-    pub log_records: Vec<LogRecord>,
+    /// Each an encoded [`LogRecord`]: on the wire a message is its bytes.
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub log_records: Vec<Vec<u8>>,
+}
+
+/// What waits for being sent: no message of OTLP.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Stored {
+    /// Name of the host.
+    #[prost(string, tag = "1")]
+    pub host: String,
+    /// An encoded [`LogRecord`].
+    #[prost(bytes = "vec", tag = "2")]
+    pub record: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -4,6 +4,7 @@
 mod http;
 mod http_server;
 mod otlp;
+mod spool;
 mod syslog;
 
 use std::sync::Arc;

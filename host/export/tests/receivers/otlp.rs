@@ -11,7 +11,7 @@ use prost::Message as _;
 use crate::http_server::Server;
 use crate::{LONG, count, counters, events, exporter};
 
-fn text(value: &Option<AnyValue>) -> &str {
+pub(crate) fn text(value: &Option<AnyValue>) -> &str {
     match value.as_ref().and_then(|value| value.value.as_ref()) {
         Some(Value::StringValue(text)) => text,
         other => panic!("no text but {other:?}"),

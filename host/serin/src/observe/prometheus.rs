@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::snapshot::{Hook, Plugin, Snapshot};
+use super::snapshot::{Hook, Plugin, Snapshot, Spool};
 
 /// Appends all metrics.
 pub(super) fn render(snapshot: &Snapshot) -> String {
@@ -272,6 +272,30 @@ fn sinks(snapshot: &Snapshot, text: &mut Text) {
         text.head(name, kind, help);
         snapshot.sinks.iter().for_each(|sink| text.sample(name, &[("sink", &sink.name)], value(sink)));
     }
+    spools(snapshot, text);
+}
+
+fn spools(snapshot: &Snapshot, text: &mut Text) {
+    let spools = || snapshot.sinks.iter().filter_map(|sink| Some((&sink.name, sink.spool?)));
+    let metrics: [(&str, &str, Number<Spool>); 4] = [
+        ("serin_sink_spool_up", "1 if its spool takes events.", |spool| (!spool.stuck).into()),
+        ("serin_sink_spool_events", "Events that wait for it on the disk.", |spool| spool.records),
+        ("serin_sink_spool_bytes", "Bytes of its spool's files.", |spool| spool.bytes),
+        ("serin_sink_spool_size_bytes", "Bytes that its spool's files may have.", |spool| spool.size),
+    ];
+    for (name, help, value) in metrics {
+        text.head(name, Gauge, help);
+        spools().for_each(|(sink, spool)| text.sample(name, &[("sink", sink)], value(&spool)));
+    }
+    let name = "serin_sink_spool_lost_total";
+    text.head(name, Counter, "Events lost in its spool; part of serin_sink_lost_total.");
+    for (sink, spool) in spools() {
+        for (reason, count) in
+            [("torn", spool.torn), ("corrupt", spool.corrupt), ("too_large", spool.too_large)]
+        {
+            text.sample(name, &[("sink", sink), ("reason", reason)], count);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -286,7 +310,14 @@ mod tests {
             events: [("process_exec".to_owned(), 7), ("loss".to_owned(), 1)].into(),
             policies: vec![Policy { name: "a\"b\\".into(), hooks: vec![hook("f", 3), hook("g", 4)] }],
             plugins: vec![Plugin { name: "p".into(), traps: 2, rollout: Some(rollout), ..Plugin::default() }],
-            sinks: vec![Sink { name: "stdout".into(), state: "failing".into(), lost: 9, ..Sink::default() }],
+            sinks: vec![
+                Sink { name: "stdout".into(), state: "failing".into(), lost: 9, ..Sink::default() },
+                Sink {
+                    name: "http".into(),
+                    spool: Some(Spool { records: 5, torn: 1, stuck: true, ..Spool::default() }),
+                    ..Sink::default()
+                },
+            ],
             ..Snapshot::default()
         }
     }
@@ -302,6 +333,9 @@ mod tests {
             "serin_plugin_rollout_info{plugin=\"p\",version=\"rolled_back\"} 1",
             "serin_sink_up{sink=\"stdout\"} 0",
             "serin_sink_lost_total{sink=\"stdout\"} 9",
+            "serin_sink_spool_events{sink=\"http\"} 5",
+            "serin_sink_spool_up{sink=\"http\"} 0",
+            "serin_sink_spool_lost_total{sink=\"http\",reason=\"torn\"} 1",
             "serin_policies 1",
         ] {
             assert!(text.lines().any(|other| other == line), "no {line} in\n{text}");

@@ -261,6 +261,36 @@ pub(crate) struct Sink {
     pub dropped: u64,
     pub retries: u64,
     pub queued: u64,
+    /// None if it has no spool.
+    #[serde(default)]
+    pub spool: Option<Spool>,
+}
+
+/// What waits on the disk for a sink.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Spool {
+    pub records: u64,
+    pub bytes: u64,
+    pub size: u64,
+    /// It takes nothing.
+    pub stuck: bool,
+    pub torn: u64,
+    pub corrupt: u64,
+    pub too_large: u64,
+}
+
+impl From<serin_export::SpoolCounters> for Spool {
+    fn from(counters: serin_export::SpoolCounters) -> Self {
+        Self {
+            records: counters.records,
+            bytes: counters.bytes,
+            size: counters.size,
+            stuck: counters.stuck,
+            torn: counters.torn,
+            corrupt: counters.corrupt,
+            too_large: counters.too_large,
+        }
+    }
 }
 
 impl From<(&str, serin_export::State, serin_export::Counters)> for Sink {
@@ -273,6 +303,7 @@ impl From<(&str, serin_export::State, serin_export::Counters)> for Sink {
             dropped: counters.dropped,
             retries: counters.retries,
             queued: counters.queued,
+            spool: counters.spool.map(Spool::from),
         }
     }
 }

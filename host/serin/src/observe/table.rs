@@ -31,6 +31,7 @@ pub(super) fn render(snapshot: &Snapshot, colour: bool) -> String {
         plugins(snapshot),
     );
     table(&mut text, &["SINK", "STATE", "WRITTEN", "LOST", "DROPPED", "WAITING"], sinks(snapshot));
+    table(&mut text, &["SPOOL OF", "STATE", "EVENTS", "KIB", "OF KIB", "LOST"], spools(snapshot));
     text
 }
 
@@ -68,6 +69,18 @@ fn sinks(snapshot: &Snapshot) -> Vec<Vec<String>> {
     snapshot.sinks.iter().map(row).collect()
 }
 
+fn spools(snapshot: &Snapshot) -> Vec<Vec<String>> {
+    let row = |sink: &super::Sink| {
+        let spool = sink.spool?;
+        let state = if spool.stuck { "stuck" } else { "working" };
+        let lost = spool.torn + spool.corrupt + spool.too_large;
+        let counts = [spool.records, spool.bytes.div_ceil(1 << 10), spool.size >> 10, lost];
+        let texts = [sink.name.clone(), state.to_owned()].into_iter();
+        Some(texts.chain(counts.map(|count| count.to_string())).collect())
+    };
+    snapshot.sinks.iter().filter_map(row).collect()
+}
+
 /// Appends a table with columns as wide as they need be; nothing if there are no rows.
 fn table(text: &mut String, head: &[&str], rows: Vec<Vec<String>>) {
     if rows.is_empty() {
@@ -88,7 +101,7 @@ fn table(text: &mut String, head: &[&str], rows: Vec<Vec<String>>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::snapshot::{Hook, Policy, Sink};
+    use super::super::snapshot::{Hook, Policy, Sink, Spool};
     use super::*;
 
     #[test]
@@ -100,7 +113,12 @@ mod tests {
             ready: true,
             problems: vec!["the sink x is failing".into()],
             policies: vec![Policy { name: "long-name".into(), hooks: vec![hook] }],
-            sinks: vec![Sink { name: "x".into(), state: "failing".into(), ..Sink::default() }],
+            sinks: vec![Sink {
+                name: "x".into(),
+                state: "failing".into(),
+                spool: Some(Spool { records: 5, bytes: 1025, size: 1 << 20, torn: 1, ..Spool::default() }),
+                ..Sink::default()
+            }],
             ..Snapshot::default()
         };
         let expected = "\
@@ -113,6 +131,9 @@ long-name  f     fentry  -         12    0     0
 
 SINK  STATE    WRITTEN  LOST  DROPPED  WAITING
 x     failing  0        0     0        0
+
+SPOOL OF  STATE    EVENTS  KIB  OF KIB  LOST
+x         working  5       2    1024    1
 ";
         assert_eq!(render(&snapshot, false), expected);
         assert!(render(&snapshot, true).contains("\x1b[31m! the sink x is failing\x1b[0m\n"));

@@ -1,4 +1,5 @@
-//! Generates the API's messages and service: `cargo run --manifest-path host/api/generate/Cargo.toml`.
+//! Generates the API's messages, for `host/message`, and its service, for `host/api`:
+//! `cargo run --manifest-path host/message/generate/Cargo.toml`.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -9,12 +10,15 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let api = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let (protos, out) = (api.join("proto"), api.join("src/proto"));
+    let message = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let (protos, out) = (message.join("proto"), message.join("src/proto"));
     let descriptors = protox::compile(["tetragon/sensors.proto"], [&protos])?;
-    // For what looks at messages by the names of their fields: JSON and field filters.
+    // For what looks at messages by the names of their fields: JSON, field filters, expressions.
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
-    tonic_prost_build::configure().out_dir(&out).compile_fds(descriptors)?;
+    let messages = tonic_prost_build::configure().build_client(false).build_server(false);
+    messages.out_dir(&out).compile_fds(descriptors.clone())?;
+    let service = tonic_prost_build::configure().extern_path(".tetragon", "::serin_message::proto");
+    service.out_dir(message.join("../api/src/proto")).compile_fds(descriptors)?;
     fs::write(out.join("sources.sha256"), digest(&protos.join("tetragon"))?)?;
     Ok(())
 }

@@ -144,7 +144,7 @@ fn finding(finding: &Finding, time: u64) -> proto::Finding {
 }
 
 /// From nanoseconds since the Unix epoch.
-pub(crate) fn timestamp(nanoseconds: u64) -> Timestamp {
+pub fn timestamp(nanoseconds: u64) -> Timestamp {
     Timestamp { seconds: (nanoseconds / 1_000_000_000) as i64, nanos: (nanoseconds % 1_000_000_000) as i32 }
 }
 
@@ -162,7 +162,7 @@ pub fn policies_json(policies: &ListTracingPoliciesResponse) -> Option<String> {
 }
 
 /// The same message, to be looked at by the names of its fields.
-pub(crate) fn reflect(event: &GetEventsResponse) -> Option<DynamicMessage> {
+pub fn reflect(event: &GetEventsResponse) -> Option<DynamicMessage> {
     look_at("GetEventsResponse", event)
 }
 

@@ -5,6 +5,7 @@ use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValu
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use regex::{Regex, RegexBuilder};
 
+use super::address;
 use super::value::{PRESENCE, wrapped};
 use crate::proto::enumeration;
 
@@ -181,8 +182,13 @@ impl Check {
         if call.func_name == operators::ADD && in_loop && !gathers {
             return Err(wrong(id, "`+` can't be used in a loop, as what it makes could grow without end"));
         }
-        let name = call.func_name.clone();
-        let target = call.target.as_deref_mut().into_iter();
+        let name = qualified(call);
+        if let Some(Expr::Literal(LiteralValue::String(text))) = call.args.last().map(|part| &part.expr)
+            && let Some(message) = address::wrong(&name, text.inner())
+        {
+            return Err(wrong(id, message));
+        }
+        let target = call.target.as_deref_mut().filter(|_| name == call.func_name).into_iter();
         let (cost, kinds) = self.parts(target.chain(call.args.iter_mut()))?;
         let kind = match name.as_str() {
             operators::CONDITIONAL => kinds.into_iter().nth(1).unwrap_or(Type::Unknown),
@@ -198,6 +204,10 @@ impl Check {
             }
             operators::LESS_EQUALS | operators::IN | operators::NOT_STRICTLY_FALSE => Type::Bool,
             "contains" | "startsWith" | "endsWith" | "bool" => Type::Bool,
+            "isIP" | "ip.isCanonical" | "isCIDR" | "containsIP" | "containsCIDR" => Type::Bool,
+            "isUnspecified" | "isLoopback" | "isGlobalUnicast" => Type::Bool,
+            "isLinkLocalUnicast" | "isLinkLocalMulticast" => Type::Bool,
+            "ip" | "family" | "cidr" | "masked" | "prefixLength" => Type::Other,
             operators::ADD | operators::SUBSTRACT | operators::MULTIPLY | operators::DIVIDE => Type::Other,
             operators::MODULO | operators::NEGATE => Type::Other,
             "size" | "int" | "uint" | "double" | "string" | "bytes" | "type" => Type::Other,
@@ -264,6 +274,16 @@ impl Check {
             return Err(wrong(id, format!("its loops may take more than {MAX_COST} steps for an event")));
         }
         Ok((result, cost))
+    }
+}
+
+/// The name of what is called, with what is before a dot if that is no value.
+fn qualified(call: &CallExpr) -> String {
+    match call.target.as_ref().map(|target| &target.expr) {
+        Some(Expr::Ident(name)) if name == "ip" && call.func_name == "isCanonical" => {
+            "ip.isCanonical".to_owned()
+        }
+        _ => call.func_name.clone(),
     }
 }
 

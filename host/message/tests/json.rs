@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use serin_api::{json, to_message};
 use serin_event::action::{Action, ActionRequest, ActionResult, Method, Outcome, Source};
 use serin_event::argument::{Argument, File, FileRole};
 use serin_event::kernel_object::{BpfMap, BpfProgram, Credentials, Module, PerfEvent, UserNamespace};
@@ -15,6 +14,7 @@ use serin_event::{
     Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, Process, ProgramPlace, Severity,
     StackFrame,
 };
+use serin_message::{json, to_message};
 
 const CONTAINER: &str = "551e161c47d8ff0eb665438a7bcd5b4ac8c0a1fd2e4f4f7b3c1d5e6f7a8b9c0d";
 

@@ -4,13 +4,16 @@
 //! the messages. As with Tetragon, an expression is asked only about the kinds of events that it names.
 //! <https://github.com/google/cel-spec/blob/master/doc/langdef.md>
 //!
-//! Whoever writes an expression has the API's thread evaluate it for every event. So [`check`] refuses before what is
-//! not bounded: patterns that are made up while it runs, and loops that multiply.
+//! Whoever writes an expression has the agent evaluate it for every event. So what is not bounded is refused before:
+//! patterns that are made up while it runs, and loops that multiply.
 
+mod address;
 mod check;
 mod value;
 
+use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cel::common::types::CelBool;
 use cel::extractors::This;
@@ -23,36 +26,54 @@ use self::value::Message;
 use crate::proto::descriptor;
 
 /// Bytes that an expression may have.
-pub(crate) const MAX_BYTES: usize = 4_096;
+pub const MAX_BYTES: usize = 4_096;
 /// Stack to parse with: the parser calls itself for each level of what is yet unknown to be nested too deeply.
 const PARSER_STACK: usize = 64 << 20;
 
 /// An expression, ready to be asked about events.
-pub(crate) struct Expression {
+pub struct Expression {
     expression: IdedExpr,
     /// The kinds of events that it names.
     kinds: Vec<FieldDescriptor>,
     /// What it can call.
     functions: Context<'static, 'static>,
     /// That it failed has been told.
-    failed: bool,
+    failed: AtomicBool,
 }
 
 /// What is wrong with an expression.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum CelError {
+pub enum CelError {
+    /// It has so many bytes.
     #[error("{0} bytes; an expression has at most {MAX_BYTES}")]
     TooLong(usize),
-    /// Lines and columns count from 1.
+    /// It is no expression, or not one that can be used here.
     #[error("{line}:{column}: {message}")]
-    At { line: usize, column: usize, message: String },
+    At {
+        /// Counts from 1.
+        line: usize,
+        /// Counts from 1.
+        column: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// A thread can't be started, or it panicked.
     #[error("the parser failed")]
     Parser,
 }
 
+impl fmt::Debug for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Expression").field("expression", &self.expression).finish_non_exhaustive()
+    }
+}
+
 impl Expression {
     /// Parses and checks an expression.
-    pub(crate) fn compile(source: &str) -> Result<Self, CelError> {
+    ///
+    /// # Errors
+    /// It is none, asks for what events don't have, or could cost too much.
+    pub fn compile(source: &str) -> Result<Self, CelError> {
         if source.len() > MAX_BYTES {
             return Err(CelError::TooLong(source.len()));
         }
@@ -62,20 +83,21 @@ impl Expression {
             parser.join().unwrap_or(Err(CelError::Parser))
         })?;
         let Checked { expression, kinds, patterns } = checked;
-        Ok(Self { expression, kinds, functions: functions(patterns)?, failed: false })
+        Ok(Self { expression, kinds, functions: functions(patterns)?, failed: AtomicBool::new(false) })
     }
 
-    /// Whether it holds for an event. One that fails, as `args[7]` does where there are less, does not.
-    pub(crate) fn matches(&mut self, event: &DynamicMessage) -> bool {
+    /// Whether it holds for an event: a `GetEventsResponse`, as [`reflect`](crate::reflect) makes it. One that fails, as
+    /// `args[7]` does where there are less, does not.
+    pub fn matches(&self, event: &DynamicMessage) -> bool {
         if !self.kinds.iter().any(|kind| event.has_field(kind)) {
             return false;
         }
         match self.evaluate(event) {
             Ok(holds) => holds,
             Err(error) => {
-                if !std::mem::replace(&mut self.failed, true) {
+                if !self.failed.swap(true, Ordering::Relaxed) {
                     tracing::warn!(
-                        "a client's cel_expression fails on an event, which it then does not get: {error}"
+                        "a CEL expression fails on an event, which then does not match it: {error}"
                     );
                 }
                 false
@@ -97,12 +119,14 @@ impl Expression {
     }
 }
 
-fn environment() -> Env {
-    Env::stdlib().with_optional_support(false)
+fn environment() -> Result<Env, CelError> {
+    let mut environment = Env::stdlib().with_optional_support(false);
+    environment.add_extension(address::extension).map_err(|_| CelError::Parser)?;
+    Ok(environment)
 }
 
 fn parse(source: &str) -> Result<Checked, CelError> {
-    let parsed = environment().parser().parse_with_source_info(source);
+    let parsed = environment()?.parser().parse_with_source_info(source);
     let (expression, places) = parsed.map_err(|errors| {
         let first = errors.errors.first();
         let (line, column) = first.map_or((1, 1), |error| error.pos);
@@ -123,7 +147,7 @@ fn parse(source: &str) -> Result<Checked, CelError> {
 
 /// The standard functions, and one that holds a text against the pattern with a number.
 fn functions(patterns: Vec<Regex>) -> Result<Context<'static, 'static>, CelError> {
-    let mut context = Context::with_env(Arc::new(environment()));
+    let mut context = Context::with_env(Arc::new(environment()?));
     let matches = move |This(text): This<Arc<String>>, pattern: i64| {
         usize::try_from(pattern)
             .ok()
@@ -139,10 +163,10 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::message::reflect;
     use crate::proto::get_events_response::Event as Kind;
     use crate::proto::kprobe_argument::Arg;
     use crate::proto::{GetEventsResponse, KprobeArgument, Process, ProcessExec, ProcessKprobe};
+    use crate::reflect;
 
     fn process() -> Option<Process> {
         Some(Process {
@@ -171,7 +195,7 @@ mod tests {
     }
 
     fn holds(source: &str, kind: Kind) -> bool {
-        let mut expression = Expression::compile(source).unwrap_or_else(|error| panic!("{source}: {error}"));
+        let expression = Expression::compile(source).unwrap_or_else(|error| panic!("{source}: {error}"));
         let event = GetEventsResponse { event: Some(kind), ..GetEventsResponse::default() };
         expression.matches(&reflect(&event).unwrap())
     }
@@ -208,6 +232,39 @@ mod tests {
         }
     }
 
+    /// The examples of Kubernetes' documentation, and what Tetragon's tests ask.
+    #[test]
+    fn addresses_are_as_kubernetes_has_them() {
+        for source in [
+            "ip('127.0.0.1').family() == 4 && ip('::1').family() == 6",
+            "isIP('::1') && !isIP('127.0.0.256') && !isIP(':::1') && !isIP('fe80::1%eth0') && !isIP('::ffff:1.2.3.4')",
+            "ip.isCanonical('2001:db8::abcd') && !ip.isCanonical('2001:DB8::ABCD')",
+            "ip('0.0.0.0').isUnspecified() && ip('::').isUnspecified() && !ip('::1').isUnspecified()",
+            "ip('127.0.0.1').isLoopback() && ip('::1').isLoopback() && !ip('192.168.0.1').isLoopback()",
+            "ip('224.0.0.1').isLinkLocalMulticast() && ip('ff02::1').isLinkLocalMulticast()",
+            "!ip('224.0.1.1').isLinkLocalMulticast() && !ip('fd00::1').isLinkLocalMulticast()",
+            "ip('169.254.169.254').isLinkLocalUnicast() && ip('fe80::1').isLinkLocalUnicast()",
+            "!ip('192.168.0.1').isLinkLocalUnicast() && !ip('fd80::1').isLinkLocalUnicast()",
+            "ip('192.168.0.1').isGlobalUnicast() && ip('2001:db8::abcd').isGlobalUnicast()",
+            "!ip('255.255.255.255').isGlobalUnicast() && !ip('ff00::1').isGlobalUnicast()",
+            "isCIDR('192.168.0.0/16') && !isCIDR('192.168.0.0/33') && !isCIDR('::1/129') && !isCIDR('10.0.0.1')",
+            "cidr('192.168.0.0/24').containsIP(ip('192.168.0.1')) && cidr('192.168.0.0/24').containsIP('192.168.0.1')",
+            "!cidr('192.168.0.0/24').containsIP('192.168.1.1') && !cidr('192.168.0.0/24').containsIP('::1')",
+            "cidr('192.168.0.0/16').containsCIDR(cidr('192.168.10.0/24'))",
+            "!cidr('192.168.1.0/24').containsCIDR('192.168.2.0/24')",
+            "cidr('192.168.0.1/24').ip() == ip('192.168.0.1') && cidr('::1/128').ip().family() == 6",
+            "cidr('192.168.0.1/24').masked() == cidr('192.168.0.0/24')",
+            "cidr('192.168.0.1/24') != cidr('192.168.0.1/24').masked()",
+            "cidr('::1/128').prefixLength() == 128 && string(cidr('10.0.0.0/8')) == '10.0.0.0/8'",
+            "string(ip('::0001')) == '::1'",
+        ] {
+            let source = format!("process_exec.process.pid == 7u && ({source})");
+            assert!(holds(&source, exec()), "{source}");
+        }
+        let source = "cidr('10.0.0.0/16').containsIP(process_exec.process.cwd)";
+        assert!(!holds(source, exec()), "it has no address there");
+    }
+
     #[test]
     fn what_is_wrong_is_told_with_its_place() {
         let long = format!("process_exec.process.binary in [{}]", "'x',".repeat(1_100));
@@ -225,6 +282,12 @@ mod tests {
                 "1:1: the pattern must be written out",
             ),
             ("process_exec.process.binary.size.x", "1:1: it is no message, so it has no field `size`"),
+            ("ip('10.0.0.256').family() == 4", "1:4: `10.0.0.256` is not an IP address"),
+            (
+                "cidr('10.0.0.0/33').containsIP(process_exec.process.cwd)",
+                "1:6: `10.0.0.0/33` is not a network, such as",
+            ),
+            ("cidr('10.0.0.0/8').containsIP('x')", "1:6: `x` is not an IP address"),
             ("process_exec.process.start_time == 1", "1:1: `start_time` is a time, which"),
             (&long, "4433 bytes; an expression has at most 4096"),
             (&deep, ""),

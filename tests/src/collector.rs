@@ -1,0 +1,105 @@
+//! A server of web hooks that can be away.
+
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server that takes JSON lines by POST, while it is there.
+pub(crate) struct Collector {
+    /// Where it is, or will be.
+    pub(crate) address: SocketAddr,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    arrived: Mutex<Vec<Value>>,
+    connections: Mutex<Vec<TcpStream>>,
+}
+
+impl Collector {
+    /// One that is away, at a port that was free a moment ago.
+    pub(crate) fn away() -> Result<Self> {
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        Ok(Self { address, shared: Arc::default(), thread: None })
+    }
+
+    /// Has it come.
+    pub(crate) fn come(&mut self) -> Result<()> {
+        let listener = TcpListener::bind(self.address).context("the collector's port is taken")?;
+        let shared = Arc::clone(&self.shared);
+        self.thread = Some(std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (Ok(ours), shared) = (stream.try_clone(), Arc::clone(&shared)) else { return };
+                // An empty line is from the one who wants it to go.
+                if serve(&stream, &shared).is_none() {
+                    return;
+                }
+                lock(&shared.connections).push(ours);
+                std::thread::spawn(move || while serve(&stream, &shared).is_some() {});
+            }
+        }));
+        Ok(())
+    }
+
+    /// Has it go.
+    pub(crate) fn go(&mut self) -> Result<()> {
+        let Some(thread) = self.thread.take() else { return Ok(()) };
+        TcpStream::connect(self.address)?.write_all(b"\r\n")?;
+        thread.join().ok().context("the collector panicked")?;
+        for connection in lock(&self.shared.connections).drain(..) {
+            let _ = connection.shutdown(Shutdown::Both);
+        }
+        Ok(())
+    }
+
+    /// What has arrived.
+    pub(crate) fn arrived(&self) -> Vec<Value> {
+        lock(&self.shared.arrived).clone()
+    }
+
+    /// Waits until what has arrived is as wanted.
+    pub(crate) fn wait_until(&self, done: impl Fn(&[Value]) -> bool) -> Result<Vec<Value>> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let arrived = self.arrived();
+            if done(&arrived) {
+                return Ok(arrived);
+            }
+            let last = arrived.last();
+            ensure!(Instant::now() < deadline, "{} events arrived, the last {last:?}", arrived.len());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes one request of a connection; none if there is none, or it is no request.
+fn serve(stream: &TcpStream, shared: &Shared) -> Option<()> {
+    let mut reader = BufReader::new(stream);
+    let mut length = None;
+    for line in reader.by_ref().lines() {
+        let line = line.ok()?.to_lowercase();
+        if line.is_empty() {
+            break;
+        }
+        length = length.or_else(|| line.strip_prefix("content-length:")?.trim().parse().ok());
+    }
+    let mut body = vec![0; length?];
+    reader.read_exact(&mut body).ok()?;
+    let events: Vec<Value> =
+        body.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    lock(&shared.arrived).extend(events);
+    { stream }.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").ok()
+}
