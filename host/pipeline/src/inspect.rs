@@ -94,6 +94,7 @@ fn about(
         kv: Some(KvGrant::default()),
         file: vec![FileGrant::none()],
         hash: Some(HashGrant::default()),
+        redact: true,
         ..Grants::default()
     };
     let component = component::link(&runtime.engine, compiled, &grants)?;
