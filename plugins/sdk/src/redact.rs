@@ -47,6 +47,7 @@ mod native {
 
     /// As in the bindings.
     #[derive(Debug, Clone, Copy)]
+    #[allow(clippy::enum_variant_names, reason = "the bindings' names")]
     pub(super) enum Place {
         ProcessArgument(u32),
         ParentArgument(u32),
