@@ -29,6 +29,11 @@ extern void __wasm_import_serin_plugin_file_read(uint8_t *, size_t, uint8_t *);
 __attribute__((__import_module__("serin:plugin/hash@0.1.0"), __import_name__("program")))
 extern void __wasm_import_serin_plugin_hash_program(int32_t, uint8_t *, size_t, uint8_t *);
 
+// Imported Functions from `serin:plugin/redact@0.1.0`
+
+__attribute__((__import_module__("serin:plugin/redact@0.1.0"), __import_name__("mask")))
+extern void __wasm_import_serin_plugin_redact_mask(int32_t, int32_t, int32_t, int32_t, int32_t);
+
 // Exported Functions from `serin:plugin/frames@0.1.0`
 
 __attribute__((__weak__, __export_name__("cabi_post_serin:plugin/frames@0.1.0#init")))
@@ -321,6 +326,20 @@ void serin_plugin_hash_answer_free(serin_plugin_hash_answer_t *ptr) {
   switch ((int32_t) ptr->tag) {
     case 0: {
       serin_plugin_hash_digest_free(&ptr->val.known);
+      break;
+    }
+    case 2: {
+      break;
+    }
+  }
+}
+
+void serin_plugin_redact_place_free(serin_plugin_redact_place_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 0: {
+      break;
+    }
+    case 1: {
       break;
     }
     case 2: {
@@ -634,6 +653,32 @@ void serin_plugin_hash_program(uint32_t pid, serin_wit_string_t *path, serin_plu
     }
   }
   *ret = variant;
+}
+
+void serin_plugin_redact_mask(uint32_t event, serin_plugin_redact_place_t *place, uint32_t start, uint32_t end) {
+  int32_t variant;
+  int32_t variant2;
+  switch ((int32_t) (*place).tag) {
+    case 0: {
+      const uint32_t *payload = &(*place).val.process_argument;
+      variant = 0;
+      variant2 = (int32_t) (*payload);
+      break;
+    }
+    case 1: {
+      const uint32_t *payload0 = &(*place).val.parent_argument;
+      variant = 1;
+      variant2 = (int32_t) (*payload0);
+      break;
+    }
+    case 2: {
+      const uint32_t *payload1 = &(*place).val.hook_argument;
+      variant = 2;
+      variant2 = (int32_t) (*payload1);
+      break;
+    }
+  }
+  __wasm_import_serin_plugin_redact_mask((int32_t) (event), variant, variant2, (int32_t) (start), (int32_t) (end));
 }
 
 __attribute__((__export_name__("serin:plugin/frames@0.1.0#init")))

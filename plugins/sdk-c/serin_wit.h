@@ -110,6 +110,23 @@ typedef struct serin_plugin_hash_answer_t {
 // There is none.
 #define SERIN_PLUGIN_HASH_ANSWER_REFUSED 2
 
+// A text of an event.
+typedef struct serin_plugin_redact_place_t {
+  uint8_t tag;
+  union {
+    uint32_t     process_argument;
+    uint32_t     parent_argument;
+    uint32_t     hook_argument;
+  } val;
+} serin_plugin_redact_place_t;
+
+// An argument of the process, from 0.
+#define SERIN_PLUGIN_REDACT_PLACE_PROCESS_ARGUMENT 0
+// An argument of its parent, from 0.
+#define SERIN_PLUGIN_REDACT_PLACE_PARENT_ARGUMENT 1
+// An argument of the hook, from 0, that is a string, bytes or a file.
+#define SERIN_PLUGIN_REDACT_PLACE_HOOK_ARGUMENT 2
+
 typedef struct {
   serin_wit_string_t *ptr;
   size_t len;
@@ -329,6 +346,13 @@ extern bool serin_plugin_file_read(serin_wit_string_t *path, serin_wit_list_u8_t
 // call may wait for that is granted.
 extern void serin_plugin_hash_program(uint32_t pid, serin_wit_string_t *path, serin_plugin_hash_answer_t *ret);
 
+// Imported Functions from `serin:plugin/redact@0.1.0`
+// Masks the bytes from `start` to before `end` of a text of the event with this index in the frame, as the frame has
+// it. Takes effect when on-frame has returned, or failed; called from elsewhere, it is rejected. What makes no sense is
+// rejected and counted. A character that is masked in part is masked as a whole, and what is behind the text's end is
+// not there. A call that asks for more than 65536 fails.
+extern void serin_plugin_redact_mask(uint32_t event, serin_plugin_redact_place_t *place, uint32_t start, uint32_t end);
+
 // Exported Functions from `serin:plugin/frames@0.1.0`
 bool exports_serin_plugin_frames_init(serin_wit_string_t *config, exports_serin_plugin_frames_info_t *ret, serin_wit_string_t *err);
 void exports_serin_plugin_frames_on_frame(serin_wit_list_u8_t *frame, exports_serin_plugin_frames_outcome_t *ret);
@@ -347,6 +371,8 @@ void serin_plugin_file_result_list_u8_refusal_free(serin_plugin_file_result_list
 void serin_plugin_hash_digest_free(serin_plugin_hash_digest_t *ptr);
 
 void serin_plugin_hash_answer_free(serin_plugin_hash_answer_t *ptr);
+
+void serin_plugin_redact_place_free(serin_plugin_redact_place_t *ptr);
 
 void serin_wit_list_string_free(serin_wit_list_string_t *ptr);
 

@@ -1,6 +1,8 @@
 //! A batch of events on its way through the chain.
 
-use serin_event::Event;
+use std::sync::Arc;
+
+use serin_event::{Event, Process};
 use serin_frame::RecordRange;
 
 use crate::MAX_FRAME;
@@ -11,6 +13,8 @@ use crate::encode::Encoder;
 pub(crate) struct Batch {
     encoder: Encoder,
     records: Vec<Option<Record>>,
+    /// What events had before it was replaced: as long as the encoder tells it by its address, nothing else may be there.
+    replaced: Vec<Arc<Process>>,
     framed: Framed,
     /// For frames of few events, or of events too large for one frame.
     part: Encoder,
@@ -40,6 +44,7 @@ impl Batch {
     /// Starts a batch of this many events. To be called before the events of the last one go.
     pub(crate) fn start(&mut self, count: usize) {
         self.encoder.clear();
+        self.replaced.clear();
         self.records.clear();
         self.records.resize(count, None);
         self.framed.events.clear();
@@ -48,6 +53,19 @@ impl Batch {
     /// Makes room for events that were added to the batch, which then has this many.
     pub(crate) fn grow(&mut self, count: usize) {
         self.records.resize(count, None);
+    }
+
+    /// An event has changed otherwise than by what was added to it.
+    pub(crate) fn rewrite(&mut self, index: usize) {
+        if let Some(record) = self.records.get_mut(index) {
+            *record = None;
+        }
+        self.framed.events.clear();
+    }
+
+    /// Keeps what an event had until the next batch.
+    pub(crate) fn keep(&mut self, process: Arc<Process>) {
+        self.replaced.push(process);
     }
 
     /// A frame of as many of the events as fit, and how many these are.

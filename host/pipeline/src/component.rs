@@ -7,7 +7,7 @@ use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Engine, Precompiled};
 
 use crate::bindings::PluginPre;
-use crate::bindings::serin::plugin::{file, hash, kv, log};
+use crate::bindings::serin::plugin::{file, hash, kv, log, redact};
 use crate::cache::Cache;
 use crate::digest::Digest;
 use crate::error::Reason;
@@ -73,6 +73,10 @@ pub(crate) fn link(
     if grants.offer("hash") {
         hash::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox).map_err(Reason::Types)?;
     }
+    if grants.offer("redact") {
+        redact::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox)
+            .map_err(Reason::Types)?;
+    }
     let instance = linker.instantiate_pre(component).map_err(Reason::Types)?;
     PluginPre::new(instance).map_err(Reason::Types)
 }
@@ -125,6 +129,7 @@ pub(crate) fn grant_for(interface: &str) -> Option<&'static str> {
         "kv" => Some("kv: {}"),
         "file" => Some("file: [/path/of/a/file]"),
         "hash" => Some("hash: {}"),
+        "redact" => Some("redact: true"),
         _ => None,
     }
 }

@@ -37,6 +37,8 @@ pub struct Counters {
     pub cut: u64,
     /// Log lines beyond the limit.
     pub log_lines_lost: u64,
+    /// Parts of texts that it masked.
+    pub redactions: u64,
     /// Facts that the host would not keep: too large, or beyond the grant.
     pub kv_refused: u64,
     /// Calls that trapped.

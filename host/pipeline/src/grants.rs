@@ -27,6 +27,8 @@ pub struct Grants {
     pub file: Vec<FileGrant>,
     /// May have digests made of programs.
     pub hash: Option<HashGrant>,
+    /// May mask parts of events' texts.
+    pub redact: bool,
     /// Names it may have looked up, e.g. `*.o3n.io`.
     pub dns: Vec<Glob>,
     /// Requests it may have made, e.g. `GET https://example.com/token/*`.
@@ -68,6 +70,7 @@ impl Grants {
             "kv" => self.kv.is_some(),
             "file" => !self.file.is_empty(),
             "hash" => self.hash.is_some(),
+            "redact" => self.redact,
             _ => false,
         }
     }

@@ -88,12 +88,13 @@ fn about(
     compiled: &wasmtime::component::Component,
     config: &str,
 ) -> Result<About, Reason> {
-    // Enough that it can be linked; there is nothing to be read.
+    // Enough that it can be linked, and nothing to be read.
     let grants = Grants {
         log: true,
         kv: Some(KvGrant::default()),
-        file: vec![FileGrant::none()],
+        file: vec![FileGrant::empty()],
         hash: Some(HashGrant::default()),
+        redact: true,
         ..Grants::default()
     };
     let component = component::link(&runtime.engine, compiled, &grants)?;

@@ -10,6 +10,7 @@ use crate::bindings::serin::plugin::types::Outcome;
 use crate::bindings::{Plugin, PluginPre};
 use crate::engine::ticks;
 use crate::error::Failure;
+use crate::redact::Masks;
 use crate::sandbox::{OutOfMemory, Sandbox, SharedKv};
 
 /// How long starting an instance may take, `init` included.
@@ -59,6 +60,11 @@ impl Instance {
         self.begin_call(self.time);
         let answer = self.plugin.serin_plugin_frames().call_on_tick(&mut self.store, now);
         answer.map_err(|error| failure(&error, self.time))
+    }
+
+    /// What the plugin has masked since this was asked last.
+    pub(crate) fn take_masks(&mut self) -> Masks {
+        std::mem::take(&mut self.store.data_mut().masks)
     }
 
     /// Lines that the plugin wanted to log beyond its limit since this was asked last.

@@ -29,6 +29,7 @@ mod outcome;
 mod pipeline;
 mod plugin;
 mod quantity;
+mod redact;
 mod rollout;
 mod sandbox;
 mod signature;
@@ -52,6 +53,7 @@ pub use inspect::{About, Inspection};
 pub use kv::KvGrant;
 pub use locate::Location;
 pub use pipeline::{Loader, Pipeline};
+pub use redact::MASK;
 pub use rollout::{HostId, Rollback, Rollout, RolloutStatus, Stage};
 pub use serin_config::Glob;
 pub use signature::{PublicKey, SignatureError, SigningKey, Trust, signature_file, verify};
@@ -133,6 +135,8 @@ pub const MAX_GRANTED_FILES: usize = 64;
 pub const MAX_HASH_WAIT: Duration = Duration::from_millis(50);
 /// The most `grants.hash.maxSize`.
 pub const MAX_HASH_SIZE: u64 = 1 << 30;
+/// Parts of texts that one call may mask.
+pub const MAX_MASKS: usize = 65_536;
 /// Bytes of a URL.
 pub const MAX_URL: usize = 2048;
 /// Headers of a request.

@@ -30,6 +30,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// A plugin that ran this long without a failure starts with the first wait again.
 const FORGIVEN: Duration = Duration::from_secs(60);
 
+const TOO_MANY_MASKS: &str = "more than 65536 masks from one call";
+
 pub(crate) struct Plugin {
     pub(crate) name: Arc<str>,
     pub(crate) counters: Counters,
@@ -162,11 +164,16 @@ impl Plugin {
             rest = others;
             let started = Instant::now();
             let answer = instance.on_frame(bytes);
+            let masks = instance.take_masks();
             self.counters.log_lines_lost += instance.take_log_lines_lost();
             self.counters.time += started.elapsed();
             self.counters.calls += 1;
             self.counters.events += frame.len() as u64;
             self.counters.kv_refused = self.kv.lock().unwrap_or_else(PoisonError::into_inner).refused;
+            let answer =
+                if masks.too_many { Err(Failure::Outcome(TOO_MANY_MASKS.to_owned())) } else { answer };
+            // Also of a call that has failed: what was to be hidden is not to be seen for that.
+            masks.apply(&self.name, through.events, frame, through.batch, &mut self.counters);
             match answer {
                 Ok(outcome) => {
                     let raised = &mut through.raised;
@@ -204,7 +211,10 @@ impl Plugin {
     pub(crate) fn tick(&mut self, engine: &Engine, now: u64, requests: &mut Vec<ActionRequest>) {
         let Some(instance) = self.instance(engine) else { return };
         let answer = instance.on_tick(now);
+        // There is no event that they could be of.
+        let masks = instance.take_masks().len() as u64;
         self.counters.log_lines_lost += instance.take_log_lines_lost();
+        self.counters.rejected += masks;
         match answer {
             Ok(actions) => self.applier.tick(actions, &mut self.counters, requests),
             Err(failure) => self.fail(&failure),

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use wasmtime::ResourceLimiter;
 
-use crate::bindings::serin::plugin::{file, hash, kv, log, types};
+use crate::bindings::serin::plugin::{file, hash, kv, log, redact, types};
 use crate::config::Limits;
 use crate::file::{self as files, FileGrant};
 use crate::grants::Grants;
 use crate::hash::{Answer, Digest, Hashes};
 use crate::kv::{Kv, KvGrant, Refusal};
+use crate::redact::{Mask, Masks, Place};
 use crate::{MAX_LOG_LINE, MAX_LOG_LINES};
 
 /// Tables and their elements, memories and core instances: enough for what toolchains make of one plugin.
@@ -34,6 +35,8 @@ pub(crate) struct Sandbox {
     /// How long a call may wait for digests, and this one may still wait.
     hash_wait: Duration,
     hash_wait_left: Duration,
+    /// What this call has masked.
+    pub(crate) masks: Masks,
     /// Lines that may still be logged in this call.
     log_lines: u32,
     /// Lines that were not logged.
@@ -61,6 +64,7 @@ impl Sandbox {
             hashes: None,
             hash_wait: grants.hash.unwrap_or_default().wait,
             hash_wait_left: Duration::ZERO,
+            masks: Masks::default(),
             log_lines: 0,
             log_lines_lost: 0,
         }
@@ -172,6 +176,17 @@ impl hash::Host for Sandbox {
                 files::Refusal::NotGranted | files::Refusal::Unreadable => hash::Refusal::Unreadable,
             }),
         }
+    }
+}
+
+impl redact::Host for Sandbox {
+    fn mask(&mut self, event: u32, place: redact::Place, start: u32, end: u32) {
+        let place = match place {
+            redact::Place::ProcessArgument(index) => Place::Process(index),
+            redact::Place::ParentArgument(index) => Place::Parent(index),
+            redact::Place::HookArgument(index) => Place::Hook(index),
+        };
+        self.masks.push(Mask { event, place, start, end });
     }
 }
 

@@ -68,7 +68,7 @@ fn mistakes_are_told_with_their_place() {
         (format!("{HEAD}  sinks:\n    - stdin: x\n"), "dir/p.yaml:5:7: spec.sinks[0]: unknown field `stdin`, expected `stdout`"),
         (format!("{HEAD}  canary: {{ queue: many }}\n"), "dir/p.yaml:4:20: spec.canary.queue: invalid type: string \"many\", expected u32"),
         (entry("grant: {}"), "dir/p.yaml:7:7: spec.plugins[0]: unknown field `grant`, expected one of `name`, `component`, `events`, `digest`, `config`, `configFile`, `grants`, `limits`, `onFailure`, `rollout`"),
-        (entry("grants: { files: [/etc/passwd] }"), "dir/p.yaml:7:17: spec.plugins[0].grants: unknown field `files`, expected one of `log`, `kv`, `file`, `hash`, `dns`, `http`, `rate`"),
+        (entry("grants: { files: [/etc/passwd] }"), "dir/p.yaml:7:17: spec.plugins[0].grants: unknown field `files`, expected one of `log`, `kv`, `file`, `hash`, `redact`, `dns`, `http`, `rate`"),
         (entry("grants: { file: [/etc/../passwd] }"), "dir/p.yaml:7:24: spec.plugins[0].grants.file[0]: `/etc/../passwd` is not the exact path of a file: write an absolute one without `.`, `..` and `//`"),
         (entry("grants: { hash: {} }\n      limits: { time: 5ms }"), "dir/p.yaml:8:15: a call may wait 5ms for digests, but has 5ms in all: lower `wait` or raise `time`"),
         (entry("grants: { hash: { wait: 1s } }"), "dir/p.yaml:7:31: spec.plugins[0].grants.hash.wait: 1s is out of bounds: allowed are 0ns to 50ms"),

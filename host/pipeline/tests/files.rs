@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serin_event::{Event, EventKind, Process};
-use serin_pipeline::MAX_GRANTED_FILE;
+use serin_pipeline::{Inspection, MAX_GRANTED_FILE};
 use support::{Setup, event, plugin};
 
 fn users(grants: &str, passwd: &Path) -> String {
@@ -88,4 +88,11 @@ fn hash_enrich_tells_digests() {
     assert_eq!(digest(Path::new("/dev/zero")), "process.sha256_missing not a regular file");
     let large = std::env::current_exe().unwrap();
     assert_eq!(digest(&large), "process.sha256_missing too large");
+}
+
+#[test]
+fn whoever_reads_a_file_when_it_starts_can_be_looked_at() {
+    let inspection = Inspection::of(Path::new(&plugin("user-enrich")), "null").unwrap();
+    assert_eq!(inspection.info.unwrap().name, "user-enrich");
+    assert_eq!(inspection.grants, ["file: [/path/of/a/file]"]);
 }

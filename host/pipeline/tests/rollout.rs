@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use serin_event::{Event, EventKind};
-use serin_pipeline::{HostId, Loader, Pipeline, Stage};
+use serin_pipeline::{Cache, HostId, Loader, Pipeline, Stage};
 use support::{Setup, counters, event, kprobe, plugin};
 
 /// An entry whose new version fails at every exec, as all of `support` have the argument `-s`.
@@ -20,11 +20,15 @@ fn faulty(further: &str, rollout: &str) -> String {
 }
 
 fn load(setup: &Setup, host: &str, entries: &str) -> Pipeline {
-    Loader::new(HostId::new(host)).unwrap().load(&setup.file(entries), None).unwrap()
+    Loader::new(HostId::new(host)).unwrap().load(&setup.file(entries), Some(&cache(setup))).unwrap()
+}
+
+fn cache(setup: &Setup) -> Cache {
+    Cache::open(&setup.path("cache")).unwrap()
 }
 
 fn reload(setup: &Setup, pipeline: &mut Pipeline, entries: &str) {
-    let next = pipeline.loader().load(&setup.file(entries), None).unwrap();
+    let next = pipeline.loader().load(&setup.file(entries), Some(&cache(setup))).unwrap();
     let before = std::mem::replace(pipeline, next);
     pipeline.succeed(before);
 }

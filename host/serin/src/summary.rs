@@ -89,6 +89,7 @@ fn add_plugins(lines: &mut Lines, worker: &WorkerOutcome) {
                 ("refused actions", counters.refused),
                 ("actions over its rate", counters.over_rate),
                 ("rejected effects", counters.rejected),
+                ("masks", counters.redactions),
                 ("facts not kept", counters.kv_refused),
                 ("failures", counters.failures()),
                 ("passed by", counters.passed_by),

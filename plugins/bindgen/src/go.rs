@@ -52,9 +52,7 @@ fn accessor(out: &mut String, view: &str, field: &Field) -> std::fmt::Result {
     let name = pascal_case(name);
     writeln!(out, "\n// {name}: {}", lowered(text))?;
     let (result, body) = match kind {
-        FieldKind::Integer(bits) => {
-            (format!("uint{bits}"), format!("\treturn view.at.u{bits}({offset})\n"))
-        }
+        FieldKind::Integer(bits) => (format!("uint{bits}"), format!("\treturn view.at.u{bits}({offset})\n")),
         FieldKind::Text => ("string".to_owned(), format!("\treturn view.at.text({offset})\n")),
         FieldKind::Texts => ("iter.Seq[string]".to_owned(), format!("\treturn view.at.texts({offset})\n")),
         FieldKind::One(item) => one("one", item, *offset),

@@ -614,6 +614,83 @@ pub mod serin {
                 }
             }
         }
+        /// Masks parts of events' texts, for everything behind the plugin; needs `grants: { redact: true }`.
+        ///
+        /// A plugin says where, not what: each part becomes `[redacted]`, and the host attaches an annotation `redacted` that
+        /// names the texts. So a granted plugin can hide, and be seen to, but not make anything up.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod redact {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            /// A text of an event.
+            #[derive(Clone, Copy, PartialEq)]
+            pub enum Place {
+                /// An argument of the process, from 0.
+                ProcessArgument(u32),
+                /// An argument of its parent, from 0.
+                ParentArgument(u32),
+                /// An argument of the hook, from 0, that is a string, bytes or a file.
+                HookArgument(u32),
+            }
+            impl ::core::fmt::Debug for Place {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Place::ProcessArgument(e) => {
+                            f.debug_tuple("Place::ProcessArgument").field(e).finish()
+                        }
+                        Place::ParentArgument(e) => {
+                            f.debug_tuple("Place::ParentArgument").field(e).finish()
+                        }
+                        Place::HookArgument(e) => {
+                            f.debug_tuple("Place::HookArgument").field(e).finish()
+                        }
+                    }
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Masks the bytes from `start` to before `end` of a text of the event with this index in the frame, as the frame has
+            /// it. Takes effect when on-frame has returned, or failed; called from elsewhere, it is rejected. What makes no sense is
+            /// rejected and counted. A character that is masked in part is masked as a whole, and what is behind the text's end is
+            /// not there. A call that asks for more than 65536 fails.
+            #[allow(async_fn_in_trait)]
+            pub fn mask(event: u32, place: Place, start: u32, end: u32) -> () {
+                unsafe {
+                    let (result0_0, result0_1) = match place {
+                        Place::ProcessArgument(e) => (0i32, _rt::as_i32(e)),
+                        Place::ParentArgument(e) => (1i32, _rt::as_i32(e)),
+                        Place::HookArgument(e) => (2i32, _rt::as_i32(e)),
+                    };
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "serin:plugin/redact@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "mask"]
+                        fn wit_import1(_: i32, _: i32, _: i32, _: i32, _: i32);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(
+                        _: i32,
+                        _: i32,
+                        _: i32,
+                        _: i32,
+                        _: i32,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import1(
+                        _rt::as_i32(&event),
+                        result0_0,
+                        result0_1,
+                        _rt::as_i32(&start),
+                        _rt::as_i32(&end),
+                    );
+                }
+            }
+        }
         /// The values that cross. All of them are rare, or one per batch.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod types {
@@ -2240,10 +2317,10 @@ macro_rules! __export_plugin_impl {
         : () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.60.0:serin:plugin@0.1.0:plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1446] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1589] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa9\x0a\x01A\x02\x01\
-A\x0f\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb8\x0b\x01A\x02\x01\
+A\x11\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
 \x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x16serin:p\
 lugin/log@0.1.0\x05\0\x01B\x0b\x01m\x02\x09too-large\x04full\x04\0\x07refusal\x03\
 \0\0\x01p}\x01k\x02\x01@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01j\0\x01\x01\x01\
@@ -2256,24 +2333,27 @@ not-regular\x09too-large\x0aunreadable\x04\0\x07refusal\x03\0\0\x01r\x02\x06sha2
 56s\x0aof-process\x7f\x04\0\x06digest\x03\0\x02\x01q\x03\x05known\x01\x03\0\x07p\
 ending\0\0\x07refused\x01\x01\0\x04\0\x06answer\x03\0\x04\x01@\x02\x03pidy\x04pa\
 ths\0\x05\x04\0\x07program\x01\x06\x03\0\x17serin:plugin/hash@0.1.0\x05\x03\x01B\
-\x1f\x01ps\x01r\x02\x05kinds\0\x08policies\0\x04\0\x0csubscription\x03\0\x01\x01\
-r\x04\x04names\x07versions\x06schemay\x0csubscription\x02\x04\0\x04info\x03\0\x03\
-\x01py\x01r\x02\x06events\x05\x06reasons\x04\0\x04drop\x03\0\x06\x01r\x03\x06eve\
-nts\x05\x03keys\x05values\x04\0\x0aannotation\x03\0\x08\x01m\x05\x04info\x03low\x06\
-medium\x04high\x08critical\x04\0\x08severity\x03\0\x0a\x01o\x02ss\x01p\x0c\x01r\x07\
-\x05eventy\x08severity\x0b\x05titles\x04rules\x0atechniques\0\x03keys\x06fields\x0d\
-\x04\0\x05alert\x03\0\x0e\x01m\x02\x03get\x04post\x04\0\x06method\x03\0\x10\x01p\
-}\x01r\x04\x06method\x11\x03urls\x07headers\x0d\x04body\x12\x04\0\x0chttp-reques\
-t\x03\0\x13\x01q\x02\x04http\x01\x14\0\x03dns\x01s\0\x04\0\x06action\x03\0\x15\x01\
-r\x02\x05eventy\x06action\x16\x04\0\x0eaction-request\x03\0\x17\x01p\x07\x01p\x09\
-\x01p\x0f\x01p\x18\x01r\x04\x05drops\x19\x0bannotations\x1a\x06alerts\x1b\x07act\
-ions\x1c\x04\0\x07outcome\x03\0\x1d\x03\0\x18serin:plugin/types@0.1.0\x05\x04\x02\
-\x03\0\x04\x06action\x02\x03\0\x04\x04info\x02\x03\0\x04\x07outcome\x01B\x0f\x02\
-\x03\x02\x01\x05\x04\0\x06action\x03\0\0\x02\x03\x02\x01\x06\x04\0\x04info\x03\0\
-\x02\x02\x03\x02\x01\x07\x04\0\x07outcome\x03\0\x04\x01j\x01\x03\x01s\x01@\x01\x06\
-configs\0\x06\x04\0\x04init\x01\x07\x01p}\x01@\x01\x05frame\x08\0\x05\x04\0\x08o\
-n-frame\x01\x09\x01p\x01\x01@\x01\x03noww\0\x0a\x04\0\x07on-tick\x01\x0b\x04\0\x19\
-serin:plugin/frames@0.1.0\x05\x08\x04\0\x19serin:plugin/plugin@0.1.0\x04\0\x0b\x0c\
+\x04\x01q\x03\x10process-argument\x01y\0\x0fparent-argument\x01y\0\x0dhook-argum\
+ent\x01y\0\x04\0\x05place\x03\0\0\x01@\x04\x05eventy\x05place\x01\x05starty\x03e\
+ndy\x01\0\x04\0\x04mask\x01\x02\x03\0\x19serin:plugin/redact@0.1.0\x05\x04\x01B\x1f\
+\x01ps\x01r\x02\x05kinds\0\x08policies\0\x04\0\x0csubscription\x03\0\x01\x01r\x04\
+\x04names\x07versions\x06schemay\x0csubscription\x02\x04\0\x04info\x03\0\x03\x01\
+py\x01r\x02\x06events\x05\x06reasons\x04\0\x04drop\x03\0\x06\x01r\x03\x06events\x05\
+\x03keys\x05values\x04\0\x0aannotation\x03\0\x08\x01m\x05\x04info\x03low\x06medi\
+um\x04high\x08critical\x04\0\x08severity\x03\0\x0a\x01o\x02ss\x01p\x0c\x01r\x07\x05\
+eventy\x08severity\x0b\x05titles\x04rules\x0atechniques\0\x03keys\x06fields\x0d\x04\
+\0\x05alert\x03\0\x0e\x01m\x02\x03get\x04post\x04\0\x06method\x03\0\x10\x01p}\x01\
+r\x04\x06method\x11\x03urls\x07headers\x0d\x04body\x12\x04\0\x0chttp-request\x03\
+\0\x13\x01q\x02\x04http\x01\x14\0\x03dns\x01s\0\x04\0\x06action\x03\0\x15\x01r\x02\
+\x05eventy\x06action\x16\x04\0\x0eaction-request\x03\0\x17\x01p\x07\x01p\x09\x01\
+p\x0f\x01p\x18\x01r\x04\x05drops\x19\x0bannotations\x1a\x06alerts\x1b\x07actions\
+\x1c\x04\0\x07outcome\x03\0\x1d\x03\0\x18serin:plugin/types@0.1.0\x05\x05\x02\x03\
+\0\x05\x06action\x02\x03\0\x05\x04info\x02\x03\0\x05\x07outcome\x01B\x0f\x02\x03\
+\x02\x01\x06\x04\0\x06action\x03\0\0\x02\x03\x02\x01\x07\x04\0\x04info\x03\0\x02\
+\x02\x03\x02\x01\x08\x04\0\x07outcome\x03\0\x04\x01j\x01\x03\x01s\x01@\x01\x06co\
+nfigs\0\x06\x04\0\x04init\x01\x07\x01p}\x01@\x01\x05frame\x08\0\x05\x04\0\x08on-\
+frame\x01\x09\x01p\x01\x01@\x01\x03noww\0\x0a\x04\0\x07on-tick\x01\x0b\x04\0\x19\
+serin:plugin/frames@0.1.0\x05\x09\x04\0\x19serin:plugin/plugin@0.1.0\x04\0\x0b\x0c\
 \x01\0\x06plugin\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-componen\
 t\x070.254.2\x10wit-bindgen-rust\x060.60.0";
         };
@@ -2288,9 +2368,9 @@ pub use __export_plugin_impl as export;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1314] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x85\x09\x01A\x02\x01\
-A\x0a\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1457] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x94\x0a\x01A\x02\x01\
+A\x0c\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
 \x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x16serin:p\
 lugin/log@0.1.0\x05\0\x01B\x0b\x01m\x02\x09too-large\x04full\x04\0\x07refusal\x03\
 \0\0\x01p}\x01k\x02\x01@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01j\0\x01\x01\x01\
@@ -2303,21 +2383,24 @@ not-regular\x09too-large\x0aunreadable\x04\0\x07refusal\x03\0\0\x01r\x02\x06sha2
 56s\x0aof-process\x7f\x04\0\x06digest\x03\0\x02\x01q\x03\x05known\x01\x03\0\x07p\
 ending\0\0\x07refused\x01\x01\0\x04\0\x06answer\x03\0\x04\x01@\x02\x03pidy\x04pa\
 ths\0\x05\x04\0\x07program\x01\x06\x03\0\x17serin:plugin/hash@0.1.0\x05\x03\x01B\
-\x1f\x01ps\x01r\x02\x05kinds\0\x08policies\0\x04\0\x0csubscription\x03\0\x01\x01\
-r\x04\x04names\x07versions\x06schemay\x0csubscription\x02\x04\0\x04info\x03\0\x03\
-\x01py\x01r\x02\x06events\x05\x06reasons\x04\0\x04drop\x03\0\x06\x01r\x03\x06eve\
-nts\x05\x03keys\x05values\x04\0\x0aannotation\x03\0\x08\x01m\x05\x04info\x03low\x06\
-medium\x04high\x08critical\x04\0\x08severity\x03\0\x0a\x01o\x02ss\x01p\x0c\x01r\x07\
-\x05eventy\x08severity\x0b\x05titles\x04rules\x0atechniques\0\x03keys\x06fields\x0d\
-\x04\0\x05alert\x03\0\x0e\x01m\x02\x03get\x04post\x04\0\x06method\x03\0\x10\x01p\
-}\x01r\x04\x06method\x11\x03urls\x07headers\x0d\x04body\x12\x04\0\x0chttp-reques\
-t\x03\0\x13\x01q\x02\x04http\x01\x14\0\x03dns\x01s\0\x04\0\x06action\x03\0\x15\x01\
-r\x02\x05eventy\x06action\x16\x04\0\x0eaction-request\x03\0\x17\x01p\x07\x01p\x09\
-\x01p\x0f\x01p\x18\x01r\x04\x05drops\x19\x0bannotations\x1a\x06alerts\x1b\x07act\
-ions\x1c\x04\0\x07outcome\x03\0\x1d\x03\0\x18serin:plugin/types@0.1.0\x05\x04\x04\
-\09serin:plugin/plugin-with-all-of-its-exports-removed@0.1.0\x04\0\x0b,\x01\0&pl\
-ugin-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\
-\x02\x0dwit-component\x070.254.2\x10wit-bindgen-rust\x060.60.0";
+\x04\x01q\x03\x10process-argument\x01y\0\x0fparent-argument\x01y\0\x0dhook-argum\
+ent\x01y\0\x04\0\x05place\x03\0\0\x01@\x04\x05eventy\x05place\x01\x05starty\x03e\
+ndy\x01\0\x04\0\x04mask\x01\x02\x03\0\x19serin:plugin/redact@0.1.0\x05\x04\x01B\x1f\
+\x01ps\x01r\x02\x05kinds\0\x08policies\0\x04\0\x0csubscription\x03\0\x01\x01r\x04\
+\x04names\x07versions\x06schemay\x0csubscription\x02\x04\0\x04info\x03\0\x03\x01\
+py\x01r\x02\x06events\x05\x06reasons\x04\0\x04drop\x03\0\x06\x01r\x03\x06events\x05\
+\x03keys\x05values\x04\0\x0aannotation\x03\0\x08\x01m\x05\x04info\x03low\x06medi\
+um\x04high\x08critical\x04\0\x08severity\x03\0\x0a\x01o\x02ss\x01p\x0c\x01r\x07\x05\
+eventy\x08severity\x0b\x05titles\x04rules\x0atechniques\0\x03keys\x06fields\x0d\x04\
+\0\x05alert\x03\0\x0e\x01m\x02\x03get\x04post\x04\0\x06method\x03\0\x10\x01p}\x01\
+r\x04\x06method\x11\x03urls\x07headers\x0d\x04body\x12\x04\0\x0chttp-request\x03\
+\0\x13\x01q\x02\x04http\x01\x14\0\x03dns\x01s\0\x04\0\x06action\x03\0\x15\x01r\x02\
+\x05eventy\x06action\x16\x04\0\x0eaction-request\x03\0\x17\x01p\x07\x01p\x09\x01\
+p\x0f\x01p\x18\x01r\x04\x05drops\x19\x0bannotations\x1a\x06alerts\x1b\x07actions\
+\x1c\x04\0\x07outcome\x03\0\x1d\x03\0\x18serin:plugin/types@0.1.0\x05\x05\x04\09\
+serin:plugin/plugin-with-all-of-its-exports-removed@0.1.0\x04\0\x0b,\x01\0&plugi\
+n-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\
+\x0dwit-component\x070.254.2\x10wit-bindgen-rust\x060.60.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -62,6 +62,7 @@ pub mod log;
 #[cfg(target_arch = "wasm32")]
 mod memory;
 mod outcome;
+pub mod redact;
 #[doc(hidden)]
 pub mod runtime;
 mod subscription;

@@ -20,6 +20,10 @@ impl Outcome {
         Self { effects, event: 0 }
     }
 
+    pub(crate) fn event(&self) -> u32 {
+        self.event
+    }
+
     pub(crate) fn next_event(&mut self) {
         self.event += 1;
     }

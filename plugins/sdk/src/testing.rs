@@ -22,6 +22,12 @@ pub fn program_digest(path: &str, answer: Result<crate::hash::Digest, crate::has
     crate::hash::set(path, answer);
 }
 
+/// What [`redact::mask`](crate::redact::mask) has masked in this thread since this was asked last.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn masked() -> Vec<(crate::redact::Place, std::ops::Range<usize>)> {
+    crate::redact::take()
+}
+
 /// Makes a plugin from its configuration as JSON, as the agent does.
 ///
 /// # Errors

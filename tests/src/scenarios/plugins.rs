@@ -19,6 +19,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("plugins::process_tree_names_ancestors", process_tree),
         scenario("plugins::user_enrich_names_users", user_enrich),
         scenario("plugins::hash_enrich_tells_digests", hash_enrich),
+        scenario("plugins::redact_hides_passwords", redact),
         scenario("plugins::one_that_traps_is_contained", |_| contained("trap", "")),
         scenario("plugins::one_that_loops_is_contained", |_| contained("loop", "")),
         scenario("plugins::one_that_hoards_memory_is_contained", |_| {
@@ -136,6 +137,27 @@ fn hash_enrich(_: &Kernel) -> Result<()> {
                 ensure!(reason == Some("pending"), "no digest: {event}");
             }
         }
+    }
+    agent.stop()?;
+    Ok(())
+}
+
+/// Neither the exec nor the exit of a process tells its password, and both say that something was masked.
+fn redact(_: &Kernel) -> Result<()> {
+    let entry = plugin("redact", "      grants: { redact: true }\n      onFailure: drop\n");
+    let mut agent = Setup::new()?.pipeline(&pipeline(&entry))?.start()?;
+    let ended = trigger::exit(0, &["--password=hunter2"])?;
+    for kind in ["process_exec", "process_exit"] {
+        let is_it = |event: &Value| {
+            let arguments = event[kind]["process"]["arguments"].as_str().unwrap_or_default();
+            event[kind]["process"]["pid"] == ended.pid && arguments.contains("--password=")
+        };
+        let event = agent.wait_for(kind, is_it)?;
+        let arguments = event[kind]["process"]["arguments"].as_str().unwrap_or_default();
+        ensure!(arguments.contains("--password=[redacted]"), "not masked: {event}");
+        ensure!(!event.to_string().contains("hunter2"), "it tells: {event}");
+        let mark = annotation(&event, "redact", "redacted").unwrap_or_default();
+        ensure!(mark.starts_with("process.arguments["), "not marked: {event}");
     }
     agent.stop()?;
     Ok(())

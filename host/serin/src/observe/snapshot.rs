@@ -138,6 +138,8 @@ pub(crate) struct Plugin {
     pub passed_by: u64,
     pub dropped_by_failure: u64,
     #[serde(default)]
+    pub redactions: u64,
+    #[serde(default)]
     pub rollbacks: u64,
     /// The version that is being rolled out, if one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -202,6 +204,7 @@ impl Plugin {
             restarts: counters.restarts,
             passed_by: counters.passed_by,
             dropped_by_failure: counters.dropped_by_failure,
+            redactions: counters.redactions,
             rollbacks: counters.rollbacks,
             rollout: rollout.map(Rollout::from),
         }
