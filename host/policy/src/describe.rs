@@ -93,6 +93,16 @@ const TEXTS: &[(&str, &str)] = &[
     ("spec.kprobes.args.type", "How the parameter is read; checked against the kernel's types."),
     ("spec.kprobes.args.label", "A name for the argument in events."),
     (
+        "spec.kprobes.args.resolve",
+        "What of the parameter is read: fields and elements, as in mm.owner.real_parent.comm or [0]; pointers between them \
+         are followed.",
+    ),
+    (
+        "spec.kprobes.args.btfType",
+        "For resolve: the structure that the parameter points to, if its type does not tell.",
+    ),
+    ("spec.kprobes.args.BTFType", "The same as btfType."),
+    (
         "spec.kprobes.args.sizeArgIndex",
         "For char_buf: the parameter that says how many bytes there are, counted from 1.",
     ),
@@ -138,7 +148,8 @@ const TEXTS: &[(&str, &str)] = &[
     ("spec.kprobes.selectors.matchArgs.index", "The parameter's number, as in `args`; 0 if left out."),
     (
         "spec.kprobes.selectors.matchArgs.args",
-        "Another way to write the index: a list with that number alone; two for CapabilitiesGained.",
+        "Another way to say which: the number of the entry in the hook's `args`, counted from 0, in a list; two numbers for \
+         CapabilitiesGained.",
     ),
     ("spec.kprobes.selectors.matchArgs.operator", "How the argument is compared with the values."),
     (

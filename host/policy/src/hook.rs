@@ -8,7 +8,7 @@ use crate::schema::{IGNORE, Section};
 use crate::source::Span;
 use crate::suggest::nearest;
 use crate::syscall::{self, SyscallError};
-use crate::{ArgumentKind, HookPlan, MAX_MESSAGE, MAX_TAG, MAX_TAGS, Target};
+use crate::{ArgumentKind, ArgumentPlan, HookPlan, MAX_MESSAGE, MAX_TAG, MAX_TAGS, Target};
 use crate::{returned, selector, socket, tracepoint, uprobe};
 
 /// Longest name of a kernel function, in bytes: `KSYM_NAME_LEN` without its NUL.
@@ -19,6 +19,8 @@ const MAX_FUNCTION: usize = 511;
 pub(crate) struct HookPlaces {
     pub(crate) call: Span,
     pub(crate) arguments: Vec<ArgumentPlaces>,
+    /// Where `btfPath` stands.
+    pub(crate) types: Option<Span>,
     /// Where `returnArg.type` stands, if the return is waited for.
     pub(crate) returns: Option<Span>,
     /// Whether it comes of a list that was generated: no types fit the parameters of all its members.
@@ -30,10 +32,20 @@ pub(crate) struct Context<'l> {
     pub(crate) targets: Vec<Target>,
     /// The policy's lists; `None` if one was refused.
     pub(crate) lists: Option<&'l Lists>,
-    /// Parameter numbers and types of the arguments; `None` if an argument was refused.
-    pub(crate) arguments: Option<Vec<(u8, ArgumentKind)>>,
+    /// The arguments; `None` if one was refused.
+    pub(crate) arguments: Option<Vec<Known>>,
     /// Whether the return is waited for, and the type of what is returned unless that was refused.
     pub(crate) returns: Option<Option<ArgumentKind>>,
+}
+
+/// What selectors know of an argument.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known {
+    /// The parameter's number.
+    pub(crate) index: u8,
+    /// Which entry of `args` it is, from 0.
+    pub(crate) position: usize,
+    pub(crate) kind: ArgumentKind,
 }
 
 /// Reads a hook, or those that an entry with a list stands for; `None` if anything in it was refused.
@@ -57,8 +69,12 @@ pub(crate) fn read(
     let message = fields.get("message").map_or(Some(""), |message| read_message(message, report));
     let tags = fields.get("tags").map_or(Some(vec![]), |tags| read_tags(tags, report));
     let ignore_not_found = fields.get("ignore").map_or(Some(false), |ignore| read_ignore(ignore, report));
-    let signature =
-        arguments.as_ref().map(|all| all.iter().map(|(plan, _)| (plan.index, plan.kind)).collect());
+    let known = |(plan, places): &(ArgumentPlan, ArgumentPlaces)| Known {
+        index: plan.index,
+        position: places.position,
+        kind: plan.kind,
+    };
+    let signature = arguments.as_ref().map(|all| all.iter().map(known).collect());
     let all_targets = targets.as_ref().map_or(&[][..], |targets| &targets.all);
     // Of all system calls, those that return are waited for.
     let chosen = if targets.as_ref().is_some_and(|targets| targets.generated) { &[] } else { all_targets };
@@ -91,8 +107,14 @@ pub(crate) fn read(
         ignore_not_found: ignore_not_found? || targets.generated,
         position: (call.line, call.column),
     };
-    let places =
-        HookPlaces { call, arguments: argument_places, returns: return_place, generated: targets.generated };
+    let types = fields.get("btfPath").or(fields.get("BTFPath")).map(|field| field.span());
+    let places = HookPlaces {
+        call,
+        arguments: argument_places,
+        types,
+        returns: return_place,
+        generated: targets.generated,
+    };
     let own_places = targets.places.into_iter().map(Some).chain(std::iter::repeat(None));
     let each = targets.all.into_iter().zip(own_places).map(|(target, place)| {
         let returns = plan.returns.clone().filter(|_| !returned::never(&target));

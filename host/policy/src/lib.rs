@@ -29,6 +29,7 @@ mod policy;
 mod program;
 mod rate;
 mod report;
+mod resolve;
 mod returned;
 mod scalar;
 mod schema;
@@ -52,7 +53,8 @@ pub use place::{ProgramPlace, TraceEvent, Uprobe};
 pub use plan::{
     ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter,
     CapabilitySet, HookPlan, IdentityCondition, IdentityFilter, Membership, Namespace, NamespaceValue, Part,
-    PidFilter, PolicyPlan, RateLimit, RateScope, SelectorPlan, SocketAction, Stacks, Target, Test, UserId,
+    PidFilter, PolicyPlan, RateLimit, RateScope, Resolve, SelectorPlan, SocketAction, Stacks, Target, Test,
+    UserId,
 };
 pub use policy::Policy;
 pub use program::PlaceError;
@@ -78,6 +80,9 @@ pub const MAX_ARGUMENT_INDEX: u8 = 5;
 
 /// Highest field of a tracepoint's record that can be read; those of the kernel have a few dozen at most.
 pub const MAX_FIELD_INDEX: u8 = 127;
+
+/// Most elements of a path of `resolve`: `MaxBTFArgDepth` of Tetragon.
+pub const MAX_RESOLVE: usize = 10;
 
 /// Marks the number of a system call as one of 32-bit programs, which mean other calls by their numbers.
 ///

@@ -5,6 +5,8 @@
 
 use std::ops::RangeInclusive;
 
+use serin_btf::Element;
+
 use crate::{Scope, TraceEvent, Uprobe};
 
 /// A policy, lowered.
@@ -89,6 +91,17 @@ pub struct ArgumentPlan {
     pub kind: ArgumentKind,
     /// `label`; empty if none.
     pub label: String,
+    /// Where the argument lies, if it is not what is found there itself but something that this leads to.
+    pub resolve: Option<Resolve>,
+}
+
+/// `resolve`: the way from what a parameter holds to an argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolve {
+    /// Fields and elements, with pointers between them: at least one and at most [`crate::MAX_RESOLVE`].
+    pub path: Vec<Element>,
+    /// `btfType`: the structure that the parameter points to, if its own type is not to tell.
+    pub structure: Option<String>,
 }
 
 /// How an argument is read and compared.

@@ -64,7 +64,7 @@ fn read_argument(field: Field<'_>, report: &mut Report<'_>) -> Option<(ArgumentP
         );
         return None;
     };
-    Some((ArgumentPlan { index: index?, kind, label: label.into() }, kind_field.span()))
+    Some((ArgumentPlan { index: index?, kind, label: label.into(), resolve: None }, kind_field.span()))
 }
 
 fn is_integer(kind: ArgumentKind) -> bool {

@@ -3,7 +3,7 @@
 use crate::action;
 use crate::binary;
 use crate::fields::{Field, Fields, is_default};
-use crate::hook::Context;
+use crate::hook::{Context, Known};
 use crate::identity;
 use crate::integer;
 use crate::lists::Lists;
@@ -198,7 +198,7 @@ fn read_gained(
         return None;
     };
     let mut sets = [before, after].map(|item| {
-        let (slot, kind) = slot_of(Some(*item), item.span(), context, report)?;
+        let (slot, kind) = slot_at(*item, context, report)?;
         if !kind.is_capability_set() {
             let message =
                 "this operator compares sets of capabilities; this argument is read as something else";
@@ -277,14 +277,31 @@ fn find_argument(
     context: &Context<'_>,
     report: &mut Report<'_>,
 ) -> Option<(usize, ArgumentKind)> {
-    let field = match (fields.get("index"), fields.get("args")) {
-        (index, Some(args)) => Some(only_argument(index, args, report)?),
-        (index, None) => index,
-    };
-    slot_of(field, field.map_or(fields.span(), |field| field.span()), context, report)
+    let index = fields.get("index");
+    if let Some(args) = fields.get("args") {
+        return slot_at(only_argument(index, args, report)?, context, report);
+    }
+    slot_of(index, index.map_or(fields.span(), |field| field.span()), context, report)
 }
 
-/// The slot and type of the argument with a number, 0 if it is left out.
+/// The slot and type of the argument that is this entry of `args`, counted from 0.
+fn slot_at(
+    field: Field<'_>,
+    context: &Context<'_>,
+    report: &mut Report<'_>,
+) -> Option<(usize, ArgumentKind)> {
+    let position = field.integer("a whole number", 0..=u32::MAX, report)?;
+    let arguments = context.arguments.as_ref()?;
+    let is_wanted = |known: &Known| u32::try_from(known.position) == Ok(position);
+    let found = arguments.iter().position(is_wanted);
+    if found.is_none() {
+        let message = format!("`args` of the hook has no entry {position} that is read");
+        report.error_with_help(field.span(), message, "entries are counted from 0");
+    }
+    found.and_then(|slot| Some((slot, arguments.get(slot)?.kind)))
+}
+
+/// The slot and type of the first argument that reads the parameter with a number, 0 if it is left out.
 pub(crate) fn slot_of(
     field: Option<Field<'_>>,
     span: Span,
@@ -293,8 +310,7 @@ pub(crate) fn slot_of(
 ) -> Option<(usize, ArgumentKind)> {
     let index = field.map_or(Some(0), |index| index.integer("a whole number", 0..=u32::MAX, report))?;
     let arguments = context.arguments.as_ref()?;
-    let slot = arguments.iter().position(|&(parameter, _)| u32::from(parameter) == index);
-    // Filters of tracepoints may count the entries of `args` as well, as Tetragon reads them.
+    let slot = arguments.iter().position(|known| u32::from(known.index) == index);
     // Filters of tracepoints may count the entries of `args` as well, as Tetragon reads them.
     let by_position = usize::try_from(index).ok().filter(|&slot| slot < arguments.len());
     let slot = slot.or(by_position.filter(|_| is_tracepoint(context)));
@@ -302,7 +318,7 @@ pub(crate) fn slot_of(
         let message = format!("no entry of `args` reads parameter {index}");
         report.error_with_help(span, message, format!("add `- index: {index}` with its type to `args`"));
     }
-    slot.and_then(|slot| Some((slot, arguments.get(slot)?.1)))
+    slot.and_then(|slot| Some((slot, arguments.get(slot)?.kind)))
 }
 
 fn is_tracepoint(context: &Context<'_>) -> bool {

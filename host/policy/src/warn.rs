@@ -38,7 +38,8 @@ impl Policy {
             hook.selectors.iter().filter(|selector| selector.actions.iter().any(ActionPlan::enforces));
         let compared = enforcing.flat_map(|selector| &selector.arguments);
         let mut arguments = compared.filter_map(|filter| hook.arguments.get(filter.slot));
-        let argument = arguments.find(|argument| is_read_again(argument.kind))?;
+        let argument =
+            arguments.find(|argument| is_read_again(argument.kind) || argument.resolve.is_some())?;
         let message = format!(
             "a program can change argument {} of `{name}` after it is compared and before the kernel uses it",
             argument.index

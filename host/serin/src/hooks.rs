@@ -142,7 +142,12 @@ mod tests {
         let selector = |actions| SelectorPlan { actions, ..SelectorPlan::default() };
         HookPlan {
             target: Target::Function("fd_install".into()),
-            arguments: vec![ArgumentPlan { index: 1, kind: ArgumentKind::File, label: "file".into() }],
+            arguments: vec![ArgumentPlan {
+                index: 1,
+                kind: ArgumentKind::File,
+                label: "file".into(),
+                resolve: None,
+            }],
             returns: None,
             return_action: None,
             selectors: vec![

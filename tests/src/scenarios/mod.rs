@@ -27,6 +27,7 @@ mod plugins;
 mod processes;
 mod rates;
 mod remote;
+mod resolve;
 mod returns;
 mod sections;
 mod settings;
@@ -71,6 +72,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         processes::scenarios(),
         hooks::scenarios(),
         returns::scenarios(),
+        resolve::scenarios(),
         lists::scenarios(),
         sections::scenarios(),
         tracepoints::scenarios(),

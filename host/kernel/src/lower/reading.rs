@@ -65,7 +65,9 @@ pub(super) fn reading(kind: ArgumentKind) -> (u32, u32) {
 pub(super) fn size(kind: ArgumentKind, plan: &HookPlan) -> u32 {
     let ArgumentKind::Bytes { size } = kind else { return 0 };
     let is_int = |argument: &ArgumentPlan| {
-        argument.index == size && matches!(argument.kind, ArgumentKind::Int | ArgumentKind::Uint)
+        argument.index == size
+            && argument.resolve.is_none()
+            && matches!(argument.kind, ArgumentKind::Int | ArgumentKind::Uint)
     };
     u32::from(size) | (SIZE_IS_INT * u32::from(plan.arguments.iter().any(is_int)))
 }

@@ -43,6 +43,8 @@ pub(crate) const UPROBE: Shape = Shape {
         "symbols",
         "offsets",
         "addrs",
+        "btfPath",
+        "BTFPath",
         "message",
         "tags",
         "args",
@@ -50,7 +52,7 @@ pub(crate) const UPROBE: Shape = Shape {
         "returnArg",
         "selectors",
     ],
-    later: &["refCtrOffsets", "btfPath", "data", "binaryDigests", "ignore"],
+    later: &["refCtrOffsets", "data", "binaryDigests", "ignore"],
 };
 
 /// A list of hooks in `spec`.
@@ -80,8 +82,8 @@ pub(crate) const IGNORE: Shape =
 pub(crate) const ARGUMENT: Shape = Shape {
     path: "spec.kprobes.args",
     in_list: true,
-    supported: &["index", "type", "label", "sizeArgIndex", "returnCopy"],
-    later: &["resolve", "maxData", "source", "btfType", "btfTypeModule"],
+    supported: &["index", "type", "label", "sizeArgIndex", "returnCopy", "resolve", "btfType", "BTFType"],
+    later: &["maxData", "source", "btfTypeModule"],
 };
 
 pub(crate) const RETURN_ACTIONS: Vocabulary<SocketAction> = Vocabulary {
@@ -90,8 +92,12 @@ pub(crate) const RETURN_ACTIONS: Vocabulary<SocketAction> = Vocabulary {
     later: &[],
 };
 
-pub(crate) const RETURN_ARGUMENT: Shape =
-    Shape { path: "spec.kprobes.returnArg", in_list: false, ..ARGUMENT };
+pub(crate) const RETURN_ARGUMENT: Shape = Shape {
+    path: "spec.kprobes.returnArg",
+    in_list: false,
+    supported: &["index", "type", "label", "sizeArgIndex", "returnCopy"],
+    later: &["resolve", "maxData", "source", "btfType", "btfTypeModule"],
+};
 
 /// Argument types; `nop` is not read.
 pub(crate) const TYPES: Vocabulary<Option<ArgumentKind>> = Vocabulary {
