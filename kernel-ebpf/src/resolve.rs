@@ -1,7 +1,7 @@
 //! Getting from what a parameter holds to an argument that lies behind it.
 
 use aya_ebpf::helpers::generated::{bpf_probe_read, bpf_probe_read_str, bpf_probe_read_user};
-use serin_abi::config::{ArgumentConfig, FIELD_ADDRESS, FIELD_SIGNED, HookConfig, PROGRAM};
+use serin_abi::config::{ArgumentConfig, FIELD_ADDRESS, FIELD_SIGNED, HookConfig, ORIGIN_PARAMETER, PROGRAM};
 use serin_abi::selector::{constant, entry};
 use serin_abi::{MAX_FIELDS, MAX_STRING};
 
@@ -20,6 +20,7 @@ pub struct Resolved {
 #[inline(always)]
 pub fn resolve(config: &HookConfig, argument: &ArgumentConfig, value: u64) -> Resolved {
     let (first, count) = (constant(&argument.first_step), constant(&argument.step_count));
+    let in_program = constant(&config.source) == PROGRAM && constant(&argument.origin) == ORIGIN_PARAMETER;
     let (mut place, mut errors, mut taken) = (value, 0_u64, 0_u32);
     let mut index = 0;
     while index < MAX_FIELDS as u32 && index < count {
@@ -27,7 +28,7 @@ pub fn resolve(config: &HookConfig, argument: &ArgumentConfig, value: u64) -> Re
         place = place.wrapping_add(u64::from(constant(&step.offset)));
         let size = constant(&step.size);
         if size != FIELD_ADDRESS {
-            let (read, error) = number(constant(&config.source), place, size);
+            let (read, error) = number(in_program, place, size);
             place = read;
             errors |= error;
         }
@@ -43,7 +44,7 @@ pub fn resolve(config: &HookConfig, argument: &ArgumentConfig, value: u64) -> Re
 
 /// Reads a number of at most eight bytes, and whether that went wrong, without a branch on it.
 #[inline(always)]
-fn number(source: u32, from: u64, size: u32) -> (u64, u64) {
+fn number(in_program: bool, from: u64, size: u32) -> (u64, u64) {
     let mut value = 0_u64;
     let bytes = size & (FIELD_SIGNED - 1);
     let bytes = if bytes > 8 { 8 } else { bytes };
@@ -51,7 +52,7 @@ fn number(source: u32, from: u64, size: u32) -> (u64, u64) {
     // SAFETY: the destination is not shorter than the size; the helpers check the source. The first reads of either half of
     // the address space, as pointers to the program's memory stand among the kernel's.
     let error = unsafe {
-        if source == PROGRAM {
+        if in_program {
             bpf_probe_read_user(to, bytes, from as *const _)
         } else {
             bpf_probe_read(to, bytes, from as *const _)

@@ -5,11 +5,12 @@ use std::ops;
 
 use serin_abi::config::{
     ArgumentConfig, COMPAT_SYSCALL, FIELD_ADDRESS, FIELD_SIGNED, FUNCTION, FieldConfig, Filters, HookConfig,
-    PROGRAM, RATE_UNLIMITED, READ_TEXT, READ_VALUE, SYSCALL, Selector,
+    ORIGIN_PARAMETER, ORIGIN_REGISTER, ORIGIN_TASK, PROGRAM, RATE_UNLIMITED, READ_TEXT, READ_VALUE, SYSCALL,
+    Selector,
 };
 use serin_abi::{MAX_ARGUMENTS, MAX_FIELDS, MAX_FILTERS, MAX_SELECTORS, Member, Range};
 use serin_btf::{Format, Step, TypeKind};
-use serin_policy::{ArgumentKind, HookPlan, Target};
+use serin_policy::{ArgumentKind, ArgumentSource, HookPlan, Target};
 
 mod actions;
 mod filters;
@@ -118,13 +119,32 @@ impl Lowered {
             let find = |structure: &str, path: &str| types.field(structure, path);
             fields.extend(structures::fields(argument.kind, find).map_err(|error| error.to_string())?);
             let field_count = fields.len() as u32 - first_field;
-            let (index, size) = (argument.index.into(), size(argument.kind, plan));
+            let (mut index, size) = (argument.index.into(), size(argument.kind, plan));
+            let (mut origin, mut width) = (ORIGIN_PARAMETER, 0);
+            match argument.source {
+                ArgumentSource::Parameter => {}
+                ArgumentSource::CurrentTask => origin = ORIGIN_TASK,
+                ArgumentSource::Register(register) => {
+                    let field = types.field("pt_regs", register.field).map_err(|error| error.to_string())?;
+                    (origin, index, width) = (ORIGIN_REGISTER, field.offset, register.size.into());
+                }
+            }
             let first_step = fields.len() as u32;
             let walk = types.walk(plan, argument)?;
             fields.extend(walk.iter().flat_map(|walk| &walk.steps).map(step));
             let step_count = fields.len() as u32 - first_step;
-            *config =
-                ArgumentConfig { index, kind, read, first_field, field_count, size, first_step, step_count };
+            *config = ArgumentConfig {
+                index,
+                kind,
+                read,
+                first_field,
+                field_count,
+                size,
+                first_step,
+                step_count,
+                origin,
+                width,
+            };
             if let (Some(TypeKind::Array { size, .. }), READ_VALUE, ArgumentKind::String) =
                 (walk.map(|walk| walk.kind), read, argument.kind)
             {

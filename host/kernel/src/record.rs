@@ -43,6 +43,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use serin_abi::config::READ_VALUE;
+    use serin_policy::ArgumentSource;
 
     use super::*;
 
@@ -72,8 +73,16 @@ mod tests {
             size: 0,
             first_step: 0,
             step_count: 0,
+            origin: 0,
+            width: 0,
         };
-        let argument = ArgumentPlan { index, kind, label: String::new(), resolve: None };
+        let argument = ArgumentPlan {
+            index,
+            kind,
+            label: String::new(),
+            source: ArgumentSource::Parameter,
+            resolve: None,
+        };
         place(&mut config, &argument, &Format { id: 1, fields })?;
         Ok((config.index, config.read, config.size))
     }

@@ -5,7 +5,7 @@ use crate::report::Report;
 use crate::resolve::{self, ResolvePlaces};
 use crate::schema::{ARGUMENT, Section, TYPES};
 use crate::source::Span;
-use crate::{ArgumentKind, ArgumentPlan, MAX_ARGUMENT_INDEX, MAX_FIELD_INDEX, Target};
+use crate::{ArgumentKind, ArgumentPlan, ArgumentSource, MAX_ARGUMENT_INDEX, MAX_FIELD_INDEX, Target};
 
 /// Where the parts of an argument stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +92,10 @@ fn read(
     let kind_field = fields.require("type", report);
     let kind = kind_field.and_then(|kind| kind.word(&TYPES, report));
     let label = fields.get("label").map_or(Some(""), |label| label.optional_string(report));
+    if let Some(source) = fields.get("source").filter(|source| !is_default(source.node)) {
+        report.error_with_help(source.span(), "`source` belongs to entries of `data`", "write them there");
+        return None;
+    }
     let (resolve, resolve_places) = resolve::read(&fields, report)?.unzip();
     let places = ArgumentPlaces {
         index: index_field?.span(),
@@ -103,7 +107,7 @@ fn read(
     let Some(kind) = kind? else { return Some(None) };
     check_origin(kind, origin, places.kind, report)?;
     let kind = read_size(&fields, kind, origin, places.kind, report)?;
-    Some(Some((ArgumentPlan { index, kind, label, resolve }, places)))
+    Some(Some((ArgumentPlan { index, kind, label, source: ArgumentSource::Parameter, resolve }, places)))
 }
 
 /// Refuses types that what is hooked does not have.

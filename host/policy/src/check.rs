@@ -7,7 +7,9 @@ use crate::hook::HookPlaces;
 use crate::resolve;
 use crate::source::Span;
 use crate::suggest::nearest;
-use crate::{ActionPlan, ArgumentKind, ArgumentPlan, Diagnostic, HookPlan, Policy, Target, TraceEvent};
+use crate::{
+    ActionPlan, ArgumentKind, ArgumentPlan, ArgumentSource, Diagnostic, HookPlan, Policy, Target, TraceEvent,
+};
 
 impl Policy {
     /// Checks that the hooked functions exist in a kernel and take the arguments that the policy reads.
@@ -37,7 +39,9 @@ impl Policy {
             }
             check_return(hook, places.returns, btf, &mut error);
             let Some((name, function)) = signature(&hook.target, btf) else { continue };
-            let itself = |(argument, _): &(&ArgumentPlan, _)| argument.resolve.is_none();
+            let itself = |(argument, _): &(&ArgumentPlan, _)| {
+                argument.resolve.is_none() && argument.source == ArgumentSource::Parameter
+            };
             for (argument, places) in hook.arguments.iter().zip(&places.arguments).filter(itself) {
                 check_argument(argument, places, &name, &function, &mut error);
             }
@@ -61,7 +65,11 @@ fn check_resolved(
         Target::Uprobe(_) => true,
         Target::Syscall { .. } | Target::CompatSyscall { .. } | Target::Tracepoint(_) => false,
     };
-    for (argument, places) in hook.arguments.iter().zip(&places.arguments).filter(|_| !is_missing) {
+    for (argument, places) in hook.arguments.iter().zip(&places.arguments) {
+        // The task is the kernel's everywhere.
+        if is_missing && argument.source == ArgumentSource::Parameter {
+            continue;
+        }
         let Some(resolve) = &places.resolve else { continue };
         if let Err((span, message, help)) = resolve::check(hook, argument, resolve, places.kind, btf) {
             error(span, message, help);

@@ -15,6 +15,7 @@ const SHAPES: &[&Shape] = &[
     &schema::KPROBE,
     &schema::IGNORE,
     &schema::ARGUMENT,
+    &schema::DATA,
     &schema::SELECTOR,
     &schema::MATCH_PIDS,
     &schema::MATCH_BINARIES,
@@ -31,6 +32,7 @@ const SHAPES: &[&Shape] = &[
     &schema::MATCH_EXPRESSIONS,
     &schema::EFFECTIVE_USER_IDS,
     &schema::MATCH_ARGS,
+    &schema::MATCH_DATA,
     &schema::MATCH_ACTIONS,
 ];
 
@@ -110,6 +112,15 @@ const TEXTS: &[(&str, &str)] = &[
         "spec.kprobes.args.returnCopy",
         "For char_buf: read it when the call has returned, as many bytes as it returned.",
     ),
+    ("spec.kprobes.data", "What is read beside the arguments; events show it under `data`."),
+    ("spec.kprobes.data.index", "Says nothing: filters count the entries."),
+    ("spec.kprobes.data.type", "How it is read."),
+    ("spec.kprobes.data.label", "A name for it in events."),
+    ("spec.kprobes.data.source", "current_task, or pt_regs for the registers."),
+    (
+        "spec.kprobes.data.resolve",
+        "Fields of the task, as in cred.uid.val; or the name of a register, as in rdi or eax.",
+    ),
     (
         "spec.kprobes.returnArgAction",
         "For functions that return a socket: TrackSock remembers whose it is, UntrackSock forgets that.",
@@ -154,6 +165,14 @@ const TEXTS: &[(&str, &str)] = &[
     ("spec.kprobes.selectors.matchArgs.operator", "How the argument is compared with the values."),
     (
         "spec.kprobes.selectors.matchArgs.values",
+        "What it is compared with; one must match, or none with Not…",
+    ),
+    ("spec.kprobes.selectors.matchData", "What the entries of `data` must be. All entries must hold."),
+    ("spec.kprobes.selectors.matchData.index", "The number of the entry of `data`, from 0; 0 if left out."),
+    ("spec.kprobes.selectors.matchData.args", "The same, as a list with one number."),
+    ("spec.kprobes.selectors.matchData.operator", "How it is compared with the values."),
+    (
+        "spec.kprobes.selectors.matchData.values",
         "What it is compared with; one must match, or none with Not…",
     ),
     (

@@ -9,7 +9,7 @@ use crate::source::Span;
 use crate::suggest::nearest;
 use crate::syscall::{self, SyscallError};
 use crate::{ArgumentKind, ArgumentPlan, HookPlan, MAX_MESSAGE, MAX_TAG, MAX_TAGS, Target};
-use crate::{returned, selector, socket, tracepoint, uprobe};
+use crate::{data, returned, selector, socket, tracepoint, uprobe};
 
 /// Longest name of a kernel function, in bytes: `KSYM_NAME_LEN` without its NUL.
 const MAX_FUNCTION: usize = 511;
@@ -34,6 +34,8 @@ pub(crate) struct Context<'l> {
     pub(crate) lists: Option<&'l Lists>,
     /// The arguments; `None` if one was refused.
     pub(crate) arguments: Option<Vec<Known>>,
+    /// The entries of `data`, likewise; their slots come after those of the arguments.
+    pub(crate) data: Option<Vec<Known>>,
     /// Whether the return is waited for, and the type of what is returned unless that was refused.
     pub(crate) returns: Option<Option<ArgumentKind>>,
 }
@@ -66,6 +68,7 @@ pub(crate) fn read(
     let target = targets.as_ref().and_then(|targets| targets.all.first());
     let arguments =
         fields.get("args").map_or(Some(vec![]), |args| argument::read_all(args, section, target, report));
+    let data = fields.get("data").map_or(Some(vec![]), |data| data::read_all(data, report));
     let message = fields.get("message").map_or(Some(""), |message| read_message(message, report));
     let tags = fields.get("tags").map_or(Some(vec![]), |tags| read_tags(tags, report));
     let ignore_not_found = fields.get("ignore").map_or(Some(false), |ignore| read_ignore(ignore, report));
@@ -75,6 +78,7 @@ pub(crate) fn read(
         kind: plan.kind,
     };
     let signature = arguments.as_ref().map(|all| all.iter().map(known).collect());
+    let known_data = data.as_ref().map(|all| all.iter().map(known).collect());
     let all_targets = targets.as_ref().map_or(&[][..], |targets| &targets.all);
     // Of all system calls, those that return are waited for.
     let chosen = if targets.as_ref().is_some_and(|targets| targets.generated) { &[] } else { all_targets };
@@ -84,13 +88,18 @@ pub(crate) fn read(
         argument::check_return_copies(arguments, return_kind.flatten(), report)
     });
     let return_action = socket::read_returned(&fields, return_kind, report);
-    let context =
-        Context { targets: all_targets.to_vec(), lists, arguments: signature, returns: return_kind };
+    let context = Context {
+        targets: all_targets.to_vec(),
+        lists,
+        arguments: signature,
+        data: known_data,
+        returns: return_kind,
+    };
     let selectors = selector::read_all(&fields, &context, report);
 
     copies?;
     let call = call?.span();
-    let (arguments, argument_places) = arguments?.into_iter().unzip();
+    let (arguments, argument_places) = arguments?.into_iter().chain(data?).unzip();
     let (returns, return_place) = match returns {
         Some(read) => read.map(|(plan, span)| (Some(plan), Some(span)))?,
         None => (None, None),

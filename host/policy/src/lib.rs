@@ -9,6 +9,7 @@ mod argument;
 mod binary;
 mod capability;
 mod check;
+mod data;
 mod describe;
 mod descriptor;
 mod diagnostic;
@@ -51,10 +52,10 @@ pub use error::{Error, Errors};
 pub use load::load;
 pub use place::{ProgramPlace, TraceEvent, Uprobe};
 pub use plan::{
-    ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter,
-    CapabilitySet, HookPlan, IdentityCondition, IdentityFilter, Membership, Namespace, NamespaceValue, Part,
-    PidFilter, PolicyPlan, RateLimit, RateScope, Resolve, SelectorPlan, SocketAction, Stacks, Target, Test,
-    UserId,
+    ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, ArgumentSource, BinaryComparison,
+    BinaryCondition, BinaryFilter, CapabilitySet, HookPlan, IdentityCondition, IdentityFilter, Membership,
+    Namespace, NamespaceValue, Part, PidFilter, PolicyPlan, RateLimit, RateScope, Register, Resolve,
+    SelectorPlan, SocketAction, Stacks, Target, Test, UserId,
 };
 pub use policy::Policy;
 pub use program::PlaceError;

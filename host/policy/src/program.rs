@@ -7,7 +7,7 @@ use serin_btf::Btf;
 use crate::hook::HookPlaces;
 use crate::resolve;
 use crate::suggest::nearest;
-use crate::{Diagnostic, HookPlan, Policy, ProgramPlace, Target, Uprobe};
+use crate::{ArgumentSource, Diagnostic, HookPlan, Policy, ProgramPlace, Target, Uprobe};
 
 /// Why a place cannot be hooked in a program.
 #[derive(Debug)]
@@ -47,6 +47,7 @@ impl Policy {
         let error = |(span, message, help)| Diagnostic::new(&self.source, span, message, help);
         let arguments = hook.arguments.iter().zip(&places.arguments);
         let resolved: Vec<_> = arguments
+            .filter(|(argument, _)| argument.source == ArgumentSource::Parameter)
             .filter_map(|(argument, places)| Some((argument, places.resolve.as_ref()?, places.kind)))
             .collect();
         let Some((_, first, _)) = resolved.first() else { return vec![] };

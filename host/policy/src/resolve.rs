@@ -10,7 +10,7 @@ use crate::fields::{Field, Fields, is_default};
 use crate::report::Report;
 use crate::source::Span;
 use crate::suggest::nearest;
-use crate::{ArgumentKind, ArgumentPlan, HookPlan, MAX_RESOLVE, Resolve, Target};
+use crate::{ArgumentKind, ArgumentPlan, ArgumentSource, HookPlan, MAX_RESOLVE, Resolve, Target};
 
 /// Where the parts of a `resolve` stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +47,13 @@ pub(crate) fn read(
     let name = structure.map_or(Some(None), |field| field.string(report).map(Some))?;
     let places = ResolvePlaces { path: field.span(), elements, structure: structure.map(|at| at.span()) };
     Some(Some((Resolve { path, structure: name.map(String::from) }, places)))
+}
+
+/// Reads the path from the current task.
+pub(crate) fn read_in_task(field: Field<'_>, report: &mut Report<'_>) -> Option<(Resolve, ResolvePlaces)> {
+    let (path, elements) = read_path(field, report)?;
+    let places = ResolvePlaces { path: field.span(), elements, structure: None };
+    Some((Resolve { path, structure: None }, places))
 }
 
 fn read_path(field: Field<'_>, report: &mut Report<'_>) -> Option<(Vec<Element>, Vec<Span>)> {
@@ -136,6 +143,7 @@ impl HookPlan {
             _ => String::new(),
         };
         let root = match (structure, &self.target) {
+            _ if argument.source == ArgumentSource::CurrentTask => Root::Pointer("task_struct"),
             (Some(structure), _) => Root::Pointer(structure),
             (None, Target::RawTracepoint(event)) => Root::Tracepoint(&event.name, index),
             (None, _) => Root::Parameter(&function, index),

@@ -10,8 +10,8 @@ use crate::lists::Lists;
 use crate::part;
 use crate::report::Report;
 use crate::schema::{
-    ARGUMENT_OPERATORS, Comparison, MATCH_ARGS, MATCH_BINARIES, MATCH_PARENT_BINARIES, MATCH_PIDS,
-    MATCH_RETURN_ARGS, PID_OPERATORS, Relation, SELECTOR,
+    ARGUMENT_OPERATORS, Comparison, MATCH_ARGS, MATCH_BINARIES, MATCH_DATA, MATCH_PARENT_BINARIES,
+    MATCH_PIDS, MATCH_RETURN_ARGS, PID_OPERATORS, Relation, SELECTOR,
 };
 use crate::scope;
 use crate::source::Span;
@@ -47,6 +47,7 @@ fn read(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Opti
     let workloads = workloads.map_or(Some(None), |field| scope::read_workloads(field, report));
     let arguments =
         read_filters(&fields, "matchArgs", report, |item, report| read_argument(item, context, report));
+    let data = read_filters(&fields, "matchData", report, |item, report| read_data(item, context, report));
     let returned =
         read_filters(&fields, "matchReturnArgs", report, |item, report| read_returned(item, context, report));
     let actions =
@@ -69,7 +70,7 @@ fn read(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Opti
         binaries: binaries?,
         parent_binaries: parent_binaries?,
         identity: identity?,
-        arguments: arguments?,
+        arguments: arguments?.into_iter().chain(data?).collect(),
         returned: returned?,
         actions,
         rate_limit,
@@ -120,6 +121,34 @@ fn read_argument(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>
         return read_gained(&fields, operator, context, report);
     }
     let argument = find_argument(&fields, context, report);
+    read_comparison(&fields, comparison, argument, context.lists, report)
+}
+
+/// Reads a filter on an entry of `data`, which are counted from 0.
+fn read_data(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Option<ArgumentFilter> {
+    let fields = Fields::read(item.node, &MATCH_DATA, report)?;
+    let operator = fields.require("operator", report);
+    let comparison = operator.and_then(|operator| operator.word(&ARGUMENT_OPERATORS, report));
+    if let (Some(operator), Some(Comparison { relation: Relation::Gained, .. })) = (operator, comparison) {
+        let message = "this operator compares two arguments";
+        report.error_with_help(operator.span(), message, "write it below `matchArgs`");
+        return None;
+    }
+    let index = fields.get("index");
+    let field = match fields.get("args") {
+        Some(args) => Some(only_argument(index, args, report)?),
+        None => index,
+    };
+    let number = field.map_or(Some(0), |field| field.integer("a whole number", 0..=u32::MAX, report))?;
+    let (arguments, data) = (context.arguments.as_ref()?, context.data.as_ref()?);
+    let Some((slot, known)) = data.iter().enumerate().find(|(slot, _)| u32::try_from(*slot) == Ok(number))
+    else {
+        let span = field.map_or(fields.span(), |field| field.span());
+        let message = format!("`data` of the hook has no entry {number}");
+        report.error_with_help(span, message, "entries are counted from 0");
+        return None;
+    };
+    let argument = Some((arguments.len() + slot, known.kind));
     read_comparison(&fields, comparison, argument, context.lists, report)
 }
 

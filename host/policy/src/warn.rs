@@ -1,6 +1,6 @@
 //! What a policy says that is right and yet may not do what its author wants.
 
-use crate::{ActionPlan, ArgumentKind, Diagnostic, HookPlan, Policy, Target};
+use crate::{ActionPlan, ArgumentKind, ArgumentSource, Diagnostic, HookPlan, Policy, Target};
 
 /// Functions of the kernel that see what a system call will really work on, by the system call's name.
 const LATER: &[(&[&str], &str)] = &[
@@ -38,8 +38,10 @@ impl Policy {
             hook.selectors.iter().filter(|selector| selector.actions.iter().any(ActionPlan::enforces));
         let compared = enforcing.flat_map(|selector| &selector.arguments);
         let mut arguments = compared.filter_map(|filter| hook.arguments.get(filter.slot));
-        let argument =
-            arguments.find(|argument| is_read_again(argument.kind) || argument.resolve.is_some())?;
+        let argument = arguments.find(|argument| {
+            argument.source == ArgumentSource::Parameter
+                && (is_read_again(argument.kind) || argument.resolve.is_some())
+        })?;
         let message = format!(
             "a program can change argument {} of `{name}` after it is compared and before the kernel uses it",
             argument.index

@@ -5,10 +5,10 @@
 use std::path::Path;
 
 use serin_policy::{
-    ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter,
-    CapabilitySet, HookPlan, IdentityCondition, IdentityFilter, Membership, Namespace, NamespaceValue, Part,
-    PidFilter, Policy, PolicyPlan, RateLimit, RateScope, SelectorPlan, SocketAction, Stacks, Target, Test,
-    UserId,
+    ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, ArgumentSource, BinaryComparison,
+    BinaryCondition, BinaryFilter, CapabilitySet, HookPlan, IdentityCondition, IdentityFilter, Membership,
+    Namespace, NamespaceValue, Part, PidFilter, Policy, PolicyPlan, RateLimit, RateScope, SelectorPlan,
+    SocketAction, Stacks, Target, Test, UserId,
 };
 
 fn plans(text: &str) -> Vec<PolicyPlan> {
@@ -81,8 +81,13 @@ spec:
       - {action: Post, argUrl: "", argError: 0, rateLimit: 5m, rateLimitScope: global}
     - {}
 "#;
-    let argument =
-        |index, kind, label: &str| ArgumentPlan { index, kind, label: label.into(), resolve: None };
+    let argument = |index, kind, label: &str| ArgumentPlan {
+        index,
+        kind,
+        label: label.into(),
+        source: ArgumentSource::Parameter,
+        resolve: None,
+    };
     let is = |condition| IdentityFilter { negated: false, condition };
     let not = |condition| IdentityFilter { negated: true, condition };
     let selector = SelectorPlan {
@@ -199,7 +204,13 @@ fn what_a_function_returns() {
     );
     assert_eq!(
         hook.returns,
-        Some(ArgumentPlan { index: 0, kind: ArgumentKind::Int, label: "fd".into(), resolve: None })
+        Some(ArgumentPlan {
+            index: 0,
+            kind: ArgumentKind::Int,
+            label: "fd".into(),
+            source: ArgumentSource::Parameter,
+            resolve: None
+        })
     );
     let (below_zero, equal) =
         (Test::IntRanges(vec![1 << 31 | 0xffff_ffff << 32..=u64::MAX]), Test::IntEqual(vec![-2]));

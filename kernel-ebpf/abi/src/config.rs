@@ -100,7 +100,18 @@ pub struct ArgumentConfig {
     pub first_step: u32,
     /// How many steps there are; none if the parameter is the argument.
     pub step_count: u32,
+    /// What the argument is or lies behind: [`ORIGIN_PARAMETER`], [`ORIGIN_TASK`] or [`ORIGIN_REGISTER`].
+    pub origin: u32,
+    /// [`ORIGIN_REGISTER`]: bytes of the register.
+    pub width: u32,
 }
+
+/// A parameter, or a field of a record.
+pub const ORIGIN_PARAMETER: u32 = 0;
+/// The current `struct task_struct`.
+pub const ORIGIN_TASK: u32 = 1;
+/// A register, `index` bytes from the start of `struct pt_regs`.
+pub const ORIGIN_REGISTER: u32 = 2;
 
 /// The value itself is the argument, or a pointer to it: as its kind says.
 pub const READ_VALUE: u32 = 0;

@@ -7,6 +7,7 @@ mod binaries;
 mod buffers;
 mod canaries;
 mod client;
+mod data;
 mod ends;
 mod enforcement;
 mod evasion;
@@ -73,6 +74,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         hooks::scenarios(),
         returns::scenarios(),
         resolve::scenarios(),
+        data::scenarios(),
         lists::scenarios(),
         sections::scenarios(),
         tracepoints::scenarios(),

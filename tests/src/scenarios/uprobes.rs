@@ -36,7 +36,7 @@ spec:
 }
 
 /// The path of the C library that this program, and so its triggers, uses.
-fn c_library() -> Result<String> {
+pub(super) fn c_library() -> Result<String> {
     let maps = std::fs::read_to_string("/proc/self/maps")?;
     let paths = maps.lines().filter_map(|line| line.split_whitespace().nth(5));
     let found = paths.into_iter().find(|path| path.contains("/libc.so") || path.contains("/libc-"));

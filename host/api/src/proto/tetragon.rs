@@ -1042,6 +1042,9 @@ pub struct ProcessKprobe {
     pub tags: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(message, repeated, tag = "12")]
     pub user_stack_trace: ::prost::alloc::vec::Vec<StackTraceEntry>,
+    /// What the policy reads beside the arguments.
+    #[prost(message, repeated, tag = "14")]
+    pub data: ::prost::alloc::vec::Vec<KprobeArgument>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StackTraceEntry {
@@ -1124,6 +1127,8 @@ pub struct ProcessUprobe {
     /// The last of the actions.
     #[prost(enumeration = "KprobeAction", tag = "12")]
     pub action: i32,
+    #[prost(message, repeated, tag = "13")]
+    pub data: ::prost::alloc::vec::Vec<KprobeArgument>,
     /// What the function returned, if the policy asks for that. serin's own.
     #[prost(message, optional, tag = "1000")]
     pub r#return: ::core::option::Option<KprobeArgument>,

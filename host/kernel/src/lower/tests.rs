@@ -11,8 +11,9 @@ use serin_abi::record::KIND_LONG;
 use serin_abi::{MAX_SELECTORS, MAX_STRING, Number, Range};
 use serin_btf::{BtfError, Element, Field, Load, Step, TypeKind, Walk};
 use serin_policy::{
-    ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter,
-    HookPlan, Membership, Part, PidFilter, PolicyPlan, Resolve, SelectorPlan, Stacks, Target, Test,
+    ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, ArgumentSource, BinaryComparison,
+    BinaryCondition, BinaryFilter, HookPlan, Membership, Part, PidFilter, PolicyPlan, Resolve, SelectorPlan,
+    Stacks, Target, Test,
 };
 
 use super::{Types, lower};
@@ -41,7 +42,7 @@ impl Types for Everything {
 }
 
 fn argument(index: u8, kind: ArgumentKind) -> ArgumentPlan {
-    ArgumentPlan { index, kind, label: String::new(), resolve: None }
+    ArgumentPlan { index, kind, label: String::new(), source: ArgumentSource::Parameter, resolve: None }
 }
 
 fn plan(selectors: Vec<SelectorPlan>) -> HookPlan {

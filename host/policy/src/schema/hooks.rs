@@ -12,13 +12,14 @@ pub(crate) const KPROBE: Shape = Shape {
         "message",
         "tags",
         "args",
+        "data",
         "return",
         "returnArg",
         "returnArgAction",
         "selectors",
         "ignore",
     ],
-    later: &["data"],
+    later: &[],
 };
 
 pub(crate) const LSMHOOK: Shape = Shape {
@@ -48,11 +49,12 @@ pub(crate) const UPROBE: Shape = Shape {
         "message",
         "tags",
         "args",
+        "data",
         "return",
         "returnArg",
         "selectors",
     ],
-    later: &["refCtrOffsets", "data", "binaryDigests", "ignore"],
+    later: &["refCtrOffsets", "binaryDigests", "ignore"],
 };
 
 /// A list of hooks in `spec`.
@@ -82,8 +84,39 @@ pub(crate) const IGNORE: Shape =
 pub(crate) const ARGUMENT: Shape = Shape {
     path: "spec.kprobes.args",
     in_list: true,
-    supported: &["index", "type", "label", "sizeArgIndex", "returnCopy", "resolve", "btfType", "BTFType"],
-    later: &["maxData", "source", "btfTypeModule"],
+    supported: &[
+        "index",
+        "type",
+        "label",
+        "sizeArgIndex",
+        "returnCopy",
+        "resolve",
+        "btfType",
+        "BTFType",
+        "source",
+    ],
+    later: &["maxData", "btfTypeModule"],
+};
+
+/// An entry of `data`.
+pub(crate) const DATA: Shape = Shape {
+    path: "spec.kprobes.data",
+    in_list: true,
+    supported: &["index", "type", "label", "source", "resolve"],
+    later: &["sizeArgIndex", "returnCopy", "maxData", "btfType", "btfTypeModule"],
+};
+
+/// Where data comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DataSource {
+    CurrentTask,
+    Registers,
+}
+
+pub(crate) const SOURCES: Vocabulary<DataSource> = Vocabulary {
+    what: "a source of data",
+    supported: &[("current_task", DataSource::CurrentTask), ("pt_regs", DataSource::Registers)],
+    later: &[],
 };
 
 pub(crate) const RETURN_ACTIONS: Vocabulary<SocketAction> = Vocabulary {
