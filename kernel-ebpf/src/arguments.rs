@@ -4,8 +4,9 @@ use core::ffi::c_void;
 
 use serin_abi::MAX_STRING;
 use serin_abi::config::{
-    COMPAT_SYSCALL, HookConfig, READ_ARRAY, READ_BUFFER, READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME,
-    READ_ITERATOR, READ_LOCATION, READ_POINTED, READ_RELATIVE_LOCATION, SIZE_IS_INT, SYSCALL,
+    ArgumentConfig, COMPAT_SYSCALL, HookConfig, ORIGIN_REGISTER, ORIGIN_TASK, READ_ARRAY, READ_BUFFER,
+    READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME, READ_ITERATOR, READ_LOCATION, READ_POINTED,
+    READ_RELATIVE_LOCATION, READ_TEXT, SIZE_IS_INT, SYSCALL,
 };
 use serin_abi::record::{
     ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, Argument, KIND_BINPRM, KIND_BPF_CMD, KIND_CAPABILITY,
@@ -15,6 +16,7 @@ use serin_abi::record::{
 use serin_abi::selector::{constant, entry};
 
 use crate::memory::{kernel_string, pointer, string};
+use crate::resolve::{Resolved, load_text, resolve};
 use crate::scratch::Slot;
 use crate::{buffers, files, follow, network, offset, structure, task};
 
@@ -26,6 +28,12 @@ pub trait Registers {
     /// The argument at this position (below 6) as the calling convention passes it; of a record, the 64 bits at this
     /// offset.
     fn argument(&self, index: u32) -> u64;
+
+    /// The 64-bit register at this offset of the `struct pt_regs` of who is hooked; 0 if its registers are not known.
+    #[inline(always)]
+    fn register(&self, _offset: u32) -> u64 {
+        0
+    }
 
     /// Address of what is at this offset of a tracepoint's record.
     #[inline(always)]
@@ -51,6 +59,33 @@ pub fn raw(config: &HookConfig, registers: &impl Registers, index: u32) -> u64 {
     }
 }
 
+/// What an argument is, as a parameter would hold it.
+#[inline(always)]
+pub fn value(config: &HookConfig, registers: &impl Registers, argument: &ArgumentConfig) -> Resolved {
+    let index = constant(&argument.index);
+    let value = match constant(&argument.origin) {
+        ORIGIN_TASK => task::current(),
+        ORIGIN_REGISTER => register(config, registers, index) & lower(constant(&argument.width)),
+        _ => raw(config, registers, index),
+    };
+    resolve(config, argument, value)
+}
+
+/// A register: of a system call, as the program left it; else, as it is where the hook is.
+#[inline(always)]
+fn register(config: &HookConfig, registers: &impl Registers, offset: u32) -> u64 {
+    match constant(&config.source) {
+        SYSCALL | COMPAT_SYSCALL => registers.user_register(u64::from(offset)),
+        _ => registers.register(offset),
+    }
+}
+
+/// The bits of this many bytes.
+#[inline(always)]
+fn lower(bytes: u32) -> u64 {
+    u64::MAX >> (64 - 8 * u64::from(bytes))
+}
+
 /// Reads the argument of `slot` of the configuration into its slot of memory.
 #[inline(always)]
 pub fn load(config: &HookConfig, registers: &impl Registers, slot: u32, to: *mut Slot) {
@@ -62,7 +97,7 @@ pub fn load(config: &HookConfig, registers: &impl Registers, slot: u32, to: *mut
         (*to).header = header;
         (*to).before = 0;
     }
-    let value = raw(config, registers, constant(&argument.index));
+    let Resolved { value, failed } = self::value(config, registers, argument);
     let read = constant(&argument.read);
     let loaded = match kind {
         _ if read == READ_FIELDS => structure::load(config, argument, to, value),
@@ -80,6 +115,7 @@ pub fn load(config: &HookConfig, registers: &impl Registers, slot: u32, to: *mut
         _ if read == READ_ARRAY => {
             load_array(to, registers.address(constant(&argument.index)), constant(&argument.size))
         }
+        _ if read == READ_TEXT => load_text(to, value, constant(&argument.size)),
         _ if read == READ_LOCATION => {
             load_array(to, registers.address(0) + u64::from(value as u16), value as u32 >> 16)
         }
@@ -103,11 +139,12 @@ pub fn load(config: &HookConfig, registers: &impl Registers, slot: u32, to: *mut
         KIND_SOCKADDR_UN => network::load_unix_address(to, value),
         _ => load_integer(to, kind, value),
     };
-    if !loaded {
+    if !(loaded & (failed == 0)) {
         // SAFETY: a pointer to a map value.
         unsafe {
             (*to).header.length = 0;
             (*to).header.flags = ARGUMENT_UNREADABLE;
+            (*to).header.mode = failed as u16;
         }
     }
 }

@@ -77,11 +77,10 @@ impl<R: Registers> Call<'_, R> {
         task::current_key()
     }
 
-    /// An argument as the calling convention passes it.
+    /// An argument as a parameter holds it.
     #[inline(always)]
     fn raw(&self, slot: u32) -> u64 {
-        let index = constant(&entry(&HOOK_CONFIG.arguments, slot).index);
-        arguments::raw(&HOOK_CONFIG, self.registers, index)
+        arguments::value(&HOOK_CONFIG, self.registers, entry(&HOOK_CONFIG.arguments, slot)).value
     }
 
     /// Whether the selector's `rateLimit` lets this event pass.

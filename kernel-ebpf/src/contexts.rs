@@ -70,6 +70,11 @@ impl Registers for Probe {
             }
         }
     }
+
+    #[inline(always)]
+    fn register(&self, offset: u32) -> u64 {
+        pointer(self.0.as_ptr() as u64 + u64::from(offset))
+    }
 }
 
 /// The record of a tracepoint.

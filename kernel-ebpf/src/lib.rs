@@ -29,6 +29,7 @@ pub mod output;
 pub mod process;
 pub mod rate;
 pub mod report;
+pub mod resolve;
 pub mod returns;
 pub mod scratch;
 pub mod selectors;

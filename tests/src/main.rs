@@ -9,6 +9,7 @@ mod agent;
 mod api;
 mod bench;
 mod bpf;
+mod btf;
 mod certificates;
 mod cgroup;
 mod collector;

@@ -194,6 +194,11 @@ pub(crate) fn rename_thread(name: &str) -> Result<Ended> {
     run(&["rename-thread", name])
 }
 
+/// Has the C library make seconds of this day of January 2000, in a time zone of this name; without one, of no time at all.
+pub(crate) fn make_time(day: u8, zone: &str) -> Result<Ended> {
+    run(&["make-time", &day.to_string(), zone])
+}
+
 /// Has the C library make a number of a text.
 pub(crate) fn parse_number(text: &str) -> Result<Ended> {
     run(&["parse-number", text])
@@ -395,6 +400,7 @@ fn act(words: &[&str]) -> Result<u8> {
             std::fs::write("/proc/thread-self/comm", name)?;
             say(0)?;
         }
+        ["make-time", day, zone] => say(mktime(day.parse()?, zone)?)?,
         ["parse-number", text] => {
             let parsed = atoi(text)?;
             ensure!(text.parse() == Ok(parsed), "{text} became {parsed}");
@@ -448,6 +454,21 @@ fn atoi(text: &str) -> Result<i32> {
     #[allow(unsafe_code, reason = "the function is there to be hooked")]
     // SAFETY: the text ends in NUL.
     Ok(unsafe { libc::atoi(text.as_ptr()) })
+}
+
+/// `mktime(3)`, on memory that has been touched.
+fn mktime(day: i32, zone: &str) -> Result<i32> {
+    let zone = CString::new(zone)?;
+    #[allow(unsafe_code, reason = "the function is there to be hooked")]
+    // SAFETY: all zeros are a time, and the zone outlives it.
+    unsafe {
+        let mut time: libc::tm = std::mem::zeroed();
+        (time.tm_mday, time.tm_year, time.tm_gmtoff) = (day, 100, -7200);
+        if !zone.is_empty() {
+            time.tm_zone = zone.as_ptr();
+        }
+        Ok(i32::from(libc::mktime(&raw mut time) == -1))
+    }
 }
 
 /// `getaddrinfo(3)`, which the standard library does not ask about what is an address already.

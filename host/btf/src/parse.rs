@@ -55,6 +55,11 @@ impl Kind {
         Kind::Enum64,
     ];
 
+    /// Whether it has fields.
+    pub(crate) fn is_structure(self) -> bool {
+        matches!(self, Kind::Struct | Kind::Union)
+    }
+
     /// Bytes that follow `struct btf_type`.
     fn trailing(self, count: usize) -> usize {
         match self {

@@ -51,6 +51,13 @@ pub enum TypeKind {
         /// What it points to, without qualifiers: `struct file`, `char`, `void`, or `…` for anything unnamed.
         target: String,
     },
+    /// An array.
+    Array {
+        /// The type of an element, as that of a target.
+        element: String,
+        /// Size in bytes of them all; 0 if the type does not tell.
+        size: u32,
+    },
     /// Anything else, e.g. `struct path` by value.
     Other(String),
 }
@@ -102,18 +109,38 @@ impl Btf {
     /// What a raw tracepoint gives, if BTF knows it: the type of its programs is `btf_trace_NAME`.
     #[must_use]
     pub fn tracepoint(&self, name: &str) -> Option<Function> {
+        let mut function = self.signature(self.tracepoint_prototype(name)?)?;
+        // The first parameter is data of who attaches, which programs do not see.
+        (!function.parameters.is_empty()).then(|| {
+            function.parameters.remove(0);
+            function
+        })
+    }
+
+    fn tracepoint_prototype(&self, name: &str) -> Option<u32> {
         let is_wanted = |found: &Type<'_>| {
             found.kind == Kind::Typedef
                 && self.string(found.name).strip_prefix(TRACEPOINT_PREFIX) == Some(name)
         };
         let (_, found) = self.types().find(|(_, found)| is_wanted(found))?;
         let pointer = self.type_by_id(self.skip_qualifiers(found.size_or_type)?)?;
-        let mut function = self.signature(pointer.size_or_type)?;
-        // The first parameter is data of who attaches, which programs do not see.
-        (pointer.kind == Kind::Pointer && !function.parameters.is_empty()).then(|| {
-            function.parameters.remove(0);
-            function
-        })
+        (pointer.kind == Kind::Pointer).then_some(pointer.size_or_type)
+    }
+
+    /// The type of a function's parameter.
+    pub(crate) fn parameter_type(&self, function: &str, index: usize) -> Option<u32> {
+        let (_, function) = self.function_type(function)?;
+        self.prototype_parameter(function.size_or_type, index)
+    }
+
+    /// The type of what a raw tracepoint gives in this place.
+    pub(crate) fn tracepoint_argument_type(&self, name: &str, index: usize) -> Option<u32> {
+        self.prototype_parameter(self.tracepoint_prototype(name)?, index + 1)
+    }
+
+    fn prototype_parameter(&self, prototype: u32, index: usize) -> Option<u32> {
+        let prototype = self.type_by_id(prototype).filter(|found| found.kind == Kind::Prototype)?;
+        read_u32(prototype.trailing, index * 8 + 4)
     }
 
     /// The names of all raw tracepoints that BTF knows.
@@ -146,13 +173,16 @@ impl Btf {
         self.types().find(|(_, found)| found.kind == Kind::Function && self.is_named(found.name, name))
     }
 
-    fn find_field(&self, structure: &str, path: &str) -> Option<Field> {
+    /// The structure or union of this name.
+    pub(crate) fn structure_id(&self, name: &str) -> Option<u32> {
         let is_wanted = |found: &Type<'_>| {
-            matches!(found.kind, Kind::Struct | Kind::Union)
-                && found.count > 0
-                && self.is_named(found.name, structure)
+            found.kind.is_structure() && found.count > 0 && self.is_named(found.name, name)
         };
-        let (mut id, _) = self.types().find(|(_, found)| is_wanted(found))?;
+        Some(self.types().find(|(_, found)| is_wanted(found))?.0)
+    }
+
+    fn find_field(&self, structure: &str, path: &str) -> Option<Field> {
+        let mut id = self.structure_id(structure)?;
         let mut offset = 0_u32;
         for name in path.split('.') {
             let (bits, member) = self.find_member(id, name, 0)?;
@@ -164,9 +194,9 @@ impl Btf {
     }
 
     /// Offset in bits and type of a member, looked for in anonymous members as well.
-    fn find_member(&self, id: u32, name: &str, depth: u32) -> Option<(u32, u32)> {
+    pub(crate) fn find_member(&self, id: u32, name: &str, depth: u32) -> Option<(u32, u32)> {
         let structure = self.type_by_id(self.skip_qualifiers(id)?)?;
-        if !matches!(structure.kind, Kind::Struct | Kind::Union) || depth > MAX_DEPTH {
+        if !structure.kind.is_structure() || depth > MAX_DEPTH {
             return None;
         }
         for index in 0..structure.count {
@@ -187,7 +217,7 @@ impl Btf {
     }
 
     /// The type behind typedefs, const, volatile and their like.
-    fn skip_qualifiers(&self, mut id: u32) -> Option<u32> {
+    pub(crate) fn skip_qualifiers(&self, mut id: u32) -> Option<u32> {
         for _ in 0..MAX_DEPTH {
             let found = self.type_by_id(id)?;
             match found.kind {
@@ -200,7 +230,7 @@ impl Btf {
         None
     }
 
-    fn size_of(&self, id: u32, depth: u32) -> Option<u32> {
+    pub(crate) fn size_of(&self, id: u32, depth: u32) -> Option<u32> {
         let found = self.type_by_id(self.skip_qualifiers(id)?)?;
         match found.kind {
             Kind::Pointer => Some(8),
@@ -215,7 +245,7 @@ impl Btf {
         }
     }
 
-    fn type_kind(&self, id: u32) -> TypeKind {
+    pub(crate) fn type_kind(&self, id: u32) -> TypeKind {
         let other = || TypeKind::Other(self.type_name(id, 0));
         let Some(found) = self.skip_qualifiers(id).and_then(|id| self.type_by_id(id)) else {
             return other();
@@ -227,11 +257,15 @@ impl Btf {
             }
             Kind::Enum | Kind::Enum64 => TypeKind::Int { size: found.size_or_type, signed: found.kind_flag },
             Kind::Pointer => TypeKind::Pointer { target: self.type_name(found.size_or_type, 0) },
+            Kind::Array => TypeKind::Array {
+                element: self.type_name(read_u32(found.trailing, 0).unwrap_or(0), 0),
+                size: self.size_of(id, 0).unwrap_or(0),
+            },
             _ => other(),
         }
     }
 
-    fn type_name(&self, id: u32, depth: u32) -> String {
+    pub(crate) fn type_name(&self, id: u32, depth: u32) -> String {
         let Some(found) = self.skip_qualifiers(id).and_then(|id| self.type_by_id(id)) else {
             return "…".into();
         };
@@ -253,20 +287,20 @@ impl Btf {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
 
     /// Builds BTF by hand: types are appended raw, strings are interned.
     #[derive(Default)]
-    struct Builder {
+    pub(crate) struct Builder {
         types: Vec<u8>,
         strings: Vec<u8>,
     }
 
     impl Builder {
-        fn name(&mut self, name: &str) -> u32 {
+        pub(crate) fn name(&mut self, name: &str) -> u32 {
             if self.strings.is_empty() {
                 self.strings.push(0);
             }
@@ -279,14 +313,14 @@ mod tests {
             at
         }
 
-        fn add(&mut self, name: &str, kind: u32, count: u32, size_or_type: u32, trailing: &[u32]) {
+        pub(crate) fn add(&mut self, name: &str, kind: u32, count: u32, size_or_type: u32, trailing: &[u32]) {
             let name = self.name(name);
             for word in [name, kind << 24 | count, size_or_type].iter().chain(trailing) {
                 self.types.extend(word.to_le_bytes());
             }
         }
 
-        fn build(self, header: u32) -> Vec<u8> {
+        pub(crate) fn build(self, header: u32) -> Vec<u8> {
             let (types, strings) = (self.types.len() as u32, self.strings.len() as u32);
             let mut data = 0xeb9f_u16.to_le_bytes().to_vec();
             data.extend([1, 0]);

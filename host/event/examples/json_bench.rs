@@ -59,6 +59,7 @@ fn main() {
             (Argument::String("/tmp/x".into()), "".into()),
         ],
         actions: Arc::new(["KPROBE_ACTION_POST"]),
+        data: Vec::new(),
         returned: None,
         selector: 0,
         kernel_stack: Vec::new(),

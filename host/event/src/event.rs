@@ -181,6 +181,8 @@ pub struct Hook {
     pub tags: Arc<[String]>,
     /// The arguments, each with the policy's label (empty if none).
     pub arguments: Vec<(Argument, Arc<str>)>,
+    /// What the policy asks for beside the arguments (`data`), likewise.
+    pub data: Vec<(Argument, Arc<str>)>,
     /// What the function returned, with the policy's label, if the policy asks for that.
     pub returned: Option<(Argument, Arc<str>)>,
     /// How the kernel came to the hooked function, innermost first; empty unless the policy asks for it.

@@ -70,6 +70,7 @@ fn hook(arguments: Vec<(Argument, Arc<str>)>, actions: &[&'static str]) -> Hook 
         tags: Arc::new([]),
         arguments,
         actions: actions.into(),
+        data: Vec::new(),
         returned: None,
         selector: 0,
         kernel_stack: Vec::new(),
@@ -573,6 +574,7 @@ fn lines_are_read_back() {
     let hook = Hook {
         message: "m".into(),
         tags: Arc::new(["t".to_owned()]),
+        data: vec![(Argument::Uint(1000), "uid".into()), (Argument::String("a".into()), "".into())],
         selector: 2,
         kernel_stack: Vec::new(),
         user_stack: Vec::new(),

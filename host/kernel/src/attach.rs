@@ -2,7 +2,7 @@
 
 use serin_abi::COMPAT_SLOT;
 use serin_abi::config::{OVERRIDE_MARK, OVERRIDE_RESULT, OVERRIDE_RETURN};
-use serin_policy::{HookPlan, Target};
+use serin_policy::{ArgumentSource, HookPlan, Target};
 
 use crate::deny::{self, Points};
 use crate::lower::overrides;
@@ -76,7 +76,15 @@ pub(crate) fn plan(
             }
         }
     }
+    if asks_for_registers(hook) && matches!(hook.target, Target::Function(_)) {
+        attempts.keep_kprobes();
+    }
     attempts
+}
+
+/// Whether a hook reads registers (`pt_regs`), which of the ways to a function a breakpoint alone has.
+fn asks_for_registers(hook: &HookPlan) -> bool {
+    hook.arguments.iter().any(|argument| matches!(argument.source, ArgumentSource::Register(_)))
 }
 
 /// Plans how a hook learns of its function's return. Where some policy overrides the function, only the dispatcher
@@ -130,6 +138,15 @@ impl Attempts {
         let enforcement = || Some(Enforcement::DenyByLsm(hooks.to_vec()));
         self.consider(Backend::Fentry, enforcement(), &probe.trampolines);
         self.consider(Backend::Kprobe, enforcement(), &probe.kprobes);
+    }
+
+    fn keep_kprobes(&mut self) {
+        let (kept, others) =
+            self.tries.drain(..).partition::<Vec<_>, _>(|attempt| attempt.backend == Backend::Kprobe);
+        self.tries = kept;
+        for attempt in others {
+            self.rule_out(attempt.backend, "it does not see the registers that `pt_regs` asks for");
+        }
     }
 
     fn rule_out(&mut self, backend: Backend, reason: &str) {

@@ -21,8 +21,17 @@ use serin_policy::COMPAT_BIT;
 use crate::wire::read;
 use crate::{network, structures};
 
+macro_rules! unresolved {
+    ($($depth:literal)*) => {
+        [$(concat!("Bad address encountered during resolve dereference at depth ", $depth)),*]
+    };
+}
+
 /// What `error_arg` says of an argument that could not be read: Tetragon's words.
 const UNREADABLE: &str = "Bad address for basic type";
+
+/// What it says of one that lies behind a pointer that could not be followed, by which of the steps that was.
+const UNRESOLVED: [&str; 16] = unresolved!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
 
 /// Decodes a record; `None` if it is not one, which only a bug can cause.
 pub(crate) fn decode(bytes: &[u8]) -> Option<Record> {
@@ -132,7 +141,9 @@ fn addresses(bytes: &[u8]) -> Vec<u64> {
 
 fn argument(header: &record::Argument, value: &[u8]) -> Option<Argument> {
     if header.flags & ARGUMENT_UNREADABLE != 0 {
-        return Some(Argument::Unreadable(UNREADABLE));
+        let step = usize::from(header.mode).checked_sub(1);
+        let reason = step.map_or(UNREADABLE, |step| UNRESOLVED[step.min(UNRESOLVED.len() - 1)]);
+        return Some(Argument::Unreadable(reason));
     }
     let number = || value.try_into().ok().map(i64::from_ne_bytes);
     Some(match u32::from(header.kind) {
@@ -260,7 +271,7 @@ mod tests {
         let bytes = Bytes::header(record::HOOK, HOOK_FAILED_CLOSED | HOOK_KERNEL_STACK | HOOK_USER_STACK)
             .u32(3)
             .u32(1)
-            .u32(14)
+            .u32(15)
             .u32(1)
             .u64(0)
             .argument(KIND_INT, 0, 0, &(-2_i64).to_ne_bytes())
@@ -270,6 +281,7 @@ mod tests {
             .argument(KIND_STRING, 0, 0, b"x/y")
             .argument(KIND_FILE, ARGUMENT_INCOMPLETE, 0o100_644, b"/etc")
             .argument(KIND_STRING, ARGUMENT_UNREADABLE, 0, b"")
+            .argument(KIND_INT, ARGUMENT_UNREADABLE, 3, b"")
             .argument(KIND_PATH, 0, 0o040_755, b"/tmp")
             .argument(KIND_BINPRM, 0, 0o100_755, b"/bin/a (deleted)")
             .argument(KIND_SOCKADDR_UN, 0, 1, b"@name")
@@ -298,6 +310,7 @@ mod tests {
                     ..File::default()
                 }),
                 Argument::Unreadable(UNREADABLE),
+                Argument::Unreadable("Bad address encountered during resolve dereference at depth 3"),
                 file(
                     FileRole::Path,
                     &record::Argument { mode: 0o040_755, ..record::Argument::default() },

@@ -149,7 +149,7 @@ fn attach_in_file(
 }
 
 /// Policies that name what is not there are refused when they are checked.
-fn find_offset(Uprobe { path, place }: &Uprobe) -> Result<u64, KernelError> {
+fn find_offset(Uprobe { path, place, .. }: &Uprobe) -> Result<u64, KernelError> {
     find_place(Path::new(path), place).map_err(|error| match error {
         PlaceError::Program(reason) => KernelError::Executable(reason),
         PlaceError::NotThere(_) => KernelError::Executable(format!("the file has no `{place}`")),

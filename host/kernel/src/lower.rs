@@ -4,23 +4,27 @@ use std::hash::{BuildHasher, RandomState};
 use std::ops;
 
 use serin_abi::config::{
-    ArgumentConfig, COMPAT_SYSCALL, FUNCTION, Filters, HookConfig, RATE_UNLIMITED, SYSCALL, Selector,
+    ArgumentConfig, COMPAT_SYSCALL, FIELD_ADDRESS, FIELD_SIGNED, FUNCTION, FieldConfig, Filters, HookConfig,
+    ORIGIN_PARAMETER, ORIGIN_REGISTER, ORIGIN_TASK, PROGRAM, RATE_UNLIMITED, READ_TEXT, READ_VALUE, SYSCALL,
+    Selector,
 };
 use serin_abi::{MAX_ARGUMENTS, MAX_FIELDS, MAX_FILTERS, MAX_SELECTORS, Member, Range};
-use serin_btf::{BtfError, Field, Format};
-use serin_policy::{ArgumentKind, HookPlan, Target};
+use serin_btf::{Format, Step, TypeKind};
+use serin_policy::{ArgumentKind, ArgumentSource, HookPlan, Target};
 
 mod actions;
 mod filters;
 mod reading;
 #[cfg(test)]
 mod tests;
+mod types;
 
 use actions::socket_action;
 pub(crate) use actions::{follows, overrides, tracks};
 use filters::only_ip;
 pub(crate) use filters::text;
 use reading::{reading, size};
+pub(crate) use types::{OfTarget, Types};
 
 use crate::binaries::Binaries;
 use crate::record;
@@ -38,8 +42,8 @@ pub(crate) struct Lowered {
     pub(crate) texts: Vec<Vec<u8>>,
 }
 
-/// Lowers a hook, with what names its filters on binaries and its scopes, with the format of its tracepoint's record, if it is on one, and with what finds a structure's field in
-/// this kernel; the way of overriding and its place on the dispatcher are set later.
+/// Lowers a hook, with what names its filters on binaries and its scopes, with the format of its tracepoint's record, if it
+/// is on one, and with the types of this kernel; the way of overriding and its place on the dispatcher are set later.
 ///
 /// # Errors
 /// Says which limit of the hook program the plan exceeds.
@@ -48,7 +52,7 @@ pub(crate) fn lower(
     hook: u32,
     named: (&Binaries, &Scopes),
     format: Option<&Format>,
-    find: &impl Fn(&str, &str) -> Result<Field, BtfError>,
+    types: &impl Types,
 ) -> Result<Lowered, String> {
     let mut lowered =
         Lowered { config: zeroed(), members: Vec::new(), ranges: Vec::new(), texts: Vec::new() };
@@ -57,9 +61,10 @@ pub(crate) fn lower(
     lowered.config.source = match plan.target {
         Target::Syscall { .. } => SYSCALL,
         Target::CompatSyscall { .. } => COMPAT_SYSCALL,
+        Target::Uprobe(_) => PROGRAM,
         _ => FUNCTION,
     };
-    lowered.arguments(plan, format, find)?;
+    lowered.arguments(plan, format, types)?;
     (lowered.config.returned.kind, lowered.config.returned.read) =
         plan.returns.as_ref().map_or((0, 0), |returned| reading(returned.kind));
     let copied = plan.arguments.iter().position(|argument| argument.kind == ArgumentKind::ReturnedBytes);
@@ -103,7 +108,7 @@ impl Lowered {
         &mut self,
         plan: &HookPlan,
         format: Option<&Format>,
-        find: &impl Fn(&str, &str) -> Result<Field, BtfError>,
+        types: &impl Types,
     ) -> Result<(), String> {
         limit("arguments", plan.arguments.len(), MAX_ARGUMENTS)?;
         self.config.argument_count = plan.arguments.len() as u32;
@@ -111,10 +116,40 @@ impl Lowered {
         for (config, argument) in self.config.arguments.iter_mut().zip(&plan.arguments) {
             let (kind, read) = reading(argument.kind);
             let first_field = fields.len() as u32;
+            let find = |structure: &str, path: &str| types.field(structure, path);
             fields.extend(structures::fields(argument.kind, find).map_err(|error| error.to_string())?);
             let field_count = fields.len() as u32 - first_field;
-            let (index, size) = (argument.index.into(), size(argument.kind, plan));
-            *config = ArgumentConfig { index, kind, read, first_field, field_count, size };
+            let (mut index, size) = (argument.index.into(), size(argument.kind, plan));
+            let (mut origin, mut width) = (ORIGIN_PARAMETER, 0);
+            match argument.source {
+                ArgumentSource::Parameter => {}
+                ArgumentSource::CurrentTask => origin = ORIGIN_TASK,
+                ArgumentSource::Register(register) => {
+                    let field = types.field("pt_regs", register.field).map_err(|error| error.to_string())?;
+                    (origin, index, width) = (ORIGIN_REGISTER, field.offset, register.size.into());
+                }
+            }
+            let first_step = fields.len() as u32;
+            let walk = types.walk(plan, argument)?;
+            fields.extend(walk.iter().flat_map(|walk| &walk.steps).map(step));
+            let step_count = fields.len() as u32 - first_step;
+            *config = ArgumentConfig {
+                index,
+                kind,
+                read,
+                first_field,
+                field_count,
+                size,
+                first_step,
+                step_count,
+                origin,
+                width,
+            };
+            if let (Some(TypeKind::Array { size, .. }), READ_VALUE, ArgumentKind::String) =
+                (walk.map(|walk| walk.kind), read, argument.kind)
+            {
+                (config.read, config.size) = (READ_TEXT, size);
+            }
             match format {
                 Some(format) => record::place(config, argument, format)?,
                 None => limit("argument index", argument.index.into(), MAX_ARGUMENTS - 1)?,
@@ -124,6 +159,12 @@ impl Lowered {
         self.config.fields[..fields.len()].copy_from_slice(&fields);
         Ok(())
     }
+}
+
+/// A step to an argument, as the programs take it.
+fn step(step: &Step) -> FieldConfig {
+    let size = step.load.map_or(FIELD_ADDRESS, |load| load.size | (FIELD_SIGNED * u32::from(load.signed)));
+    FieldConfig { offset: step.offset, size }
 }
 
 fn limit(what: &str, value: usize, max: usize) -> Result<(), String> {

@@ -18,7 +18,7 @@ use crate::counters::{Counters, HookCount, SELECTOR_COUNTERS, SelectorCount};
 use crate::error::chain;
 use crate::identity;
 use crate::link::{self, Link};
-use crate::lower::{Lowered, follows, lower, overrides, text};
+use crate::lower::{Lowered, OfTarget, follows, lower, overrides, text};
 use crate::programs::{Loader, Object, map, map_error, program, program_error};
 use crate::wire::Wire;
 use crate::{AttemptError, Backend, Enforcement, Kernel, KernelError, Tracefs};
@@ -184,14 +184,14 @@ impl Kernel {
         let targets: Vec<_> = hooks.iter().map(|hook| &hook.target).collect();
         self.check_namespaces(policy, plan)?;
         self.check_room(policy, plan)?;
-        let find = |structure: &str, path: &str| self.types.field(structure, path);
+        let types = OfTarget { kernel: &self.types };
         let format = format(plan)?;
-        let mut lowered = lower(plan, id, (&self.binaries, &self.workloads.scopes), format.as_ref(), &find)
+        let mut lowered = lower(plan, id, (&self.binaries, &self.workloads.scopes), format.as_ref(), &types)
             .map_err(|limit| KernelError::Limit {
-            policy: policy.into(),
-            hook: attach::function(&plan.target),
-            limit,
-        })?;
+                policy: policy.into(),
+                hook: attach::function(&plan.target),
+                limit,
+            })?;
         lowered.config.shared = u32::from(targets.len() > 1);
         let attempts = if targets.len() > 1 {
             attach::plan_shared()
@@ -466,7 +466,7 @@ impl Prepared<'_> {
 }
 
 /// The hooks of a policy in groups that share a program: those that an entry with a list of system calls stands for,
-/// unless they override.
+/// unless they override, or the calls' types say where their arguments are.
 pub(crate) fn sharing(hooks: &[HookPlan]) -> impl Iterator<Item = ops::Range<usize>> {
     let share = |one: &HookPlan, other: &HookPlan| {
         one.position == other.position
@@ -474,6 +474,7 @@ pub(crate) fn sharing(hooks: &[HookPlan]) -> impl Iterator<Item = ops::Range<usi
             && std::mem::discriminant(&one.target) == std::mem::discriminant(&other.target)
             && one.returns == other.returns
             && !overrides(one)
+            && one.arguments.iter().all(|argument| argument.resolve.is_none())
     };
     let mut start = 0;
     hooks.chunk_by(move |one, other| share(one, other)).map(move |group| {

@@ -18,6 +18,9 @@ pub(crate) fn place(
 ) -> Result<(), String> {
     let field = find(argument.index, format)?;
     config.index = field.offset;
+    if argument.resolve.is_some() {
+        return Ok(());
+    }
     match &field.kind {
         FieldKind::Array { .. } => (config.read, config.size) = (READ_ARRAY, field.size),
         FieldKind::Location { relative: true, .. } => config.read = READ_RELATIVE_LOCATION,
@@ -40,6 +43,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use serin_abi::config::READ_VALUE;
+    use serin_policy::ArgumentSource;
 
     use super::*;
 
@@ -60,8 +64,25 @@ mod tests {
             field("data", FieldKind::Pointer { target: text() }, 40, 8),
             field("length", FieldKind::Integer, 300, 4),
         ];
-        let mut config = ArgumentConfig { index: 99, kind: 0, read, first_field: 0, field_count: 0, size: 0 };
-        let argument = ArgumentPlan { index, kind, label: String::new() };
+        let mut config = ArgumentConfig {
+            index: 99,
+            kind: 0,
+            read,
+            first_field: 0,
+            field_count: 0,
+            size: 0,
+            first_step: 0,
+            step_count: 0,
+            origin: 0,
+            width: 0,
+        };
+        let argument = ArgumentPlan {
+            index,
+            kind,
+            label: String::new(),
+            source: ArgumentSource::Parameter,
+            resolve: None,
+        };
         place(&mut config, &argument, &Format { id: 1, fields })?;
         Ok((config.index, config.read, config.size))
     }

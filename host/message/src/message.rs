@@ -5,9 +5,12 @@ mod process;
 mod serin;
 mod structure;
 
+use std::sync::Arc;
+
 use prost::Message;
 use prost_reflect::{DynamicMessage, SerializeOptions};
 use prost_types::Timestamp;
+use serin_event::argument::Argument;
 use serin_event::{Event, EventKind, Finding, Hook, Place, ProgramPlace, StackFrame, signal};
 
 use crate::proto::get_events_response::Event as Kind;
@@ -66,7 +69,8 @@ fn kprobe(hook: &Hook) -> ProcessKprobe {
     let returned = hook.returned.as_ref();
     ProcessKprobe {
         function_name: hook.function_name.to_string(),
-        args: arguments(hook),
+        args: arguments(&hook.arguments),
+        data: arguments(&hook.data),
         r#return: returned.map(|(value, label)| argument::argument(value, label)),
         kernel_stack_trace: hook.kernel_stack.iter().map(frame).collect(),
         user_stack_trace: hook.user_stack.iter().map(frame).collect(),
@@ -82,7 +86,7 @@ fn kprobe(hook: &Hook) -> ProcessKprobe {
 fn lsm(hook: &Hook) -> ProcessLsm {
     ProcessLsm {
         function_name: hook.function_name.to_string(),
-        args: arguments(hook),
+        args: arguments(&hook.arguments),
         action: action(hook).into(),
         policy_name: hook.policy_name.to_string(),
         message: hook.message.to_string(),
@@ -96,7 +100,7 @@ fn tracepoint(hook: &Hook) -> ProcessTracepoint {
     ProcessTracepoint {
         subsys: subsystem.into(),
         event: event.into(),
-        args: arguments(hook),
+        args: arguments(&hook.arguments),
         policy_name: hook.policy_name.to_string(),
         action: action(hook).into(),
         message: hook.message.to_string(),
@@ -110,7 +114,8 @@ fn uprobe(hook: &Hook, place: &ProgramPlace) -> ProcessUprobe {
         path: place.path.clone(),
         symbol: place.symbol.clone(),
         offset: place.offset,
-        args: arguments(hook),
+        args: arguments(&hook.arguments),
+        data: arguments(&hook.data),
         r#return: hook.returned.as_ref().map(|(value, label)| argument::argument(value, label)),
         policy_name: hook.policy_name.to_string(),
         action: action(hook).into(),
@@ -125,8 +130,8 @@ fn frame(frame: &StackFrame) -> StackTraceEntry {
     StackTraceEntry { address: *address, offset: *offset, symbol: symbol.clone(), module: module.to_string() }
 }
 
-fn arguments(hook: &Hook) -> Vec<proto::KprobeArgument> {
-    hook.arguments.iter().map(|(value, label)| argument::argument(value, label)).collect()
+fn arguments(all: &[(Argument, Arc<str>)]) -> Vec<proto::KprobeArgument> {
+    all.iter().map(|(value, label)| argument::argument(value, label)).collect()
 }
 
 /// Tetragon tells only the last of several actions.

@@ -199,10 +199,13 @@ fn details(to: &mut EventWriter<'_>, kind: &EventKind, shared: Shared<HookView<'
             let mut to = to.kprobe();
             to.hook(shared).selector(hook.selector);
             to.failed_closed(hook.failed_closed.into()).unenforced(hook.unenforced.into());
-            to.arguments(&hook.arguments, |(value, label), to| {
-                to.label(label);
-                argument(to, value);
-            });
+            to.arguments(
+                &hook.arguments.iter().chain(&hook.data).collect::<Vec<_>>(),
+                |(value, label), to| {
+                    to.label(label);
+                    argument(to, value);
+                },
+            );
             if let Some((value, label)) = &hook.returned {
                 argument(to.returned().label(label), value);
             }

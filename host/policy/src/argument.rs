@@ -2,15 +2,19 @@
 
 use crate::fields::{Field, Fields, is_default};
 use crate::report::Report;
+use crate::resolve::{self, ResolvePlaces};
 use crate::schema::{ARGUMENT, Section, TYPES};
 use crate::source::Span;
-use crate::{ArgumentKind, ArgumentPlan, MAX_ARGUMENT_INDEX, MAX_FIELD_INDEX, Target};
+use crate::{ArgumentKind, ArgumentPlan, ArgumentSource, MAX_ARGUMENT_INDEX, MAX_FIELD_INDEX, Target};
 
 /// Where the parts of an argument stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ArgumentPlaces {
     pub(crate) index: Span,
     pub(crate) kind: Span,
+    pub(crate) resolve: Option<ResolvePlaces>,
+    /// Which entry of the list it is, from 0.
+    pub(crate) position: usize,
 }
 
 /// What arguments are counted from.
@@ -51,16 +55,16 @@ pub(crate) fn read_all(
     let origin = Origin::of(section, target);
     let mut arguments: Vec<(ArgumentPlan, ArgumentPlaces)> = vec![];
     let mut complete = true;
-    for item in args.items(report)? {
+    for (position, item) in args.items(report)?.enumerate() {
         let (plan, places) = match read(item, origin, report) {
-            Some(Some(read)) => read,
+            Some(Some((plan, places))) => (plan, ArgumentPlaces { position, ..places }),
             Some(None) => continue,
             None => {
                 complete = false;
                 continue;
             }
         };
-        if let Some((_, first)) = arguments.iter().find(|(other, _)| other.index == plan.index) {
+        if let Some((_, first)) = arguments.iter().find(|(other, _)| reads_the_same(other, &plan)) {
             let message =
                 format!("parameter {} is read twice, first on line {}", plan.index, first.index.line);
             report.error_with_help(places.index, message, "keep one of them");
@@ -69,6 +73,11 @@ pub(crate) fn read_all(
         arguments.push((plan, places));
     }
     complete.then_some(arguments)
+}
+
+/// Whether two arguments have the same value.
+fn reads_the_same(one: &ArgumentPlan, other: &ArgumentPlan) -> bool {
+    one.index == other.index && one.kind == other.kind && one.resolve == other.resolve
 }
 
 /// Reads an argument; `Some(None)` for one of type `nop`, which only holds a place.
@@ -83,12 +92,22 @@ fn read(
     let kind_field = fields.require("type", report);
     let kind = kind_field.and_then(|kind| kind.word(&TYPES, report));
     let label = fields.get("label").map_or(Some(""), |label| label.optional_string(report));
-    let places = ArgumentPlaces { index: index_field?.span(), kind: kind_field?.span() };
+    if let Some(source) = fields.get("source").filter(|source| !is_default(source.node)) {
+        report.error_with_help(source.span(), "`source` belongs to entries of `data`", "write them there");
+        return None;
+    }
+    let (resolve, resolve_places) = resolve::read(&fields, report)?.unzip();
+    let places = ArgumentPlaces {
+        index: index_field?.span(),
+        kind: kind_field?.span(),
+        resolve: resolve_places,
+        position: 0,
+    };
     let (index, label) = (index?, label?.into());
     let Some(kind) = kind? else { return Some(None) };
     check_origin(kind, origin, places.kind, report)?;
     let kind = read_size(&fields, kind, origin, places.kind, report)?;
-    Some(Some((ArgumentPlan { index, kind, label }, places)))
+    Some(Some((ArgumentPlan { index, kind, label, source: ArgumentSource::Parameter, resolve }, places)))
 }
 
 /// Refuses types that what is hooked does not have.

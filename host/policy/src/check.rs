@@ -3,9 +3,13 @@
 use serin_btf::{Btf, Function, TypeKind};
 
 use crate::argument::ArgumentPlaces;
+use crate::hook::HookPlaces;
+use crate::resolve;
 use crate::source::Span;
 use crate::suggest::nearest;
-use crate::{ActionPlan, ArgumentKind, ArgumentPlan, Diagnostic, HookPlan, Policy, Target, TraceEvent};
+use crate::{
+    ActionPlan, ArgumentKind, ArgumentPlan, ArgumentSource, Diagnostic, HookPlan, Policy, Target, TraceEvent,
+};
 
 impl Policy {
     /// Checks that the hooked functions exist in a kernel and take the arguments that the policy reads.
@@ -29,16 +33,47 @@ impl Policy {
                 // The kernel's types say nothing of them: see `check_formats` and `check_programs`.
                 Target::Tracepoint(_) | Target::Uprobe(_) => {}
             }
+            check_resolved(hook, places, btf, &mut error);
             if places.generated {
                 continue;
             }
             check_return(hook, places.returns, btf, &mut error);
             let Some((name, function)) = signature(&hook.target, btf) else { continue };
-            for (argument, places) in hook.arguments.iter().zip(&places.arguments) {
+            let itself = |(argument, _): &(&ArgumentPlan, _)| {
+                argument.resolve.is_none() && argument.source == ArgumentSource::Parameter
+            };
+            for (argument, places) in hook.arguments.iter().zip(&places.arguments).filter(itself) {
                 check_argument(argument, places, &name, &function, &mut error);
             }
         }
         errors
+    }
+}
+
+/// Checks the arguments that lie behind parameters.
+fn check_resolved(
+    hook: &HookPlan,
+    places: &HookPlaces,
+    btf: &Btf,
+    error: &mut impl FnMut(Span, String, Option<String>),
+) {
+    let is_missing = match &hook.target {
+        Target::Function(name) => btf.function(name).is_none(),
+        Target::Lsm(name) => btf.function(&format!("{LSM_PREFIX}{name}")).is_none(),
+        Target::RawTracepoint(event) => btf.tracepoint(&event.name).is_none(),
+        // Their types are the program's.
+        Target::Uprobe(_) => true,
+        Target::Syscall { .. } | Target::CompatSyscall { .. } | Target::Tracepoint(_) => false,
+    };
+    for (argument, places) in hook.arguments.iter().zip(&places.arguments) {
+        // The task is the kernel's everywhere.
+        if is_missing && argument.source == ArgumentSource::Parameter {
+            continue;
+        }
+        let Some(resolve) = &places.resolve else { continue };
+        if let Err((span, message, help)) = resolve::check(hook, argument, resolve, places.kind, btf) {
+            error(span, message, help);
+        }
     }
 }
 
@@ -258,7 +293,7 @@ pub(crate) fn mismatch(kind: ArgumentKind, actual: &TypeKind) -> Option<&'static
         (_, TypeKind::Int { size: 8, signed: false }) => Some("write `uint64`"),
         (_, TypeKind::Int { signed: true, .. }) => Some("write `int`"),
         (_, TypeKind::Int { signed: false, .. }) => Some("write `uint32`"),
-        (_, TypeKind::Other(_)) => Some(NO_TYPE),
+        (_, TypeKind::Array { .. } | TypeKind::Other(_)) => Some(NO_TYPE),
     }
 }
 
@@ -279,6 +314,7 @@ pub(crate) fn describe(kind: &TypeKind) -> String {
             format!("{} integer of {size} bytes", if *signed { "a signed" } else { "an unsigned" })
         }
         TypeKind::Pointer { target } => format!("a pointer to `{target}`"),
+        TypeKind::Array { element, .. } => format!("an array of `{element}`"),
         TypeKind::Other(name) => format!("`{name}`"),
     }
 }

@@ -15,6 +15,7 @@ const SHAPES: &[&Shape] = &[
     &schema::KPROBE,
     &schema::IGNORE,
     &schema::ARGUMENT,
+    &schema::DATA,
     &schema::SELECTOR,
     &schema::MATCH_PIDS,
     &schema::MATCH_BINARIES,
@@ -31,6 +32,7 @@ const SHAPES: &[&Shape] = &[
     &schema::MATCH_EXPRESSIONS,
     &schema::EFFECTIVE_USER_IDS,
     &schema::MATCH_ARGS,
+    &schema::MATCH_DATA,
     &schema::MATCH_ACTIONS,
 ];
 
@@ -93,12 +95,31 @@ const TEXTS: &[(&str, &str)] = &[
     ("spec.kprobes.args.type", "How the parameter is read; checked against the kernel's types."),
     ("spec.kprobes.args.label", "A name for the argument in events."),
     (
+        "spec.kprobes.args.resolve",
+        "What of the parameter is read: fields and elements, as in mm.owner.real_parent.comm or [0]; pointers between them \
+         are followed.",
+    ),
+    (
+        "spec.kprobes.args.btfType",
+        "For resolve: the structure that the parameter points to, if its type does not tell.",
+    ),
+    ("spec.kprobes.args.BTFType", "The same as btfType."),
+    (
         "spec.kprobes.args.sizeArgIndex",
         "For char_buf: the parameter that says how many bytes there are, counted from 1.",
     ),
     (
         "spec.kprobes.args.returnCopy",
         "For char_buf: read it when the call has returned, as many bytes as it returned.",
+    ),
+    ("spec.kprobes.data", "What is read beside the arguments; events show it under `data`."),
+    ("spec.kprobes.data.index", "Says nothing: filters count the entries."),
+    ("spec.kprobes.data.type", "How it is read."),
+    ("spec.kprobes.data.label", "A name for it in events."),
+    ("spec.kprobes.data.source", "current_task, or pt_regs for the registers."),
+    (
+        "spec.kprobes.data.resolve",
+        "Fields of the task, as in cred.uid.val; or the name of a register, as in rdi or eax.",
     ),
     (
         "spec.kprobes.returnArgAction",
@@ -138,11 +159,20 @@ const TEXTS: &[(&str, &str)] = &[
     ("spec.kprobes.selectors.matchArgs.index", "The parameter's number, as in `args`; 0 if left out."),
     (
         "spec.kprobes.selectors.matchArgs.args",
-        "Another way to write the index: a list with that number alone; two for CapabilitiesGained.",
+        "Another way to say which: the number of the entry in the hook's `args`, counted from 0, in a list; two numbers for \
+         CapabilitiesGained.",
     ),
     ("spec.kprobes.selectors.matchArgs.operator", "How the argument is compared with the values."),
     (
         "spec.kprobes.selectors.matchArgs.values",
+        "What it is compared with; one must match, or none with Not…",
+    ),
+    ("spec.kprobes.selectors.matchData", "What the entries of `data` must be. All entries must hold."),
+    ("spec.kprobes.selectors.matchData.index", "The number of the entry of `data`, from 0; 0 if left out."),
+    ("spec.kprobes.selectors.matchData.args", "The same, as a list with one number."),
+    ("spec.kprobes.selectors.matchData.operator", "How it is compared with the values."),
+    (
+        "spec.kprobes.selectors.matchData.values",
         "What it is compared with; one must match, or none with Not…",
     ),
     (

@@ -1,7 +1,7 @@
 //! Reads `FollowFD`, `UnfollowFD` and `CopyFD`, which are about the names of descriptors.
 
 use crate::fields::Fields;
-use crate::hook::Context;
+use crate::hook::{Context, Known};
 use crate::report::Report;
 use crate::schema::ActionName;
 use crate::{ActionPlan, ArgumentKind};
@@ -70,8 +70,8 @@ fn argument(
     let index = field.map_or(Some(0), |field| field.integer("a whole number", 0..=u32::MAX, report))?;
     let arguments = context.arguments.as_ref()?;
     let span = field.map_or(fields.span(), |field| field.span());
-    let found = arguments.iter().enumerate().find(|(_, (parameter, _))| u32::from(*parameter) == index);
-    let Some((slot, (_, kind))) = found else {
+    let found = arguments.iter().enumerate().find(|(_, known)| u32::from(known.index) == index);
+    let Some((slot, Known { kind, .. })) = found else {
         let message = format!("no entry of `args` reads parameter {index}, which `{name}` names");
         report.error_with_help(span, message, format!("add `- index: {index}` with its type to `args`"));
         return None;

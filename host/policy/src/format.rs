@@ -73,6 +73,9 @@ fn suggest(event: &TraceEvent, names: &[String]) -> String {
 
 fn check(argument: &ArgumentPlan, event: &TraceEvent, format: &Format) -> Result<(), Wrong> {
     let field = find(argument.index, event, format)?;
+    if argument.resolve.is_some() {
+        return check_pointer(argument, event, field);
+    }
     if let ArgumentKind::Bytes { size } = argument.kind {
         let size = find(size, event, format)?;
         if size.kind != FieldKind::Integer || !matches!(size.size, 4 | 8) {
@@ -84,6 +87,20 @@ fn check(argument: &ArgumentPlan, event: &TraceEvent, format: &Format) -> Result
     let Some(help) = misfit(argument.kind, field) else { return Ok(()) };
     let message = format!("field {} (`{}`) of `{event}` is {}", argument.index, field.name, told(field));
     Err(Wrong { in_type: true, message, help: help.into() })
+}
+
+/// Whether a field can hold where something else lies.
+fn check_pointer(argument: &ArgumentPlan, event: &TraceEvent, field: &FormatField) -> Result<(), Wrong> {
+    if matches!(field.kind, FieldKind::Pointer { .. } | FieldKind::Integer) && field.size == 8 {
+        return Ok(());
+    }
+    let message = format!(
+        "field {} (`{}`) of `{event}` is {}, where `resolve` needs a pointer",
+        argument.index,
+        field.name,
+        told(field)
+    );
+    Err(Wrong { in_type: false, message, help: "leave `resolve` out".into() })
 }
 
 /// The field with this number, if programs see it.

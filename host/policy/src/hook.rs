@@ -8,8 +8,8 @@ use crate::schema::{IGNORE, Section};
 use crate::source::Span;
 use crate::suggest::nearest;
 use crate::syscall::{self, SyscallError};
-use crate::{ArgumentKind, HookPlan, MAX_MESSAGE, MAX_TAG, MAX_TAGS, Target};
-use crate::{returned, selector, socket, tracepoint, uprobe};
+use crate::{ArgumentKind, ArgumentPlan, HookPlan, MAX_MESSAGE, MAX_TAG, MAX_TAGS, Target};
+use crate::{data, returned, selector, socket, tracepoint, uprobe};
 
 /// Longest name of a kernel function, in bytes: `KSYM_NAME_LEN` without its NUL.
 const MAX_FUNCTION: usize = 511;
@@ -19,6 +19,8 @@ const MAX_FUNCTION: usize = 511;
 pub(crate) struct HookPlaces {
     pub(crate) call: Span,
     pub(crate) arguments: Vec<ArgumentPlaces>,
+    /// Where `btfPath` stands.
+    pub(crate) types: Option<Span>,
     /// Where `returnArg.type` stands, if the return is waited for.
     pub(crate) returns: Option<Span>,
     /// Whether it comes of a list that was generated: no types fit the parameters of all its members.
@@ -30,10 +32,22 @@ pub(crate) struct Context<'l> {
     pub(crate) targets: Vec<Target>,
     /// The policy's lists; `None` if one was refused.
     pub(crate) lists: Option<&'l Lists>,
-    /// Parameter numbers and types of the arguments; `None` if an argument was refused.
-    pub(crate) arguments: Option<Vec<(u8, ArgumentKind)>>,
+    /// The arguments; `None` if one was refused.
+    pub(crate) arguments: Option<Vec<Known>>,
+    /// The entries of `data`, likewise; their slots come after those of the arguments.
+    pub(crate) data: Option<Vec<Known>>,
     /// Whether the return is waited for, and the type of what is returned unless that was refused.
     pub(crate) returns: Option<Option<ArgumentKind>>,
+}
+
+/// What selectors know of an argument.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known {
+    /// The parameter's number.
+    pub(crate) index: u8,
+    /// Which entry of `args` it is, from 0.
+    pub(crate) position: usize,
+    pub(crate) kind: ArgumentKind,
 }
 
 /// Reads a hook, or those that an entry with a list stands for; `None` if anything in it was refused.
@@ -54,11 +68,17 @@ pub(crate) fn read(
     let target = targets.as_ref().and_then(|targets| targets.all.first());
     let arguments =
         fields.get("args").map_or(Some(vec![]), |args| argument::read_all(args, section, target, report));
+    let data = fields.get("data").map_or(Some(vec![]), |data| data::read_all(data, report));
     let message = fields.get("message").map_or(Some(""), |message| read_message(message, report));
     let tags = fields.get("tags").map_or(Some(vec![]), |tags| read_tags(tags, report));
     let ignore_not_found = fields.get("ignore").map_or(Some(false), |ignore| read_ignore(ignore, report));
-    let signature =
-        arguments.as_ref().map(|all| all.iter().map(|(plan, _)| (plan.index, plan.kind)).collect());
+    let known = |(plan, places): &(ArgumentPlan, ArgumentPlaces)| Known {
+        index: plan.index,
+        position: places.position,
+        kind: plan.kind,
+    };
+    let signature = arguments.as_ref().map(|all| all.iter().map(known).collect());
+    let known_data = data.as_ref().map(|all| all.iter().map(known).collect());
     let all_targets = targets.as_ref().map_or(&[][..], |targets| &targets.all);
     // Of all system calls, those that return are waited for.
     let chosen = if targets.as_ref().is_some_and(|targets| targets.generated) { &[] } else { all_targets };
@@ -68,13 +88,18 @@ pub(crate) fn read(
         argument::check_return_copies(arguments, return_kind.flatten(), report)
     });
     let return_action = socket::read_returned(&fields, return_kind, report);
-    let context =
-        Context { targets: all_targets.to_vec(), lists, arguments: signature, returns: return_kind };
+    let context = Context {
+        targets: all_targets.to_vec(),
+        lists,
+        arguments: signature,
+        data: known_data,
+        returns: return_kind,
+    };
     let selectors = selector::read_all(&fields, &context, report);
 
     copies?;
     let call = call?.span();
-    let (arguments, argument_places) = arguments?.into_iter().unzip();
+    let (arguments, argument_places) = arguments?.into_iter().chain(data?).unzip();
     let (returns, return_place) = match returns {
         Some(read) => read.map(|(plan, span)| (Some(plan), Some(span)))?,
         None => (None, None),
@@ -91,8 +116,14 @@ pub(crate) fn read(
         ignore_not_found: ignore_not_found? || targets.generated,
         position: (call.line, call.column),
     };
-    let places =
-        HookPlaces { call, arguments: argument_places, returns: return_place, generated: targets.generated };
+    let types = fields.get("btfPath").or(fields.get("BTFPath")).map(|field| field.span());
+    let places = HookPlaces {
+        call,
+        arguments: argument_places,
+        types,
+        returns: return_place,
+        generated: targets.generated,
+    };
     let own_places = targets.places.into_iter().map(Some).chain(std::iter::repeat(None));
     let each = targets.all.into_iter().zip(own_places).map(|(target, place)| {
         let returns = plan.returns.clone().filter(|_| !returned::never(&target));

@@ -9,6 +9,7 @@ mod argument;
 mod binary;
 mod capability;
 mod check;
+mod data;
 mod describe;
 mod descriptor;
 mod diagnostic;
@@ -30,6 +31,7 @@ mod program;
 mod rate;
 mod reference;
 mod report;
+mod resolve;
 mod returned;
 mod scalar;
 mod schema;
@@ -51,9 +53,10 @@ pub use error::{Error, Errors};
 pub use load::load;
 pub use place::{ProgramPlace, TraceEvent, Uprobe};
 pub use plan::{
-    ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter,
-    CapabilitySet, HookPlan, IdentityCondition, IdentityFilter, Membership, Namespace, NamespaceValue, Part,
-    PidFilter, PolicyPlan, RateLimit, RateScope, SelectorPlan, SocketAction, Stacks, Target, Test, UserId,
+    ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, ArgumentSource, BinaryComparison,
+    BinaryCondition, BinaryFilter, CapabilitySet, HookPlan, IdentityCondition, IdentityFilter, Membership,
+    Namespace, NamespaceValue, Part, PidFilter, PolicyPlan, RateLimit, RateScope, Register, Resolve,
+    SelectorPlan, SocketAction, Stacks, Target, Test, UserId,
 };
 pub use policy::Policy;
 pub use program::PlaceError;
@@ -80,6 +83,9 @@ pub const MAX_ARGUMENT_INDEX: u8 = 5;
 
 /// Highest field of a tracepoint's record that can be read; those of the kernel have a few dozen at most.
 pub const MAX_FIELD_INDEX: u8 = 127;
+
+/// Most elements of a path of `resolve`: `MaxBTFArgDepth` of Tetragon.
+pub const MAX_RESOLVE: usize = 10;
 
 /// Marks the number of a system call as one of 32-bit programs, which mean other calls by their numbers.
 ///

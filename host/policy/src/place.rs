@@ -24,6 +24,8 @@ pub struct Uprobe {
     pub path: String,
     /// Where in it.
     pub place: ProgramPlace,
+    /// `btfPath`: the absolute path of a file with the program's types.
+    pub types: Option<String>,
 }
 
 /// Where in a program's or library's file.

@@ -5,6 +5,8 @@
 
 use std::ops::RangeInclusive;
 
+use serin_btf::Element;
+
 use crate::{Scope, TraceEvent, Uprobe};
 
 /// A policy, lowered.
@@ -23,7 +25,7 @@ pub struct PolicyPlan {
 pub struct HookPlan {
     /// Where to hook.
     pub target: Target,
-    /// What to read, in the policy's order.
+    /// What to read, in the policy's order: `args`, then `data`.
     pub arguments: Vec<ArgumentPlan>,
     /// `returnArg`, if the hook waits for the return (`return: true`): an integer or a socket.
     pub returns: Option<ArgumentPlan>,
@@ -40,6 +42,14 @@ pub struct HookPlan {
     pub ignore_not_found: bool,
     /// Line and column (from 1) of the hook's `call` or symbol in the policy file, for errors at load time.
     pub position: (u32, u32),
+}
+
+impl HookPlan {
+    /// How many of the arguments are entries of `data`: the last ones.
+    #[must_use]
+    pub fn data(&self) -> usize {
+        self.arguments.iter().filter(|argument| argument.source != ArgumentSource::Parameter).count()
+    }
 }
 
 /// Where a hook is attached.
@@ -89,6 +99,39 @@ pub struct ArgumentPlan {
     pub kind: ArgumentKind,
     /// `label`; empty if none.
     pub label: String,
+    /// Where it comes from.
+    pub source: ArgumentSource,
+    /// Where the argument lies, if it is not what is found there itself but something that this leads to.
+    pub resolve: Option<Resolve>,
+}
+
+/// What an argument is, or lies behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArgumentSource {
+    /// A parameter, or a field of a record: an entry of `args`.
+    Parameter,
+    /// `current_task`, in `data`: the current `struct task_struct`.
+    CurrentTask,
+    /// `pt_regs`, in `data`: a register of the processor.
+    Register(Register),
+}
+
+/// A register of x86-64, or the lower part of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Register {
+    /// Its field of `struct pt_regs`: `ax`.
+    pub field: &'static str,
+    /// Bytes of the part: 1, 2, 4 or 8.
+    pub size: u8,
+}
+
+/// `resolve`: the way from what a parameter holds to an argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolve {
+    /// Fields and elements, with pointers between them: at least one and at most [`crate::MAX_RESOLVE`].
+    pub path: Vec<Element>,
+    /// `btfType`: the structure that the parameter points to, if its own type is not to tell.
+    pub structure: Option<String>,
 }
 
 /// How an argument is read and compared.

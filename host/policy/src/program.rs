@@ -2,8 +2,12 @@
 
 use std::path::Path;
 
+use serin_btf::Btf;
+
+use crate::hook::HookPlaces;
+use crate::resolve;
 use crate::suggest::nearest;
-use crate::{Diagnostic, Policy, ProgramPlace, Target};
+use crate::{ArgumentSource, Diagnostic, HookPlan, Policy, ProgramPlace, Target, Uprobe};
 
 /// Why a place cannot be hooked in a program.
 #[derive(Debug)]
@@ -15,7 +19,7 @@ pub enum PlaceError {
 }
 
 impl Policy {
-    /// Checks that the programs that uprobes name have the places that they name there.
+    /// Checks that the programs that uprobes name have the places that they name there, and their types what `resolve` names.
     #[must_use]
     pub fn check_programs(
         &self,
@@ -26,13 +30,43 @@ impl Policy {
             let Target::Uprobe(probe) = &hook.target else { continue };
             let path = &probe.path;
             let (message, help) = match find(Path::new(path), &probe.place) {
-                Ok(_) => continue,
+                Ok(_) => {
+                    errors.extend(self.check_types(hook, places, probe));
+                    continue;
+                }
                 Err(PlaceError::Program(reason)) => (format!("cannot hook `{path}`: {reason}"), None),
                 Err(PlaceError::NotThere(functions)) => not_there(path, &probe.place, &functions),
             };
             errors.push(Diagnostic::new(&self.source, places.call, message, help));
         }
         errors
+    }
+
+    /// Holds the arguments that lie behind others against the program's types.
+    fn check_types(&self, hook: &HookPlan, places: &HookPlaces, probe: &Uprobe) -> Vec<Diagnostic> {
+        let error = |(span, message, help)| Diagnostic::new(&self.source, span, message, help);
+        let arguments = hook.arguments.iter().zip(&places.arguments);
+        let resolved: Vec<_> = arguments
+            .filter(|(argument, _)| argument.source == ArgumentSource::Parameter)
+            .filter_map(|(argument, places)| Some((argument, places.resolve.as_ref()?, places.kind)))
+            .collect();
+        let Some((_, first, _)) = resolved.first() else { return vec![] };
+        let (Some(path), Some(span)) = (&probe.types, places.types) else {
+            let message = "what lies behind an argument of a program is known by that program's types";
+            let help =
+                "add `btfPath: …` to the hook, a file of BTF: `pahole -J` makes one of debugging information";
+            return vec![error((first.path(), message.into(), Some(help.into())))];
+        };
+        match Btf::of_program(Path::new(path)) {
+            Err(reason) => vec![error((span, format!("cannot read types from `{path}`: {reason}"), None))],
+            Ok(types) => resolved
+                .into_iter()
+                .filter_map(|(argument, places, kind)| {
+                    resolve::check(hook, argument, places, kind, &types).err()
+                })
+                .map(error)
+                .collect(),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::report::Report;
 use crate::schema::{RETURN_ARGUMENT, TYPES};
 use crate::socket;
 use crate::source::Span;
-use crate::{ArgumentKind, ArgumentPlan, Target};
+use crate::{ArgumentKind, ArgumentPlan, ArgumentSource, Target};
 
 /// System calls that do not come back to who made them.
 const NEVER_RETURN: [&str; 2] = ["exit", "exit_group"];
@@ -64,7 +64,16 @@ fn read_argument(field: Field<'_>, report: &mut Report<'_>) -> Option<(ArgumentP
         );
         return None;
     };
-    Some((ArgumentPlan { index: index?, kind, label: label.into() }, kind_field.span()))
+    Some((
+        ArgumentPlan {
+            index: index?,
+            kind,
+            label: label.into(),
+            source: ArgumentSource::Parameter,
+            resolve: None,
+        },
+        kind_field.span(),
+    ))
 }
 
 fn is_integer(kind: ArgumentKind) -> bool {

@@ -3,15 +3,15 @@
 use crate::action;
 use crate::binary;
 use crate::fields::{Field, Fields, is_default};
-use crate::hook::Context;
+use crate::hook::{Context, Known};
 use crate::identity;
 use crate::integer;
 use crate::lists::Lists;
 use crate::part;
 use crate::report::Report;
 use crate::schema::{
-    ARGUMENT_OPERATORS, Comparison, MATCH_ARGS, MATCH_BINARIES, MATCH_PARENT_BINARIES, MATCH_PIDS,
-    MATCH_RETURN_ARGS, PID_OPERATORS, Relation, SELECTOR,
+    ARGUMENT_OPERATORS, Comparison, MATCH_ARGS, MATCH_BINARIES, MATCH_DATA, MATCH_PARENT_BINARIES,
+    MATCH_PIDS, MATCH_RETURN_ARGS, PID_OPERATORS, Relation, SELECTOR,
 };
 use crate::scope;
 use crate::source::Span;
@@ -47,6 +47,7 @@ fn read(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Opti
     let workloads = workloads.map_or(Some(None), |field| scope::read_workloads(field, report));
     let arguments =
         read_filters(&fields, "matchArgs", report, |item, report| read_argument(item, context, report));
+    let data = read_filters(&fields, "matchData", report, |item, report| read_data(item, context, report));
     let returned =
         read_filters(&fields, "matchReturnArgs", report, |item, report| read_returned(item, context, report));
     let actions =
@@ -69,7 +70,7 @@ fn read(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Opti
         binaries: binaries?,
         parent_binaries: parent_binaries?,
         identity: identity?,
-        arguments: arguments?,
+        arguments: arguments?.into_iter().chain(data?).collect(),
         returned: returned?,
         actions,
         rate_limit,
@@ -120,6 +121,34 @@ fn read_argument(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>
         return read_gained(&fields, operator, context, report);
     }
     let argument = find_argument(&fields, context, report);
+    read_comparison(&fields, comparison, argument, context.lists, report)
+}
+
+/// Reads a filter on an entry of `data`, which are counted from 0.
+fn read_data(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Option<ArgumentFilter> {
+    let fields = Fields::read(item.node, &MATCH_DATA, report)?;
+    let operator = fields.require("operator", report);
+    let comparison = operator.and_then(|operator| operator.word(&ARGUMENT_OPERATORS, report));
+    if let (Some(operator), Some(Comparison { relation: Relation::Gained, .. })) = (operator, comparison) {
+        let message = "this operator compares two arguments";
+        report.error_with_help(operator.span(), message, "write it below `matchArgs`");
+        return None;
+    }
+    let index = fields.get("index");
+    let field = match fields.get("args") {
+        Some(args) => Some(only_argument(index, args, report)?),
+        None => index,
+    };
+    let number = field.map_or(Some(0), |field| field.integer("a whole number", 0..=u32::MAX, report))?;
+    let (arguments, data) = (context.arguments.as_ref()?, context.data.as_ref()?);
+    let Some((slot, known)) = data.iter().enumerate().find(|(slot, _)| u32::try_from(*slot) == Ok(number))
+    else {
+        let span = field.map_or(fields.span(), |field| field.span());
+        let message = format!("`data` of the hook has no entry {number}");
+        report.error_with_help(span, message, "entries are counted from 0");
+        return None;
+    };
+    let argument = Some((arguments.len() + slot, known.kind));
     read_comparison(&fields, comparison, argument, context.lists, report)
 }
 
@@ -198,7 +227,7 @@ fn read_gained(
         return None;
     };
     let mut sets = [before, after].map(|item| {
-        let (slot, kind) = slot_of(Some(*item), item.span(), context, report)?;
+        let (slot, kind) = slot_at(*item, context, report)?;
         if !kind.is_capability_set() {
             let message =
                 "this operator compares sets of capabilities; this argument is read as something else";
@@ -277,14 +306,31 @@ fn find_argument(
     context: &Context<'_>,
     report: &mut Report<'_>,
 ) -> Option<(usize, ArgumentKind)> {
-    let field = match (fields.get("index"), fields.get("args")) {
-        (index, Some(args)) => Some(only_argument(index, args, report)?),
-        (index, None) => index,
-    };
-    slot_of(field, field.map_or(fields.span(), |field| field.span()), context, report)
+    let index = fields.get("index");
+    if let Some(args) = fields.get("args") {
+        return slot_at(only_argument(index, args, report)?, context, report);
+    }
+    slot_of(index, index.map_or(fields.span(), |field| field.span()), context, report)
 }
 
-/// The slot and type of the argument with a number, 0 if it is left out.
+/// The slot and type of the argument that is this entry of `args`, counted from 0.
+fn slot_at(
+    field: Field<'_>,
+    context: &Context<'_>,
+    report: &mut Report<'_>,
+) -> Option<(usize, ArgumentKind)> {
+    let position = field.integer("a whole number", 0..=u32::MAX, report)?;
+    let arguments = context.arguments.as_ref()?;
+    let is_wanted = |known: &Known| u32::try_from(known.position) == Ok(position);
+    let found = arguments.iter().position(is_wanted);
+    if found.is_none() {
+        let message = format!("`args` of the hook has no entry {position} that is read");
+        report.error_with_help(field.span(), message, "entries are counted from 0");
+    }
+    found.and_then(|slot| Some((slot, arguments.get(slot)?.kind)))
+}
+
+/// The slot and type of the first argument that reads the parameter with a number, 0 if it is left out.
 pub(crate) fn slot_of(
     field: Option<Field<'_>>,
     span: Span,
@@ -293,8 +339,7 @@ pub(crate) fn slot_of(
 ) -> Option<(usize, ArgumentKind)> {
     let index = field.map_or(Some(0), |index| index.integer("a whole number", 0..=u32::MAX, report))?;
     let arguments = context.arguments.as_ref()?;
-    let slot = arguments.iter().position(|&(parameter, _)| u32::from(parameter) == index);
-    // Filters of tracepoints may count the entries of `args` as well, as Tetragon reads them.
+    let slot = arguments.iter().position(|known| u32::from(known.index) == index);
     // Filters of tracepoints may count the entries of `args` as well, as Tetragon reads them.
     let by_position = usize::try_from(index).ok().filter(|&slot| slot < arguments.len());
     let slot = slot.or(by_position.filter(|_| is_tracepoint(context)));
@@ -302,7 +347,7 @@ pub(crate) fn slot_of(
         let message = format!("no entry of `args` reads parameter {index}");
         report.error_with_help(span, message, format!("add `- index: {index}` with its type to `args`"));
     }
-    slot.and_then(|slot| Some((slot, arguments.get(slot)?.1)))
+    slot.and_then(|slot| Some((slot, arguments.get(slot)?.kind)))
 }
 
 fn is_tracepoint(context: &Context<'_>) -> bool {

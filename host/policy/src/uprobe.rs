@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::diagnostic::quote;
-use crate::fields::{Field, Fields};
+use crate::fields::{Field, Fields, is_default};
 use crate::report::Report;
 use crate::scalar::parse_integer;
 use crate::selector::read_each;
@@ -26,6 +26,9 @@ pub(crate) fn read(
     report: &mut Report<'_>,
 ) -> Option<Vec<(Target, Span)>> {
     let path = read_path(path, report);
+    // Tetragon does not mind the case of letters.
+    let types = fields.get("btfPath").or(fields.get("BTFPath")).filter(|field| !is_default(field.node));
+    let types = types.map_or(Some(None), |field| read_path(field, report).map(Some));
     let ways: Vec<_> = WAYS.into_iter().filter_map(|way| fields.get(way)).collect();
     let [way] = ways.as_slice() else {
         let message = "an entry of `spec.uprobes` must have one of `symbols`, `offsets` and `addrs`";
@@ -37,8 +40,9 @@ pub(crate) fn read(
         let place = if way.name == "symbols" { read_symbol(item, report) } else { read_number(item, report) };
         Some((place?, item.span()))
     })?;
-    let path = path?;
-    let target = |(place, span)| (Target::Uprobe(Uprobe { path: path.into(), place }), span);
+    let (path, types) = (path?, types?);
+    let probe = |place| Uprobe { path: path.into(), place, types: types.map(String::from) };
+    let target = |(place, span)| (Target::Uprobe(probe(place)), span);
     Some(places.into_iter().map(target).collect())
 }
 

@@ -1,6 +1,6 @@
 //! What a policy says that is right and yet may not do what its author wants.
 
-use crate::{ActionPlan, ArgumentKind, Diagnostic, HookPlan, Policy, Target};
+use crate::{ActionPlan, ArgumentKind, ArgumentSource, Diagnostic, HookPlan, Policy, Target};
 
 /// Functions of the kernel that see what a system call will really work on, by the system call's name.
 const LATER: &[(&[&str], &str)] = &[
@@ -37,8 +37,12 @@ impl Policy {
         let enforcing =
             hook.selectors.iter().filter(|selector| selector.actions.iter().any(ActionPlan::enforces));
         let compared = enforcing.flat_map(|selector| &selector.arguments);
-        let arguments: Vec<_> = compared.filter_map(|filter| hook.arguments.get(filter.slot)).collect();
-        let first = |is: fn(ArgumentKind) -> bool| arguments.iter().find(|argument| is(argument.kind));
+        let arguments = compared.filter_map(|filter| hook.arguments.get(filter.slot));
+        let given: Vec<_> =
+            arguments.filter(|argument| argument.source == ArgumentSource::Parameter).collect();
+        let first = |is: fn(ArgumentKind) -> bool| {
+            given.iter().find(|argument| is(argument.kind) || argument.resolve.is_some())
+        };
         let changed = first(is_read_again).map(|argument| {
             let index = argument.index;
             format!("a program can change argument {index} of `{name}` after it is compared and before the kernel uses it")

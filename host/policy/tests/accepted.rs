@@ -5,10 +5,10 @@
 use std::path::Path;
 
 use serin_policy::{
-    ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter,
-    CapabilitySet, HookPlan, IdentityCondition, IdentityFilter, Membership, Namespace, NamespaceValue, Part,
-    PidFilter, Policy, PolicyPlan, RateLimit, RateScope, SelectorPlan, SocketAction, Stacks, Target, Test,
-    UserId,
+    ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, ArgumentSource, BinaryComparison,
+    BinaryCondition, BinaryFilter, CapabilitySet, HookPlan, IdentityCondition, IdentityFilter, Membership,
+    Namespace, NamespaceValue, Part, PidFilter, Policy, PolicyPlan, RateLimit, RateScope, SelectorPlan,
+    SocketAction, Stacks, Target, Test, UserId,
 };
 
 fn plans(text: &str) -> Vec<PolicyPlan> {
@@ -81,7 +81,13 @@ spec:
       - {action: Post, argUrl: "", argError: 0, rateLimit: 5m, rateLimitScope: global}
     - {}
 "#;
-    let argument = |index, kind, label: &str| ArgumentPlan { index, kind, label: label.into() };
+    let argument = |index, kind, label: &str| ArgumentPlan {
+        index,
+        kind,
+        label: label.into(),
+        source: ArgumentSource::Parameter,
+        resolve: None,
+    };
     let is = |condition| IdentityFilter { negated: false, condition };
     let not = |condition| IdentityFilter { negated: true, condition };
     let selector = SelectorPlan {
@@ -196,7 +202,16 @@ fn what_a_function_returns() {
       - {index: 0, operator: NotEqual, values: [-2]}
 ",
     );
-    assert_eq!(hook.returns, Some(ArgumentPlan { index: 0, kind: ArgumentKind::Int, label: "fd".into() }));
+    assert_eq!(
+        hook.returns,
+        Some(ArgumentPlan {
+            index: 0,
+            kind: ArgumentKind::Int,
+            label: "fd".into(),
+            source: ArgumentSource::Parameter,
+            resolve: None
+        })
+    );
     let (below_zero, equal) =
         (Test::IntRanges(vec![1 << 31 | 0xffff_ffff << 32..=u64::MAX]), Test::IntEqual(vec![-2]));
     let filter = |negated, test| ArgumentFilter { slot: 0, part: Part::Value, negated, test };
@@ -315,7 +330,7 @@ fn capabilities_and_commands_have_names() {
         ),
         ("kernel_cap_t", "Equal, values: [0x1ff]", 1, Test::IntEqual(vec![0x1ff])),
         ("bpf_cmd", "InMap, values: [BPF_PROG_LOAD, 0]", 1, Test::IntEqual(vec![5, 0])),
-        ("cap_permitted", "CapabilitiesGained, args: [0, 3]", 0, Test::Gained(1)),
+        ("cap_permitted", "CapabilitiesGained, args: [0, 1]", 0, Test::Gained(1)),
     ] {
         let index = if filter.contains("args") { "" } else { "index: 3, " };
         let hook = hook(&format!(

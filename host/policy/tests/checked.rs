@@ -88,6 +88,26 @@ fn kernel() -> Btf {
     kernel.function("security_path_symlink", INT, &[("dir", PATH_POINTER), ("old_name", CHAR_POINTER)]);
     let odd = [("a", INT), ("b", LONG), ("c", ULONG), ("", PATH), ("d", VOID_POINTER)];
     kernel.function("odd_types", INT, &odd);
+    let fields = [("name", 16, 0), ("parent", 18, 128), ("flags", INT, 192), ("path", PATH, 224)];
+    let trailing: Vec<u32> =
+        fields.iter().flat_map(|&(name, kind, at)| [kernel.string(name), kind, at]).collect();
+    let odd = kernel.count;
+    assert_eq!(kernel.add("", 3 << 24, 0, &[5, INT, 16]), odd + 1);
+    let entry = kernel.add(
+        "dentry",
+        4 << 24 | 4,
+        48,
+        &trailing
+            .iter()
+            .map(|&word| match word {
+                16 => odd + 1,
+                18 => odd + 3,
+                word => word,
+            })
+            .collect::<Vec<_>>(),
+    );
+    let pointer = kernel.add("", 2 << 24, entry, &[]);
+    kernel.function("walk_it", INT, &[("dentry", pointer), ("count", INT)]);
     kernel.function("bpf_lsm_file_open", INT, &[("file", FILE_POINTER)]);
     kernel.function("bpf_lsm_file_free", 0, &[("file", FILE_POINTER)]);
     for call in ["symlinkat", "close"] {
@@ -302,6 +322,73 @@ fn types_must_agree_with_the_parameters() {
             "6:55: `fd_install` has 2 parameters, so there is no parameter 2 | parameters are counted from 0",
             "7:77: parameter 1 (`fd`) of `__do_sys_symlinkat` is a signed integer of 4 bytes | write `int`",
             "7:94: `__do_sys_symlinkat` has 3 parameters, so there is no parameter 5 | parameters are counted from 0",
+        ]
+    );
+}
+
+#[test]
+fn what_arguments_lead_to_must_be_there_and_fit() {
+    let btf = kernel();
+    for (argument, expected) in [
+        ("type: string, resolve: name", None),
+        ("type: int8, resolve: 'name[15]'", None),
+        ("type: int, resolve: parent.parent.flags", None),
+        ("type: dentry, resolve: parent.parent", None),
+        ("type: path, resolve: parent.path", None),
+        (
+            "type: int, resolve: parent.flag",
+            Some("28: `struct dentry` has no field `flag` | did you mean `flags`?"),
+        ),
+        (
+            "type: int, resolve: \"parent.inode\"",
+            Some(
+                "29: `struct dentry` has no field `inode` | its fields are `name`, `parent`, `flags`, `path`",
+            ),
+        ),
+        ("type: int8, resolve: 'name[16]'", Some("27: `[16]` cannot be reached: the array has 16 elements")),
+        ("type: int, resolve: flags.a", Some("27: `a` cannot be reached: `int` has no fields")),
+        (
+            "type: string, resolve: flags",
+            Some("7: what `resolve` leads to is a signed integer of 4 bytes | write `int`"),
+        ),
+        (
+            "type: int, resolve: name",
+            Some("7: what `resolve` leads to is an array of `char` | write `string`"),
+        ),
+        (
+            "type: int, resolve: path",
+            Some("7: what `resolve` leads to is `struct path` | add one of its fields to `resolve`"),
+        ),
+        (
+            "type: file, resolve: parent",
+            Some("7: what `resolve` leads to is a pointer to `struct dentry` | write `dentry`"),
+        ),
+        (
+            "type: int, resolve: flags, btfType: dentri",
+            Some("37: this kernel has no structure `dentri` | did you mean `dentry`?"),
+        ),
+    ] {
+        let before = "  - {call: walk_it, syscall: false, args: [{index: 0, ";
+        let expected = expected.map(|text| {
+            let (column, message) = text.split_once(": ").unwrap();
+            format!("6:{}: {message}", before.len() + column.parse::<usize>().unwrap())
+        });
+        let hook = format!("{before}{argument}}}]}}\n");
+        assert_eq!(errors(&hook, &btf), Vec::from_iter(expected), "{argument}");
+    }
+    let found = errors(
+        "  - {call: walk_it, syscall: false, args: [{index: 1, type: int, resolve: a}, {index: 1, type: int, btfType: dentry, resolve: flags}]}
+  - {call: sys_close, args: [{index: 0, type: int, resolve: a}]}
+  - {call: vfs_nothing, syscall: false, ignore: {callNotFound: true}, args: [{index: 0, type: int, resolve: a}]}
+",
+        &btf,
+    );
+    assert_eq!(
+        found,
+        [
+            "6:75: `a` cannot be reached: `int` has no fields",
+            "7:61: the types do not tell what argument 0 of this hook is | \
+             add `btfType: …`, the name of the structure that it points to",
         ]
     );
 }

@@ -55,7 +55,7 @@ fn each_place_in_a_program_is_a_hook() {
     let places: Vec<_> = hooks
         .iter()
         .map(|hook| match &hook.target {
-            Target::Uprobe(Uprobe { path, place }) if path == "/bin/sh" => place.clone(),
+            Target::Uprobe(Uprobe { path, place, .. }) if path == "/bin/sh" => place.clone(),
             other => panic!("{other:?}"),
         })
         .collect();

@@ -109,6 +109,7 @@ fn hook() -> HookInfo {
         message: "".into(),
         tags: Arc::new([]),
         labels: Vec::new(),
+        data: 0,
         return_label: "".into(),
         actions: vec![Arc::new(["KPROBE_ACTION_POST"])],
     }

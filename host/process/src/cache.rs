@@ -217,6 +217,8 @@ impl ProcessCache {
         let kernel_stack = self.stacks.kernel(&hit.kernel_stack, hit.header.time);
         let user_stack = self.stacks.user(&hit.user_stack, hit.header.task);
         let labels = info.labels.iter().chain(std::iter::repeat(&self.no_label));
+        let mut arguments: Vec<_> = hit.arguments.into_iter().zip(labels.cloned()).collect();
+        let data = arguments.split_off(arguments.len().saturating_sub(info.data));
         let actions = usize::try_from(hit.selector).ok().and_then(|index| info.actions.get(index));
         Hook {
             place: info.place.clone(),
@@ -224,7 +226,8 @@ impl ProcessCache {
             policy_name: Arc::clone(&info.policy_name),
             message: Arc::clone(&info.message),
             tags: Arc::clone(&info.tags),
-            arguments: hit.arguments.into_iter().zip(labels.cloned()).collect(),
+            arguments,
+            data,
             returned: hit.returned.map(|value| (value, Arc::clone(&info.return_label))),
             kernel_stack,
             user_stack,

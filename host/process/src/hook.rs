@@ -23,6 +23,8 @@ pub struct HookInfo {
     pub tags: Arc<[String]>,
     /// Labels of the arguments, in the policy's order, empty if none; shorter than the arguments if the rest has none.
     pub labels: Vec<Arc<str>>,
+    /// How many of the arguments are what the policy asks for beside those of the function: the last ones.
+    pub data: usize,
     /// Label of what is returned; empty if none.
     pub return_label: Arc<str>,
     /// For each selector the actions that it takes, by Tetragon's names: `KPROBE_ACTION_OVERRIDE`.

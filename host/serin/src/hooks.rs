@@ -22,6 +22,7 @@ pub(crate) fn info(policy: &Arc<str>, function: &str, plan: &HookPlan) -> HookIn
         message: plan.message.as_str().into(),
         tags: plan.tags.clone().into(),
         labels: plan.arguments.iter().map(|argument| argument.label.as_str().into()).collect(),
+        data: plan.data(),
         return_label: plan.returns.as_ref().map_or("", |returned| &returned.label).into(),
         actions: plan.selectors.iter().map(|selector| names(&selector.actions)).collect(),
     }
@@ -142,7 +143,13 @@ mod tests {
         let selector = |actions| SelectorPlan { actions, ..SelectorPlan::default() };
         HookPlan {
             target: Target::Function("fd_install".into()),
-            arguments: vec![ArgumentPlan { index: 1, kind: ArgumentKind::File, label: "file".into() }],
+            arguments: vec![ArgumentPlan {
+                index: 1,
+                kind: ArgumentKind::File,
+                label: "file".into(),
+                source: serin_policy::ArgumentSource::Parameter,
+                resolve: None,
+            }],
             returns: None,
             return_action: None,
             selectors: vec![

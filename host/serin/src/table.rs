@@ -75,6 +75,7 @@ mod tests {
             message: "".into(),
             tags: [].into(),
             labels: vec![],
+            data: 0,
             return_label: "".into(),
             actions: vec![],
         }

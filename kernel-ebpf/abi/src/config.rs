@@ -11,7 +11,7 @@ use crate::{MAX_ARGUMENTS, MAX_FIELDS, MAX_FILTERS, MAX_SELECTORS};
 pub struct HookConfig {
     /// The id that records carry.
     pub hook: u32,
-    /// Where arguments come from: [`FUNCTION`], [`SYSCALL`] or [`COMPAT_SYSCALL`].
+    /// Where arguments come from: [`FUNCTION`], [`SYSCALL`], [`COMPAT_SYSCALL`] or [`PROGRAM`].
     pub source: u32,
     /// System calls on the shared dispatcher: slot of the next hook on the same call; 0 for none.
     pub next: u32,
@@ -49,7 +49,7 @@ pub struct HookConfig {
     pub return_filters: [Filters; MAX_SELECTORS],
     /// The filters of all selectors, cheapest first within each.
     pub filters: [Filter; MAX_FILTERS],
-    /// What to read of arguments that are structures.
+    /// What to read of arguments that are structures, and how to get to those that lie behind parameters.
     pub fields: [FieldConfig; MAX_FIELDS],
 }
 
@@ -69,6 +69,8 @@ pub const FUNCTION: u32 = 0;
 pub const SYSCALL: u32 = 1;
 /// The same, of a system call of a 32-bit program.
 pub const COMPAT_SYSCALL: u32 = 2;
+/// As [`FUNCTION`], of a function of a program: what its arguments lead to is in that program's memory.
+pub const PROGRAM: u32 = 3;
 
 /// `bpf_override_return`: the function does not run.
 pub const OVERRIDE_RETURN: u32 = 1;
@@ -92,9 +94,24 @@ pub struct ArgumentConfig {
     /// [`READ_FIELDS`]: how many.
     pub field_count: u32,
     /// [`READ_BUFFER`]: which parameter, as `index`, says how many bytes there are; perhaps with [`SIZE_IS_INT`].
-    /// [`READ_ARRAY`]: bytes of the array.
+    /// [`READ_ARRAY`], [`READ_TEXT`]: bytes of the array.
     pub size: u32,
+    /// The first of the steps from the parameter to the argument, in [`HookConfig::fields`].
+    pub first_step: u32,
+    /// How many steps there are; none if the parameter is the argument.
+    pub step_count: u32,
+    /// What the argument is or lies behind: [`ORIGIN_PARAMETER`], [`ORIGIN_TASK`] or [`ORIGIN_REGISTER`].
+    pub origin: u32,
+    /// [`ORIGIN_REGISTER`]: bytes of the register.
+    pub width: u32,
 }
+
+/// A parameter, or a field of a record.
+pub const ORIGIN_PARAMETER: u32 = 0;
+/// The current `struct task_struct`.
+pub const ORIGIN_TASK: u32 = 1;
+/// A register, `index` bytes from the start of `struct pt_regs`.
+pub const ORIGIN_REGISTER: u32 = 2;
 
 /// The value itself is the argument, or a pointer to it: as its kind says.
 pub const READ_VALUE: u32 = 0;
@@ -123,17 +140,22 @@ pub const READ_LOCATION: u32 = 11;
 /// The same, with the place counted from the end of these 32 bits (`__rel_loc`).
 pub const READ_RELATIVE_LOCATION: u32 = 12;
 
+/// The address of an array of characters: [`KIND_STRING`](crate::record::KIND_STRING).
+pub const READ_TEXT: u32 = 13;
+
 /// [`ArgumentConfig::size`]: the parameter is a signed integer of 32 bits.
 pub const SIZE_IS_INT: u32 = 1 << 16;
 
-/// One step of reading a structure.
+/// One step of reading a structure, or of getting to an argument: there, what a step has read or found, the next goes on
+/// from, and the last has the argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct FieldConfig {
     /// Bytes from the structure's start.
     pub offset: u32,
     /// The field's size of at most eight bytes: it becomes the next word, and the next field is one of the argument
-    /// again. Or [`FIELD_POINTER`] or [`FIELD_TEXT`].
+    /// again. Or [`FIELD_POINTER`] or [`FIELD_TEXT`]. Of steps to an argument, the size,
+    /// perhaps with [`FIELD_SIGNED`], or [`FIELD_ADDRESS`].
     pub size: u32,
 }
 
@@ -141,6 +163,10 @@ pub struct FieldConfig {
 pub const FIELD_POINTER: u32 = 16;
 /// A NUL-terminated string starts here. It stands behind the words; nothing comes after it.
 pub const FIELD_TEXT: u32 = 17;
+/// Nothing is read: the field's address is what the next step starts from.
+pub const FIELD_ADDRESS: u32 = 18;
+/// [`FieldConfig::size`]: the integer is signed.
+pub const FIELD_SIGNED: u32 = 1 << 8;
 
 /// One selector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

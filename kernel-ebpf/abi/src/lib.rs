@@ -67,7 +67,7 @@ pub const MAX_SELECTORS: usize = 32;
 /// Filters of one hook, over all its selectors.
 pub const MAX_FILTERS: usize = 128;
 
-/// Steps of reading structures, over all arguments of one hook.
+/// Steps of reading structures and of getting to arguments, over all arguments of one hook.
 pub const MAX_FIELDS: usize = 96;
 
 /// Longest text that is read of a structure: a function's name, `KSYM_NAME_LEN` without its NUL.

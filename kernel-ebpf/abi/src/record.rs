@@ -144,7 +144,8 @@ pub struct Argument {
     pub kind: u8,
     /// [`ARGUMENT_UNREADABLE`], [`ARGUMENT_INCOMPLETE`].
     pub flags: u8,
-    /// Files: `i_mode`. Addresses of UNIX sockets: `sa_family`.
+    /// Files: `i_mode`. Addresses of UNIX sockets: `sa_family`. Arguments that could not be read: which step on the way to
+    /// them failed, from 1; 0 if none did.
     pub mode: u16,
 }
 

@@ -8,6 +8,7 @@ mod buffers;
 mod canaries;
 mod client;
 mod clocks;
+mod data;
 mod ends;
 mod enforcement;
 mod evasion;
@@ -31,6 +32,7 @@ mod processes;
 mod rates;
 mod rehearsals;
 mod remote;
+mod resolve;
 mod returns;
 mod sections;
 mod settings;
@@ -76,6 +78,8 @@ pub(crate) fn all() -> Vec<Scenario> {
         processes::scenarios(),
         hooks::scenarios(),
         returns::scenarios(),
+        resolve::scenarios(),
+        data::scenarios(),
         lists::scenarios(),
         sections::scenarios(),
         tracepoints::scenarios(),

@@ -129,7 +129,7 @@ fn capability_sets(_: &Kernel) -> Result<()> {
     let arguments_read = "[{index: 2, type: cap_effective}, {index: 3, type: cap_inheritable}, {index: 4, type: cap_permitted}]";
     let filters = "[{index: 2, operator: Equal, values: ['CAP_CHOWN,CAP_KILL']}, \
                    {index: 4, operator: Mask, values: [CAP_SYS_ADMIN, CAP_FOWNER]}, \
-                   {args: [2, 4], operator: CapabilitiesGained}]";
+                   {args: [0, 2], operator: CapabilitiesGained}]";
     let capset = policy("security_capset", arguments_read, filters);
     let mut agent = Setup::new()?.policy(&capset)?.start()?;
     // Effective; permitted: 1 is CAP_CHOWN, 8 CAP_FOWNER, 32 CAP_KILL.

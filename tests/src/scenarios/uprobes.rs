@@ -14,6 +14,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("uprobes::an_offset_and_an_address", offset),
         scenario("uprobes::what_a_function_returns", returned),
         scenario("uprobes::a_process_is_killed", killed),
+        scenario("uprobes::what_arguments_lead_to", resolved),
         scenario("uprobes::shipped_policy", shipped),
         scenario("uprobes::what_the_program_lacks_is_refused", refused),
     ]
@@ -35,7 +36,7 @@ spec:
 }
 
 /// The path of the C library that this program, and so its triggers, uses.
-fn c_library() -> Result<String> {
+pub(super) fn c_library() -> Result<String> {
     let maps = std::fs::read_to_string("/proc/self/maps")?;
     let paths = maps.lines().filter_map(|line| line.split_whitespace().nth(5));
     let found = paths.into_iter().find(|path| path.contains("/libc.so") || path.contains("/libc-"));
@@ -131,6 +132,43 @@ fn killed(_: &Kernel) -> Result<()> {
     Ok(())
 }
 
+/// The C library's debugging information is not installed, and its types are written out.
+fn resolved(_: &Kernel) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let types = folder.path().join("tm.btf").to_string_lossy().into_owned();
+    std::fs::write(&types, crate::btf::of_time())?;
+    let fields = format!(
+        "    symbols: [mktime]
+    btfPath: {types}
+    args:
+    - {{index: 0, type: int, btfType: tm, resolve: tm_mday}}
+    - {{index: 0, type: string, BTFType: tm, resolve: tm_zone, label: zone}}
+    - {{index: 0, type: int64, btfType: tm, resolve: tm_gmtoff}}
+    - {{index: 0, type: int, btfType: tm, resolve: '[1].tm_sec'}}
+    selectors:
+    - matchArgs: [{{args: [1], operator: Equal, values: [XYZ]}}, {{index: 0, operator: LT, values: [20]}}]
+    - matchArgs: [{{index: 0, operator: Equal, values: [30]}}]
+"
+    );
+    let mut agent = Setup::new()?.policy(&policy(&fields)?)?.start()?;
+    let missed = [trigger::make_time(17, "ABC")?, trigger::make_time(27, "XYZ")?];
+    let (ended, without) = (trigger::make_time(17, "XYZ")?, trigger::make_time(30, "")?);
+    let event = agent.wait_for("mktime", |event| is_hit(event, ended.pid))?;
+    let arguments = &event["process_uprobe"]["args"];
+    ensure!(arguments[0] == json!({ "int_arg": 17 }), "day: {event}");
+    ensure!(arguments[1] == json!({ "string_arg": "XYZ", "label": "zone" }), "zone: {event}");
+    ensure!(arguments[2] == json!({ "long_arg": "-7200" }), "offset: {event}");
+    ensure!(arguments[3]["int_arg"].is_number(), "what is behind it: {event}");
+    let event = agent.wait_for("mktime without a zone", |event| is_hit(event, without.pid))?;
+    ensure!(event["process_uprobe"]["args"][1]["error_arg"].is_object(), "no zone: {event}");
+    agent.settle()?;
+    for missed in missed {
+        ensure!(!agent.events.iter().any(|event| is_hit(event, missed.pid)), "reported as well: {missed:?}");
+    }
+    agent.stop()?;
+    Ok(())
+}
+
 fn shipped(_: &Kernel) -> Result<()> {
     let yaml = std::fs::read_to_string(crate::root().join("policies/uprobes/getaddrinfo.yaml"))?;
     let yaml = yaml.replace("/lib/x86_64-linux-gnu/libc.so.6", &c_library()?);
@@ -145,7 +183,14 @@ fn shipped(_: &Kernel) -> Result<()> {
 
 fn refused(_: &Kernel) -> Result<()> {
     let absent = policy("    symbols: [atoi]\n")?.replace(&c_library()?, "/no/such/program");
+    let lead = |fields: &str| policy(&format!("    symbols: [atoi]\n{fields}"));
+    let resolve = "    args: [{index: 0, type: int, btfType: tm, resolve: tm_mday}]\n";
     for (yaml, words) in [
+        (lead(resolve)?, ["policy-0.yaml:9:56:", "add `btfPath: …` to the hook"]),
+        (
+            lead(&format!("    btfPath: /bin/sh\n{resolve}"))?,
+            ["policy-0.yaml:9:14:", "cannot read types from `/bin/sh`: an ELF file without a section `.BTF`"],
+        ),
         (policy("    symbols: [atio]\n")?, ["policy-0.yaml:8:", "has no function `atio`"]),
         (policy("    symbols: [pthread_craete]\n")?, ["policy-0.yaml:8:", "did you mean `pthread_create`?"]),
         (policy("    offsets: [0]\n")?, ["policy-0.yaml:8:", "has no code at the offset 0x0"]),

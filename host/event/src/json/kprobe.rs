@@ -23,6 +23,7 @@ pub(super) fn hook(hook: &Hook, object: &mut Object<'_>) {
         }
     }
     object.array("args", &hook.arguments, |(value, label), out| argument(value, label, out));
+    object.array("data", &hook.data, |(value, label), out| argument(value, label, out));
     if let Some((value, label)) = &hook.returned {
         argument(value, label, object.key("return"));
     }

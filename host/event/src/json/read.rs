@@ -193,6 +193,7 @@ fn program_place(body: &mut Fields) -> Result<ProgramPlace, ReadError> {
 
 fn hook(body: &mut Fields, place: Place) -> Result<Hook, ReadError> {
     let arguments = body.list("args")?.into_iter().map(argument).collect::<Result<_, _>>()?;
+    let data = body.list("data")?.into_iter().map(argument).collect::<Result<_, _>>()?;
     let returned = body.object("return")?.map(argument).transpose()?;
     let action = body.text("action")?;
     let actions = if action.is_empty() { Vec::new() } else { vec![known_action(body, &action)?] };
@@ -210,6 +211,7 @@ fn hook(body: &mut Fields, place: Place) -> Result<Hook, ReadError> {
         message: body.text("message")?.into(),
         tags: body.texts("tags", tags)?.into(),
         arguments,
+        data,
         returned,
         kernel_stack: stack(body, "kernel_stack_trace")?,
         user_stack: stack(body, "user_stack_trace")?,

@@ -11,7 +11,7 @@ use serin_abi::record::{
     KIND_PERF_EVENT, KIND_SIZE, KIND_SKB, KIND_SOCK, KIND_SOCKADDR, KIND_SOCKADDR_UN, KIND_STRING,
     KIND_SYSCALL, KIND_UINT, KIND_UINT8, KIND_UINT16, KIND_USER_NAMESPACE,
 };
-use serin_policy::{ArgumentKind, ArgumentPlan, HookPlan};
+use serin_policy::{ArgumentKind, ArgumentPlan, ArgumentSource, HookPlan};
 
 /// What the record will say an argument is, and how to come by it.
 pub(super) fn reading(kind: ArgumentKind) -> (u32, u32) {
@@ -65,7 +65,10 @@ pub(super) fn reading(kind: ArgumentKind) -> (u32, u32) {
 pub(super) fn size(kind: ArgumentKind, plan: &HookPlan) -> u32 {
     let ArgumentKind::Bytes { size } = kind else { return 0 };
     let is_int = |argument: &ArgumentPlan| {
-        argument.index == size && matches!(argument.kind, ArgumentKind::Int | ArgumentKind::Uint)
+        argument.index == size
+            && argument.source == ArgumentSource::Parameter
+            && argument.resolve.is_none()
+            && matches!(argument.kind, ArgumentKind::Int | ArgumentKind::Uint)
     };
     u32::from(size) | (SIZE_IS_INT * u32::from(plan.arguments.iter().any(is_int)))
 }

@@ -1,31 +1,48 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use serin_abi::config::{
-    ACTION_KERNEL_STACK, ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, BINARY_PARENT, FIELD_TEXT,
-    FieldConfig, Filter, Filters, PID_ANCESTORS, TEST_ADDRESS_RANGE, TEST_BINARY_NOT_IN, TEST_INTEGER_IN,
-    TEST_INTEGER_MASK, TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_NOT_IN, TEST_TEXT_EQUAL, TEST_TEXT_IN,
-    TEST_TEXT_POSTFIX, WORD_SHIFT,
+    ACTION_KERNEL_STACK, ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, BINARY_PARENT, FIELD_ADDRESS,
+    FIELD_SIGNED, FIELD_TEXT, FieldConfig, Filter, Filters, PID_ANCESTORS, READ_TEXT, TEST_ADDRESS_RANGE,
+    TEST_BINARY_NOT_IN, TEST_INTEGER_IN, TEST_INTEGER_MASK, TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_NOT_IN,
+    TEST_TEXT_EQUAL, TEST_TEXT_IN, TEST_TEXT_POSTFIX, WORD_SHIFT,
 };
 use serin_abi::network;
 use serin_abi::record::KIND_LONG;
 use serin_abi::{MAX_SELECTORS, MAX_STRING, Number, Range};
-use serin_btf::{BtfError, Field};
+use serin_btf::{BtfError, Element, Field, Load, Step, TypeKind, Walk};
 use serin_policy::{
-    ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter,
-    HookPlan, Membership, Part, PidFilter, PolicyPlan, SelectorPlan, Stacks, Target, Test,
+    ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, ArgumentSource, BinaryComparison,
+    BinaryCondition, BinaryFilter, HookPlan, Membership, Part, PidFilter, PolicyPlan, Resolve, SelectorPlan,
+    Stacks, Target, Test,
 };
 
-use super::lower;
+use super::{Types, lower};
 use crate::binaries::Binaries;
 use crate::scopes::Scopes;
 
-/// A kernel in which every field has eight bytes, and lies somewhere.
-fn find(structure: &str, path: &str) -> Result<Field, BtfError> {
-    Ok(Field { offset: (structure.len() + path.len()) as u32, size: 8 })
+/// A kernel in which every field has eight bytes, and lies somewhere; texts have eight more.
+struct Everything;
+
+impl Types for Everything {
+    fn field(&self, structure: &str, path: &str) -> Result<Field, BtfError> {
+        Ok(Field { offset: (structure.len() + path.len()) as u32, size: 8 })
+    }
+
+    fn walk(&self, _: &HookPlan, argument: &ArgumentPlan) -> Result<Option<Walk>, String> {
+        let Some(resolve) = &argument.resolve else { return Ok(None) };
+        let (load, kind) = match argument.kind {
+            ArgumentKind::String => (None, TypeKind::Array { element: "char".into(), size: 16 }),
+            _ => (Some(Load { size: 4, signed: true }), TypeKind::Int { size: 4, signed: true }),
+        };
+        let last = Step { offset: 5, load };
+        let pointer = Step { offset: 3, load: Some(Load { size: 8, signed: false }) };
+        let steps = resolve.path[1..].iter().map(|_| pointer).chain([last]).collect();
+        Ok(Some(Walk { steps, kind }))
+    }
 }
 
 fn argument(index: u8, kind: ArgumentKind) -> ArgumentPlan {
-    ArgumentPlan { index, kind, label: String::new() }
+    ArgumentPlan { index, kind, label: String::new(), source: ArgumentSource::Parameter, resolve: None }
 }
 
 fn plan(selectors: Vec<SelectorPlan>) -> HookPlan {
@@ -48,7 +65,8 @@ fn many_values_are_found_by_their_digests() {
         let values = (0..count).map(|number| format!("/bin/{number}").into_bytes()).collect();
         let filter = ArgumentFilter { slot: 0, part: Part::Value, negated: true, test: Test::Equal(values) };
         let selector = SelectorPlan { arguments: vec![filter], ..SelectorPlan::default() };
-        lower(&plan(vec![selector]), 7, (&Binaries::default(), &Scopes::default()), None, &find).unwrap()
+        lower(&plan(vec![selector]), 7, (&Binaries::default(), &Scopes::default()), None, &Everything)
+            .unwrap()
     };
     let few = equal(4);
     assert_eq!((few.members.len(), few.texts.len()), (0, 4));
@@ -109,7 +127,7 @@ fn filters_are_ordered_by_cost_and_values_numbered() {
     let plan = plan(vec![selector]);
     let binaries =
         Binaries::of(&[PolicyPlan { name: "p".into(), monitor: false, hooks: vec![plan.clone()] }]).unwrap();
-    let lowered = lower(&plan, 9, (&binaries, &Scopes::default()), None, &find).unwrap();
+    let lowered = lower(&plan, 9, (&binaries, &Scopes::default()), None, &Everything).unwrap();
     let tests: Vec<u32> = lowered.config.filters[..6].iter().map(|filter| filter.test).collect();
     let integers = [TEST_INTEGER_IN, TEST_INTEGER_RANGE, TEST_INTEGER_MASK | TEST_NOT];
     let [equal, range, mask] = integers;
@@ -148,7 +166,7 @@ fn parts_of_sockets_are_words() {
         arguments: vec![argument(1, ArgumentKind::Int), argument(0, ArgumentKind::Sock)],
         ..plan(vec![selector])
     };
-    let lowered = lower(&plan, 0, (&Binaries::default(), &Scopes::default()), None, &find).unwrap();
+    let lowered = lower(&plan, 0, (&Binaries::default(), &Scopes::default()), None, &Everything).unwrap();
     let at = |word: u32| word << WORD_SHIFT | 1;
     let expected = [
         Filter { test: TEST_INTEGER_MASK, slot: at(network::HAS_IP), values: 1, count: 0 },
@@ -166,12 +184,37 @@ fn structures_are_lists_of_fields() {
     let arguments = (0..).zip(arguments).map(|(index, kind)| argument(index, kind)).collect();
     let post = SelectorPlan { actions: vec![ActionPlan::Post], ..SelectorPlan::default() };
     let plan = HookPlan { arguments, ..plan(vec![post]) };
-    let config = lower(&plan, 0, (&Binaries::default(), &Scopes::default()), None, &find).unwrap().config;
+    let config =
+        lower(&plan, 0, (&Binaries::default(), &Scopes::default()), None, &Everything).unwrap().config;
     let places: Vec<_> =
         config.arguments[..3].iter().map(|argument| (argument.first_field, argument.field_count)).collect();
     assert_eq!(places, [(0, 5), (5, 0), (5, 1)]);
     assert_eq!(config.fields[0], FieldConfig { offset: 15, size: 8 });
     assert_eq!(config.fields[4].size, FIELD_TEXT);
+}
+
+#[test]
+fn the_way_to_an_argument_is_a_list_of_steps() {
+    let argument = |kind, path: &[&str]| ArgumentPlan {
+        resolve: Some(Resolve {
+            path: path.iter().map(|&name| Element::Field(name.into())).collect(),
+            structure: None,
+        }),
+        ..argument(0, kind)
+    };
+    let arguments =
+        vec![argument(ArgumentKind::Int, &["mm", "owner", "pid"]), argument(ArgumentKind::String, &["comm"])];
+    let post = SelectorPlan { actions: vec![ActionPlan::Post], ..SelectorPlan::default() };
+    let plan = HookPlan { arguments, ..plan(vec![post]) };
+    let config =
+        lower(&plan, 0, (&Binaries::default(), &Scopes::default()), None, &Everything).unwrap().config;
+    let places: Vec<_> =
+        config.arguments[..2].iter().map(|argument| (argument.first_step, argument.step_count)).collect();
+    assert_eq!(places, [(0, 3), (3, 1)]);
+    let step = |offset, size| FieldConfig { offset, size };
+    let expected = [step(3, 8), step(3, 8), step(5, FIELD_SIGNED | 4), step(5, FIELD_ADDRESS)];
+    assert_eq!(config.fields[..4], expected);
+    assert_eq!((config.arguments[1].read, config.arguments[1].size), (READ_TEXT, 16));
 }
 
 #[test]
@@ -197,7 +240,7 @@ fn limits_are_named() {
         ),
     ];
     for (plan, message) in cases {
-        let error = lower(&plan, 0, (&Binaries::default(), &Scopes::default()), None, &find).err();
+        let error = lower(&plan, 0, (&Binaries::default(), &Scopes::default()), None, &Everything).err();
         assert_eq!(error.as_deref(), Some(message));
     }
 }

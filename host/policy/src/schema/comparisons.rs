@@ -10,6 +10,8 @@ pub(crate) const MATCH_ARGS: Shape = Shape {
     later: &[],
 };
 
+pub(crate) const MATCH_DATA: Shape = Shape { path: "spec.kprobes.selectors.matchData", ..MATCH_ARGS };
+
 pub(crate) const MATCH_RETURN_ARGS: Shape =
     Shape { path: "spec.kprobes.selectors.matchReturnArgs", ..MATCH_ARGS };
 

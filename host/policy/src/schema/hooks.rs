@@ -12,13 +12,14 @@ pub(crate) const KPROBE: Shape = Shape {
         "message",
         "tags",
         "args",
+        "data",
         "return",
         "returnArg",
         "returnArgAction",
         "selectors",
         "ignore",
     ],
-    later: &["data"],
+    later: &[],
 };
 
 pub(crate) const LSMHOOK: Shape = Shape {
@@ -43,14 +44,17 @@ pub(crate) const UPROBE: Shape = Shape {
         "symbols",
         "offsets",
         "addrs",
+        "btfPath",
+        "BTFPath",
         "message",
         "tags",
         "args",
+        "data",
         "return",
         "returnArg",
         "selectors",
     ],
-    later: &["refCtrOffsets", "btfPath", "data", "binaryDigests", "ignore"],
+    later: &["refCtrOffsets", "binaryDigests", "ignore"],
 };
 
 /// A list of hooks in `spec`.
@@ -80,8 +84,39 @@ pub(crate) const IGNORE: Shape =
 pub(crate) const ARGUMENT: Shape = Shape {
     path: "spec.kprobes.args",
     in_list: true,
-    supported: &["index", "type", "label", "sizeArgIndex", "returnCopy"],
-    later: &["resolve", "maxData", "source", "btfType", "btfTypeModule"],
+    supported: &[
+        "index",
+        "type",
+        "label",
+        "sizeArgIndex",
+        "returnCopy",
+        "resolve",
+        "btfType",
+        "BTFType",
+        "source",
+    ],
+    later: &["maxData", "btfTypeModule"],
+};
+
+/// An entry of `data`.
+pub(crate) const DATA: Shape = Shape {
+    path: "spec.kprobes.data",
+    in_list: true,
+    supported: &["index", "type", "label", "source", "resolve"],
+    later: &["sizeArgIndex", "returnCopy", "maxData", "btfType", "btfTypeModule"],
+};
+
+/// Where data comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DataSource {
+    CurrentTask,
+    Registers,
+}
+
+pub(crate) const SOURCES: Vocabulary<DataSource> = Vocabulary {
+    what: "a source of data",
+    supported: &[("current_task", DataSource::CurrentTask), ("pt_regs", DataSource::Registers)],
+    later: &[],
 };
 
 pub(crate) const RETURN_ACTIONS: Vocabulary<SocketAction> = Vocabulary {
@@ -90,8 +125,12 @@ pub(crate) const RETURN_ACTIONS: Vocabulary<SocketAction> = Vocabulary {
     later: &[],
 };
 
-pub(crate) const RETURN_ARGUMENT: Shape =
-    Shape { path: "spec.kprobes.returnArg", in_list: false, ..ARGUMENT };
+pub(crate) const RETURN_ARGUMENT: Shape = Shape {
+    path: "spec.kprobes.returnArg",
+    in_list: false,
+    supported: &["index", "type", "label", "sizeArgIndex", "returnCopy"],
+    later: &["resolve", "maxData", "source", "btfType", "btfTypeModule"],
+};
 
 /// Argument types; `nop` is not read.
 pub(crate) const TYPES: Vocabulary<Option<ArgumentKind>> = Vocabulary {

@@ -17,11 +17,12 @@ pub(crate) const SELECTOR: Shape = Shape {
         "matchCurrentCred",
         "matchWorkloads",
         "matchArgs",
+        "matchData",
         "matchReturnArgs",
         "matchActions",
         "macros",
     ],
-    later: &["label", "matchData", "matchReturnActions"],
+    later: &["label", "matchReturnActions"],
 };
 
 /// A macro: a selector that takes in no other.

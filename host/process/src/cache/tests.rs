@@ -43,6 +43,7 @@ impl Rig {
             message: "a file".into(),
             tags: Arc::new(["t".into()]),
             labels: vec!["fd".into()],
+            data: 1,
             return_label: "status".into(),
             actions: vec![Arc::new(["KPROBE_ACTION_POST"]), Arc::new(["KPROBE_ACTION_SIGKILL"])],
         };

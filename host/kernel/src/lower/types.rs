@@ -1,0 +1,53 @@
+//! What is asked of types when a hook is lowered.
+
+use serin_btf::{Btf, BtfError, Field, Walk};
+use serin_policy::{ArgumentPlan, ArgumentSource, HookPlan, Target};
+
+/// The types that a hook's arguments have.
+pub(crate) trait Types {
+    /// A field of one of the kernel's structures, by its dotted path.
+    fn field(&self, structure: &str, path: &str) -> Result<Field, BtfError>;
+
+    /// The way to an argument that lies behind a parameter; `None` for others.
+    ///
+    /// # Errors
+    /// Says why there is none.
+    fn walk(&self, plan: &HookPlan, argument: &ArgumentPlan) -> Result<Option<Walk>, String>;
+}
+
+/// Those of this kernel, and of the program that a hook is in.
+pub(crate) struct OfTarget<'k> {
+    pub(crate) kernel: &'k Btf,
+}
+
+impl Types for OfTarget<'_> {
+    fn field(&self, structure: &str, path: &str) -> Result<Field, BtfError> {
+        self.kernel.field(structure, path)
+    }
+
+    fn walk(&self, plan: &HookPlan, argument: &ArgumentPlan) -> Result<Option<Walk>, String> {
+        let walk = match &plan.target {
+            Target::Uprobe(probe)
+                if argument.resolve.is_some() && argument.source == ArgumentSource::Parameter =>
+            {
+                let path = probe.types.as_ref().ok_or("there is no `btfPath` for `resolve`")?;
+                let types = Btf::of_program(path.as_ref()).map_err(|error| format!("`{path}`: {error}"))?;
+                plan.walk(argument, &types)
+            }
+            _ => plan.walk(argument, self.kernel),
+        };
+        let Some(walk) = walk else { return Ok(None) };
+        match walk {
+            Ok(walk) => Ok(Some(walk)),
+            // It is left out, as the policy says.
+            Err(_) if plan.ignore_not_found && is_missing(&plan.target, self.kernel) => Ok(None),
+            Err(error) => {
+                Err(format!("`resolve` of argument {} leads nowhere: {}", argument.index, error.reason))
+            }
+        }
+    }
+}
+
+fn is_missing(target: &Target, kernel: &Btf) -> bool {
+    matches!(target, Target::Function(name) if kernel.function_id(name).is_none())
+}

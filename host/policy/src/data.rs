@@ -1,0 +1,107 @@
+//! Reads `data`: what of the current task, or of the processor's registers, is read beside the arguments.
+
+use crate::argument::ArgumentPlaces;
+use crate::diagnostic::quote;
+use crate::fields::{Field, Fields};
+use crate::report::Report;
+use crate::schema::{DATA, DataSource, SOURCES, TYPES};
+use crate::suggest::nearest;
+use crate::{ArgumentKind, ArgumentPlan, ArgumentSource, Register, resolve};
+
+/// Fields of `struct pt_regs`, and what their registers and the lower parts of 4, 2 and 1 bytes are called.
+const REGISTERS: [(&str, [&str; 4]); 17] = [
+    ("ip", ["rip", "eip", "", ""]),
+    ("ax", ["rax", "eax", "ax", "al"]),
+    ("bx", ["rbx", "ebx", "bx", "bl"]),
+    ("cx", ["rcx", "ecx", "cx", "cl"]),
+    ("dx", ["rdx", "edx", "dx", "dl"]),
+    ("si", ["rsi", "esi", "si", "sil"]),
+    ("di", ["rdi", "edi", "di", "dil"]),
+    ("bp", ["rbp", "ebp", "bp", "bpl"]),
+    ("sp", ["rsp", "esp", "sp", "spl"]),
+    ("r8", ["r8", "r8d", "r8w", "r8b"]),
+    ("r9", ["r9", "r9d", "r9w", "r9b"]),
+    ("r10", ["r10", "r10d", "r10w", "r10b"]),
+    ("r11", ["r11", "r11d", "r11w", "r11b"]),
+    ("r12", ["r12", "r12d", "r12w", "r12b"]),
+    ("r13", ["r13", "r13d", "r13w", "r13b"]),
+    ("r14", ["r14", "r14d", "r14w", "r14b"]),
+    ("r15", ["r15", "r15d", "r15w", "r15b"]),
+];
+
+/// Reads the entries of a hook's `data`.
+pub(crate) fn read_all(
+    data: Field<'_>,
+    report: &mut Report<'_>,
+) -> Option<Vec<(ArgumentPlan, ArgumentPlaces)>> {
+    let entries: Vec<_> = data.items(report)?.enumerate().collect();
+    let read: Vec<_> = entries.into_iter().map(|(position, item)| read(item, position, report)).collect();
+    read.into_iter().collect()
+}
+
+fn read(item: Field<'_>, position: usize, report: &mut Report<'_>) -> Option<(ArgumentPlan, ArgumentPlaces)> {
+    let fields = Fields::read(item.node, &DATA, report)?;
+    // Filters count the entries, and nothing else asks for it.
+    if let Some(index) = fields.get("index") {
+        index.integer("a whole number", 0..=u32::MAX, report)?;
+    }
+    let source = fields.require("source", report).and_then(|source| source.word(&SOURCES, report));
+    let kind_field = fields.require("type", report);
+    let kind = kind_field.and_then(|kind| kind.word(&TYPES, report));
+    let label = fields.get("label").map_or(Some(""), |label| label.optional_string(report));
+    let what = fields.require("resolve", report)?;
+    let (source, kind, label) = (source?, kind?, label?.into());
+    let kind_span = kind_field?.span();
+    let Some(kind) = kind.filter(|kind| can_be_read(*kind)) else {
+        let message = "entries of `data` are not of this type, which belongs to arguments";
+        report.error_with_help(
+            kind_span,
+            message,
+            "write `string`, or the type of an integer or a structure",
+        );
+        return None;
+    };
+    let places = |resolve| ArgumentPlaces { index: item.span(), kind: kind_span, resolve, position };
+    let plan = |source, resolve| ArgumentPlan { index: 0, kind, label, source, resolve };
+    match source {
+        DataSource::CurrentTask => {
+            let (resolve, resolve_places) = resolve::read_in_task(what, report)?;
+            Some((plan(ArgumentSource::CurrentTask, Some(resolve)), places(Some(resolve_places))))
+        }
+        DataSource::Registers => {
+            let register = read_register(what, report)?;
+            if !kind.is_integer() && kind != ArgumentKind::String || kind.is_capability_set() {
+                let message = "a register is read as an integer, or as the address of a string";
+                report.error_with_help(kind_span, message, "write `uint64`, `int` or `string`");
+                return None;
+            }
+            Some((plan(ArgumentSource::Register(register), None), places(None)))
+        }
+    }
+}
+
+/// Whether a type is that of a value, and not of how a parameter is passed.
+fn can_be_read(kind: ArgumentKind) -> bool {
+    use ArgumentKind::{Bytes, DataLocation, ReturnedBytes, Syscall};
+    !matches!(kind, Bytes { .. } | ReturnedBytes | DataLocation | Syscall)
+}
+
+fn read_register(field: Field<'_>, report: &mut Report<'_>) -> Option<Register> {
+    let name = field.string(report)?;
+    let parts = || {
+        REGISTERS
+            .iter()
+            .flat_map(|(field, names)| names.iter().zip([8, 4, 2, 1]).map(move |part| (*field, part)))
+    };
+    let found = parts().find(|(_, (known, _))| **known == name);
+    if found.is_none() {
+        let message = format!("{} is not a register", quote(name));
+        let names = parts().map(|(_, (name, _))| *name).filter(|name| !name.is_empty());
+        let help = nearest(name, names).map_or_else(
+            || "write `rax`, `edi`, `r8` or the like".into(),
+            |near| format!("did you mean `{near}`?"),
+        );
+        report.error_with_help(field.span(), message, help);
+    }
+    found.map(|(field, (_, size))| Register { field, size })
+}
