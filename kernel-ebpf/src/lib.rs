@@ -17,6 +17,7 @@ pub mod calls;
 pub mod context;
 pub mod contexts;
 pub mod counters;
+pub mod enforcer;
 pub mod facts;
 pub mod files;
 pub mod follow;

@@ -98,6 +98,24 @@ impl Kernel {
         }
     }
 
+    /// System calls can be made to fail when they have begun already.
+    pub(crate) fn late_enforcement(&self) -> Result<(), String> {
+        if self.trampolines { self.lsm_hooks() } else { Err("this kernel has no fentry".to_owned()) }
+    }
+
+    /// System calls can be made to fail where they begin.
+    pub(crate) fn error_injection(&self) -> Result<(), String> {
+        if self.error_injection { Ok(()) } else { Err("this kernel has no error injection".to_owned()) }
+    }
+
+    /// System calls can't be made to fail where they begin.
+    pub(crate) fn no_error_injection(&self) -> Result<(), String> {
+        match self.error_injection() {
+            Ok(()) => Err("this kernel can refuse every call; refusing is for those that can't".to_owned()),
+            Err(_) => Ok(()),
+        }
+    }
+
     /// System calls can't be made to fail.
     pub(crate) fn no_enforcement(&self) -> Result<(), String> {
         match self.enforcement() {

@@ -99,6 +99,34 @@ pub(crate) fn plan_return(target: &Target, probe: &Probe, overridden: bool) -> A
     attempts
 }
 
+/// Plans how an enforcer refuses a system call. `late` says that it is notified while the call is under way, and not only
+/// where it begins.
+pub(crate) fn plan_enforced(target: &Target, probe: &Probe, late: bool) -> Attempts {
+    let mut attempts = Attempts::default();
+    if late {
+        let reason = "it refuses a call where it begins, and a hook notifies the enforcer after that";
+        attempts.rule_out(Backend::Kprobe, reason);
+    } else {
+        attempts.consider(Backend::Kprobe, Some(Enforcement::OverrideReturn), &probe.kprobes);
+    }
+    match target {
+        Target::Syscall { name, .. } => match (deny::hooks_of(name), &probe.lsm) {
+            (Some(hooks), Ok(())) => {
+                let enforcement = Enforcement::DenyByLsm(hooks.to_vec());
+                attempts.consider(Backend::Lsm, Some(enforcement), &probe.trampolines);
+            }
+            (Some(_), Err(reason)) => attempts.rule_out(Backend::Lsm, reason),
+            (None, _) => attempts.rule_out(Backend::Lsm, &no_lsm_hook(name)),
+        },
+        _ => attempts.rule_out(Backend::Lsm, "calls of 32-bit programs are refused where they begin only"),
+    }
+    attempts
+}
+
+fn no_lsm_hook(syscall: &str) -> String {
+    format!("no LSM hook is known that every way to the effect of `{syscall}` passes")
+}
+
 /// The same for hooks on several system calls that share a program.
 pub(crate) fn plan_shared_return() -> Attempts {
     let mut attempts = Attempts::default();
@@ -121,8 +149,7 @@ impl Attempts {
 
     fn consider_deny_by_lsm(&mut self, syscall: &str, probe: &Probe) {
         let Some(hooks) = deny::hooks_of(syscall) else {
-            let reason = format!("no LSM hook is known that every way to the effect of `{syscall}` passes");
-            return self.rule_out(Backend::Lsm, &reason);
+            return self.rule_out(Backend::Lsm, &no_lsm_hook(syscall));
         };
         if let Err(reason) = &probe.lsm {
             return self.rule_out(Backend::Lsm, reason);
@@ -243,6 +270,30 @@ mod tests {
                 })
                 .collect();
             assert_eq!(found, expected, "{target:?} {action:?}");
+        }
+    }
+
+    #[test]
+    fn enforcers_refuse_where_a_call_begins_or_on_its_way() {
+        let compat = || Target::CompatSyscall { name: "dup".into(), number: 41 };
+        let (everything, no_lsm) = (offers(true, true, true), offers(true, false, true));
+        let no_trampolines = offers(false, true, true);
+        let (entry, way) = ("bpf_override_return", "deny by LSM (path_symlink)");
+        let cases: [(Target, &Probe, bool, &[&str]); 7] = [
+            (syscall("symlinkat"), &everything, false, &[entry, way]),
+            (syscall("symlinkat"), &everything, true, &[way]),
+            (syscall("symlinkat"), &no_lsm, true, &[]),
+            (syscall("symlinkat"), &no_trampolines, false, &[entry]),
+            (syscall("dup"), &everything, false, &[entry]),
+            (compat(), &everything, false, &[entry]),
+            (compat(), &everything, true, &[]),
+        ];
+        for (target, probe, late, expected) in cases {
+            let Attempts { tries, ruled_out } = plan_enforced(&target, probe, late);
+            let found: Vec<_> =
+                tries.iter().flat_map(|attempt| &attempt.enforcement).map(ToString::to_string).collect();
+            assert_eq!(found, expected, "{target:?}, late: {late}");
+            assert_eq!(found.len() + ruled_out.len(), 2, "{target:?}, late: {late}: {ruled_out:?}");
         }
     }
 

@@ -31,6 +31,8 @@ pub struct KernelCount {
     pub followed_full: u64,
     /// Cgroups of containers that found their table full: their processes count as the host's.
     pub cgroups_full: u64,
+    /// Notifications of enforcers that refused nothing.
+    pub missed_notifications: u64,
 }
 
 /// What one hook counted, over all CPUs.
@@ -120,6 +122,7 @@ impl Counters<CpuCounters> {
             lost_calls: sum.lost_calls + cpu.lost_calls,
             followed_full: sum.followed_full + cpu.followed_full,
             cgroups_full: sum.cgroups_full + cpu.cgroups_full,
+            missed_notifications: sum.missed_notifications + cpu.missed_notifications,
         };
         Ok(self.of_each_cpu(0)?.into_iter().fold(KernelCount::default(), add))
     }

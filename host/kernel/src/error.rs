@@ -115,6 +115,17 @@ pub enum KernelError {
     /// A trampoline on the function keeps `bpf_override_return` from working.
     #[error("a hook that was attached before is on the function by a trampoline, which defeats it")]
     OverrideDefeated,
+    /// A trampoline would keep an override that is there already from working.
+    #[error(
+        "the call is overridden by `bpf_override_return` already, which what clears the marks would defeat"
+    )]
+    WouldDefeatOverride,
+    /// No bit is left for another LSM hook.
+    #[error("more than {0} LSM hooks are held by policies")]
+    TooManyPoints(usize),
+    /// The table of enforcers' calls is full.
+    #[error("enforcers have more than {0} system calls, over all policies")]
+    TooManyEnforced(u32),
     /// What a hook's function returns cannot be learnt in any way.
     #[error("the function's return cannot be hooked:{}", list(.0))]
     NoReturn(Vec<AttemptError>),

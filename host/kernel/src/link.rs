@@ -18,7 +18,7 @@ use crate::{Backend, KernelError};
 pub(crate) struct Link(#[expect(dead_code, reason = "it is there to be dropped")] Box<dyn Any + Send + Sync>);
 
 impl Link {
-    fn new(link: impl Any + Send + Sync) -> Self {
+    pub(crate) fn new(link: impl Any + Send + Sync) -> Self {
         Self(Box::new(link))
     }
 }

@@ -17,7 +17,7 @@ mod reading;
 mod tests;
 
 use actions::socket_action;
-pub(crate) use actions::{follows, overrides, tracks};
+pub(crate) use actions::{follows, notification, overrides, tracks};
 use filters::only_ip;
 pub(crate) use filters::text;
 use reading::{reading, size};

@@ -14,6 +14,8 @@ use serin_policy::{HookPlan, PolicyPlan, Target};
 
 use crate::attach::{self, Attempt, Attempts};
 use crate::counters::{Counters, HookCount, SELECTOR_COUNTERS, SelectorCount};
+use crate::deny::MAX_POINTS;
+use crate::enforcers::LoadedCalls;
 use crate::error::chain;
 use crate::identity;
 use crate::link::{self, Link};
@@ -29,6 +31,8 @@ pub struct LoadedPolicy {
     pub name: String,
     /// Its hooks. Those left out by `ignore.callNotFound` are missing.
     pub hooks: Vec<LoadedHook>,
+    /// The system calls that its enforcers refuse, by how they do it.
+    pub enforced: Vec<LoadedCalls>,
 }
 
 /// A hook that has been attached.
@@ -78,6 +82,8 @@ pub(crate) struct Attached {
     pub(crate) function: String,
     /// It is on the function by a trampoline.
     pub(crate) has_trampoline: bool,
+    /// It overrides by `bpf_override_return`.
+    pub(crate) overrides_return: bool,
 }
 
 /// Where the dispatchers call a program: slots of system calls, each with the program's own slot in that call's chain.
@@ -130,20 +136,28 @@ impl Kernel {
         self.conflicts.announce(policies);
         self.name_scopes(policies)?;
         let mut prepared = Vec::new();
+        let mut ids = Vec::new();
         for policy in policies {
+            let first_of_policy = self.next_hook;
             for indices in sharing(&policy.hooks) {
                 let first = self.next_hook;
                 self.next_hook += indices.len() as u32;
-                prepared.push(self.prepare(policy, indices, first)?);
+                let mut hook = self.prepare(policy, indices, first)?;
+                hook.lowered.config.enforcer = Self::enforcer_id(policy, first_of_policy);
+                prepared.push(hook);
             }
+            ids.push(first_of_policy..self.next_hook);
         }
         // The loader borrows what it hands to the programs, and outlives every hook's turn.
         let (btf, offsets) = (Arc::clone(&self.btf), self.offsets);
         let mut loader = Loader::new(&btf, self.pins.path(), self.sizes, &offsets);
         let mut loaded: Vec<LoadedPolicy> = policies
             .iter()
-            .map(|policy| LoadedPolicy { name: policy.name.clone(), hooks: Vec::new() })
+            .map(|policy| LoadedPolicy { name: policy.name.clone(), hooks: Vec::new(), enforced: Vec::new() })
             .collect();
+        for ((policy, ids), loaded) in policies.iter().zip(ids).zip(&mut loaded) {
+            loaded.enforced = self.attach_enforcer(&mut loader, policy, ids)?;
+        }
         for hook in &prepared {
             let attached = self.attach_prepared(&mut loader, hook)?;
             let policy = loaded.iter_mut().find(|policy| policy.name == hook.policy);
@@ -327,6 +341,7 @@ impl Kernel {
             },
             function,
             has_trampoline: false,
+            overrides_return: attempt.enforcement == Some(Enforcement::OverrideReturn),
         };
         if let Err(error) = self.attach_programs(hook, attempt.backend, &mut ebpf, &mut attached) {
             self.remove_dispatched(&attached.dispatched)?;
@@ -412,7 +427,7 @@ impl Kernel {
         config.follows = u32::from(self.sizes.followed > 0);
         let overriding = attempt.overriding(&mut self.deniers.points);
         (config.override_by, config.points) =
-            overriding.ok_or_else(|| limit("more than 64 LSM hooks are held by policies".into()))?;
+            overriding.ok_or_else(|| limit(KernelError::TooManyPoints(MAX_POINTS).to_string()))?;
         if let (Backend::SysEnter, Some(slot)) = (attempt.backend, hook.slots().next()) {
             config.next = self.dispatcher.next(slot).map_err(limit)?;
         }

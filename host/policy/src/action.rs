@@ -4,6 +4,7 @@ use url::Url;
 
 use crate::descriptor;
 use crate::diagnostic::quote;
+use crate::enforcer;
 use crate::fields::{Field, Fields, is_default};
 use crate::hook::Context;
 use crate::rate;
@@ -13,7 +14,7 @@ use crate::{ActionPlan, MAX_URL, RateLimit, SocketAction, Stacks, Target};
 use crate::{socket, stack};
 
 /// The errors a function can be made to return: the kernel's `MAX_ERRNO`.
-const ERRORS: std::ops::RangeInclusive<i32> = -4095..=-1;
+pub(crate) const ERRORS: std::ops::RangeInclusive<i32> = -4095..=-1;
 
 /// Limits of RFC 1035, section 2.3.4, without the final dot.
 const MAX_DOMAIN: usize = 253;
@@ -21,11 +22,11 @@ const MAX_LABEL: usize = 63;
 
 /// Parameters of actions, and the actions each belongs to.
 const PARAMETERS: [(&str, &[ActionName]); 11] = [
-    ("argError", &[ActionName::Override]),
+    ("argError", &[ActionName::Override, ActionName::NotifyEnforcer]),
     ("argFd", &[ActionName::FollowFD, ActionName::UnfollowFD, ActionName::CopyFD]),
     ("argFqdn", &[ActionName::DnsLookup]),
     ("argName", &[ActionName::FollowFD, ActionName::CopyFD]),
-    ("argSig", &[ActionName::Signal]),
+    ("argSig", &[ActionName::Signal, ActionName::NotifyEnforcer]),
     ("argSock", &[ActionName::TrackSock, ActionName::UntrackSock]),
     ("argUrl", &[ActionName::GetUrl]),
     ("kernelStackTrace", &[ActionName::Post]),
@@ -35,7 +36,7 @@ const PARAMETERS: [(&str, &[ActionName]); 11] = [
 ];
 
 /// Signals have numbers up to `_NSIG`.
-const SIGNALS: std::ops::RangeInclusive<u32> = 1..=64;
+pub(crate) const SIGNALS: std::ops::RangeInclusive<u32> = 1..=64;
 
 /// An action, and what it says of how events are posted.
 pub(crate) struct Action {
@@ -93,6 +94,10 @@ fn read_plan(
         }
         ActionName::TrackSock => socket::read(SocketAction::Track, fields, context, report),
         ActionName::UntrackSock => socket::read(SocketAction::Untrack, fields, context, report),
+        ActionName::NotifyEnforcer => enforcer::read_notification(field, fields, context, report),
+        ActionName::CleanupEnforcerNotification => {
+            enforcer::check_place(field, context, report).map(|()| ActionPlan::CleanUpNotification)
+        }
         ActionName::DnsLookup => read_domain(fields.require("argFqdn", report)?, report),
         ActionName::GetUrl => read_url(fields.require("argUrl", report)?, report),
     }
@@ -119,6 +124,11 @@ pub(crate) fn check_all(list: Field<'_>, actions: &[Action], report: &mut Report
     }
     if actions.clone().filter(|action| matches!(action, ActionPlan::Socket { .. })).count() > 1 {
         let message = "a selector can have one of `TrackSock` and `UntrackSock`";
+        report.error_with_help(list.span(), message, "keep one of them");
+        return false;
+    }
+    if actions.clone().filter(|action| enforcer::is_about(action)).count() > 1 {
+        let message = "a selector can have one of `NotifyEnforcer` and `CleanupEnforcerNotification`";
         report.error_with_help(list.span(), message, "keep one of them");
         return false;
     }

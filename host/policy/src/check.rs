@@ -14,7 +14,7 @@ impl Policy {
     /// checked where the compiler kept the function behind, `__do_sys_…`.
     #[must_use]
     pub fn check(&self, btf: &Btf) -> Vec<Diagnostic> {
-        let mut errors = vec![];
+        let mut errors = self.check_enforced(btf);
         for (hook, places) in self.plan().hooks.iter().zip(&self.hooks) {
             let mut error = |span: Span, message: String, help: Option<String>| {
                 errors.push(Diagnostic::new(&self.source, span, message, help));

@@ -12,6 +12,7 @@ mod check;
 mod describe;
 mod descriptor;
 mod diagnostic;
+mod enforcer;
 mod error;
 mod fields;
 mod format;
@@ -51,8 +52,9 @@ pub use load::load;
 pub use place::{ProgramPlace, TraceEvent, Uprobe};
 pub use plan::{
     ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter,
-    CapabilitySet, HookPlan, IdentityCondition, IdentityFilter, Membership, Namespace, NamespaceValue, Part,
-    PidFilter, PolicyPlan, RateLimit, RateScope, SelectorPlan, SocketAction, Stacks, Target, Test, UserId,
+    CapabilitySet, EnforcedCall, HookPlan, IdentityCondition, IdentityFilter, Membership, Namespace,
+    NamespaceValue, Part, PidFilter, PolicyPlan, RateLimit, RateScope, SelectorPlan, SocketAction, Stacks,
+    Target, Test, UserId,
 };
 pub use policy::Policy;
 pub use program::PlaceError;

@@ -16,6 +16,19 @@ pub struct PolicyPlan {
     pub monitor: bool,
     /// The hooks, in the order of the file within each section.
     pub hooks: Vec<HookPlan>,
+    /// The system calls that `NotifyEnforcer` has refused, each once.
+    pub enforced: Vec<EnforcedCall>,
+}
+
+/// A system call of the policy's enforcers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnforcedCall {
+    /// The call: [`Target::Syscall`] or [`Target::CompatSyscall`].
+    pub target: Target,
+    /// It comes of a list that was generated: it is left out where the kernel lacks it.
+    pub ignore_not_found: bool,
+    /// Line and column (from 1) of the item of `calls` in the policy file, for errors at load time.
+    pub position: (u32, u32),
 }
 
 /// One hook of a policy.
@@ -530,6 +543,15 @@ pub enum ActionPlan {
         /// The other.
         to: usize,
     },
+    /// `NotifyEnforcer`: have the system call that is under way refused, if it is one of [`PolicyPlan::enforced`].
+    NotifyEnforcer {
+        /// The value that it returns then (a negative errno); 0 if it goes on.
+        error: i32,
+        /// What is sent to the process; 0 for nothing. One of the two is not 0.
+        signal: u32,
+    },
+    /// `CleanupEnforcerNotification`: take that back.
+    CleanUpNotification,
     /// `GetUrl`
     GetUrl(String),
     /// `DnsLookup`
@@ -540,6 +562,6 @@ impl ActionPlan {
     /// Whether it does something to the process or its call, which a policy that only monitors leaves out.
     #[must_use]
     pub fn enforces(&self) -> bool {
-        matches!(self, Self::Override(_) | Self::Sigkill | Self::Signal(_))
+        matches!(self, Self::Override(_) | Self::Sigkill | Self::Signal(_) | Self::NotifyEnforcer { .. })
     }
 }

@@ -64,6 +64,7 @@ pub(crate) const SPEC: Shape = Shape {
         "tracepoints",
         "lsmhooks",
         "uprobes",
+        "enforcers",
         "lists",
         "options",
         "selectorsMacros",
@@ -71,8 +72,11 @@ pub(crate) const SPEC: Shape = Shape {
         "containerSelector",
         "hostSelector",
     ],
-    later: &["usdts", "loader", "enforcers", "nodeSelector"],
+    later: &["usdts", "loader", "nodeSelector"],
 };
+
+pub(crate) const ENFORCER: Shape =
+    Shape { path: "spec.enforcers", in_list: true, supported: &["calls"], later: &[] };
 
 pub(crate) const OPTION: Shape =
     Shape { path: "spec.options", in_list: true, supported: &["name", "value"], later: &[] };

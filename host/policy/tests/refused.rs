@@ -89,6 +89,11 @@ fn macros() {
 }
 
 #[test]
+fn enforcers() {
+    check("enforcers.txt", SPEC);
+}
+
+#[test]
 fn hooks() {
     check("hooks.txt", HOOKS);
 }

@@ -45,6 +45,8 @@ fn names(actions: &[ActionPlan]) -> Arc<[&'static str]> {
         ActionPlan::Signal(_) => "KPROBE_ACTION_SIGNAL",
         ActionPlan::Sigkill => "KPROBE_ACTION_SIGKILL",
         ActionPlan::Override(_) => "KPROBE_ACTION_OVERRIDE",
+        ActionPlan::NotifyEnforcer { .. } => "KPROBE_ACTION_NOTIFYENFORCER",
+        ActionPlan::CleanUpNotification => "KPROBE_ACTION_CLEANUPENFORCERNOTIFICATION",
         ActionPlan::GetUrl(_) => "KPROBE_ACTION_GETURL",
         ActionPlan::DnsLookup(_) => "KPROBE_ACTION_DNSLOOKUP",
         ActionPlan::FollowDescriptor { .. } => "KPROBE_ACTION_FOLLOWFD",
@@ -125,6 +127,8 @@ fn outward(action: &ActionPlan) -> Option<Action> {
         | ActionPlan::Signal(_)
         | ActionPlan::Sigkill
         | ActionPlan::Override(_)
+        | ActionPlan::NotifyEnforcer { .. }
+        | ActionPlan::CleanUpNotification
         | ActionPlan::FollowDescriptor { .. }
         | ActionPlan::UnfollowDescriptor { .. }
         | ActionPlan::CopyDescriptor { .. }

@@ -39,6 +39,11 @@ pub struct HookConfig {
     pub copied: u32,
     /// Which stacks a selector asks for: [`ACTION_KERNEL_STACK`], [`ACTION_USER_STACK`].
     pub stacks: u32,
+    /// `NotifyEnforcer`, `CleanupEnforcerNotification`: the policy's enforcer, as in [`EnforcedCall`](crate::EnforcedCall);
+    /// 0 if it has none.
+    pub enforcer: u32,
+    /// Keeps the size a multiple of eight.
+    pub reserved: u32,
     /// How to read what the call returns; its kind is 0 if its return is not waited for.
     pub returned: ArgumentConfig,
     /// What to read.
@@ -166,6 +171,10 @@ pub struct Selector {
     pub name: u32,
     /// `TrackSock`, `UntrackSock`: position of the socket.
     pub socket: u32,
+    /// `NotifyEnforcer`: what the call returns, a negative errno; 0 if it goes on.
+    pub notify_error: i32,
+    /// `NotifyEnforcer`: what is sent; 0 for nothing.
+    pub notify_signal: u32,
     /// Keeps the size a multiple of eight.
     pub reserved: u32,
 }
@@ -207,8 +216,12 @@ pub const ACTIONS_TRACKING: u32 = ACTION_TRACK | ACTION_UNTRACK;
 pub const ACTION_KERNEL_STACK: u32 = 1 << 10;
 /// Report how the program came there.
 pub const ACTION_USER_STACK: u32 = 1 << 11;
+/// Have the call that is under way refused, if it is one of the enforcer's.
+pub const ACTION_NOTIFY: u32 = 1 << 12;
+/// Take that back.
+pub const ACTION_CLEAN_UP: u32 = 1 << 13;
 /// Any of these makes a selector fail closed when it cannot read an argument.
-pub const ACTIONS_ENFORCING: u32 = ACTION_SIGKILL | ACTION_OVERRIDE | ACTION_SIGNAL;
+pub const ACTIONS_ENFORCING: u32 = ACTION_SIGKILL | ACTION_OVERRIDE | ACTION_SIGNAL | ACTION_NOTIFY;
 
 /// One filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ mod canaries;
 mod client;
 mod ends;
 mod enforcement;
+mod enforcers;
 mod evasion;
 mod files;
 mod filters;
@@ -76,6 +77,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         tracepoints::scenarios(),
         uprobes::scenarios(),
         enforcement::scenarios(),
+        enforcers::scenarios(),
         evasion::scenarios(),
         unreadable::scenarios(),
         files::scenarios(),

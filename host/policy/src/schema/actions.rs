@@ -48,6 +48,8 @@ pub(crate) enum ActionName {
     CopyFD,
     TrackSock,
     UntrackSock,
+    NotifyEnforcer,
+    CleanupEnforcerNotification,
 }
 
 pub(crate) const ACTIONS: Vocabulary<ActionName> = Vocabulary {
@@ -65,6 +67,8 @@ pub(crate) const ACTIONS: Vocabulary<ActionName> = Vocabulary {
         ("CopyFD", ActionName::CopyFD),
         ("TrackSock", ActionName::TrackSock),
         ("UntrackSock", ActionName::UntrackSock),
+        ("NotifyEnforcer", ActionName::NotifyEnforcer),
+        ("CleanupEnforcerNotification", ActionName::CleanupEnforcerNotification),
     ],
-    later: &["NotifyEnforcer", "CleanupEnforcerNotification", "Set"],
+    later: &["Set"],
 };
