@@ -5,7 +5,7 @@ use core::ffi::c_void;
 use serin_abi::MAX_STRING;
 use serin_abi::config::{
     COMPAT_SYSCALL, HookConfig, READ_ARRAY, READ_BUFFER, READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME,
-    READ_ITERATOR, READ_LOCATION, READ_POINTED, READ_RELATIVE_LOCATION, SIZE_IS_INT, SYSCALL,
+    READ_ITERATOR, READ_LOCATION, READ_POINTED, READ_RELATIVE_LOCATION, SIZE_IS_INT, SYSCALL, USDT,
 };
 use serin_abi::record::{
     ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, Argument, KIND_BINPRM, KIND_BPF_CMD, KIND_CAPABILITY,
@@ -16,7 +16,7 @@ use serin_abi::selector::{constant, entry};
 
 use crate::memory::{kernel_string, pointer, string};
 use crate::scratch::Slot;
-use crate::{buffers, files, follow, network, offset, structure, task};
+use crate::{buffers, files, follow, network, offset, operands, structure, task};
 
 /// Where a program finds the arguments of the function it is attached to.
 pub trait Registers {
@@ -26,6 +26,12 @@ pub trait Registers {
     /// The argument at this position (below 6) as the calling convention passes it; of a record, the 64 bits at this
     /// offset.
     fn argument(&self, index: u32) -> u64;
+
+    /// The program's register with this number: 1 and its position in [`serin_abi::config::REGISTERS`].
+    #[inline(always)]
+    fn register(&self, _number: u32) -> u64 {
+        0
+    }
 
     /// Address of what is at this offset of a tracepoint's record.
     #[inline(always)]
@@ -47,6 +53,7 @@ pub fn raw(config: &HookConfig, registers: &impl Registers, index: u32) -> u64 {
     match constant(&config.source) {
         SYSCALL => read(&crate::OFFSETS.syscall_argument),
         COMPAT_SYSCALL => u64::from(read(&crate::OFFSETS.compat_argument) as u32),
+        USDT => operands::read(config, registers, index).0,
         _ => registers.argument(index),
     }
 }
@@ -62,7 +69,11 @@ pub fn load(config: &HookConfig, registers: &impl Registers, slot: u32, to: *mut
         (*to).header = header;
         (*to).before = 0;
     }
-    let value = raw(config, registers, constant(&argument.index));
+    let index = constant(&argument.index);
+    let (value, readable) = match constant(&config.source) {
+        USDT => operands::read(config, registers, index),
+        _ => (raw(config, registers, index), true),
+    };
     let read = constant(&argument.read);
     let loaded = match kind {
         _ if read == READ_FIELDS => structure::load(config, argument, to, value),
@@ -103,7 +114,7 @@ pub fn load(config: &HookConfig, registers: &impl Registers, slot: u32, to: *mut
         KIND_SOCKADDR_UN => network::load_unix_address(to, value),
         _ => load_integer(to, kind, value),
     };
-    if !loaded {
+    if !(loaded && readable) {
         // SAFETY: a pointer to a map value.
         unsafe {
             (*to).header.length = 0;

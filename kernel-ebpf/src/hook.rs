@@ -5,9 +5,9 @@ use aya_ebpf::helpers::generated::bpf_send_signal;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{HashMap, PerCpuArray};
 use serin_abi::config::{
-    ACTION_CLEAN_UP, ACTION_NOTIFY, ACTION_OVERRIDE, ACTION_POST, ACTION_REMEMBER, ACTION_SIGKILL,
-    ACTION_SIGNAL, ACTIONS_FOLLOWING, ACTIONS_TRACKING, HookConfig, OVERRIDE_MARK, OVERRIDE_RESULT,
-    OVERRIDE_RETURN,
+    ACTION_CLEAN_UP, ACTION_NOTIFY, ACTION_OVERRIDE, ACTION_POST, ACTION_REMEMBER, ACTION_SET,
+    ACTION_SIGKILL, ACTION_SIGNAL, ACTIONS_FOLLOWING, ACTIONS_TRACKING, HookConfig, OVERRIDE_MARK,
+    OVERRIDE_RESULT, OVERRIDE_RETURN,
 };
 use serin_abi::selector::{Selected, constant, entry, select};
 use serin_abi::{HookCounters, Mark, Sharer};
@@ -15,7 +15,7 @@ use serin_abi::{HookCounters, Mark, Sharer};
 use crate::arguments::Registers;
 use crate::call::Call;
 use crate::maps::MARKS;
-use crate::{counters, enforcer, identity, output, scratch, selectors, sockets, task};
+use crate::{counters, enforcer, identity, operands, output, scratch, selectors, sockets, task};
 
 /// What this instance does; set by the agent.
 #[unsafe(no_mangle)]
@@ -86,6 +86,13 @@ pub fn run(registers: &impl Registers, hook: u32) -> Outcome {
         }
         if selected.actions & ACTIONS_TRACKING != 0 {
             sockets::act(selected.actions, call.socket(selected.socket), call.owner());
+        }
+        // The event has the value that it had before.
+        if selected.actions & ACTION_SET != 0 {
+            let selector = entry(&HOOK_CONFIG.selectors, selected.index);
+            if !operands::set(&HOOK_CONFIG, registers, selector) {
+                count(|counters| &raw mut counters.unenforced);
+            }
         }
         // Last, as the event still has the name of a descriptor that is no longer followed after it.
         if selected.actions & ACTIONS_FOLLOWING != 0 {

@@ -26,6 +26,7 @@ pub mod identity;
 pub mod maps;
 pub mod memory;
 pub mod network;
+pub mod operands;
 pub mod output;
 pub mod process;
 pub mod rate;

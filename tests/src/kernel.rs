@@ -23,6 +23,8 @@ pub(crate) struct Kernel {
     pub(crate) compat_calls: bool,
     /// There is a trace event for each system call.
     pub(crate) syscall_events: bool,
+    /// Programs can write to the memory of processes.
+    pub(crate) user_writes: bool,
 }
 
 impl Kernel {
@@ -42,6 +44,7 @@ impl Kernel {
             error_injection: injectable("__x64_sys_symlinkat"),
             syscall_events: Btf::load(Path::new(KERNEL_BTF))
                 .is_ok_and(|btf| btf.function_id("perf_syscall_enter").is_some()),
+            user_writes: bpf::writes_user_memory(),
             compat_calls: trigger::compat_dup(-1).is_ok_and(|ended| ended.errno == Some(libc::EBADF)),
         }
     }
@@ -56,6 +59,7 @@ impl Kernel {
             (self.error_injection, "error injection"),
             (self.compat_calls, "32-bit system calls"),
             (self.syscall_events, "trace events of system calls"),
+            (self.user_writes, "writes to processes"),
         ];
         features.into_iter().filter_map(|(there, name)| there.then_some(name)).collect::<Vec<_>>().join(", ")
     }
@@ -80,6 +84,23 @@ impl Kernel {
             Ok(())
         } else {
             Err("this kernel is built without CONFIG_FTRACE_SYSCALLS".to_owned())
+        }
+    }
+
+    /// Programs can write to the memory of processes.
+    pub(crate) fn user_writes(&self) -> Result<(), String> {
+        if self.user_writes {
+            Ok(())
+        } else {
+            Err("this kernel lets no program write to processes".to_owned())
+        }
+    }
+
+    /// They can't.
+    pub(crate) fn no_user_writes(&self) -> Result<(), String> {
+        match self.user_writes() {
+            Ok(()) => Err("this kernel lets programs write to processes".to_owned()),
+            Err(_) => Ok(()),
         }
     }
 

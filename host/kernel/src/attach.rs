@@ -58,7 +58,7 @@ pub(crate) fn plan(
         // Policies that override there are refused when they are read.
         (Target::Tracepoint(_), _) => attempts.consider(Backend::Tracepoint, None, &Ok(())),
         (Target::RawTracepoint(_), _) => attempts.consider(Backend::RawTracepoint, None, &Ok(())),
-        (Target::Uprobe(_), _) => attempts.consider(Backend::Uprobe, None, &Ok(())),
+        (Target::Uprobe(_) | Target::Usdt(_), _) => attempts.consider(Backend::Uprobe, None, &Ok(())),
         (Target::Function(name), overrides) => {
             let enforcement = overrides.then_some(Enforcement::LsmResult);
             let lsm = name.strip_prefix("security_");
@@ -200,6 +200,7 @@ pub(crate) fn function(target: &Target) -> String {
         Target::CompatSyscall { name, .. } => format!("__ia32_sys_{name}"),
         Target::Tracepoint(event) | Target::RawTracepoint(event) => event.to_string(),
         Target::Uprobe(probe) => probe.to_string(),
+        Target::Usdt(probe) => probe.to_string(),
     }
 }
 

@@ -92,6 +92,14 @@ pub struct SelectorCount {
     pub unposted: u64,
 }
 
+impl Add for SelectorCount {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { hits: self.hits + other.hits, unposted: self.unposted + other.unposted }
+    }
+}
+
 /// An array of counters of which each CPU has its own.
 pub(crate) struct Counters<C: Plain> {
     map: PerCpuArray<MapData, Wire<C>>,

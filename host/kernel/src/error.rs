@@ -129,6 +129,14 @@ pub enum KernelError {
     /// What a hook's function returns cannot be learnt in any way.
     #[error("the function's return cannot be hooked:{}", list(.0))]
     NoReturn(Vec<AttemptError>),
+    /// A place with a counter cannot be hooked.
+    #[error("cannot hook {}: {source}", path.display())]
+    Uprobe {
+        /// The program or library.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A program or library cannot be hooked.
     #[error("{0}")]
     Executable(String),

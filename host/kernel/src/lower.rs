@@ -4,7 +4,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::ops;
 
 use serin_abi::config::{
-    ArgumentConfig, COMPAT_SYSCALL, FUNCTION, Filters, HookConfig, RATE_UNLIMITED, SYSCALL, Selector,
+    ArgumentConfig, COMPAT_SYSCALL, FUNCTION, Filters, HookConfig, MAX_OPERANDS, RATE_UNLIMITED, SYSCALL,
+    Selector, USDT,
 };
 use serin_abi::{MAX_ARGUMENTS, MAX_FIELDS, MAX_FILTERS, MAX_SELECTORS, Member, Range};
 use serin_btf::{BtfError, Field, Format};
@@ -57,6 +58,7 @@ pub(crate) fn lower(
     lowered.config.source = match plan.target {
         Target::Syscall { .. } => SYSCALL,
         Target::CompatSyscall { .. } => COMPAT_SYSCALL,
+        Target::Usdt(_) => USDT,
         _ => FUNCTION,
     };
     lowered.arguments(plan, format, find)?;
@@ -107,6 +109,7 @@ impl Lowered {
     ) -> Result<(), String> {
         limit("arguments", plan.arguments.len(), MAX_ARGUMENTS)?;
         self.config.argument_count = plan.arguments.len() as u32;
+        let last = if matches!(plan.target, Target::Usdt(_)) { MAX_OPERANDS } else { MAX_ARGUMENTS } - 1;
         let mut fields = Vec::new();
         for (config, argument) in self.config.arguments.iter_mut().zip(&plan.arguments) {
             let (kind, read) = reading(argument.kind);
@@ -117,7 +120,7 @@ impl Lowered {
             *config = ArgumentConfig { index, kind, read, first_field, field_count, size };
             match format {
                 Some(format) => record::place(config, argument, format)?,
-                None => limit("argument index", argument.index.into(), MAX_ARGUMENTS - 1)?,
+                None => limit("argument index", argument.index.into(), last)?,
             }
         }
         limit("fields of structures", fields.len(), MAX_FIELDS)?;

@@ -80,7 +80,7 @@ fn mistakes_are_told_with_their_place() {
         (entry("limits: { time: 20 }"), "dir/p.yaml:7:23: spec.plugins[0].limits.time: `20` is not a duration: write a whole number with ms, s, m, h or d, like `5s`"),
         (entry("limits: { time: 1h }"), "dir/p.yaml:7:23: spec.plugins[0].limits.time: 3600s is out of bounds: allowed are 1ms to 10s"),
         (entry("onFailure: ignore"), "dir/p.yaml:7:18: spec.plugins[0].onFailure: `ignore` is not known: write `pass`, `drop` or `disable`"),
-        (entry("events: { kinds: [kprobe] }"), "dir/p.yaml:7:25: spec.plugins[0].events.kinds[0]: `kprobe` is not a kind of event: write one of process_exec, process_exit, process_kprobe, loss, action_result, process_lsm, alert, plugin_error, process_tracepoint, process_uprobe"),
+        (entry("events: { kinds: [kprobe] }"), "dir/p.yaml:7:25: spec.plugins[0].events.kinds[0]: `kprobe` is not a kind of event: write one of process_exec, process_exit, process_kprobe, loss, action_result, process_lsm, alert, plugin_error, process_tracepoint, process_uprobe, process_usdt"),
         (entry("events: { kinds: [loss], policies: [a] }"), "dir/p.yaml:7:15: policies restrict the events of policies' hooks, but kinds leaves those out: add process_kprobe to kinds or remove policies"),
         (entry("config: {}").replace("name: a", "name: A B"), "dir/p.yaml:5:13: spec.plugins[0].name: `A B` is not a plugin's name: write 1 to 64 of a-z, 0-9 and -"),
         (entry("config: {}").replace("a.wasm", "oci://a/b:1"), "dir/p.yaml:6:18: spec.plugins[0].component: `oci://a/b:1` may be another one tomorrow: write the digest too, which `serin plugin pull` prints"),

@@ -27,7 +27,7 @@ impl Policy {
                 Target::Lsm(name) => check_lsm_hook(hook, name, places.call, btf, &mut error),
                 Target::RawTracepoint(event) => check_raw_tracepoint(event, places.call, btf, &mut error),
                 // The kernel's types say nothing of them: see `check_formats` and `check_programs`.
-                Target::Tracepoint(_) | Target::Uprobe(_) => {}
+                Target::Tracepoint(_) | Target::Uprobe(_) | Target::Usdt(_) => {}
             }
             if places.generated {
                 continue;
@@ -49,7 +49,9 @@ fn signature(target: &Target, btf: &Btf) -> Option<(String, Function)> {
         Target::Syscall { name, .. } => format!("__do_sys_{name}"),
         Target::Lsm(name) => format!("{LSM_PREFIX}{name}"),
         Target::RawTracepoint(event) => return Some((event.to_string(), btf.tracepoint(&event.name)?)),
-        Target::CompatSyscall { .. } | Target::Tracepoint(_) | Target::Uprobe(_) => return None,
+        Target::CompatSyscall { .. } | Target::Tracepoint(_) | Target::Uprobe(_) | Target::Usdt(_) => {
+            return None;
+        }
     };
     let function = btf.function(&name)?;
     Some((name, function))

@@ -84,6 +84,7 @@ const TEXTS: &[(&str, &str)] = &[
         "spec.uprobes",
         "Hooks in the program or library at `path`: at `symbols`, at `offsets` in the file, or at the addresses `addrs`.",
     ),
+    ("spec.usdts", "Hooks on USDT probes, as `provider` and `name`, of the program or library at `path`."),
     (
         "spec.kprobes.call",
         "The function to hook: sys_symlinkat, fd_install. A system call unless `syscall: false`.",
@@ -157,6 +158,11 @@ const TEXTS: &[(&str, &str)] = &[
         "spec.kprobes.selectors.matchActions.argError",
         "For Override and NotifyEnforcer: the error to return, -4095 to -1.",
     ),
+    (
+        "spec.kprobes.selectors.matchActions.argIndex",
+        "For Set: the probe's argument, four bytes in memory, counted from 0.",
+    ),
+    ("spec.kprobes.selectors.matchActions.argValue", "For Set: what the argument becomes."),
     (
         "spec.kprobes.selectors.matchActions.argFd",
         "For FollowFD, UnfollowFD, CopyFD: the number of the parameter that is the descriptor.",
@@ -379,7 +385,7 @@ mod tests {
             ("call", vec!["spec.kprobes.call"]),
             ("matchArgs.operator", vec!["Postfix", "SubString", "not supported yet"]),
             ("spec.kprobes", vec!["a list of mappings", "selectors"]),
-            ("usdts", vec!["Not supported yet"]),
+            ("loader", vec!["Not supported yet"]),
         ] {
             let text = explain(path).unwrap();
             assert!(words.iter().all(|word| text.contains(word)), "{path}: {text}");

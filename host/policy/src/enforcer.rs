@@ -84,7 +84,7 @@ pub(crate) fn read_notification(
 /// Refuses these actions where no system call is under way that could still be refused.
 pub(crate) fn check_place(action: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Option<()> {
     let (message, help) = match context.targets.first() {
-        Some(Target::Uprobe(_)) => (
+        Some(Target::Uprobe(_) | Target::Usdt(_)) => (
             "an enforcer is about system calls, and functions of programs are not called in one".into(),
             "write `Sigkill` or `Signal`",
         ),

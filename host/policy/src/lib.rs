@@ -43,13 +43,14 @@ mod syscall;
 mod tracepoint;
 mod tree;
 mod uprobe;
+mod usdt;
 mod warn;
 
 pub use describe::{explain, json_schema};
 pub use diagnostic::Diagnostic;
 pub use error::{Error, Errors};
 pub use load::load;
-pub use place::{ProgramPlace, TraceEvent, Uprobe};
+pub use place::{ProbeArgument, ProgramPlace, TraceEvent, Uprobe, Usdt};
 pub use plan::{
     ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, BinaryComparison, BinaryCondition, BinaryFilter,
     CapabilitySet, EnforcedCall, HookPlan, IdentityCondition, IdentityFilter, Membership, Namespace,
@@ -77,6 +78,9 @@ pub const MAX_ERRORS: usize = 100;
 
 /// Highest parameter that can be read: x86_64 passes the first six in registers.
 pub const MAX_ARGUMENT_INDEX: u8 = 5;
+
+/// Highest argument of a USDT probe: they have at most 12.
+pub const MAX_PROBE_INDEX: u8 = 11;
 
 /// Highest field of a tracepoint's record that can be read; those of the kernel have a few dozen at most.
 pub const MAX_FIELD_INDEX: u8 = 127;

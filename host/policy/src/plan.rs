@@ -5,7 +5,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::{Scope, TraceEvent, Uprobe};
+use crate::{Scope, TraceEvent, Uprobe, Usdt};
 
 /// A policy, lowered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +82,8 @@ pub enum Target {
     RawTracepoint(TraceEvent),
     /// A place in a program or library.
     Uprobe(Uprobe),
+    /// A probe that a program or library has been given, wherever it is in it.
+    Usdt(Usdt),
 }
 
 /// What is done with a socket.
@@ -552,6 +554,13 @@ pub enum ActionPlan {
     },
     /// `CleanupEnforcerNotification`: take that back.
     CleanUpNotification,
+    /// `Set`: give an argument of a USDT probe, four bytes in memory, another value.
+    Set {
+        /// The argument's position among those of the probe.
+        argument: u8,
+        /// The value.
+        value: u32,
+    },
     /// `GetUrl`
     GetUrl(String),
     /// `DnsLookup`
@@ -562,6 +571,7 @@ impl ActionPlan {
     /// Whether it does something to the process or its call, which a policy that only monitors leaves out.
     #[must_use]
     pub fn enforces(&self) -> bool {
-        matches!(self, Self::Override(_) | Self::Sigkill | Self::Signal(_) | Self::NotifyEnforcer { .. })
+        use ActionPlan::{NotifyEnforcer, Override, Set, Sigkill, Signal};
+        matches!(self, Override(_) | Sigkill | Signal(_) | NotifyEnforcer { .. } | Set { .. })
     }
 }

@@ -182,7 +182,7 @@ fn read_hooks(fields: &Fields<'_>, report: &mut Report<'_>) -> Option<(Hooks, En
     let lists = fields.get("lists").map_or(Some(Lists::new()), |lists| lists::read_all(lists, report));
     // A policy whose other sections were refused has been told enough.
     if sections.is_empty() && !fields.refused() {
-        let help = "add `kprobes`, `fentries`, `tracepoints`, `lsmhooks` or `uprobes`";
+        let help = "add `kprobes`, `fentries`, `tracepoints`, `lsmhooks`, `uprobes` or `usdts`";
         report.error_with_help(fields.span(), "`spec` has no hooks", help);
     }
     let hooks: Vec<Option<Vec<_>>> = sections

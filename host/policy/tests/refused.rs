@@ -94,6 +94,11 @@ fn enforcers() {
 }
 
 #[test]
+fn usdts() {
+    check("usdts.txt", SPEC);
+}
+
+#[test]
 fn hooks() {
     check("hooks.txt", HOOKS);
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use serin_event::action::{Action, ActionRequest, Method, Source};
-use serin_event::{Place, ProgramPlace};
-use serin_policy::{ActionPlan, HookPlan, SocketAction, Target, Uprobe};
+use serin_event::{Place, Probe, ProgramPlace};
+use serin_policy::{ActionPlan, HookPlan, SocketAction, Target, Uprobe, Usdt};
 use serin_process::HookInfo;
 
 /// What events of this hook carry.
@@ -16,6 +16,10 @@ pub(crate) fn info(policy: &Arc<str>, function: &str, plan: &HookPlan) -> HookIn
             Target::Lsm(_) => Place::Lsm,
             Target::Tracepoint(_) | Target::RawTracepoint(_) => Place::Tracepoint,
             Target::Uprobe(probe) => Place::Program(place(probe).into()),
+            Target::Usdt(Usdt { path, provider, name }) => {
+                let (path, provider, name) = (path.clone(), provider.clone(), name.clone());
+                Place::Probe(Probe { path, provider, name }.into())
+            }
         },
         function_name: function.into(),
         policy_name: Arc::clone(policy),
@@ -34,7 +38,7 @@ fn place(probe: &Uprobe) -> ProgramPlace {
             (String::new(), *number)
         }
     };
-    ProgramPlace { path: probe.path.clone(), symbol, offset }
+    ProgramPlace { path: probe.path.clone(), symbol, offset, counter: probe.counter }
 }
 
 /// Names of Tetragon's `KprobeAction`.
@@ -47,6 +51,7 @@ fn names(actions: &[ActionPlan]) -> Arc<[&'static str]> {
         ActionPlan::Override(_) => "KPROBE_ACTION_OVERRIDE",
         ActionPlan::NotifyEnforcer { .. } => "KPROBE_ACTION_NOTIFYENFORCER",
         ActionPlan::CleanUpNotification => "KPROBE_ACTION_CLEANUPENFORCERNOTIFICATION",
+        ActionPlan::Set { .. } => "KPROBE_ACTION_SET",
         ActionPlan::GetUrl(_) => "KPROBE_ACTION_GETURL",
         ActionPlan::DnsLookup(_) => "KPROBE_ACTION_DNSLOOKUP",
         ActionPlan::FollowDescriptor { .. } => "KPROBE_ACTION_FOLLOWFD",
@@ -129,6 +134,7 @@ fn outward(action: &ActionPlan) -> Option<Action> {
         | ActionPlan::Override(_)
         | ActionPlan::NotifyEnforcer { .. }
         | ActionPlan::CleanUpNotification
+        | ActionPlan::Set { .. }
         | ActionPlan::FollowDescriptor { .. }
         | ActionPlan::UnfollowDescriptor { .. }
         | ActionPlan::CopyDescriptor { .. }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Error, Result};
 use serin_btf::Btf;
-use serin_kernel::{AttemptError, Kernel, KernelError, Tracefs, TracefsError, Way, find_place};
+use serin_kernel::{AttemptError, Kernel, KernelError, Tracefs, TracefsError, Way, find_place, find_probe};
 use serin_policy::{Diagnostic, Errors, Policy, PolicyPlan};
 
 use crate::cli::KernelArguments;
@@ -45,7 +45,7 @@ fn accept(wrong: Vec<Diagnostic>) -> Result<()> {
 /// # Errors
 /// If it has tracepoints, and the formats cannot be read.
 pub(crate) fn check_here(policy: &Policy) -> Result<Vec<Diagnostic>, TracefsError> {
-    let mut wrong = policy.check_programs(find_place);
+    let mut wrong = policy.check_programs(find_place, find_probe);
     if policy.has_tracepoints() {
         let tracefs = Tracefs::open()?;
         let format = |subsystem: &str, event: &str| tracefs.format(subsystem, event);

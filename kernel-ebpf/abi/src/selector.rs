@@ -340,6 +340,8 @@ mod tests {
                 socket: 0,
                 notify_error: 0,
                 notify_signal: 0,
+                set_operand: 0,
+                set_value: 0,
                 reserved: 0,
             };
             filters.extend_from_slice(tests);

@@ -39,6 +39,7 @@ mod tracepoints;
 mod traces;
 mod unreadable;
 mod uprobes;
+mod usdts;
 mod workloads;
 mod writes;
 
@@ -76,6 +77,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         sections::scenarios(),
         tracepoints::scenarios(),
         uprobes::scenarios(),
+        usdts::scenarios(),
         enforcement::scenarios(),
         enforcers::scenarios(),
         evasion::scenarios(),

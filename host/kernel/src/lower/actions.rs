@@ -2,7 +2,7 @@
 
 use serin_abi::config::{
     ACTION_CLEAN_UP, ACTION_COPY, ACTION_FOLLOW, ACTION_KERNEL_STACK, ACTION_NOTIFY, ACTION_OVERRIDE,
-    ACTION_POST, ACTION_REMEMBER, ACTION_SIGKILL, ACTION_SIGNAL, ACTION_TRACK, ACTION_UNFOLLOW,
+    ACTION_POST, ACTION_REMEMBER, ACTION_SET, ACTION_SIGKILL, ACTION_SIGNAL, ACTION_TRACK, ACTION_UNFOLLOW,
     ACTION_UNTRACK, ACTION_USER_STACK, RATE_GLOBAL, RATE_PROCESS, RATE_THREAD, RATE_UNLIMITED, Selector,
 };
 use serin_policy::{ActionPlan, HookPlan, RateScope, SelectorPlan, SocketAction, Stacks};
@@ -13,6 +13,7 @@ use crate::identity;
 pub(super) fn selector(plan: &SelectorPlan) -> Selector {
     let SelectorPlan { actions, rate_limit, .. } = plan;
     let (descriptor, name) = descriptors(actions);
+    let set = actions.iter().find_map(set).unwrap_or((0, 0));
     let notification = actions.iter().find_map(notification).unwrap_or((0, 0));
     Selector {
         first_filter: 0,
@@ -27,6 +28,8 @@ pub(super) fn selector(plan: &SelectorPlan) -> Selector {
         socket: actions.iter().find_map(socket).unwrap_or(0),
         notify_error: notification.0,
         notify_signal: notification.1,
+        set_operand: set.0,
+        set_value: set.1,
         reserved: 0,
         rate_scope: rate_limit.map_or(RATE_UNLIMITED, |limit| scope(limit.scope)),
         rate_period: rate_limit.map_or(0, |limit| limit.period),
@@ -68,6 +71,7 @@ fn action_bit(action: &ActionPlan) -> u32 {
         ActionPlan::Override(_) => ACTION_OVERRIDE,
         ActionPlan::NotifyEnforcer { .. } => ACTION_NOTIFY,
         ActionPlan::CleanUpNotification => ACTION_CLEAN_UP,
+        ActionPlan::Set { .. } => ACTION_SET,
         ActionPlan::FollowDescriptor { .. } => ACTION_FOLLOW,
         ActionPlan::UnfollowDescriptor { .. } => ACTION_UNFOLLOW,
         ActionPlan::CopyDescriptor { .. } => ACTION_COPY,
@@ -124,6 +128,14 @@ fn signal(action: &ActionPlan) -> Option<u32> {
 pub(crate) fn notification(action: &ActionPlan) -> Option<(i32, u32)> {
     match action {
         ActionPlan::NotifyEnforcer { error, signal } => Some((*error, *signal)),
+        _ => None,
+    }
+}
+
+/// The argument that is set, and to what.
+fn set(action: &ActionPlan) -> Option<(u32, u32)> {
+    match action {
+        ActionPlan::Set { argument, value } => Some((u32::from(*argument), *value)),
         _ => None,
     }
 }

@@ -9,6 +9,8 @@ pub(crate) const MATCH_ACTIONS: Shape = Shape {
     supported: &[
         "action",
         "argError",
+        "argIndex",
+        "argValue",
         "argFd",
         "argFqdn",
         "argName",
@@ -20,7 +22,7 @@ pub(crate) const MATCH_ACTIONS: Shape = Shape {
         "rateLimitScope",
         "userStackTrace",
     ],
-    later: &["argIndex", "argValue", "argRegs", "argNewSymbol", "argNewAddr", "argNewOffset", "imaHash"],
+    later: &["argRegs", "argNewSymbol", "argNewAddr", "argNewOffset", "imaHash"],
 };
 
 pub(crate) const RATE_SCOPES: Vocabulary<RateScope> = Vocabulary {
@@ -50,6 +52,7 @@ pub(crate) enum ActionName {
     UntrackSock,
     NotifyEnforcer,
     CleanupEnforcerNotification,
+    Set,
 }
 
 pub(crate) const ACTIONS: Vocabulary<ActionName> = Vocabulary {
@@ -69,6 +72,7 @@ pub(crate) const ACTIONS: Vocabulary<ActionName> = Vocabulary {
         ("UntrackSock", ActionName::UntrackSock),
         ("NotifyEnforcer", ActionName::NotifyEnforcer),
         ("CleanupEnforcerNotification", ActionName::CleanupEnforcerNotification),
+        ("Set", ActionName::Set),
     ],
-    later: &["Set"],
+    later: &[],
 };

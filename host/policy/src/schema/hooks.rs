@@ -43,6 +43,7 @@ pub(crate) const UPROBE: Shape = Shape {
         "symbols",
         "offsets",
         "addrs",
+        "refCtrOffsets",
         "message",
         "tags",
         "args",
@@ -50,7 +51,14 @@ pub(crate) const UPROBE: Shape = Shape {
         "returnArg",
         "selectors",
     ],
-    later: &["refCtrOffsets", "btfPath", "data", "binaryDigests", "ignore"],
+    later: &["btfPath", "data", "binaryDigests", "ignore"],
+};
+
+pub(crate) const USDT: Shape = Shape {
+    path: "spec.kprobes",
+    in_list: true,
+    supported: &["path", "provider", "name", "message", "tags", "args", "selectors"],
+    later: &["btfPath"],
 };
 
 /// A list of hooks in `spec`.
@@ -72,6 +80,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     Section { name: "tracepoints", target: "event", shape: &TRACEPOINT },
     Section { name: "lsmhooks", target: "hook", shape: &LSMHOOK },
     Section { name: "uprobes", target: "path", shape: &UPROBE },
+    Section { name: "usdts", target: "name", shape: &USDT },
 ];
 
 pub(crate) const IGNORE: Shape =
