@@ -6,7 +6,7 @@ use serin_abi::MAX_STRING;
 use serin_abi::config::{
     ArgumentConfig, COMPAT_SYSCALL, HookConfig, ORIGIN_REGISTER, ORIGIN_TASK, READ_ARRAY, READ_BUFFER,
     READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME, READ_ITERATOR, READ_LOCATION, READ_POINTED,
-    READ_RELATIVE_LOCATION, READ_TEXT, SIZE_IS_INT, SYSCALL,
+    READ_RELATIVE_LOCATION, READ_TEXT, SIZE_IS_INT, SYSCALL, USDT,
 };
 use serin_abi::record::{
     ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, Argument, KIND_BINPRM, KIND_BPF_CMD, KIND_CAPABILITY,
@@ -16,9 +16,9 @@ use serin_abi::record::{
 use serin_abi::selector::{constant, entry};
 
 use crate::memory::{kernel_string, pointer, string};
-use crate::resolve::{Resolved, load_text, resolve};
+use crate::resolve::{Resolved, UNREADABLE, load_text, resolve};
 use crate::scratch::Slot;
-use crate::{buffers, files, follow, network, offset, structure, task};
+use crate::{buffers, files, follow, network, offset, operands, structure, task};
 
 /// Where a program finds the arguments of the function it is attached to.
 pub trait Registers {
@@ -32,6 +32,12 @@ pub trait Registers {
     /// The 64-bit register at this offset of the `struct pt_regs` of who is hooked; 0 if its registers are not known.
     #[inline(always)]
     fn register(&self, _offset: u32) -> u64 {
+        0
+    }
+
+    /// The program's register with this number: 1 and its position in [`serin_abi::config::REGISTERS`].
+    #[inline(always)]
+    fn numbered_register(&self, _number: u32) -> u64 {
         0
     }
 
@@ -55,6 +61,7 @@ pub fn raw(config: &HookConfig, registers: &impl Registers, index: u32) -> u64 {
     match constant(&config.source) {
         SYSCALL => read(&crate::OFFSETS.syscall_argument),
         COMPAT_SYSCALL => u64::from(read(&crate::OFFSETS.compat_argument) as u32),
+        USDT => operands::read(config, registers, index).0,
         _ => registers.argument(index),
     }
 }
@@ -63,6 +70,10 @@ pub fn raw(config: &HookConfig, registers: &impl Registers, index: u32) -> u64 {
 #[inline(always)]
 pub fn value(config: &HookConfig, registers: &impl Registers, argument: &ArgumentConfig) -> Resolved {
     let index = constant(&argument.index);
+    if constant(&config.source) == USDT {
+        let (value, readable) = operands::read(config, registers, index);
+        return Resolved { value, failed: UNREADABLE * u32::from(!readable) };
+    }
     let value = match constant(&argument.origin) {
         ORIGIN_TASK => task::current(),
         ORIGIN_REGISTER => register(config, registers, index) & lower(constant(&argument.width)),

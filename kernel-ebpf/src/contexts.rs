@@ -75,6 +75,34 @@ impl Registers for Probe {
     fn register(&self, offset: u32) -> u64 {
         pointer(self.0.as_ptr() as u64 + u64::from(offset))
     }
+
+    #[inline(always)]
+    fn numbered_register(&self, number: u32) -> u64 {
+        let context = self.0.as_ptr();
+        // SAFETY: the context is the one this program was called with.
+        unsafe {
+            match number {
+                1 => context::word::<{ offset_of!(pt_regs, rax) }>(context),
+                2 => context::word::<{ offset_of!(pt_regs, rbx) }>(context),
+                3 => context::word::<{ offset_of!(pt_regs, rcx) }>(context),
+                4 => context::word::<{ offset_of!(pt_regs, rdx) }>(context),
+                5 => context::word::<{ offset_of!(pt_regs, rsi) }>(context),
+                6 => context::word::<{ offset_of!(pt_regs, rdi) }>(context),
+                7 => context::word::<{ offset_of!(pt_regs, rbp) }>(context),
+                8 => context::word::<{ offset_of!(pt_regs, rsp) }>(context),
+                9 => context::word::<{ offset_of!(pt_regs, r8) }>(context),
+                10 => context::word::<{ offset_of!(pt_regs, r9) }>(context),
+                11 => context::word::<{ offset_of!(pt_regs, r10) }>(context),
+                12 => context::word::<{ offset_of!(pt_regs, r11) }>(context),
+                13 => context::word::<{ offset_of!(pt_regs, r12) }>(context),
+                14 => context::word::<{ offset_of!(pt_regs, r13) }>(context),
+                15 => context::word::<{ offset_of!(pt_regs, r14) }>(context),
+                16 => context::word::<{ offset_of!(pt_regs, r15) }>(context),
+                17 => context::word::<{ offset_of!(pt_regs, rip) }>(context),
+                _ => 0,
+            }
+        }
+    }
 }
 
 /// The record of a tracepoint.

@@ -5,16 +5,17 @@ use aya_ebpf::helpers::generated::bpf_send_signal;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{HashMap, PerCpuArray};
 use serin_abi::config::{
-    ACTION_OVERRIDE, ACTION_POST, ACTION_REMEMBER, ACTION_SIGKILL, ACTION_SIGNAL, ACTIONS_FOLLOWING,
-    ACTIONS_TRACKING, HookConfig, OVERRIDE_MARK, OVERRIDE_RESULT, OVERRIDE_RETURN,
+    ACTION_CLEAN_UP, ACTION_NOTIFY, ACTION_OVERRIDE, ACTION_POST, ACTION_REMEMBER, ACTION_SET,
+    ACTION_SIGKILL, ACTION_SIGNAL, ACTIONS_FOLLOWING, ACTIONS_TRACKING, HookConfig, OVERRIDE_MARK,
+    OVERRIDE_RESULT, OVERRIDE_RETURN,
 };
-use serin_abi::selector::{Selected, constant, select};
+use serin_abi::selector::{Selected, constant, entry, select};
 use serin_abi::{HookCounters, Mark, Sharer};
 
 use crate::arguments::Registers;
 use crate::call::Call;
 use crate::maps::MARKS;
-use crate::{counters, identity, output, scratch, selectors, sockets, task};
+use crate::{counters, enforcer, identity, operands, output, scratch, selectors, sockets, task};
 
 /// What this instance does; set by the agent.
 #[unsafe(no_mangle)]
@@ -86,6 +87,13 @@ pub fn run(registers: &impl Registers, hook: u32) -> Outcome {
         if selected.actions & ACTIONS_TRACKING != 0 {
             sockets::act(selected.actions, call.socket(selected.socket), call.owner());
         }
+        // The event has the value that it had before.
+        if selected.actions & ACTION_SET != 0 {
+            let selector = entry(&HOOK_CONFIG.selectors, selected.index);
+            if !operands::set(&HOOK_CONFIG, registers, selector) {
+                count(|counters| &raw mut counters.unenforced);
+            }
+        }
         // Last, as the event still has the name of a descriptor that is no longer followed after it.
         if selected.actions & ACTIONS_FOLLOWING != 0 {
             call.follow(&selected);
@@ -116,6 +124,14 @@ fn act(selected: &Selected, outcome: &mut Outcome) -> bool {
             enforced &= unsafe { bpf_send_signal(signal) } == 0;
         }
     }
+    if selected.actions & ACTION_NOTIFY != 0 {
+        let selector = entry(&HOOK_CONFIG.selectors, selected.index);
+        let (error, signal) = (constant(&selector.notify_error), constant(&selector.notify_signal));
+        enforced &= enforcer::notify(constant(&HOOK_CONFIG.enforcer), error, signal);
+    }
+    if selected.actions & ACTION_CLEAN_UP != 0 {
+        enforcer::clean_up(constant(&HOOK_CONFIG.enforcer));
+    }
     if !enforced {
         count(|counters| &raw mut counters.unenforced);
     }
@@ -125,7 +141,7 @@ fn act(selected: &Selected, outcome: &mut Outcome) -> bool {
 /// Has the LSM hooks on the current system call's way refuse it.
 #[inline(always)]
 fn mark(error: i32) -> bool {
-    let mark = Mark { points: constant(&HOOK_CONFIG.points), error, reserved: 0 };
+    let mark = Mark { points: constant(&HOOK_CONFIG.points), error, enforcer: 0, call: 0, reserved: 0 };
     MARKS.insert(bpf_get_current_pid_tgid(), mark, 0).is_ok()
 }
 

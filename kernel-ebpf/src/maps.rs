@@ -6,8 +6,8 @@ use serin_abi::binaries::{BinarySets, BinaryTable, Pattern};
 use serin_abi::identity::Origin;
 use serin_abi::workload::{Cgroup, ContainerId, Scopes};
 use serin_abi::{
-    BINARY_KEY, BINARY_PATHS, CpuCounters, DISPATCH_SLOTS, Descriptor, MAX_ARGUMENTS, MAX_CGROUPS, Mark,
-    Process,
+    BINARY_KEY, BINARY_PATHS, CpuCounters, DISPATCH_SLOTS, Descriptor, EnforcedCall, MAX_ARGUMENTS,
+    MAX_CGROUPS, MAX_ENFORCED, Mark, Process,
 };
 
 use crate::follow::Followed;
@@ -63,6 +63,10 @@ pub static FOLLOWED: HashMap<Descriptor, Followed> = HashMap::pinned(1, 0);
 /// Tasks (`pid_tgid`) in a system call that the LSM hooks on its way must refuse.
 #[map]
 pub static MARKS: HashMap<u64, Mark> = HashMap::pinned(4096, 0);
+
+/// System calls of enforcers, and the points that refuse them ([`Mark::points`]). The agent fills it.
+#[map]
+pub static ENFORCED: HashMap<EnforcedCall, u64> = HashMap::pinned(MAX_ENFORCED, NO_PREALLOC);
 
 /// Hook programs by system call, for kernels where each call has no function to attach to;
 /// from [`serin_abi::CHAIN_SLOT`] on, further hooks on the same call.

@@ -1,5 +1,6 @@
 //! Exec, fork and exit: the table of processes and their records.
 
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use serin_abi::path::{walk, walk_dentry};
 use serin_abi::record::{
     EXEC, EXEC_ARGUMENTS_TRUNCATED, EXEC_BINARY_INCOMPLETE, EXEC_CWD_INCOMPLETE, EXIT, Exec, Exit, FORK,
@@ -10,7 +11,7 @@ use serin_abi::{BinarySets, MAX_STRING, NO_FIELD, Process};
 use crate::maps::PROCESSES;
 use crate::memory::{PathBuffer, copy, copy_user, number, pointer};
 use crate::scratch::{self, Scratch, Slot, Work};
-use crate::{binaries, counters, follow, identity, offset, output, task};
+use crate::{binaries, counters, enforcer, follow, identity, offset, output, task};
 
 const HEADER: usize = size_of::<Header>();
 
@@ -180,6 +181,7 @@ pub fn fork(caller: u64, child: u64) {
 /// 0 here, but only one removes the process.
 #[inline(always)]
 pub fn exit(task: u64) {
+    enforcer::forget(bpf_get_current_pid_tgid());
     let live = number(pointer(task + offset!(task_signal)) + offset!(signal_live));
     if live != 0 {
         return;

@@ -12,9 +12,12 @@ use crate::scratch::Slot;
 pub struct Resolved {
     /// The argument, as a parameter would hold it; 0 if a step failed.
     pub value: u64,
-    /// Which step failed, from 1; 0 if none did.
+    /// Which step failed, from 1, or [`UNREADABLE`]; 0 if none did.
     pub failed: u32,
 }
+
+/// The parameter itself cannot be read: no step, in the 16 bits that a record has for it.
+pub const UNREADABLE: u32 = 1 << 16;
 
 /// Takes the steps to an argument, of which there may be none, from what its parameter holds.
 #[inline(always)]

@@ -1,7 +1,7 @@
 //! Facts of tasks.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
-use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_get_current_task_btf};
+use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_get_current_task_btf, bpf_task_pt_regs};
 use serin_abi::COMPAT_SLOT;
 use serin_abi::record::TaskKey;
 
@@ -79,6 +79,16 @@ pub fn syscall_slot(number: u64) -> Option<u32> {
         return None;
     }
     Some(number as u32 + if in_32_bit_syscall() { COMPAT_SLOT } else { 0 })
+}
+
+/// The dispatchers' slot of the system call that the current task is in, if it is in one: an interrupt or a fault leaves a
+/// negative number in the call's place.
+#[inline(always)]
+pub fn current_call() -> Option<u32> {
+    // SAFETY: the verifier knows the task, and the result as a `struct pt_regs *`, and checks the offset.
+    let number =
+        unsafe { trusted(bpf_task_pt_regs(bpf_get_current_task_btf()) as u64, offset!(syscall_number)) };
+    syscall_slot(number)
 }
 
 /// Whether the current task is in a 32-bit system call, whose numbers mean something else.

@@ -19,6 +19,7 @@ typedef enum {
   SERIN_PLUGIN_ERROR = 8,
   SERIN_PROCESS_TRACEPOINT = 9,
   SERIN_PROCESS_UPROBE = 10,
+  SERIN_PROCESS_USDT = 11,
 } serin_kind;
 
 /* Their names, as in the JSON output. */
@@ -44,6 +45,8 @@ static inline const char *serin_kind_name(serin_kind kind) {
     return "process_tracepoint";
   case SERIN_PROCESS_UPROBE:
     return "process_uprobe";
+  case SERIN_PROCESS_USDT:
+    return "process_usdt";
   }
   return "unknown";
 }
@@ -97,7 +100,7 @@ static inline uint64_t serin_event_time(serin_event event) {
   return serin_u64(event.at, 8);
 }
 
-/* Kind: 1 process_exec, 2 process_exit, 3 process_kprobe, 4 loss, 5 action_result, 6 process_lsm, 7 alert, 8 plugin_error, 9 process_tracepoint, 10 process_uprobe. */
+/* Kind: 1 process_exec, 2 process_exit, 3 process_kprobe, 4 loss, 5 action_result, 6 process_lsm, 7 alert, 8 plugin_error, 9 process_tracepoint, 10 process_uprobe, 11 process_usdt. */
 static inline uint8_t serin_event_kind_code(serin_event event) {
   return serin_u8(event.at, 16);
 }
@@ -132,7 +135,7 @@ static inline bool serin_event_exit(serin_event event, serin_exit *found) {
   return serin_one_at(event.at, 36, &found->at);
 }
 
-/* For `process_kprobe`, `process_lsm`, `process_tracepoint` and `process_uprobe`: what the policy's hook saw and did. */
+/* For `process_kprobe`, `process_lsm`, `process_tracepoint`, `process_uprobe` and `process_usdt`: what the policy's hook saw and did. */
 static inline bool serin_event_kprobe(serin_event event, serin_kprobe *found) {
   return serin_one_at(event.at, 40, &found->at);
 }

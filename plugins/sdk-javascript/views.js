@@ -16,6 +16,7 @@ export const KINDS = {
   8: "plugin_error",
   9: "process_tracepoint",
   10: "process_uprobe",
+  11: "process_usdt",
 };
 
 /** An event: the record itself. */
@@ -28,7 +29,7 @@ export class Event extends Structure {
   get time() {
     return this.readU64(8);
   }
-  /** Kind: 1 process_exec, 2 process_exit, 3 process_kprobe, 4 loss, 5 action_result, 6 process_lsm, 7 alert, 8 plugin_error, 9 process_tracepoint, 10 process_uprobe. */
+  /** Kind: 1 process_exec, 2 process_exit, 3 process_kprobe, 4 loss, 5 action_result, 6 process_lsm, 7 alert, 8 plugin_error, 9 process_tracepoint, 10 process_uprobe, 11 process_usdt. */
   get kindCode() {
     return this.readU8(16);
   }
@@ -56,7 +57,7 @@ export class Event extends Structure {
   get exit() {
     return this.readOne(36, Exit);
   }
-  /** For `process_kprobe`, `process_lsm`, `process_tracepoint` and `process_uprobe`: what the policy's hook saw and did. */
+  /** For `process_kprobe`, `process_lsm`, `process_tracepoint`, `process_uprobe` and `process_usdt`: what the policy's hook saw and did. */
   get kprobe() {
     return this.readOne(40, Kprobe);
   }

@@ -28,6 +28,9 @@ const CGROUP_EGRESS: Kind = (8, 1);
 /// `BPF_PROG_TYPE_RAW_TRACEPOINT`, which has no attach type
 const RAW_TRACEPOINT: Kind = (17, 0);
 
+/// `BPF_PROG_TYPE_KPROBE`, which has no attach type for these
+const KPROBE: Kind = (2, 0);
+
 /// `r0 = 0; exit`
 const RETURN_ZERO: [u64; 2] = [0xb7, 0x95];
 /// `r0 = 1; exit`
@@ -36,6 +39,21 @@ const RETURN_ONE: [u64; 2] = [1 << 32 | 0xb7, 0x95];
 /// Whether the kernel loads a program of this kind for the function with this BTF id.
 pub(crate) fn loads(kind: Kind, function: u32) -> bool {
     load_empty(kind, function).is_some()
+}
+
+/// Whether the kernel loads a program that writes to a process's memory.
+pub(crate) fn writes_user_memory() -> bool {
+    const WRITE: [u64; 8] = [
+        0x01b7,                // r1 = 0
+        0xfff8_0a7a,           // *(u64 *)(r10 - 8) = 0
+        0xa2bf,                // r2 = r10
+        0xffff_fff8_0000_0207, // r2 += -8
+        8 << 32 | 0x03b7,      // r3 = 8
+        36 << 32 | 0x85,       // call bpf_probe_write_user
+        RETURN_ZERO[0],
+        RETURN_ZERO[1],
+    ];
+    load(&WRITE, KPROBE, 0, c"").is_some()
 }
 
 /// A program that does nothing, attached until dropped.
@@ -95,12 +113,12 @@ pub(crate) fn make_map(name: &CStr) -> bool {
     bpf(MAP_CREATE, &mut attributes).map(owned).is_some()
 }
 
-fn load(instructions: &[u64; 2], kind: Kind, function: u32, name: &CStr) -> Option<OwnedFd> {
+fn load(instructions: &[u64], kind: Kind, function: u32, name: &CStr) -> Option<OwnedFd> {
     let license = c"GPL";
     let mut attributes = [0_u8; 128];
     let mut put = |at: usize, value: &[u8]| attributes[at..at + value.len()].copy_from_slice(value);
     put(0, &kind.0.to_ne_bytes()); // prog_type
-    put(4, &2_u32.to_ne_bytes()); // insn_cnt
+    put(4, &u32::try_from(instructions.len()).unwrap_or(0).to_ne_bytes()); // insn_cnt
     put(8, &(instructions.as_ptr() as u64).to_ne_bytes()); // insns
     put(16, &(license.as_ptr() as u64).to_ne_bytes()); // license
     put(48, name.to_bytes()); // prog_name

@@ -23,6 +23,8 @@ pub(crate) struct Kernel {
     pub(crate) compat_calls: bool,
     /// There is a trace event for each system call.
     pub(crate) syscall_events: bool,
+    /// Programs can write to the memory of processes.
+    pub(crate) user_writes: bool,
 }
 
 impl Kernel {
@@ -42,6 +44,7 @@ impl Kernel {
             error_injection: injectable("__x64_sys_symlinkat"),
             syscall_events: Btf::load(Path::new(KERNEL_BTF))
                 .is_ok_and(|btf| btf.function_id("perf_syscall_enter").is_some()),
+            user_writes: bpf::writes_user_memory(),
             compat_calls: trigger::compat_dup(-1).is_ok_and(|ended| ended.errno == Some(libc::EBADF)),
         }
     }
@@ -56,6 +59,7 @@ impl Kernel {
             (self.error_injection, "error injection"),
             (self.compat_calls, "32-bit system calls"),
             (self.syscall_events, "trace events of system calls"),
+            (self.user_writes, "writes to processes"),
         ];
         features.into_iter().filter_map(|(there, name)| there.then_some(name)).collect::<Vec<_>>().join(", ")
     }
@@ -83,6 +87,23 @@ impl Kernel {
         }
     }
 
+    /// Programs can write to the memory of processes.
+    pub(crate) fn user_writes(&self) -> Result<(), String> {
+        if self.user_writes {
+            Ok(())
+        } else {
+            Err("this kernel lets no program write to processes".to_owned())
+        }
+    }
+
+    /// They can't.
+    pub(crate) fn no_user_writes(&self) -> Result<(), String> {
+        match self.user_writes() {
+            Ok(()) => Err("this kernel lets programs write to processes".to_owned()),
+            Err(_) => Ok(()),
+        }
+    }
+
     /// Programs on LSM hooks have a say.
     pub(crate) fn lsm_hooks(&self) -> Result<(), String> {
         if self.lsm { Ok(()) } else { Err("this kernel does not have `bpf` among its LSMs".to_owned()) }
@@ -95,6 +116,24 @@ impl Kernel {
         } else {
             Err("this kernel has neither error injection nor the BPF LSM, so nothing can be overridden"
                 .to_owned())
+        }
+    }
+
+    /// System calls can be made to fail when they have begun already.
+    pub(crate) fn late_enforcement(&self) -> Result<(), String> {
+        if self.trampolines { self.lsm_hooks() } else { Err("this kernel has no fentry".to_owned()) }
+    }
+
+    /// System calls can be made to fail where they begin.
+    pub(crate) fn error_injection(&self) -> Result<(), String> {
+        if self.error_injection { Ok(()) } else { Err("this kernel has no error injection".to_owned()) }
+    }
+
+    /// System calls can't be made to fail where they begin.
+    pub(crate) fn no_error_injection(&self) -> Result<(), String> {
+        match self.error_injection() {
+            Ok(()) => Err("this kernel can refuse every call; refusing is for those that can't".to_owned()),
+            Err(_) => Ok(()),
         }
     }
 

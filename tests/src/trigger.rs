@@ -17,6 +17,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::bpf;
 
 pub(crate) mod evasion;
+pub(crate) mod probes;
 pub(crate) mod ring;
 pub(crate) mod unreadable;
 
@@ -361,6 +362,7 @@ fn act(words: &[&str]) -> Result<u8> {
             })?;
         }
         ["evade", words @ ..] => evasion::act(words)?,
+        ["probe", words @ ..] => probes::act(words)?,
         ["unreadable", words @ ..] => unreadable::act(words)?,
         ["open", path] => say(std::fs::File::open(path).err().map_or(0, errno))?,
         ["append", way, path] => {

@@ -245,6 +245,7 @@ pub(crate) fn kind(event: &GetEventsResponse) -> EventType {
         Some(Kind::ProcessLsm(_)) => EventType::ProcessLsm,
         Some(Kind::ProcessTracepoint(_)) => EventType::ProcessTracepoint,
         Some(Kind::ProcessUprobe(_)) => EventType::ProcessUprobe,
+        Some(Kind::ProcessUsdt(_)) => EventType::ProcessUsdt,
         Some(Kind::ActionResult(_)) => EventType::ActionResult,
         Some(Kind::Alert(_)) => EventType::Alert,
         Some(Kind::PluginError(_)) => EventType::PluginError,
@@ -259,6 +260,7 @@ fn process(event: &GetEventsResponse) -> Option<&Process> {
         Kind::ProcessLsm(lsm) => lsm.process.as_ref(),
         Kind::ProcessTracepoint(tracepoint) => tracepoint.process.as_ref(),
         Kind::ProcessUprobe(uprobe) => uprobe.process.as_ref(),
+        Kind::ProcessUsdt(usdt) => usdt.process.as_ref(),
         Kind::Alert(finding) => finding.process.as_ref(),
         Kind::Loss(_) | Kind::ActionResult(_) | Kind::PluginError(_) => None,
     }
@@ -272,6 +274,7 @@ fn parent(event: &GetEventsResponse) -> Option<&Process> {
         Kind::ProcessLsm(lsm) => lsm.parent.as_ref(),
         Kind::ProcessTracepoint(tracepoint) => tracepoint.parent.as_ref(),
         Kind::ProcessUprobe(uprobe) => uprobe.parent.as_ref(),
+        Kind::ProcessUsdt(usdt) => usdt.parent.as_ref(),
         Kind::Alert(finding) => finding.parent.as_ref(),
         Kind::Loss(_) | Kind::ActionResult(_) | Kind::PluginError(_) => None,
     }
@@ -283,6 +286,7 @@ fn policy_name(event: &GetEventsResponse) -> Option<&str> {
         Kind::ProcessLsm(lsm) => Some(&lsm.policy_name),
         Kind::ProcessTracepoint(tracepoint) => Some(&tracepoint.policy_name),
         Kind::ProcessUprobe(uprobe) => Some(&uprobe.policy_name),
+        Kind::ProcessUsdt(usdt) => Some(&usdt.policy_name),
         Kind::Alert(finding) => policy_name(finding.trigger.as_ref()?),
         _ => None,
     }

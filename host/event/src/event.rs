@@ -108,6 +108,7 @@ impl EventKind {
         "process_lsm",
         "process_tracepoint",
         "process_uprobe",
+        "process_usdt",
         "loss",
         "action_result",
         "alert",
@@ -140,6 +141,19 @@ pub enum Place {
     Tracepoint,
     /// A program or library: `process_uprobe`.
     Program(Arc<ProgramPlace>),
+    /// A probe of a program or library: `process_usdt`.
+    Probe(Arc<Probe>),
+}
+
+/// A USDT probe of a program or library.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Probe {
+    /// The file.
+    pub path: String,
+    /// What the probe belongs to.
+    pub provider: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// A place in a program or library.
@@ -151,6 +165,8 @@ pub struct ProgramPlace {
     pub symbol: String,
     /// The offset in the file, or the address, that the policy names instead of a symbol; 0 if it names one.
     pub offset: u64,
+    /// Where in the file the counter is that the policy names; 0 if it names none.
+    pub counter: u64,
 }
 
 impl Place {
@@ -161,6 +177,7 @@ impl Place {
             Self::Lsm => "process_lsm",
             Self::Tracepoint => "process_tracepoint",
             Self::Program(_) => "process_uprobe",
+            Self::Probe(_) => "process_usdt",
         }
     }
 }
@@ -171,7 +188,8 @@ pub struct Hook {
     /// What kind of place it sits in.
     pub place: Place,
     /// The hooked function, e.g. `__x64_sys_symlinkat`, LSM hook, e.g. `file_open`, tracepoint with its subsystem, e.g.
-    /// `sched/sched_process_exec`, or place in a program, e.g. `/bin/bash:readline`.
+    /// `sched/sched_process_exec`, or place in a program, e.g. `/bin/bash:readline`, or
+    /// probe, e.g. `/bin/python3:python:line`.
     pub function_name: Arc<str>,
     /// Name of the policy.
     pub policy_name: Arc<str>,

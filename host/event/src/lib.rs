@@ -18,7 +18,7 @@ pub mod signal;
 pub mod structure;
 
 pub use event::{
-    Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, ProgramPlace, Severity,
+    Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, Probe, ProgramPlace, Severity,
     StackFrame,
 };
 pub use process::Process;

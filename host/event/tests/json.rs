@@ -11,8 +11,8 @@ use serin_event::network::{Address, Packet, Sock, Tuple, UnixAddress};
 use serin_event::process::Flags;
 use serin_event::structure::Structure;
 use serin_event::{
-    Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, Process, ProgramPlace, Severity,
-    json,
+    Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, Probe, Process, ProgramPlace,
+    Severity, json,
 };
 
 const TIME: u64 = 1_696_629_837_700_326_678;
@@ -267,9 +267,10 @@ fn tracepoints_are_told_by_subsystem_and_event() {
 fn uprobes_are_told_by_path_and_symbol_or_offset() {
     for (symbol, offset, name, expected) in [
         ("main", 0, "/bin/sh:main", r#""path":"/bin/sh","symbol":"main","args""#),
-        ("", 0x10, "/bin/sh:0x10", r#""path":"/bin/sh","offset":"16","args""#),
+        ("", 0x10, "/bin/sh:0x10", r#""path":"/bin/sh","offset":"16","ref_ctr_offset":"1","args""#),
     ] {
-        let place = ProgramPlace { path: "/bin/sh".into(), symbol: symbol.into(), offset };
+        let place =
+            ProgramPlace { path: "/bin/sh".into(), symbol: symbol.into(), offset, counter: offset >> 4 };
         let seen = Hook {
             place: Place::Program(place.into()),
             function_name: name.into(),
@@ -280,6 +281,21 @@ fn uprobes_are_told_by_path_and_symbol_or_offset() {
         assert!(line.starts_with(r#"{"process_uprobe":{"process":{"#) && line.contains(expected), "{line}");
         assert_eq!(json::read(&line).unwrap().kind, event.kind);
     }
+}
+
+#[test]
+fn probes_are_told_by_their_names() {
+    let (path, provider, name) = ("/bin/sh".into(), "one".into(), "begin".into());
+    let seen = Hook {
+        place: Place::Probe(Probe { path, provider, name }.into()),
+        function_name: "/bin/sh:one:begin".into(),
+        ..hook(vec![(Argument::Int(7), "".into())], &["KPROBE_ACTION_POST"])
+    };
+    let event = event(EventKind::Kprobe(seen));
+    let line = line(&event);
+    let expected = r#""path":"/bin/sh","provider":"one","name":"begin","args""#;
+    assert!(line.starts_with(r#"{"process_usdt":{"process":{"#) && line.contains(expected), "{line}");
+    assert_eq!(json::read(&line).unwrap().kind, event.kind);
 }
 
 #[test]

@@ -58,7 +58,7 @@ pub(crate) fn plan(
         // Policies that override there are refused when they are read.
         (Target::Tracepoint(_), _) => attempts.consider(Backend::Tracepoint, None, &Ok(())),
         (Target::RawTracepoint(_), _) => attempts.consider(Backend::RawTracepoint, None, &Ok(())),
-        (Target::Uprobe(_), _) => attempts.consider(Backend::Uprobe, None, &Ok(())),
+        (Target::Uprobe(_) | Target::Usdt(_), _) => attempts.consider(Backend::Uprobe, None, &Ok(())),
         (Target::Function(name), overrides) => {
             let enforcement = overrides.then_some(Enforcement::LsmResult);
             let lsm = name.strip_prefix("security_");
@@ -107,6 +107,34 @@ pub(crate) fn plan_return(target: &Target, probe: &Probe, overridden: bool) -> A
     attempts
 }
 
+/// Plans how an enforcer refuses a system call. `late` says that it is notified while the call is under way, and not only
+/// where it begins.
+pub(crate) fn plan_enforced(target: &Target, probe: &Probe, late: bool) -> Attempts {
+    let mut attempts = Attempts::default();
+    if late {
+        let reason = "it refuses a call where it begins, and a hook notifies the enforcer after that";
+        attempts.rule_out(Backend::Kprobe, reason);
+    } else {
+        attempts.consider(Backend::Kprobe, Some(Enforcement::OverrideReturn), &probe.kprobes);
+    }
+    match target {
+        Target::Syscall { name, .. } => match (deny::hooks_of(name), &probe.lsm) {
+            (Some(hooks), Ok(())) => {
+                let enforcement = Enforcement::DenyByLsm(hooks.to_vec());
+                attempts.consider(Backend::Lsm, Some(enforcement), &probe.trampolines);
+            }
+            (Some(_), Err(reason)) => attempts.rule_out(Backend::Lsm, reason),
+            (None, _) => attempts.rule_out(Backend::Lsm, &no_lsm_hook(name)),
+        },
+        _ => attempts.rule_out(Backend::Lsm, "calls of 32-bit programs are refused where they begin only"),
+    }
+    attempts
+}
+
+fn no_lsm_hook(syscall: &str) -> String {
+    format!("no LSM hook is known that every way to the effect of `{syscall}` passes")
+}
+
 /// The same for hooks on several system calls that share a program.
 pub(crate) fn plan_shared_return() -> Attempts {
     let mut attempts = Attempts::default();
@@ -129,8 +157,7 @@ impl Attempts {
 
     fn consider_deny_by_lsm(&mut self, syscall: &str, probe: &Probe) {
         let Some(hooks) = deny::hooks_of(syscall) else {
-            let reason = format!("no LSM hook is known that every way to the effect of `{syscall}` passes");
-            return self.rule_out(Backend::Lsm, &reason);
+            return self.rule_out(Backend::Lsm, &no_lsm_hook(syscall));
         };
         if let Err(reason) = &probe.lsm {
             return self.rule_out(Backend::Lsm, reason);
@@ -190,6 +217,7 @@ pub(crate) fn function(target: &Target) -> String {
         Target::CompatSyscall { name, .. } => format!("__ia32_sys_{name}"),
         Target::Tracepoint(event) | Target::RawTracepoint(event) => event.to_string(),
         Target::Uprobe(probe) => probe.to_string(),
+        Target::Usdt(probe) => probe.to_string(),
     }
 }
 
@@ -260,6 +288,30 @@ mod tests {
                 })
                 .collect();
             assert_eq!(found, expected, "{target:?} {action:?}");
+        }
+    }
+
+    #[test]
+    fn enforcers_refuse_where_a_call_begins_or_on_its_way() {
+        let compat = || Target::CompatSyscall { name: "dup".into(), number: 41 };
+        let (everything, no_lsm) = (offers(true, true, true), offers(true, false, true));
+        let no_trampolines = offers(false, true, true);
+        let (entry, way) = ("bpf_override_return", "deny by LSM (path_symlink)");
+        let cases: [(Target, &Probe, bool, &[&str]); 7] = [
+            (syscall("symlinkat"), &everything, false, &[entry, way]),
+            (syscall("symlinkat"), &everything, true, &[way]),
+            (syscall("symlinkat"), &no_lsm, true, &[]),
+            (syscall("symlinkat"), &no_trampolines, false, &[entry]),
+            (syscall("dup"), &everything, false, &[entry]),
+            (compat(), &everything, false, &[entry]),
+            (compat(), &everything, true, &[]),
+        ];
+        for (target, probe, late, expected) in cases {
+            let Attempts { tries, ruled_out } = plan_enforced(&target, probe, late);
+            let found: Vec<_> =
+                tries.iter().flat_map(|attempt| &attempt.enforcement).map(ToString::to_string).collect();
+            assert_eq!(found, expected, "{target:?}, late: {late}");
+            assert_eq!(found.len() + ruled_out.len(), 2, "{target:?}, late: {late}: {ruled_out:?}");
         }
     }
 

@@ -216,7 +216,7 @@ mod tests {
             ignore_not_found: false,
             position: (1, 1),
         };
-        PolicyPlan { name: "p".into(), monitor: false, hooks: vec![hook] }
+        PolicyPlan { name: "p".into(), monitor: false, hooks: vec![hook], enforced: vec![] }
     }
 
     #[test]

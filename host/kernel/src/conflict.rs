@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use serin_policy::{PolicyPlan, Target};
 
 use crate::attach::function;
+use crate::enforcers::refuses;
 use crate::lower::overrides;
 
 /// Functions where one of two ways that defeat each other is in use.
@@ -25,6 +26,8 @@ impl Conflicts {
         let overridden =
             hooks.filter(|hook| matches!(hook.target, Target::Syscall { .. }) && overrides(hook));
         self.overridden.extend(overridden.map(|hook| function(&hook.target)));
+        let enforced = policies.iter().filter(|policy| refuses(policy)).flat_map(|policy| &policy.enforced);
+        self.overridden.extend(enforced.map(|call| function(&call.target)));
     }
 
     /// Whether a policy overrides this function.

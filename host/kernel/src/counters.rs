@@ -31,6 +31,8 @@ pub struct KernelCount {
     pub followed_full: u64,
     /// Cgroups of containers that found their table full: their processes count as the host's.
     pub cgroups_full: u64,
+    /// Notifications of enforcers that refused nothing.
+    pub missed_notifications: u64,
 }
 
 /// What one hook counted, over all CPUs.
@@ -90,6 +92,14 @@ pub struct SelectorCount {
     pub unposted: u64,
 }
 
+impl Add for SelectorCount {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { hits: self.hits + other.hits, unposted: self.unposted + other.unposted }
+    }
+}
+
 /// An array of counters of which each CPU has its own.
 pub(crate) struct Counters<C: Plain> {
     map: PerCpuArray<MapData, Wire<C>>,
@@ -120,6 +130,7 @@ impl Counters<CpuCounters> {
             lost_calls: sum.lost_calls + cpu.lost_calls,
             followed_full: sum.followed_full + cpu.followed_full,
             cgroups_full: sum.cgroups_full + cpu.cgroups_full,
+            missed_notifications: sum.missed_notifications + cpu.missed_notifications,
         };
         Ok(self.of_each_cpu(0)?.into_iter().fold(KernelCount::default(), add))
     }

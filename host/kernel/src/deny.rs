@@ -67,7 +67,7 @@ pub(crate) fn hooks_of(syscall: &str) -> Option<&'static [&'static str]> {
     SYSCALLS.iter().find(|(name, _)| *name == syscall).map(|(_, hooks)| *hooks)
 }
 
-/// Each bit of a mark, to be handed to the programs as read-only data.
+/// Each bit of a mark, to be handed to the programs as read-only data; the last is [`serin_abi::ENTRY_POINT`].
 pub(crate) static POINT_BITS: [u64; 64] = {
     let mut bits = [0; 64];
     let mut index = 0;
@@ -78,23 +78,26 @@ pub(crate) static POINT_BITS: [u64; 64] = {
     bits
 };
 
+/// LSM hooks that can be held at once.
+pub(crate) const MAX_POINTS: usize = 63;
+
 /// The bits of LSM hooks in marks, given out as they are needed.
 ///
 /// A task may still be marked when the policy that marked it has gone. So a bit that is given back is given out again
 /// only when all others have had their turn: an old mark means nothing to a new policy.
 pub(crate) struct Points {
-    hooks: [Option<&'static str>; 64],
+    hooks: [Option<&'static str>; MAX_POINTS],
     next: usize,
 }
 
 impl Default for Points {
     fn default() -> Self {
-        Self { hooks: [None; 64], next: 0 }
+        Self { hooks: [None; MAX_POINTS], next: 0 }
     }
 }
 
 impl Points {
-    /// The bits of these hooks; `None` if all 64 are given out.
+    /// The bits of these hooks; `None` if all are given out.
     pub(crate) fn bits(&mut self, hooks: &[&'static str]) -> Option<u64> {
         hooks
             .iter()
@@ -112,9 +115,9 @@ impl Points {
 
     fn give_out(&mut self, hook: &'static str) -> Option<usize> {
         let free = |index: &usize| self.hooks.get(*index).is_some_and(Option::is_none);
-        let index = (self.next..64).chain(0..self.next).find(free)?;
+        let index = (self.next..MAX_POINTS).chain(0..self.next).find(free)?;
         *self.hooks.get_mut(index)? = Some(hook);
-        self.next = (index + 1) % 64;
+        self.next = (index + 1) % MAX_POINTS;
         Some(index)
     }
 
@@ -214,11 +217,11 @@ mod tests {
         points.retain(|hook| hook == "a");
         assert_eq!(points.bit("b"), None);
         assert_eq!(points.bits(&["a", "c", "b"]), Some(0b1101));
-        for _ in 4..64 {
+        for _ in 4..MAX_POINTS {
             points.retain(|hook| hook != "c");
             points.bits(&["c"]);
         }
-        assert_eq!(points.bit("c"), Some(&(1 << 63)));
+        assert_eq!(points.bit("c"), Some(&(1 << 62)));
         points.retain(|hook| hook != "c");
         assert_eq!(points.bits(&["c"]), Some(0b10));
     }

@@ -27,12 +27,17 @@ impl Kernel {
         self.hooks = staying;
         let removed: Vec<_> = going.iter().map(|hook| self.remove_dispatched(&hook.dispatched)).collect();
         drop(going);
-        let held: BTreeSet<_> = self.hooks.iter().flat_map(|hook| &hook.held).copied().collect();
+        self.detach_enforcers()?;
+        let held_by_hooks = self.hooks.iter().flat_map(|hook| &hook.held);
+        let held_by_enforcers = self.enforcers.iter().flat_map(|enforcer| &enforcer.held);
+        let held: BTreeSet<_> = held_by_hooks.chain(held_by_enforcers).copied().collect();
         let marking = self.hooks.iter().filter(|hook| !hook.held.is_empty());
-        let marked: BTreeSet<_> = marking.map(|hook| hook.function.as_str()).collect();
+        let cleared = self.enforcers.iter().flat_map(|enforcer| &enforcer.cleared).map(String::as_str);
+        let marked: BTreeSet<_> = marking.map(|hook| hook.function.as_str()).chain(cleared.clone()).collect();
         self.deniers.retain(|hook| held.contains(hook), |function| marked.contains(function));
         let trampolines = self.hooks.iter().filter(|hook| hook.has_trampoline);
-        self.conflicts.retain_trampolines(&trampolines.map(|hook| hook.function.as_str()).collect());
+        let trampolines = trampolines.map(|hook| hook.function.as_str()).chain(cleared);
+        self.conflicts.retain_trampolines(&trampolines.collect());
         self.detach_dispatchers()?;
         removed.into_iter().collect()
     }

@@ -115,9 +115,28 @@ pub enum KernelError {
     /// A trampoline on the function keeps `bpf_override_return` from working.
     #[error("a hook that was attached before is on the function by a trampoline, which defeats it")]
     OverrideDefeated,
+    /// A trampoline would keep an override that is there already from working.
+    #[error(
+        "the call is overridden by `bpf_override_return` already, which what clears the marks would defeat"
+    )]
+    WouldDefeatOverride,
+    /// No bit is left for another LSM hook.
+    #[error("more than {0} LSM hooks are held by policies")]
+    TooManyPoints(usize),
+    /// The table of enforcers' calls is full.
+    #[error("enforcers have more than {0} system calls, over all policies")]
+    TooManyEnforced(u32),
     /// What a hook's function returns cannot be learnt in any way.
     #[error("the function's return cannot be hooked:{}", list(.0))]
     NoReturn(Vec<AttemptError>),
+    /// A place with a counter cannot be hooked.
+    #[error("cannot hook {}: {source}", path.display())]
+    Uprobe {
+        /// The program or library.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A program or library cannot be hooked.
     #[error("{0}")]
     Executable(String),

@@ -12,25 +12,38 @@ use serin_policy::{PlaceError, ProgramPlace};
 /// # Errors
 /// If the file is no executable, or has no such place.
 pub fn find_place(path: &Path, place: &ProgramPlace) -> Result<u64, PlaceError> {
-    let unusable = |error: &dyn std::fmt::Display| PlaceError::Program(error.to_string());
-    let file = File::open(path).map_err(|error| unusable(&error))?;
-    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-        return Err(PlaceError::Program("not a file".into()));
-    }
-    let cache = ReadCache::new(file);
-    let object = object::File::parse(&cache).map_err(|_| PlaceError::Program("not an ELF file".into()))?;
+    let file = open(path)?;
+    let object = file.parse()?;
     let found = match place {
         ProgramPlace::Symbol { name, offset } => {
-            address_of(&object, name).and_then(|address| to_offset(&object, address.checked_add(*offset)?))
+            address_of(&object, name).and_then(|address| code_offset(&object, address.checked_add(*offset)?))
         }
-        ProgramPlace::Address(address) => to_offset(&object, *address),
+        ProgramPlace::Address(address) => code_offset(&object, *address),
         ProgramPlace::Offset(offset) => has_code_at(&object, *offset).then_some(*offset),
     };
     found.ok_or_else(|| PlaceError::NotThere(functions(&object).map(|(name, _)| name.into()).collect()))
 }
 
 /// An executable that is read as far as it is looked at.
-type Executable<'f> = object::File<'f, &'f ReadCache<File>>;
+pub(crate) type Executable<'f> = object::File<'f, &'f ReadCache<File>>;
+
+/// The file of one.
+pub(crate) struct ProgramFile(ReadCache<File>);
+
+/// Opens a program or library.
+pub(crate) fn open(path: &Path) -> Result<ProgramFile, PlaceError> {
+    let file = File::open(path).map_err(|error| PlaceError::Program(error.to_string()))?;
+    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return Err(PlaceError::Program("not a file".into()));
+    }
+    Ok(ProgramFile(ReadCache::new(file)))
+}
+
+impl ProgramFile {
+    pub(crate) fn parse(&self) -> Result<Executable<'_>, PlaceError> {
+        object::File::parse(&self.0).map_err(|_| PlaceError::Program("not an ELF file".into()))
+    }
+}
 
 /// The functions that the file defines: those of its own, then those that others can call. Some that are written in
 /// assembler do not say that they are functions.
@@ -52,10 +65,22 @@ fn code(object: &Executable<'_>) -> impl Iterator<Item = (u64, u64, u64)> {
     segments.map(|segment| (segment.address(), segment.file_range().0, segment.file_range().1))
 }
 
-fn to_offset(object: &Executable<'_>, address: u64) -> Option<u64> {
-    let within =
-        |(start, offset, size)| address.checked_sub(start).filter(|at| *at < size)?.checked_add(offset);
-    code(object).find_map(within)
+/// The offset in the file of an address in its code.
+pub(crate) fn code_offset(object: &Executable<'_>, address: u64) -> Option<u64> {
+    code(object).find_map(|segment| within(segment, address))
+}
+
+/// The offset in the file of an address in its data.
+pub(crate) fn data_offset(object: &Executable<'_>, address: u64) -> Option<u64> {
+    let is_data = |flags| matches!(flags, SegmentFlags::Elf { p_flags } if p_flags & object::elf::PF_W != 0);
+    let mut segments = object.segments().filter(move |segment| is_data(segment.flags()));
+    segments.find_map(|segment| {
+        within((segment.address(), segment.file_range().0, segment.file_range().1), address)
+    })
+}
+
+fn within((start, offset, size): (u64, u64, u64), address: u64) -> Option<u64> {
+    address.checked_sub(start).filter(|at| *at < size)?.checked_add(offset)
 }
 
 fn has_code_at(object: &Executable<'_>, offset: u64) -> bool {

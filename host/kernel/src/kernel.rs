@@ -9,7 +9,7 @@ use aya::programs::{BtfTracePoint, RawTracePoint};
 use aya::{Btf, Ebpf, Endianness};
 use serin_abi::binaries::{BinaryTable, Pattern};
 use serin_abi::identity::Origin;
-use serin_abi::{BINARY_KEY, BinarySets, CpuCounters, Offsets, Process};
+use serin_abi::{BINARY_KEY, BinarySets, CpuCounters, EnforcedCall, Offsets, Process};
 use serin_policy::PolicyPlan;
 
 use crate::binaries::{Binaries, ExistingProcess, NewFilters, binary_patterns};
@@ -18,6 +18,7 @@ use crate::conflict::Conflicts;
 use crate::counters::{Counters, KernelCount};
 use crate::deny::{Deniers, POINT_BITS};
 use crate::dispatch::Dispatcher;
+use crate::enforcers::Enforcer;
 use crate::identity::{asks_for_changes, origin};
 use crate::link::Link;
 use crate::lower::{follows, tracks};
@@ -111,6 +112,9 @@ pub struct Kernel {
     pub(crate) dispatcher: Dispatcher,
     pub(crate) return_dispatcher: Dispatcher,
     pub(crate) hooks: Vec<Attached>,
+    pub(crate) enforcers: Vec<Enforcer>,
+    /// The calls of enforcers, for the programs that notify them.
+    pub(crate) enforced: HashMap<MapData, Wire<EnforcedCall>, u64>,
     pub(crate) conflicts: Conflicts,
     /// Ids are never given out twice: records of a hook that has gone may still be on their way.
     pub(crate) next_hook: u32,
@@ -175,6 +179,8 @@ impl Kernel {
             workloads: Workloads::new(&mut base, config.containers_described)?,
             deniers: Deniers::default(),
             hooks: Vec::new(),
+            enforcers: Vec::new(),
+            enforced: take_map(&mut base, "ENFORCED")?,
             conflicts: Conflicts::default(),
             next_hook: 0,
             btf: Arc::new(btf),
@@ -434,9 +440,10 @@ impl Kernel {
             return Ok(Vec::new());
         }
         let detached = self.detach(|id| !enforcing.contains(&id));
-        let Self { hooks, links, deniers, pins, .. } = self;
+        let Self { hooks, enforcers, links, deniers, pins, .. } = self;
         let functions = hooks.iter().map(|hook| hook.function.clone()).collect();
         hooks.into_iter().flat_map(Attached::into_links).for_each(Link::leave);
+        enforcers.into_iter().flat_map(Enforcer::into_links).for_each(Link::leave);
         links.into_values().chain(deniers.into_links()).for_each(Link::leave);
         pins.leave();
         detached.map(|()| functions)

@@ -1,6 +1,7 @@
 //! Attaching one program of a hook, and what keeps it there.
 
 use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use aya::pin::PinError;
@@ -8,18 +9,25 @@ use aya::programs::links::FdLink;
 use aya::programs::uprobe::{UProbeAttachLocation, UProbeScope};
 use aya::programs::{Program, ProgramError};
 use aya::{Btf, Ebpf};
-use serin_policy::{PlaceError, Target, Uprobe};
+use serin_policy::{PlaceError, Target, Uprobe, Usdt};
 
 use crate::attach::function;
 use crate::executable::find_place;
 use crate::programs::program_error;
+use crate::uprobe::{self, CodePlace};
 use crate::{Backend, KernelError};
 
 /// What keeps a program attached: dropping it detaches the program. The object that the program came from is much
 /// larger, and need not live as long.
 pub(crate) struct Link {
-    link: FdLink,
+    attachment: Attachment,
     pin: Option<Pin>,
+}
+
+enum Attachment {
+    Link(FdLink),
+    /// An event that has the program, and can't be pinned.
+    Event(#[expect(dead_code, reason = "it is there to be closed")] OwnedFd),
 }
 
 impl Link {
@@ -30,13 +38,25 @@ impl Link {
         E: std::error::Error + Send + Sync + 'static,
     {
         let link = link.try_into().map_err(|error| ProgramError::IOError(io::Error::other(error)))?;
-        Ok(Self { link, pin: None })
+        Ok(Self { attachment: Attachment::Link(link), pin: None })
+    }
+
+    fn of_event(event: OwnedFd) -> Self {
+        Self { attachment: Attachment::Event(event), pin: None }
     }
 
     /// Keeps the program attached also when the agent has ended, however it did, unless the link is dropped before.
     pub(crate) fn pinned(self, path: PathBuf) -> Result<Self, PinError> {
-        let link = self.link.pin(&path)?.into();
-        Ok(Self { link, pin: Some(Pin(path)) })
+        match self.attachment {
+            Attachment::Link(link) => {
+                let attachment = Attachment::Link(link.pin(&path)?.into());
+                Ok(Self { attachment, pin: Some(Pin(path)) })
+            }
+            attachment @ Attachment::Event(_) => {
+                tracing::warn!("a hook with a counter in a program can't be kept: it ends with the agent");
+                Ok(Self { attachment, pin: None })
+            }
+        }
     }
 
     /// Leaves the program attached, if it was pinned.
@@ -81,15 +101,18 @@ pub(crate) fn attach(
     ebpf: &mut Ebpf,
     backend: Backend,
     target: &Target,
+    places: &[CodePlace],
     btf: &Btf,
-) -> Result<Option<Link>, KernelError> {
+) -> Result<Vec<Link>, KernelError> {
     let name = program_name(backend);
     let program = ebpf.program_mut(name).ok_or(KernelError::Missing(name))?;
     let attached = match (backend, target) {
-        (Backend::SysEnter, _) => load_dispatched(program, "sys_enter", btf).map(|()| None),
-        (Backend::SysExit, _) => load_dispatched(program, "sys_exit", btf).map(|()| None),
-        (_, Target::Uprobe(place)) => attach_in_file(program, place, find_offset(place)?).map(Some),
-        _ => attach_in_kernel(program, &function(target), btf).map(Some),
+        (Backend::SysEnter, _) => load_dispatched(program, "sys_enter", btf).map(|()| Vec::new()),
+        (Backend::SysExit, _) => load_dispatched(program, "sys_exit", btf).map(|()| Vec::new()),
+        (_, Target::Uprobe(Uprobe { path, .. }) | Target::Usdt(Usdt { path, .. })) => {
+            return attach_in_file(program, name, Path::new(path), places);
+        }
+        _ => attach_in_kernel(program, &function(target), btf).map(|link| vec![link]),
     };
     attached.map_err(|error| program_error(name, error))
 }
@@ -136,22 +159,38 @@ fn attach_in_kernel(program: &mut Program, function: &str, btf: &Btf) -> Result<
     })
 }
 
-/// For all processes that run the file.
+/// At all of the places, for all processes that run the file.
 fn attach_in_file(
     program: &mut Program,
-    Uprobe { path, .. }: &Uprobe,
-    offset: u64,
-) -> Result<Link, ProgramError> {
-    let Program::UProbe(hook) = program else { return Err(ProgramError::UnexpectedProgramType) };
-    hook.load()?;
-    let link = hook.attach(UProbeAttachLocation::AbsoluteOffset(offset), path, UProbeScope::AllProcesses)?;
-    Link::new(hook.take_link(link)?)
+    name: &'static str,
+    path: &Path,
+    places: &[CodePlace],
+) -> Result<Vec<Link>, KernelError> {
+    let failed = |error| program_error(name, error);
+    let Program::UProbe(hook) = program else { return Err(failed(ProgramError::UnexpectedProgramType)) };
+    hook.load().map_err(failed)?;
+    let mut links = Vec::new();
+    for place in places {
+        if place.counter != 0 {
+            let fd = hook.fd().map_err(failed)?.as_fd();
+            let attached = uprobe::attach(fd, path, *place);
+            let link = attached.map_err(|source| KernelError::Uprobe { path: path.into(), source })?;
+            links.push(Link::of_event(link));
+            continue;
+        }
+        let location = UProbeAttachLocation::AbsoluteOffset(place.offset);
+        let link = hook.attach(location, path, UProbeScope::AllProcesses);
+        let link = link.and_then(|link| Link::new(hook.take_link(link)?));
+        links.push(link.map_err(failed)?);
+    }
+    Ok(links)
 }
 
-/// Policies that name what is not there are refused when they are checked.
-fn find_offset(Uprobe { path, place, .. }: &Uprobe) -> Result<u64, KernelError> {
-    find_place(Path::new(path), place).map_err(|error| match error {
-        PlaceError::Program(reason) => KernelError::Executable(reason),
-        PlaceError::NotThere(_) => KernelError::Executable(format!("the file has no `{place}`")),
-    })
+/// Where in the file a uprobe is. Policies that name what is not there are refused when they are checked.
+pub(crate) fn place_of(Uprobe { path, place, counter, .. }: &Uprobe) -> Result<CodePlace, KernelError> {
+    match find_place(Path::new(path), place) {
+        Ok(offset) => Ok(CodePlace { offset, counter: *counter }),
+        Err(PlaceError::Program(reason)) => Err(KernelError::Executable(reason)),
+        Err(PlaceError::NotThere(_)) => Err(KernelError::Executable(format!("the file has no `{place}`"))),
+    }
 }

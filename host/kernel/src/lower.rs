@@ -5,8 +5,8 @@ use std::ops;
 
 use serin_abi::config::{
     ArgumentConfig, COMPAT_SYSCALL, FIELD_ADDRESS, FIELD_SIGNED, FUNCTION, FieldConfig, Filters, HookConfig,
-    ORIGIN_PARAMETER, ORIGIN_REGISTER, ORIGIN_TASK, PROGRAM, RATE_UNLIMITED, READ_TEXT, READ_VALUE, SYSCALL,
-    Selector,
+    MAX_OPERANDS, ORIGIN_PARAMETER, ORIGIN_REGISTER, ORIGIN_TASK, PROGRAM, RATE_UNLIMITED, READ_TEXT,
+    READ_VALUE, SYSCALL, Selector, USDT,
 };
 use serin_abi::{MAX_ARGUMENTS, MAX_FIELDS, MAX_FILTERS, MAX_SELECTORS, Member, Range};
 use serin_btf::{Format, Step, TypeKind};
@@ -20,7 +20,7 @@ mod tests;
 mod types;
 
 use actions::socket_action;
-pub(crate) use actions::{follows, overrides, tracks};
+pub(crate) use actions::{follows, notification, overrides, tracks};
 use filters::only_ip;
 pub(crate) use filters::text;
 use reading::{reading, size};
@@ -62,6 +62,7 @@ pub(crate) fn lower(
         Target::Syscall { .. } => SYSCALL,
         Target::CompatSyscall { .. } => COMPAT_SYSCALL,
         Target::Uprobe(_) => PROGRAM,
+        Target::Usdt(_) => USDT,
         _ => FUNCTION,
     };
     lowered.arguments(plan, format, types)?;
@@ -112,6 +113,7 @@ impl Lowered {
     ) -> Result<(), String> {
         limit("arguments", plan.arguments.len(), MAX_ARGUMENTS)?;
         self.config.argument_count = plan.arguments.len() as u32;
+        let last = if matches!(plan.target, Target::Usdt(_)) { MAX_OPERANDS } else { MAX_ARGUMENTS } - 1;
         let mut fields = Vec::new();
         for (config, argument) in self.config.arguments.iter_mut().zip(&plan.arguments) {
             let (kind, read) = reading(argument.kind);
@@ -152,7 +154,7 @@ impl Lowered {
             }
             match format {
                 Some(format) => record::place(config, argument, format)?,
-                None => limit("argument index", argument.index.into(), MAX_ARGUMENTS - 1)?,
+                None => limit("argument index", argument.index.into(), last)?,
             }
         }
         limit("fields of structures", fields.len(), MAX_FIELDS)?;

@@ -1,6 +1,7 @@
 //! Attaching policies.
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::ops;
 use std::sync::Arc;
 
@@ -10,18 +11,21 @@ use aya::{Btf, Ebpf};
 use serin_abi::config::HookConfig;
 use serin_abi::{HookCounters, Member, NO_FIELD, Range, SelectorCounters, Sharer, Text};
 use serin_btf::Format;
-use serin_policy::{ActionPlan, HookPlan, PolicyPlan, Target};
+use serin_policy::{ActionPlan, HookPlan, PlaceError, PolicyPlan, Target};
 
 use crate::attach::{self, Attempt, Attempts};
 use crate::bpffs::PinDirectory;
 use crate::counters::{Counters, HookCount, SELECTOR_COUNTERS, SelectorCount};
+use crate::deny::MAX_POINTS;
+use crate::enforcers::LoadedCalls;
 use crate::error::chain;
 use crate::identity;
 use crate::link::{self, Link};
 use crate::lower::{Lowered, OfTarget, follows, lower, overrides, text};
 use crate::programs::{Loader, Object, map, map_error, program, program_error};
+use crate::uprobe::CodePlace;
 use crate::wire::Wire;
-use crate::{AttemptError, Backend, Enforcement, Kernel, KernelError, Tracefs};
+use crate::{AttemptError, Backend, Enforcement, Kernel, KernelError, Tracefs, usdt};
 
 /// A policy that has been attached.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub struct LoadedPolicy {
     pub name: String,
     /// Its hooks. Those left out by `ignore.callNotFound` are missing.
     pub hooks: Vec<LoadedHook>,
+    /// The system calls that its enforcers refuse, by how they do it.
+    pub enforced: Vec<LoadedCalls>,
 }
 
 /// A hook that has been attached.
@@ -81,6 +87,8 @@ pub(crate) struct Attached {
     pub(crate) has_trampoline: bool,
     /// It may do something to processes or their calls.
     pub(crate) enforces: bool,
+    /// It overrides by `bpf_override_return`.
+    pub(crate) overrides_return: bool,
 }
 
 /// Where the dispatchers call a program: slots of system calls, each with the program's own slot in that call's chain.
@@ -99,6 +107,8 @@ struct Prepared<'p> {
     plan: &'p HookPlan,
     targets: Vec<&'p Target>,
     lowered: Lowered,
+    /// Where it is in a program's file.
+    places: Vec<CodePlace>,
     tries: Vec<(Attempt, OnceCell<Wire<HookConfig>>)>,
     ruled_out: Vec<(Backend, String)>,
 }
@@ -133,25 +143,35 @@ impl Kernel {
         self.conflicts.announce(policies);
         self.name_scopes(policies)?;
         let mut prepared = Vec::new();
+        let mut ids = Vec::new();
         for policy in policies {
+            let first_of_policy = self.next_hook;
             for indices in sharing(&policy.hooks) {
                 let first = self.next_hook;
                 self.next_hook += indices.len() as u32;
-                prepared.push(self.prepare(policy, indices, first)?);
+                let mut hook = self.prepare(policy, indices, first)?;
+                hook.lowered.config.enforcer = Self::enforcer_id(policy, first_of_policy);
+                prepared.extend(hook.by_arguments()?);
             }
+            ids.push(first_of_policy..self.next_hook);
         }
         // The loader borrows what it hands to the programs, and outlives every hook's turn.
         let (btf, offsets) = (Arc::clone(&self.btf), self.offsets);
         let mut loader = Loader::new(&btf, self.pins.path(), self.sizes, &offsets);
         let mut loaded: Vec<LoadedPolicy> = policies
             .iter()
-            .map(|policy| LoadedPolicy { name: policy.name.clone(), hooks: Vec::new() })
+            .map(|policy| LoadedPolicy { name: policy.name.clone(), hooks: Vec::new(), enforced: Vec::new() })
             .collect();
+        for ((policy, ids), loaded) in policies.iter().zip(ids).zip(&mut loaded) {
+            loaded.enforced = self.attach_enforcer(&mut loader, policy, ids)?;
+        }
         for hook in &prepared {
             let attached = self.attach_prepared(&mut loader, hook)?;
             let policy = loaded.iter_mut().find(|policy| policy.name == hook.policy);
             if let Some(policy) = policy {
-                policy.hooks.extend(attached);
+                let known = |hook: &LoadedHook| policy.hooks.iter().any(|known| known.id == hook.id);
+                let new: Vec<_> = attached.into_iter().filter(|hook| !known(hook)).collect();
+                policy.hooks.extend(new);
             }
         }
         Ok(loaded)
@@ -162,7 +182,12 @@ impl Kernel {
     /// # Errors
     /// If the counters cannot be read.
     pub fn hook_counts(&self) -> Result<Vec<(u32, HookCount)>, KernelError> {
-        self.hooks.iter().map(|hook| Ok((hook.id, hook.counters.sum()?))).collect()
+        let mut counts: BTreeMap<u32, HookCount> = BTreeMap::new();
+        for hook in &self.hooks {
+            let count = counts.entry(hook.id).or_default();
+            *count = *count + hook.counters.sum()?;
+        }
+        Ok(counts.into_iter().collect())
     }
 
     /// What the selectors of each attached hook counted, by hook id and in the policy's order.
@@ -170,7 +195,13 @@ impl Kernel {
     /// # Errors
     /// If the counters cannot be read.
     pub fn selector_counts(&self) -> Result<Vec<(u32, Vec<SelectorCount>)>, KernelError> {
-        self.hooks.iter().map(|hook| Ok((hook.id, hook.selectors.sums()?))).collect()
+        let mut counts: BTreeMap<u32, Vec<SelectorCount>> = BTreeMap::new();
+        for hook in &self.hooks {
+            let sums = hook.selectors.sums()?;
+            let all = counts.entry(hook.id).or_insert_with(|| vec![SelectorCount::default(); sums.len()]);
+            all.iter_mut().zip(sums).for_each(|(all, sum)| *all = *all + sum);
+        }
+        Ok(counts.into_iter().collect())
     }
 
     fn prepare<'p>(
@@ -200,7 +231,12 @@ impl Kernel {
             attach::plan(plan, &self.probe, overridden, |lsm| self.lsm_hook_matches(lsm))
         };
         let tries = attempts.tries.into_iter().map(|attempt| (attempt, OnceCell::new())).collect();
-        Ok(Prepared { policy, indices, plan, targets, lowered, tries, ruled_out: attempts.ruled_out })
+        let places = match &plan.target {
+            Target::Uprobe(probe) => vec![link::place_of(probe)?],
+            _ => Vec::new(),
+        };
+        let ruled_out = attempts.ruled_out;
+        Ok(Prepared { policy, indices, plan, targets, lowered, places, tries, ruled_out })
     }
 
     fn check_namespaces(&self, policy: &str, plan: &HookPlan) -> Result<(), KernelError> {
@@ -330,6 +366,7 @@ impl Kernel {
             },
             function,
             has_trampoline: false,
+            overrides_return: attempt.enforcement == Some(Enforcement::OverrideReturn),
             enforces: hook
                 .plan
                 .selectors
@@ -357,7 +394,7 @@ impl Kernel {
     ) -> Result<(), KernelError> {
         // First, so that no call is kept whose return goes unnoticed.
         attached.returns = self.attach_return(hook, ebpf, attached)?;
-        attached.attach(ebpf, backend, &hook.plan.target, (&self.btf, &self.pins))?;
+        attached.attach(ebpf, backend, hook, (&self.btf, &self.pins))?;
         if backend == Backend::SysEnter {
             let program = fd_of(ebpf, backend)?;
             for slot in hook.slots() {
@@ -390,7 +427,7 @@ impl Kernel {
         let mut failed: Vec<_> =
             ruled_out.into_iter().map(|(backend, reason)| AttemptError { backend, reason }).collect();
         for Attempt { backend, .. } in tries {
-            match attached.attach(ebpf, backend, &hook.plan.target, (&self.btf, &self.pins)) {
+            match attached.attach(ebpf, backend, hook, (&self.btf, &self.pins)) {
                 Ok(()) => {
                     if backend == Backend::SysExit {
                         let program = fd_of(ebpf, backend)?;
@@ -421,7 +458,7 @@ impl Kernel {
         config.follows = u32::from(self.sizes.followed > 0);
         let overriding = attempt.overriding(&mut self.deniers.points);
         (config.override_by, config.points) =
-            overriding.ok_or_else(|| limit("more than 64 LSM hooks are held by policies".into()))?;
+            overriding.ok_or_else(|| limit(KernelError::TooManyPoints(MAX_POINTS).to_string()))?;
         if let (Backend::SysEnter, Some(slot)) = (attempt.backend, hook.slots().next()) {
             config.next = self.dispatcher.next(slot).map_err(limit)?;
         }
@@ -459,6 +496,40 @@ fn format(plan: &HookPlan) -> Result<Option<Format>, KernelError> {
 }
 
 impl Prepared<'_> {
+    /// The hook; one on a USDT probe once for each way in which its places pass their arguments, under the same id.
+    fn by_arguments(self) -> Result<Vec<Self>, KernelError> {
+        let Target::Usdt(probe) = &self.plan.target else { return Ok(vec![self]) };
+        let sites = usdt::find_sites(probe).map_err(|error| match error {
+            PlaceError::Program(reason) => KernelError::Executable(reason),
+            PlaceError::NotThere(_) => KernelError::Executable(format!("the file has no probe `{probe}`")),
+        })?;
+        let mut hooks: Vec<Self> = Vec::new();
+        for site in sites {
+            let (place, operands) =
+                (CodePlace { offset: site.offset, counter: site.counter }, usdt::operands(&site));
+            match hooks.iter_mut().find(|hook| hook.lowered.config.operands == operands) {
+                Some(hook) => hook.places.push(place),
+                None => {
+                    let mut lowered = self.lowered.clone();
+                    lowered.config.operands = operands;
+                    let tries =
+                        self.tries.iter().map(|(attempt, _)| (attempt.clone(), OnceCell::new())).collect();
+                    hooks.push(Prepared {
+                        policy: self.policy,
+                        indices: self.indices.clone(),
+                        plan: self.plan,
+                        targets: self.targets.clone(),
+                        lowered,
+                        places: vec![place],
+                        tries,
+                        ruled_out: self.ruled_out.clone(),
+                    });
+                }
+            }
+        }
+        Ok(hooks)
+    }
+
     /// The slots of the system calls that it hooks.
     fn slots(&self) -> impl Iterator<Item = u32> {
         self.targets.iter().filter_map(|target| attach::syscall_slot(target))
@@ -493,12 +564,14 @@ impl Attached {
         &mut self,
         ebpf: &mut Ebpf,
         backend: Backend,
-        target: &Target,
+        hook: &Prepared<'_>,
         (btf, pins): (&Btf, &PinDirectory),
     ) -> Result<(), KernelError> {
         let name = link::program_name(backend);
-        if let Some(link) = link::attach(ebpf, backend, target, btf)? {
-            let link = if self.enforces { pins.keep(&format!("{}-{name}", self.id), link)? } else { link };
+        let links = link::attach(ebpf, backend, &hook.plan.target, &hook.places, btf)?;
+        for link in links {
+            let pin = format!("{}-{name}-{}", self.id, self.links.len());
+            let link = if self.enforces { pins.keep(&pin, link)? } else { link };
             self.links.push(link);
         }
         let program = ebpf.program(name).ok_or(KernelError::Missing(name))?;

@@ -69,7 +69,7 @@ fn lsm(loader: &mut Loader<'_>, btf: &Btf, point: u64) -> Result<(), String> {
     let mut marks: HashMap<_, u64, Wire<Mark>> =
         take_map(&mut ebpf, "MARKS").map_err(|error| chain(&error))?;
     let key = (getpid().as_raw_nonzero().get() as u64) << 32 | gettid().as_raw_nonzero().get() as u64;
-    let mark = Wire(Mark { points: point, error: -libc::EPERM, reserved: 0 });
+    let mark = Wire(Mark { points: point, error: -libc::EPERM, enforcer: 0, call: 0, reserved: 0 });
     marks.insert(key, mark, 0).map_err(|error| chain(&error))?;
     let refused = getpgid(Some(getpid())).is_err();
     let removed = marks.remove(&key);

@@ -2,6 +2,7 @@
 
 use serin_policy::{HookPlan, PolicyPlan};
 
+use crate::attach::Attempts;
 use crate::conflict::Conflicts;
 use crate::policies::sharing;
 use crate::{AttemptError, Backend, Enforcement, Kernel, attach};
@@ -45,10 +46,17 @@ impl Kernel {
         } else {
             attach::plan(hook, &self.probe, overridden, |lsm| self.lsm_hook_matches(lsm))
         };
-        let first = attempts.tries.into_iter().next();
+        attempts.best()
+    }
+}
+
+impl Attempts {
+    /// The way that is tried first, or why there is none.
+    pub(crate) fn best(self) -> Result<Way, Vec<AttemptError>> {
+        let first = self.tries.into_iter().next();
         let refused = |(backend, reason)| AttemptError { backend, reason };
         first
             .map(|attempt| Way { backend: attempt.backend, enforcement: attempt.enforcement })
-            .ok_or_else(|| attempts.ruled_out.into_iter().map(refused).collect())
+            .ok_or_else(|| self.ruled_out.into_iter().map(refused).collect())
     }
 }

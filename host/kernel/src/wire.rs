@@ -8,8 +8,8 @@ use serin_abi::network::{Packet, Sock, Tuple};
 use serin_abi::record::{Argument, Exec, Exit, Fork, Header, Hit};
 use serin_abi::workload::Cgroup;
 use serin_abi::{
-    BinarySets, CpuCounters, HookCounters, Mark, Member, Offsets, Process, Range, SelectorCounters, Sharer,
-    Text,
+    BinarySets, CpuCounters, EnforcedCall, HookCounters, Mark, Member, Offsets, Process, Range,
+    SelectorCounters, Sharer, Text,
 };
 
 /// A struct that both sides share, in the form aya asks for.
@@ -35,7 +35,7 @@ macro_rules! plain {
 plain!(HookConfig, Offsets, Process, Member, Range, Text, Mark, Sharer, CpuCounters, HookCounters);
 plain!(SelectorCounters, u32, Origin, BinarySets, BinaryTable, Pattern);
 plain!(Header, Exec, Fork, Exit, Hit, Argument);
-plain!(Tuple, Sock, Packet, Cgroup, u64);
+plain!(Tuple, Sock, Packet, Cgroup, EnforcedCall, u64);
 
 // SAFETY: `Wire` is transparent, and `Plain` asks for what `Pod` asks for.
 unsafe impl<T: Plain> aya::Pod for Wire<T> {}

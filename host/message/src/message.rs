@@ -11,13 +11,13 @@ use prost::Message;
 use prost_reflect::{DynamicMessage, SerializeOptions};
 use prost_types::Timestamp;
 use serin_event::argument::Argument;
-use serin_event::{Event, EventKind, Finding, Hook, Place, ProgramPlace, StackFrame, signal};
+use serin_event::{Event, EventKind, Finding, Hook, Place, Probe, ProgramPlace, StackFrame, signal};
 
 use crate::proto::get_events_response::Event as Kind;
 use crate::proto::{
     self, GetEventsResponse, KprobeAction, ListTracingPoliciesResponse, Loss, Process, ProcessExec,
-    ProcessExit, ProcessKprobe, ProcessLsm, ProcessTracepoint, ProcessUprobe, StackTraceEntry, descriptor,
-    loss,
+    ProcessExit, ProcessKprobe, ProcessLsm, ProcessTracepoint, ProcessUprobe, ProcessUsdt, StackTraceEntry,
+    descriptor, loss,
 };
 
 /// The message of an event.
@@ -53,6 +53,7 @@ fn kind(kind: &EventKind, time: u64, process: Option<Process>, parent: Option<Pr
             Place::Program(place) => {
                 Kind::ProcessUprobe(ProcessUprobe { process, parent, ..uprobe(hook, place) })
             }
+            Place::Probe(probe) => Kind::ProcessUsdt(ProcessUsdt { process, parent, ..usdt(hook, probe) }),
         },
         EventKind::Loss { cpu, count } => {
             Kind::Loss(Loss { at: Some(loss::At::Cpu(u32::from(*cpu))), count: *count })
@@ -114,6 +115,7 @@ fn uprobe(hook: &Hook, place: &ProgramPlace) -> ProcessUprobe {
         path: place.path.clone(),
         symbol: place.symbol.clone(),
         offset: place.offset,
+        ref_ctr_offset: place.counter,
         args: arguments(&hook.arguments),
         data: arguments(&hook.data),
         r#return: hook.returned.as_ref().map(|(value, label)| argument::argument(value, label)),
@@ -122,6 +124,20 @@ fn uprobe(hook: &Hook, place: &ProgramPlace) -> ProcessUprobe {
         message: hook.message.to_string(),
         tags: hook.tags.to_vec(),
         ..ProcessUprobe::default()
+    }
+}
+
+fn usdt(hook: &Hook, probe: &Probe) -> ProcessUsdt {
+    ProcessUsdt {
+        path: probe.path.clone(),
+        provider: probe.provider.clone(),
+        name: probe.name.clone(),
+        args: arguments(&hook.arguments),
+        policy_name: hook.policy_name.to_string(),
+        action: action(hook).into(),
+        message: hook.message.to_string(),
+        tags: hook.tags.to_vec(),
+        ..ProcessUsdt::default()
     }
 }
 

@@ -11,8 +11,8 @@ use serin_event::network::{Address, Packet, Sock, Tuple, UnixAddress};
 use serin_event::process::Flags;
 use serin_event::structure::Structure;
 use serin_event::{
-    Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, Process, ProgramPlace, Severity,
-    StackFrame,
+    Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, Probe, Process, ProgramPlace,
+    Severity, StackFrame,
 };
 use serin_message::{json, to_message};
 
@@ -220,12 +220,18 @@ fn tracepoint_hook() -> Hook {
 }
 
 fn uprobe_hook(symbol: &str, offset: u64) -> Hook {
-    let place = ProgramPlace { path: "/bin/sh".into(), symbol: symbol.into(), offset };
+    let place = ProgramPlace { path: "/bin/sh".into(), symbol: symbol.into(), offset, counter: offset >> 8 };
     Hook { place: Place::Program(place.into()), function_name: "/bin/sh:main".into(), ..without_stacks() }
 }
 
+fn usdt_hook() -> Hook {
+    let (path, provider, name) = ("/bin/sh".into(), "one".into(), "begin".into());
+    let probe = Probe { path, provider, name };
+    Hook { place: Place::Probe(probe.into()), function_name: "/bin/sh:one:begin".into(), ..without_stacks() }
+}
+
 /// Every action that has a name in Tetragon.
-const ACTIONS: [&str; 11] = [
+const ACTIONS: [&str; 13] = [
     "KPROBE_ACTION_POST",
     "KPROBE_ACTION_NOPOST",
     "KPROBE_ACTION_SIGNAL",
@@ -234,6 +240,8 @@ const ACTIONS: [&str; 11] = [
     "KPROBE_ACTION_GETURL",
     "KPROBE_ACTION_DNSLOOKUP",
     "KPROBE_ACTION_NOTIFYENFORCER",
+    "KPROBE_ACTION_CLEANUPENFORCERNOTIFICATION",
+    "KPROBE_ACTION_SET",
     "KPROBE_ACTION_FOLLOWFD",
     "KPROBE_ACTION_UNFOLLOWFD",
     "KPROBE_ACTION_COPYFD",
@@ -257,6 +265,8 @@ fn events() -> Vec<Event> {
         EventKind::Kprobe(uprobe_hook("main+0x4", 0)),
         EventKind::Kprobe(uprobe_hook("", 1 << 40)),
         EventKind::Kprobe(Hook { returned: Some((Argument::Int(-1), "".into())), ..uprobe_hook("main", 0) }),
+        EventKind::Kprobe(usdt_hook()),
+        EventKind::Kprobe(Hook { arguments: Vec::new(), actions: Arc::new([]), ..usdt_hook() }),
     ];
     kinds.extend(
         ACTIONS.map(|name| EventKind::Kprobe(Hook { actions: Arc::new([name]), ..hook(Vec::new()) })),

@@ -59,6 +59,7 @@ pub(crate) fn kind_of(kind: &EventKind) -> Kind {
             Place::Lsm => Kind::ProcessLsm,
             Place::Tracepoint => Kind::ProcessTracepoint,
             Place::Program(_) => Kind::ProcessUprobe,
+            Place::Probe(_) => Kind::ProcessUsdt,
         },
         EventKind::Loss { .. } => Kind::Loss,
         EventKind::ActionResult(_) => Kind::ActionResult,

@@ -85,7 +85,7 @@ fn mistakes_are_told_with_their_place() {
         (entry("rollout: { component: b.wasm, percent: 1, rollback: { failures: 0 } }"), "dir/p.yaml:7:71: spec.plugins[0].rollout.rollback.failures: 0 failures is out of bounds: allowed are 1 failures to 1000 failures"),
         (entry("rollout: { component: b.wasm, percent: 1, config: {}, configFile: a }"), "dir/p.yaml:7:16: both `config` and `configFile` of the new version: write one of them"),
         (entry("rollout: { component: a.wasm, percent: 1 }"), "dir/p.yaml:7:16: the new version is the old one: name another component, or another configuration"),
-        (entry("events: { kinds: [kprobe] }"), "dir/p.yaml:7:25: spec.plugins[0].events.kinds[0]: `kprobe` is not a kind of event: write one of process_exec, process_exit, process_kprobe, loss, action_result, process_lsm, alert, plugin_error, process_tracepoint, process_uprobe"),
+        (entry("events: { kinds: [kprobe] }"), "dir/p.yaml:7:25: spec.plugins[0].events.kinds[0]: `kprobe` is not a kind of event: write one of process_exec, process_exit, process_kprobe, loss, action_result, process_lsm, alert, plugin_error, process_tracepoint, process_uprobe, process_usdt"),
         (entry("events: { kinds: [loss], policies: [a] }"), "dir/p.yaml:7:15: policies restrict the events of policies' hooks, but kinds leaves those out: add process_kprobe to kinds or remove policies"),
         (entry("config: {}").replace("name: a", "name: A B"), "dir/p.yaml:5:13: spec.plugins[0].name: `A B` is not a plugin's name: write 1 to 64 of a-z, 0-9 and -"),
         (entry("config: {}").replace("a.wasm", "oci://a/b:1"), "dir/p.yaml:6:18: spec.plugins[0].component: `oci://a/b:1` may be another one tomorrow: write the digest too, which `serin plugin pull` prints"),

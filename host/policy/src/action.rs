@@ -4,30 +4,33 @@ use url::Url;
 
 use crate::descriptor;
 use crate::diagnostic::quote;
+use crate::enforcer;
 use crate::fields::{Field, Fields, is_default};
 use crate::hook::Context;
 use crate::rate;
 use crate::report::Report;
 use crate::schema::{ACTIONS, ActionName, MATCH_ACTIONS};
 use crate::{ActionPlan, MAX_URL, RateLimit, SocketAction, Stacks, Target};
-use crate::{socket, stack};
+use crate::{socket, stack, usdt};
 
 /// The errors a function can be made to return: the kernel's `MAX_ERRNO`.
-const ERRORS: std::ops::RangeInclusive<i32> = -4095..=-1;
+pub(crate) const ERRORS: std::ops::RangeInclusive<i32> = -4095..=-1;
 
 /// Limits of RFC 1035, section 2.3.4, without the final dot.
 const MAX_DOMAIN: usize = 253;
 const MAX_LABEL: usize = 63;
 
 /// Parameters of actions, and the actions each belongs to.
-const PARAMETERS: [(&str, &[ActionName]); 11] = [
-    ("argError", &[ActionName::Override]),
+const PARAMETERS: [(&str, &[ActionName]); 13] = [
+    ("argError", &[ActionName::Override, ActionName::NotifyEnforcer]),
     ("argFd", &[ActionName::FollowFD, ActionName::UnfollowFD, ActionName::CopyFD]),
     ("argFqdn", &[ActionName::DnsLookup]),
+    ("argIndex", &[ActionName::Set]),
     ("argName", &[ActionName::FollowFD, ActionName::CopyFD]),
-    ("argSig", &[ActionName::Signal]),
+    ("argSig", &[ActionName::Signal, ActionName::NotifyEnforcer]),
     ("argSock", &[ActionName::TrackSock, ActionName::UntrackSock]),
     ("argUrl", &[ActionName::GetUrl]),
+    ("argValue", &[ActionName::Set]),
     ("kernelStackTrace", &[ActionName::Post]),
     ("rateLimit", &[ActionName::Post]),
     ("rateLimitScope", &[ActionName::Post]),
@@ -35,7 +38,7 @@ const PARAMETERS: [(&str, &[ActionName]); 11] = [
 ];
 
 /// Signals have numbers up to `_NSIG`.
-const SIGNALS: std::ops::RangeInclusive<u32> = 1..=64;
+pub(crate) const SIGNALS: std::ops::RangeInclusive<u32> = 1..=64;
 
 /// An action, and what it says of how events are posted.
 pub(crate) struct Action {
@@ -93,6 +96,11 @@ fn read_plan(
         }
         ActionName::TrackSock => socket::read(SocketAction::Track, fields, context, report),
         ActionName::UntrackSock => socket::read(SocketAction::Untrack, fields, context, report),
+        ActionName::NotifyEnforcer => enforcer::read_notification(field, fields, context, report),
+        ActionName::Set => usdt::read_set(field, fields, context, report),
+        ActionName::CleanupEnforcerNotification => {
+            enforcer::check_place(field, context, report).map(|()| ActionPlan::CleanUpNotification)
+        }
         ActionName::DnsLookup => read_domain(fields.require("argFqdn", report)?, report),
         ActionName::GetUrl => read_url(fields.require("argUrl", report)?, report),
     }
@@ -122,6 +130,15 @@ pub(crate) fn check_all(list: Field<'_>, actions: &[Action], report: &mut Report
         report.error_with_help(list.span(), message, "keep one of them");
         return false;
     }
+    if actions.clone().filter(|action| enforcer::is_about(action)).count() > 1 {
+        let message = "a selector can have one of `NotifyEnforcer` and `CleanupEnforcerNotification`";
+        report.error_with_help(list.span(), message, "keep one of them");
+        return false;
+    }
+    if actions.clone().filter(|action| matches!(action, ActionPlan::Set { .. })).count() > 1 {
+        report.error_with_help(list.span(), "a selector can have one `Set`", "keep one of them");
+        return false;
+    }
     if actions.filter(|action| matches!(action, ActionPlan::Signal(_))).count() > 1 {
         report.error_with_help(list.span(), "a selector can send one `Signal`", "keep one of them");
         return false;
@@ -141,7 +158,7 @@ fn refuse_foreign_parameters(fields: &Fields<'_>, action: ActionName, report: &m
 
 /// Only functions whose callers expect an error can be made to return one.
 fn check_override(action: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) {
-    if let Some(Target::Uprobe(_)) = context.targets.first() {
+    if let Some(Target::Uprobe(_) | Target::Usdt(_)) = context.targets.first() {
         let message = "`Override` is not possible on functions of programs";
         report.error_with_help(action.span(), message, "write `Sigkill`, or hook the system call behind it");
         return;

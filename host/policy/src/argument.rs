@@ -5,7 +5,9 @@ use crate::report::Report;
 use crate::resolve::{self, ResolvePlaces};
 use crate::schema::{ARGUMENT, Section, TYPES};
 use crate::source::Span;
-use crate::{ArgumentKind, ArgumentPlan, ArgumentSource, MAX_ARGUMENT_INDEX, MAX_FIELD_INDEX, Target};
+use crate::{
+    ArgumentKind, ArgumentPlan, ArgumentSource, MAX_ARGUMENT_INDEX, MAX_FIELD_INDEX, MAX_PROBE_INDEX, Target,
+};
 
 /// Where the parts of an argument stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +29,8 @@ enum Origin {
     Record,
     /// Parameters of a program's function.
     Program,
+    /// Arguments of a USDT probe.
+    Probe,
 }
 
 impl Origin {
@@ -36,12 +40,17 @@ impl Origin {
             Some(Target::RawTracepoint(_)) => Origin::Tracepoint,
             _ if section.name == "tracepoints" => Origin::Record,
             _ if section.name == "uprobes" => Origin::Program,
+            _ if section.name == "usdts" => Origin::Probe,
             _ => Origin::Parameters,
         }
     }
 
     fn last(self) -> u8 {
-        if self == Origin::Record { MAX_FIELD_INDEX } else { MAX_ARGUMENT_INDEX }
+        match self {
+            Origin::Record => MAX_FIELD_INDEX,
+            Origin::Probe => MAX_PROBE_INDEX,
+            _ => MAX_ARGUMENT_INDEX,
+        }
     }
 }
 
@@ -97,6 +106,10 @@ fn read(
         return None;
     }
     let (resolve, resolve_places) = resolve::read(&fields, report)?.unzip();
+    if let (Origin::Probe, Some(places)) = (origin, &resolve_places) {
+        report.error(places.path(), "`resolve` is not supported yet for arguments of probes");
+        return None;
+    }
     let places = ArgumentPlaces {
         index: index_field?.span(),
         kind: kind_field?.span(),
@@ -113,13 +126,13 @@ fn read(
 /// Refuses types that what is hooked does not have.
 fn check_origin(kind: ArgumentKind, origin: Origin, span: Span, report: &mut Report<'_>) -> Option<()> {
     let (message, help) = match (kind, origin) {
-        (ArgumentKind::DataLocation, Origin::Parameters | Origin::Tracepoint | Origin::Program) => {
+        (ArgumentKind::DataLocation, origin) if origin != Origin::Record => {
             ("`data_loc` is a type of fields in records of tracepoints", "write `string`")
         }
-        (ArgumentKind::Syscall, Origin::Parameters | Origin::Program) => {
+        (ArgumentKind::Syscall, Origin::Parameters | Origin::Program | Origin::Probe) => {
             ("`syscall64` is a type of what tracepoints tell of system calls", "write `uint64`")
         }
-        (kind, Origin::Program) if !is_of_programs(kind) => (
+        (kind, Origin::Program | Origin::Probe) if !is_of_programs(kind) => (
             "this type is one of the kernel's, which programs do not have",
             "write `string`, `char_buf` or an integer",
         ),

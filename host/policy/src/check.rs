@@ -18,7 +18,7 @@ impl Policy {
     /// checked where the compiler kept the function behind, `__do_sys_…`.
     #[must_use]
     pub fn check(&self, btf: &Btf) -> Vec<Diagnostic> {
-        let mut errors = vec![];
+        let mut errors = self.check_enforced(btf);
         for (hook, places) in self.plan().hooks.iter().zip(&self.hooks) {
             let mut error = |span: Span, message: String, help: Option<String>| {
                 errors.push(Diagnostic::new(&self.source, span, message, help));
@@ -31,7 +31,7 @@ impl Policy {
                 Target::Lsm(name) => check_lsm_hook(hook, name, places.call, btf, &mut error),
                 Target::RawTracepoint(event) => check_raw_tracepoint(event, places.call, btf, &mut error),
                 // The kernel's types say nothing of them: see `check_formats` and `check_programs`.
-                Target::Tracepoint(_) | Target::Uprobe(_) => {}
+                Target::Tracepoint(_) | Target::Uprobe(_) | Target::Usdt(_) => {}
             }
             check_resolved(hook, places, btf, &mut error);
             if places.generated {
@@ -62,7 +62,7 @@ fn check_resolved(
         Target::Lsm(name) => btf.function(&format!("{LSM_PREFIX}{name}")).is_none(),
         Target::RawTracepoint(event) => btf.tracepoint(&event.name).is_none(),
         // Their types are the program's.
-        Target::Uprobe(_) => true,
+        Target::Uprobe(_) | Target::Usdt(_) => true,
         Target::Syscall { .. } | Target::CompatSyscall { .. } | Target::Tracepoint(_) => false,
     };
     for (argument, places) in hook.arguments.iter().zip(&places.arguments) {
@@ -84,7 +84,9 @@ fn signature(target: &Target, btf: &Btf) -> Option<(String, Function)> {
         Target::Syscall { name, .. } => format!("__do_sys_{name}"),
         Target::Lsm(name) => format!("{LSM_PREFIX}{name}"),
         Target::RawTracepoint(event) => return Some((event.to_string(), btf.tracepoint(&event.name)?)),
-        Target::CompatSyscall { .. } | Target::Tracepoint(_) | Target::Uprobe(_) => return None,
+        Target::CompatSyscall { .. } | Target::Tracepoint(_) | Target::Uprobe(_) | Target::Usdt(_) => {
+            return None;
+        }
     };
     let function = btf.function(&name)?;
     Some((name, function))

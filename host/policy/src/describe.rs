@@ -11,6 +11,7 @@ const SHAPES: &[&Shape] = &[
     &schema::POLICY,
     &schema::METADATA,
     &schema::SPEC,
+    &schema::ENFORCER,
     &schema::OPTION,
     &schema::KPROBE,
     &schema::IGNORE,
@@ -37,7 +38,7 @@ const SHAPES: &[&Shape] = &[
 ];
 
 /// Fields that are lists of single values.
-const LISTS: &[&str] = &["values", "tags", "args"];
+const LISTS: &[&str] = &["values", "tags", "args", "calls"];
 
 /// What fields mean. Those of sections beside `kprobes` mean the same there.
 const TEXTS: &[(&str, &str)] = &[
@@ -62,6 +63,8 @@ const TEXTS: &[(&str, &str)] = &[
     ("metadata", "Whose policy this is; only the name matters."),
     ("metadata.name", "The policy's name, unique among those that are loaded: a DNS name in lower case."),
     ("spec", "What to hook, and what to do then."),
+    ("spec.enforcers", "System calls that NotifyEnforcer has refused, wherever it is taken."),
+    ("spec.enforcers.calls", "System calls, as in `call`, and lists of them: list:NAME."),
     ("spec.options", "How the policy as a whole is loaded."),
     (
         "spec.options.name",
@@ -83,6 +86,7 @@ const TEXTS: &[(&str, &str)] = &[
         "spec.uprobes",
         "Hooks in the program or library at `path`: at `symbols`, at `offsets` in the file, or at the addresses `addrs`.",
     ),
+    ("spec.usdts", "Hooks on USDT probes, as `provider` and `name`, of the program or library at `path`."),
     (
         "spec.kprobes.call",
         "The function to hook: sys_symlinkat, fd_install. A system call unless `syscall: false`.",
@@ -180,7 +184,15 @@ const TEXTS: &[(&str, &str)] = &[
         "What to do; all of it is done. Without any, the call is posted.",
     ),
     ("spec.kprobes.selectors.matchActions.action", "What to do."),
-    ("spec.kprobes.selectors.matchActions.argError", "For Override: the error to return, -4095 to -1."),
+    (
+        "spec.kprobes.selectors.matchActions.argError",
+        "For Override and NotifyEnforcer: the error to return, -4095 to -1.",
+    ),
+    (
+        "spec.kprobes.selectors.matchActions.argIndex",
+        "For Set: the probe's argument, four bytes in memory, counted from 0.",
+    ),
+    ("spec.kprobes.selectors.matchActions.argValue", "For Set: what the argument becomes."),
     (
         "spec.kprobes.selectors.matchActions.argFd",
         "For FollowFD, UnfollowFD, CopyFD: the number of the parameter that is the descriptor.",
@@ -198,7 +210,10 @@ const TEXTS: &[(&str, &str)] = &[
         "For Post: whose calls are held against each other; thread by default.",
     ),
     ("spec.kprobes.selectors.matchActions.argFqdn", "For DnsLookup: the name to look up."),
-    ("spec.kprobes.selectors.matchActions.argSig", "For Signal: the signal's number, 1 to 64."),
+    (
+        "spec.kprobes.selectors.matchActions.argSig",
+        "For Signal and NotifyEnforcer: the signal's number, 1 to 64.",
+    ),
     (
         "spec.kprobes.selectors.matchActions.argSock",
         "For TrackSock and UntrackSock: the parameter that is the socket, counted from 0.",
@@ -400,7 +415,7 @@ mod tests {
             ("call", vec!["spec.kprobes.call"]),
             ("matchArgs.operator", vec!["Postfix", "SubString", "not supported yet"]),
             ("spec.kprobes", vec!["a list of mappings", "selectors"]),
-            ("usdts", vec!["Not supported yet"]),
+            ("loader", vec!["Not supported yet"]),
         ] {
             let text = explain(path).unwrap();
             assert!(words.iter().all(|word| text.contains(word)), "{path}: {text}");

@@ -9,7 +9,7 @@ use crate::source::Span;
 use crate::suggest::nearest;
 use crate::syscall::{self, SyscallError};
 use crate::{ArgumentKind, ArgumentPlan, HookPlan, MAX_MESSAGE, MAX_TAG, MAX_TAGS, Target};
-use crate::{data, returned, selector, socket, tracepoint, uprobe};
+use crate::{data, returned, selector, socket, tracepoint, uprobe, usdt};
 
 /// Longest name of a kernel function, in bytes: `KSYM_NAME_LEN` without its NUL.
 const MAX_FUNCTION: usize = 511;
@@ -63,6 +63,7 @@ pub(crate) fn read(
         "lsmhooks" => read_lsm_hook(call, report).map(Targets::from),
         "tracepoints" => tracepoint::read(call, &fields, report).map(Targets::from),
         "uprobes" => uprobe::read(call, &fields, report).map(Targets::from),
+        "usdts" => usdt::read(call, &fields, report).map(Targets::from),
         _ => read_call(call, &fields, lists, report),
     });
     let target = targets.as_ref().and_then(|targets| targets.all.first());

@@ -13,6 +13,7 @@ mod data;
 mod describe;
 mod descriptor;
 mod diagnostic;
+mod enforcer;
 mod error;
 mod fields;
 mod format;
@@ -45,18 +46,19 @@ mod syscall;
 mod tracepoint;
 mod tree;
 mod uprobe;
+mod usdt;
 mod warn;
 
 pub use describe::{explain, json_schema};
 pub use diagnostic::Diagnostic;
 pub use error::{Error, Errors};
 pub use load::load;
-pub use place::{ProgramPlace, TraceEvent, Uprobe};
+pub use place::{ProbeArgument, ProgramPlace, TraceEvent, Uprobe, Usdt};
 pub use plan::{
     ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, ArgumentSource, BinaryComparison,
-    BinaryCondition, BinaryFilter, CapabilitySet, HookPlan, IdentityCondition, IdentityFilter, Membership,
-    Namespace, NamespaceValue, Part, PidFilter, PolicyPlan, RateLimit, RateScope, Register, Resolve,
-    SelectorPlan, SocketAction, Stacks, Target, Test, UserId,
+    BinaryCondition, BinaryFilter, CapabilitySet, EnforcedCall, HookPlan, IdentityCondition, IdentityFilter,
+    Membership, Namespace, NamespaceValue, Part, PidFilter, PolicyPlan, RateLimit, RateScope, Register,
+    Resolve, SelectorPlan, SocketAction, Stacks, Target, Test, UserId,
 };
 pub use policy::Policy;
 pub use program::PlaceError;
@@ -80,6 +82,9 @@ pub const MAX_ERRORS: usize = 100;
 
 /// Highest parameter that can be read: x86_64 passes the first six in registers.
 pub const MAX_ARGUMENT_INDEX: u8 = 5;
+
+/// Highest argument of a USDT probe: they have at most 12.
+pub const MAX_PROBE_INDEX: u8 = 11;
 
 /// Highest field of a tracepoint's record that can be read; those of the kernel have a few dozen at most.
 pub const MAX_FIELD_INDEX: u8 = 127;

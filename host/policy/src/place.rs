@@ -26,6 +26,30 @@ pub struct Uprobe {
     pub place: ProgramPlace,
     /// `btfPath`: the absolute path of a file with the program's types.
     pub types: Option<String>,
+    /// Where in the file a counter is that tells the program that somebody looks (`refCtrOffsets`); 0 if there is none.
+    pub counter: u64,
+}
+
+/// A USDT probe: where its author thought that somebody might want to look. Displayed as `/bin/python3:python:line`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Usdt {
+    /// The file, by its absolute path.
+    pub path: String,
+    /// What the probe belongs to: `python`.
+    pub provider: String,
+    /// Its name: `line`.
+    pub name: String,
+}
+
+/// How a USDT probe passes an argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProbeArgument {
+    /// As something that can be read.
+    Readable,
+    /// As four bytes in memory, which can be set as well.
+    Writable,
+    /// As something that cannot be read, in the assembler's words.
+    Unreadable(String),
 }
 
 /// Where in a program's or library's file.
@@ -42,6 +66,12 @@ pub enum ProgramPlace {
     Offset(u64),
     /// An address as the file's symbols have them.
     Address(u64),
+}
+
+impl fmt::Display for Usdt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.path, self.provider, self.name)
+    }
 }
 
 impl fmt::Display for Uprobe {

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 
 use serin_btf::Element;
 
-use crate::{Scope, TraceEvent, Uprobe};
+use crate::{Scope, TraceEvent, Uprobe, Usdt};
 
 /// A policy, lowered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,19 @@ pub struct PolicyPlan {
     pub monitor: bool,
     /// The hooks, in the order of the file within each section.
     pub hooks: Vec<HookPlan>,
+    /// The system calls that `NotifyEnforcer` has refused, each once.
+    pub enforced: Vec<EnforcedCall>,
+}
+
+/// A system call of the policy's enforcers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnforcedCall {
+    /// The call: [`Target::Syscall`] or [`Target::CompatSyscall`].
+    pub target: Target,
+    /// It comes of a list that was generated: it is left out where the kernel lacks it.
+    pub ignore_not_found: bool,
+    /// Line and column (from 1) of the item of `calls` in the policy file, for errors at load time.
+    pub position: (u32, u32),
 }
 
 /// One hook of a policy.
@@ -79,6 +92,8 @@ pub enum Target {
     RawTracepoint(TraceEvent),
     /// A place in a program or library.
     Uprobe(Uprobe),
+    /// A probe that a program or library has been given, wherever it is in it.
+    Usdt(Usdt),
 }
 
 /// What is done with a socket.
@@ -573,6 +588,22 @@ pub enum ActionPlan {
         /// The other.
         to: usize,
     },
+    /// `NotifyEnforcer`: have the system call that is under way refused, if it is one of [`PolicyPlan::enforced`].
+    NotifyEnforcer {
+        /// The value that it returns then (a negative errno); 0 if it goes on.
+        error: i32,
+        /// What is sent to the process; 0 for nothing. One of the two is not 0.
+        signal: u32,
+    },
+    /// `CleanupEnforcerNotification`: take that back.
+    CleanUpNotification,
+    /// `Set`: give an argument of a USDT probe, four bytes in memory, another value.
+    Set {
+        /// The argument's position among those of the probe.
+        argument: u8,
+        /// The value.
+        value: u32,
+    },
     /// `GetUrl`
     GetUrl(String),
     /// `DnsLookup`
@@ -583,6 +614,7 @@ impl ActionPlan {
     /// Whether it does something to the process or its call, which a policy that only monitors leaves out.
     #[must_use]
     pub fn enforces(&self) -> bool {
-        matches!(self, Self::Override(_) | Self::Sigkill | Self::Signal(_))
+        use ActionPlan::{NotifyEnforcer, Override, Set, Sigkill, Signal};
+        matches!(self, Override(_) | Sigkill | Signal(_) | NotifyEnforcer { .. } | Set { .. })
     }
 }

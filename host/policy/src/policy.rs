@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::diagnostic::quote;
+use crate::enforcer;
 use crate::fields::{Field, Fields, Vocabulary, is_default};
 use crate::hook::{self, HookPlaces};
 use crate::lists::{self, Lists};
@@ -15,7 +16,7 @@ use crate::scope;
 use crate::selector;
 use crate::source::{Source, Span};
 use crate::tree::{self, Node};
-use crate::{Diagnostic, Error, Errors, MAX_FILE_SIZE, PolicyPlan};
+use crate::{Diagnostic, EnforcedCall, Error, Errors, MAX_FILE_SIZE, PolicyPlan};
 
 /// Longest name: that of a DNS subdomain, as Kubernetes and Tetragon ask for.
 const MAX_NAME: usize = 253;
@@ -29,6 +30,8 @@ pub struct Policy {
     pub(crate) hooks: Vec<HookPlaces>,
     /// Where documents of its file begin that are left out; all of them are with the file's first policy.
     others: Vec<Span>,
+    /// Where the calls of enforcers stand.
+    pub(crate) enforced: Vec<Span>,
 }
 
 impl Policy {
@@ -105,10 +108,12 @@ fn read(document: &Node, source: &Arc<Source>, report: &mut Report<'_>) -> Optio
         metadata.as_ref().map_or(Some(None), |metadata| read_namespace(metadata, namespaced, report));
     let spec = fields.require("spec", report);
     let spec = spec.and_then(|spec| read_spec(spec, namespace.flatten(), report));
-    let ((name, span), _, (options, hooks)) = (name?, namespace?, spec?);
+    let ((name, span), _, (options, hooks, enforced)) = (name?, namespace?, spec?);
     let (hooks, places) = hooks.into_iter().unzip();
-    let plan = PolicyPlan { name: name.into(), monitor: options.monitor, hooks };
-    Some(Policy { plan, source: source.clone(), name: span, hooks: places, others: Vec::new() })
+    let (enforced, enforced_places) = enforced.into_iter().unzip();
+    let plan = PolicyPlan { name: name.into(), monitor: options.monitor, hooks, enforced };
+    let (source, others) = (source.clone(), Vec::new());
+    Some(Policy { plan, source, name: span, hooks: places, enforced: enforced_places, others })
 }
 
 /// Whether a document is an object of an API of Kubernetes' own, <https://kubernetes.io/docs/reference/using-api/#api-groups>,
@@ -176,28 +181,33 @@ fn read_name<'n>(metadata: &Fields<'n>, report: &mut Report<'_>) -> Option<(&'n 
 }
 
 type Hooks = Vec<(crate::HookPlan, HookPlaces)>;
+type Enforced = Vec<(EnforcedCall, Span)>;
 
-fn read_spec(spec: Field<'_>, namespace: Option<&str>, report: &mut Report<'_>) -> Option<(Options, Hooks)> {
+fn read_spec(
+    spec: Field<'_>,
+    namespace: Option<&str>,
+    report: &mut Report<'_>,
+) -> Option<(Options, Hooks, Enforced)> {
     let (spec, complete) = macros::expand(spec.node, report);
     let fields = Fields::read(&spec, &SPEC, report)?;
     let options = fields.get("options").filter(|options| !is_default(options.node));
     let options = options.map_or(Some(Options::default()), |options| options::read(options, report));
     let scope = scope::read(&fields, namespace, report);
     let hooks = read_hooks(&fields, report);
-    let (options, scope, mut hooks) = (options?, scope?, hooks?);
+    let (options, scope, (mut hooks, enforced)) = (options?, scope?, hooks?);
     for selector in hooks.iter_mut().flat_map(|(hook, _)| &mut hook.selectors) {
         selector.scopes.extend(scope.clone());
     }
-    complete.then_some((options, hooks))
+    complete.then_some((options, hooks, enforced))
 }
 
-fn read_hooks(fields: &Fields<'_>, report: &mut Report<'_>) -> Option<Hooks> {
+fn read_hooks(fields: &Fields<'_>, report: &mut Report<'_>) -> Option<(Hooks, Enforced)> {
     let sections: Vec<_> =
         SECTIONS.iter().filter_map(|section| Some((section, fields.get(section.name)?))).collect();
     let lists = fields.get("lists").map_or(Some(Lists::new()), |lists| lists::read_all(lists, report));
     // A policy whose other sections were refused has been told enough.
     if sections.is_empty() && !fields.refused() {
-        let help = "add `kprobes`, `fentries`, `tracepoints`, `lsmhooks` or `uprobes`";
+        let help = "add `kprobes`, `fentries`, `tracepoints`, `lsmhooks`, `uprobes` or `usdts`";
         report.error_with_help(fields.span(), "`spec` has no hooks", help);
     }
     let hooks: Vec<Option<Vec<_>>> = sections
@@ -209,6 +219,13 @@ fn read_hooks(fields: &Fields<'_>, report: &mut Report<'_>) -> Option<Hooks> {
             })
         })
         .collect();
-    let hooks = hooks.into_iter().collect::<Option<Vec<_>>>();
-    hooks.map(|hooks| hooks.into_iter().flatten().flatten().collect())
+    let enforcers = fields.get("enforcers").filter(|enforcers| !is_default(enforcers.node));
+    let enforced =
+        enforcers.map_or(Some(vec![]), |enforcers| enforcer::read_all(enforcers, lists.as_ref(), report));
+    let hooks = hooks.into_iter().collect::<Option<Vec<_>>>()?;
+    let hooks: Hooks = hooks.into_iter().flatten().flatten().collect();
+    if enforcers.is_none() {
+        enforcer::check_there(&hooks, report)?;
+    }
+    Some((hooks, enforced?))
 }

@@ -1,4 +1,4 @@
-//! Holds the uprobes of a policy against the programs and libraries that they name.
+//! Holds the uprobes and USDT probes of a policy against the programs and libraries that they name.
 
 use std::path::Path;
 
@@ -6,8 +6,12 @@ use serin_btf::Btf;
 
 use crate::hook::HookPlaces;
 use crate::resolve;
+use crate::source::Span;
 use crate::suggest::nearest;
-use crate::{ArgumentSource, Diagnostic, HookPlan, Policy, ProgramPlace, Target, Uprobe};
+use crate::{
+    ActionPlan, ArgumentKind, ArgumentSource, Diagnostic, HookPlan, Policy, ProbeArgument, ProgramPlace,
+    Target, Uprobe, Usdt,
+};
 
 /// Why a place cannot be hooked in a program.
 #[derive(Debug)]
@@ -19,14 +23,26 @@ pub enum PlaceError {
 }
 
 impl Policy {
-    /// Checks that the programs that uprobes name have the places that they name there, and their types what `resolve` names.
+    /// Checks that programs have the places that uprobes name there, with the types of what `resolve` names, and the probes
+    /// that `usdts` do.
+    ///
+    /// `find_probe` tells how each argument is passed, at each place that a probe has; of a probe that is not there, it gives
+    /// the names of others as `provider:name`.
     #[must_use]
     pub fn check_programs(
         &self,
         find: impl Fn(&Path, &ProgramPlace) -> Result<u64, PlaceError>,
+        find_probe: impl Fn(&Usdt) -> Result<Vec<Vec<ProbeArgument>>, PlaceError>,
     ) -> Vec<Diagnostic> {
         let mut errors = vec![];
         for (hook, places) in self.plan().hooks.iter().zip(&self.hooks) {
+            if let Target::Usdt(probe) = &hook.target {
+                let found = find_probe(probe);
+                errors.extend(
+                    wrong_with(hook, probe, found, places)
+                        .map(|(span, message, help)| Diagnostic::new(&self.source, span, message, help)),
+                );
+            }
             let Target::Uprobe(probe) = &hook.target else { continue };
             let path = &probe.path;
             let (message, help) = match find(Path::new(path), &probe.place) {
@@ -68,6 +84,72 @@ impl Policy {
                 .collect(),
         }
     }
+}
+
+/// What is wrong with a hook on a probe, if anything is, and where.
+fn wrong_with(
+    hook: &HookPlan,
+    probe: &Usdt,
+    found: Result<Vec<Vec<ProbeArgument>>, PlaceError>,
+    places: &HookPlaces,
+) -> Option<(Span, String, Option<String>)> {
+    let Usdt { path, provider, name } = probe;
+    let sites = match found {
+        Ok(sites) => sites,
+        Err(PlaceError::Program(reason)) => {
+            return Some((places.call, format!("cannot hook `{path}`: {reason}"), None));
+        }
+        Err(PlaceError::NotThere(names)) => {
+            let wanted = format!("{provider}:{name}");
+            let help = nearest(&wanted, names.iter().map(String::as_str)).map_or_else(
+                || format!("`readelf --notes {path}` lists its probes"),
+                |near| format!("did you mean `{near}`?"),
+            );
+            return Some((places.call, format!("`{path}` has no probe `{wanted}`"), Some(help)));
+        }
+    };
+    for arguments in &sites {
+        for (argument, place) in hook.arguments.iter().zip(&places.arguments) {
+            let size = match argument.kind {
+                ArgumentKind::Bytes { size } => Some(size),
+                _ => None,
+            };
+            for index in [Some(argument.index), size].into_iter().flatten() {
+                match arguments.get(usize::from(index)) {
+                    Some(ProbeArgument::Unreadable(text)) => {
+                        let message = format!(
+                            "argument {index} of `{provider}:{name}` is passed as `{text}`, which cannot be read"
+                        );
+                        return Some((place.index, message, Some("leave it out".into())));
+                    }
+                    Some(_) => {}
+                    None => return Some((place.index, too_few(probe, arguments.len(), index), None)),
+                }
+            }
+        }
+        for action in hook.selectors.iter().flat_map(|selector| &selector.actions) {
+            let ActionPlan::Set { argument, .. } = action else { continue };
+            match arguments.get(usize::from(*argument)) {
+                Some(ProbeArgument::Writable) => {}
+                Some(_) => {
+                    let message = format!(
+                        "`Set` is not possible: argument {argument} of `{provider}:{name}` is not four bytes in memory"
+                    );
+                    return Some((
+                        places.call,
+                        message,
+                        Some("`readelf --notes` shows how arguments are passed".into()),
+                    ));
+                }
+                None => return Some((places.call, too_few(probe, arguments.len(), *argument), None)),
+            }
+        }
+    }
+    None
+}
+
+fn too_few(Usdt { provider, name, .. }: &Usdt, count: usize, index: u8) -> String {
+    format!("`{provider}:{name}` has {count} arguments, so there is no argument {index}")
 }
 
 fn not_there(path: &str, place: &ProgramPlace, functions: &[String]) -> (String, Option<String>) {

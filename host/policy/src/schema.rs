@@ -64,6 +64,8 @@ pub(crate) const SPEC: Shape = Shape {
         "tracepoints",
         "lsmhooks",
         "uprobes",
+        "usdts",
+        "enforcers",
         "lists",
         "options",
         "selectorsMacros",
@@ -71,8 +73,11 @@ pub(crate) const SPEC: Shape = Shape {
         "containerSelector",
         "hostSelector",
     ],
-    later: &["usdts", "loader", "enforcers", "nodeSelector"],
+    later: &["loader", "nodeSelector"],
 };
+
+pub(crate) const ENFORCER: Shape =
+    Shape { path: "spec.enforcers", in_list: true, supported: &["calls"], later: &[] };
 
 pub(crate) const OPTION: Shape =
     Shape { path: "spec.options", in_list: true, supported: &["name", "value"], later: &[] };
@@ -169,6 +174,5 @@ mod tests {
             let list = format!("spec: {{lists: [{{name: l, type: {word}}}], ");
             hook("").replace("spec: {", &list)
         });
-        assert_refused(&ACTIONS, |word| hook(&format!("selectors: [matchActions: [action: {word}]]")));
     }
 }

@@ -40,13 +40,30 @@ pub(crate) fn read(
         let place = if way.name == "symbols" { read_symbol(item, report) } else { read_number(item, report) };
         Some((place?, item.span()))
     })?;
+    let counters = read_counters(fields, places.len(), report)?;
     let (path, types) = (path?, types?);
-    let probe = |place| Uprobe { path: path.into(), place, types: types.map(String::from) };
-    let target = |(place, span)| (Target::Uprobe(probe(place)), span);
-    Some(places.into_iter().map(target).collect())
+    let probe = |place, counter| Uprobe { path: path.into(), place, types: types.map(String::from), counter };
+    let target = |((place, span), counter)| (Target::Uprobe(probe(place, counter)), span);
+    Some(places.into_iter().zip(counters).map(target).collect())
 }
 
-fn read_path<'n>(field: Field<'n>, report: &mut Report<'_>) -> Option<&'n str> {
+/// `refCtrOffsets`, one for each place; 0 for none.
+fn read_counters(fields: &Fields<'_>, places: usize, report: &mut Report<'_>) -> Option<Vec<u64>> {
+    let Some(field) = fields.get("refCtrOffsets").filter(|field| !is_default(field.node)) else {
+        return Some(vec![0; places]);
+    };
+    let counters = read_each(field, report, |item, report| {
+        item.integer("a whole number", 0..=u64::from(u32::MAX), report)
+    })?;
+    if counters.len() != places {
+        let message = format!("the number of counters is {}, that of places {places}", counters.len());
+        report.error_with_help(field.span(), message, "write one for each, and 0 where there is none");
+        return None;
+    }
+    Some(counters)
+}
+
+pub(crate) fn read_path<'n>(field: Field<'n>, report: &mut Report<'_>) -> Option<&'n str> {
     let path = field.string(report)?;
     if !Path::new(path).is_absolute() || path.contains('\0') || path.len() > MAX_PATH {
         let message = format!("{} is not an absolute path", quote(path));

@@ -178,7 +178,7 @@ spec:
     };
     assert_eq!(
         plans(yaml),
-        [PolicyPlan { name: "link.to-passwd".into(), monitor: false, hooks: vec![hook] }]
+        [PolicyPlan { name: "link.to-passwd".into(), monitor: false, hooks: vec![hook], enforced: vec![] }]
     );
 }
 

@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use serin_policy::{
-    ArgumentKind, HookPlan, PlaceError, Policy, ProgramPlace, Target, Test, TraceEvent, Uprobe,
+    ActionPlan, ArgumentKind, HookPlan, PlaceError, Policy, ProbeArgument, ProgramPlace, Target, Test,
+    TraceEvent, Uprobe, Usdt,
 };
 
 fn policy(spec: &str) -> Policy {
@@ -71,15 +72,92 @@ fn each_place_in_a_program_is_a_hook() {
 fn what_a_program_lacks_is_told_with_what_was_meant() {
     let policy =
         policy("  uprobes:\n  - {path: /bin/sh, symbols: [mian, main]}\n  - {path: /no, offsets: [1]}\n");
-    let errors = policy.check_programs(|path, place| match place {
-        ProgramPlace::Symbol { name, .. } if name == "main" => Ok(7),
-        ProgramPlace::Symbol { .. } => Err(PlaceError::NotThere(vec!["main".into()])),
-        _ => Err(PlaceError::Program(format!("cannot read {}", path.display()))),
-    });
+    let errors = policy.check_programs(
+        |path, place| match place {
+            ProgramPlace::Symbol { name, .. } if name == "main" => Ok(7),
+            ProgramPlace::Symbol { .. } => Err(PlaceError::NotThere(vec!["main".into()])),
+            _ => Err(PlaceError::Program(format!("cannot read {}", path.display()))),
+        },
+        |_| Ok(vec![]),
+    );
     let errors: Vec<_> =
         errors.iter().map(|error| (error.line, error.column, error.message.as_str())).collect();
     assert_eq!(
         errors,
         [(6, 31, "`/bin/sh` has no function `mian`"), (7, 27, "cannot hook `/no`: cannot read /no")]
+    );
+}
+
+#[test]
+fn counters_belong_to_places() {
+    let hooks = hooks("  uprobes: [{path: /bin/sh, offsets: [1, 2], refCtrOffsets: [0x10, 0]}]\n");
+    let counters: Vec<_> = hooks
+        .iter()
+        .map(|hook| match &hook.target {
+            Target::Uprobe(probe) => probe.counter,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(counters, [16, 0]);
+}
+
+#[test]
+fn a_probe_is_read_by_its_names() {
+    let hooks = hooks(
+        "  usdts:
+  - path: /bin/sh
+    provider: one
+    name: begin
+    args: [{index: 11, type: string}]
+    selectors: [matchActions: [{action: Set, argIndex: 1, argValue: 7}]]
+",
+    );
+    let probe = Usdt { path: "/bin/sh".into(), provider: "one".into(), name: "begin".into() };
+    assert_eq!((&hooks[0].target, hooks[0].arguments[0].index), (&Target::Usdt(probe), 11));
+    assert_eq!(hooks[0].selectors[0].actions, [ActionPlan::Set { argument: 1, value: 7 }]);
+    assert_eq!(hooks[0].position, (8, 11));
+}
+
+#[test]
+fn probes_are_held_against_all_their_places() {
+    let policy = policy(
+        "  usdts:
+  - {path: /p, provider: one, name: begni}
+  - {path: /p, provider: one, name: begin, args: [{index: 1, type: int}, {index: 2, type: int}]}
+  - {path: /p, provider: one, name: begin, args: [{index: 3, type: int}]}
+  - path: /p
+    provider: one
+    name: begin
+    selectors: [matchActions: [{action: Set, argIndex: 0, argValue: 7}]]
+  - path: /p
+    provider: one
+    name: begin
+    selectors: [matchActions: [{action: Set, argIndex: 1, argValue: 7}]]
+  - {path: /no, provider: one, name: begin}
+",
+    );
+    let errors = policy.check_programs(
+        |_, _| Ok(0),
+        |probe| match (probe.path.as_str(), probe.name.as_str()) {
+            ("/p", "begin") => {
+                let (readable, unreadable) =
+                    (ProbeArgument::Readable, ProbeArgument::Unreadable("8@%xmm0".into()));
+                let first = vec![readable.clone(), ProbeArgument::Writable, readable.clone()];
+                Ok(vec![first, vec![readable, ProbeArgument::Writable, unreadable]])
+            }
+            ("/p", _) => Err(PlaceError::NotThere(vec!["one:begin".into()])),
+            _ => Err(PlaceError::Program("no such file".into())),
+        },
+    );
+    let errors: Vec<_> = errors.iter().map(|error| (error.line, error.message.as_str())).collect();
+    assert_eq!(
+        errors,
+        [
+            (6, "`/p` has no probe `one:begni`"),
+            (7, "argument 2 of `one:begin` is passed as `8@%xmm0`, which cannot be read"),
+            (8, "`one:begin` has 3 arguments, so there is no argument 3"),
+            (11, "`Set` is not possible: argument 0 of `one:begin` is not four bytes in memory"),
+            (17, "cannot hook `/no`: no such file"),
+        ]
     );
 }

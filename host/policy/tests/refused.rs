@@ -89,6 +89,16 @@ fn macros() {
 }
 
 #[test]
+fn enforcers() {
+    check("enforcers.txt", SPEC);
+}
+
+#[test]
+fn usdts() {
+    check("usdts.txt", SPEC);
+}
+
+#[test]
 fn hooks() {
     check("hooks.txt", HOOKS);
 }

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use serin_policy::{Policy, PolicyPlan};
+use serin_policy::{ActionPlan, Policy, PolicyPlan, Target};
 
 fn plan(spec: &str) -> PolicyPlan {
     let text =
@@ -25,6 +25,33 @@ fn options_are_read() {
         let plan = plan(&format!("  options: {options}\n  kprobes: [{{call: sys_read}}]\n"));
         assert_eq!(plan.monitor, monitor, "{options}");
     }
+}
+
+#[test]
+fn all_enforcers_have_their_calls_refused() {
+    let plan = plan(
+        "  lists:
+  - {name: dups, type: syscalls, values: [sys_dup, __ia32_sys_dup]}
+  enforcers:
+  - calls: ['list:dups', sys_dup2]
+  - calls: [dup]
+  kprobes:
+  - call: sys_read
+    selectors:
+    - matchActions: [{action: NotifyEnforcer, argError: -1, argSig: 9}]
+    - matchActions: [{action: NotifyEnforcer, argSig: 9, argError: 0}]
+    - matchActions: [{action: CleanupEnforcerNotification}]
+",
+    );
+    let calls: Vec<_> = plan.enforced.iter().map(|call| (call.target.clone(), call.position)).collect();
+    let native = |name: &str, number| Target::Syscall { name: name.into(), number };
+    let compat = Target::CompatSyscall { name: "dup".into(), number: 41 };
+    let expected = [(native("dup", 32), (8, 13)), (compat, (8, 13)), (native("dup2", 33), (8, 26))];
+    assert_eq!(calls, expected);
+    let actions: Vec<_> =
+        plan.hooks[0].selectors.iter().flat_map(|selector| selector.actions.clone()).collect();
+    let notify = |error, signal| ActionPlan::NotifyEnforcer { error, signal };
+    assert_eq!(actions, [notify(-1, 9), notify(0, 9), ActionPlan::CleanUpNotification]);
 }
 
 /// A selector that takes in macros is the one that has their filters written out.

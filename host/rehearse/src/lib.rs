@@ -59,13 +59,14 @@ fn matches(plan: &HookPlan, selector: &SelectorPlan, event: &Event, hook: &Hook)
 }
 
 fn arguments(plan: &HookPlan, selector: &SelectorPlan, hook: &Hook, enforcing: bool) -> Answer {
-    let (recorded, read) = (hook.arguments.len(), plan.arguments.len());
+    let (recorded, read) = (hook.arguments.len() + hook.data.len(), plan.arguments.len());
     if !selector.arguments.is_empty() && recorded != read {
         return Answer::untold(format!(
             "it was recorded with {recorded} arguments, and the policy reads {read}"
         ));
     }
-    let values: Vec<&Argument> = hook.arguments.iter().map(|(value, _)| value).collect();
+    // What is read besides stands behind the parameters.
+    let values: Vec<&Argument> = hook.arguments.iter().chain(&hook.data).map(|(value, _)| value).collect();
     Answer::all(selector.arguments.iter().map(|filter| argument::holds(filter, &values, enforcing)))
 }
 

@@ -256,6 +256,8 @@ pub(crate) enum EventKind {
     ProcessTracepoint,
     #[value(name = "process_uprobe")]
     ProcessUprobe,
+    #[value(name = "process_usdt")]
+    ProcessUsdt,
     #[value(name = "action_result")]
     ActionResult,
     #[value(name = "alert")]
@@ -278,6 +280,7 @@ impl EventsArguments {
             EventKind::ProcessLsm => EventType::ProcessLsm,
             EventKind::ProcessTracepoint => EventType::ProcessTracepoint,
             EventKind::ProcessUprobe => EventType::ProcessUprobe,
+            EventKind::ProcessUsdt => EventType::ProcessUsdt,
             EventKind::ActionResult => EventType::ActionResult,
             EventKind::Alert => EventType::Alert,
             EventKind::PluginError => EventType::PluginError,

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use serin_event::action::{Action, ActionRequest, Method, Source};
-use serin_event::{Place, ProgramPlace};
-use serin_policy::{ActionPlan, HookPlan, SocketAction, Target, Uprobe};
+use serin_event::{Place, Probe, ProgramPlace};
+use serin_policy::{ActionPlan, HookPlan, SocketAction, Target, Uprobe, Usdt};
 use serin_process::HookInfo;
 
 /// What events of this hook carry.
@@ -16,6 +16,10 @@ pub(crate) fn info(policy: &Arc<str>, function: &str, plan: &HookPlan) -> HookIn
             Target::Lsm(_) => Place::Lsm,
             Target::Tracepoint(_) | Target::RawTracepoint(_) => Place::Tracepoint,
             Target::Uprobe(probe) => Place::Program(place(probe).into()),
+            Target::Usdt(Usdt { path, provider, name }) => {
+                let (path, provider, name) = (path.clone(), provider.clone(), name.clone());
+                Place::Probe(Probe { path, provider, name }.into())
+            }
         },
         function_name: function.into(),
         policy_name: Arc::clone(policy),
@@ -35,7 +39,7 @@ fn place(probe: &Uprobe) -> ProgramPlace {
             (String::new(), *number)
         }
     };
-    ProgramPlace { path: probe.path.clone(), symbol, offset }
+    ProgramPlace { path: probe.path.clone(), symbol, offset, counter: probe.counter }
 }
 
 /// Names of Tetragon's `KprobeAction`.
@@ -46,6 +50,9 @@ fn names(actions: &[ActionPlan]) -> Arc<[&'static str]> {
         ActionPlan::Signal(_) => "KPROBE_ACTION_SIGNAL",
         ActionPlan::Sigkill => "KPROBE_ACTION_SIGKILL",
         ActionPlan::Override(_) => "KPROBE_ACTION_OVERRIDE",
+        ActionPlan::NotifyEnforcer { .. } => "KPROBE_ACTION_NOTIFYENFORCER",
+        ActionPlan::CleanUpNotification => "KPROBE_ACTION_CLEANUPENFORCERNOTIFICATION",
+        ActionPlan::Set { .. } => "KPROBE_ACTION_SET",
         ActionPlan::GetUrl(_) => "KPROBE_ACTION_GETURL",
         ActionPlan::DnsLookup(_) => "KPROBE_ACTION_DNSLOOKUP",
         ActionPlan::FollowDescriptor { .. } => "KPROBE_ACTION_FOLLOWFD",
@@ -126,6 +133,9 @@ fn outward(action: &ActionPlan) -> Option<Action> {
         | ActionPlan::Signal(_)
         | ActionPlan::Sigkill
         | ActionPlan::Override(_)
+        | ActionPlan::NotifyEnforcer { .. }
+        | ActionPlan::CleanUpNotification
+        | ActionPlan::Set { .. }
         | ActionPlan::FollowDescriptor { .. }
         | ActionPlan::UnfollowDescriptor { .. }
         | ActionPlan::CopyDescriptor { .. }

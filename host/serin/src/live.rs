@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::{Context, Result};
 use serin_api::AgentError;
 use serin_api::proto::{AddTracingPolicyRequest, TracingPolicyMode as Mode};
-use serin_kernel::{HookCount, Kernel, LoadedHook, LoadedPolicy};
+use serin_kernel::{HookCount, Kernel, LoadedCalls, LoadedHook, LoadedPolicy};
 use serin_policy::{ActionPlan, Description, Policy, PolicyPlan};
 
 pub(crate) use self::api::Answers;
@@ -315,6 +315,12 @@ fn log(plan: &PolicyPlan, policy: &LoadedPolicy) {
         let (name, function, backend) = (&policy.name, &hook.function, hook.backend);
         tracing::info!("policy {name}: {function}{more} attached by {backend}{returns}{enforcement}");
     }
+    for LoadedCalls { functions, enforcement } in &policy.enforced {
+        let [function, more @ ..] = functions.as_slice() else { continue };
+        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+        let how = enforcement.as_ref().map_or("by signal only".into(), |way| format!("refused by {way}"));
+        tracing::info!("policy {}: enforcer of {function}{more}, {how}", policy.name);
+    }
 }
 
 /// How a policy acts as it is written.
@@ -347,6 +353,7 @@ fn new_mode(is: Mode, wanted: Option<Mode>) -> Result<Mode, AgentError> {
 fn effective(plan: &PolicyPlan, mode: Mode) -> PolicyPlan {
     let mut plan = plan.clone();
     if mode == Mode::TpModeMonitor {
+        plan.enforced.clear();
         for selector in plan.hooks.iter_mut().flat_map(|hook| &mut hook.selectors) {
             selector.actions.retain(|action| !action.enforces());
             if selector.actions.is_empty() {
@@ -376,15 +383,16 @@ mod tests {
             ignore_not_found: false,
             position: (1, 1),
         };
-        PolicyPlan { name: "p".into(), monitor: false, hooks: vec![hook] }
+        PolicyPlan { name: "p".into(), monitor: false, hooks: vec![hook], enforced: vec![] }
     }
 
     #[test]
     fn monitoring_leaves_out_what_enforces_and_nothing_else() {
-        use ActionPlan::{NoPost, Override, Post, Sigkill};
+        use ActionPlan::{NoPost, NotifyEnforcer, Override, Post, Sigkill};
         for (written, mode, left) in [
             (vec![Override(-1), Sigkill], Mode::TpModeEnforce, vec![Post]),
             (vec![Post, Sigkill], Mode::TpModeEnforce, vec![Post]),
+            (vec![NotifyEnforcer { error: -1, signal: 0 }], Mode::TpModeEnforce, vec![Post]),
             (vec![NoPost, Sigkill], Mode::TpModeEnforce, vec![NoPost]),
             (vec![Post], Mode::TpModeMonitorOnly, vec![Post]),
         ] {

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Error, Result};
 use serin_btf::Btf;
-use serin_kernel::{AttemptError, Kernel, KernelError, Tracefs, TracefsError, Way, find_place};
-use serin_policy::{Diagnostic, Errors, HookPlan, Policy, PolicyPlan};
+use serin_kernel::{AttemptError, Kernel, KernelError, Tracefs, TracefsError, Way, find_place, find_probe};
+use serin_policy::{Diagnostic, Errors, Policy, PolicyPlan};
 
 use crate::cli::KernelArguments;
 use crate::inspect;
@@ -56,7 +56,7 @@ fn accept(wrong: Vec<Diagnostic>) -> Result<()> {
 /// # Errors
 /// If it has tracepoints, and the formats cannot be read.
 pub(crate) fn check_here(policy: &Policy) -> Result<Vec<Diagnostic>, TracefsError> {
-    let mut wrong = policy.check_programs(find_place);
+    let mut wrong = policy.check_programs(find_place, find_probe);
     if policy.has_tracepoints() {
         let tracefs = Tracefs::open()?;
         let format = |subsystem: &str, event: &str| tracefs.format(subsystem, event);
@@ -84,7 +84,12 @@ pub(crate) fn check(paths: &[PathBuf], btf: &Path) -> Result<()> {
         println!("{name}: ok, {}", count(hooks.len(), "hook", "hooks"));
         if let Some(kernel) = &kernel {
             let ways = kernel.ways(policy.plan());
-            hooks.iter().zip(ways).for_each(|(hook, found)| println!("  {}", way(hook, found)));
+            hooks.iter().zip(ways).for_each(|(hook, found)| {
+                println!("  {}", way(&Kernel::function_of(hook), "overridden", found));
+            });
+            for (function, found) in kernel.ways_of_enforcers(policy.plan()) {
+                println!("  enforcer of {}", way(&function, "refused", found));
+            }
         }
         policy.left_out().iter().chain(&policy.warnings()).for_each(|warning| println!("warning: {warning}"));
     }
@@ -100,11 +105,10 @@ pub(crate) fn check(paths: &[PathBuf], btf: &Path) -> Result<()> {
 }
 
 /// How a hook would be attached here: `__x64_sys_symlinkat: by fentry`.
-fn way(hook: &HookPlan, found: Result<Way, Vec<AttemptError>>) -> String {
-    let target = Kernel::function_of(hook);
+fn way(target: &str, refused: &str, found: Result<Way, Vec<AttemptError>>) -> String {
     match found {
         Ok(Way { backend, enforcement: None }) => format!("{target}: by {backend}"),
-        Ok(Way { backend, enforcement: Some(way) }) => format!("{target}: by {backend}, overridden by {way}"),
+        Ok(Way { backend, enforcement: Some(way) }) => format!("{target}: by {backend}, {refused} by {way}"),
         Err(reasons) => {
             let reasons =
                 reasons.iter().map(|refused| format!("{}: {}", refused.backend, refused.reason.trim()));
@@ -128,10 +132,15 @@ pub(crate) fn at_hook(error: KernelError, policies: &[Policy]) -> Error {
     let index = found.plan().hooks.iter().position(|hook| hook.position == (*line, *column));
     let tried: Vec<_> =
         attempts.iter().map(|attempt| format!("{}: {}", attempt.backend, attempt.reason.trim())).collect();
-    let way = if *what == "overridden" { "carry out `Override` on" } else { "hook" };
+    let way = match *what {
+        "overridden" => "carry out `Override` on",
+        "refused" => "have an enforcer refuse",
+        _ => "hook",
+    };
     let message = format!("policy `{policy}`: this kernel offers no way to {way} `{hook}`");
     let help = (!tried.is_empty()).then(|| format!("tried were {}", tried.join("; ")));
-    let diagnostic = found.hook_error(index.unwrap_or(usize::MAX), message, help);
+    let enforcer = found.enforcer_error((*line, *column), message.clone(), help.clone());
+    let diagnostic = enforcer.unwrap_or_else(|| found.hook_error(index.unwrap_or(usize::MAX), message, help));
     Errors(vec![diagnostic.into()]).into()
 }
 

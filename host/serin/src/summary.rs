@@ -29,6 +29,7 @@ pub(crate) fn print(
         lost_calls,
         followed_full,
         cgroups_full,
+        missed_notifications,
     } = kernel.all;
     let hook: HookCount = kernel.counts.hooks().sum();
     let mut lines = Lines::default();
@@ -42,6 +43,7 @@ pub(crate) fn print(
             ("processes beyond the table", processes_full),
             ("descriptors beyond the table", followed_full),
             ("cgroups of containers beyond the table", cgroups_full),
+            ("notifications of enforcers that refused nothing", missed_notifications),
             ("filters that could not read", hook.unreadable),
             ("not enforced", hook.unenforced),
             ("not to be reported", hook.unposted),

@@ -11,7 +11,7 @@ use crate::{MAX_ARGUMENTS, MAX_FIELDS, MAX_FILTERS, MAX_SELECTORS};
 pub struct HookConfig {
     /// The id that records carry.
     pub hook: u32,
-    /// Where arguments come from: [`FUNCTION`], [`SYSCALL`], [`COMPAT_SYSCALL`] or [`PROGRAM`].
+    /// Where arguments come from: [`FUNCTION`], [`SYSCALL`], [`COMPAT_SYSCALL`], [`PROGRAM`] or [`USDT`].
     pub source: u32,
     /// System calls on the shared dispatcher: slot of the next hook on the same call; 0 for none.
     pub next: u32,
@@ -39,6 +39,11 @@ pub struct HookConfig {
     pub copied: u32,
     /// Which stacks a selector asks for: [`ACTION_KERNEL_STACK`], [`ACTION_USER_STACK`].
     pub stacks: u32,
+    /// `NotifyEnforcer`, `CleanupEnforcerNotification`: the policy's enforcer, as in [`EnforcedCall`](crate::EnforcedCall);
+    /// 0 if it has none.
+    pub enforcer: u32,
+    /// Keeps the size a multiple of eight.
+    pub reserved: u32,
     /// How to read what the call returns; its kind is 0 if its return is not waited for.
     pub returned: ArgumentConfig,
     /// What to read.
@@ -49,6 +54,8 @@ pub struct HookConfig {
     pub return_filters: [Filters; MAX_SELECTORS],
     /// The filters of all selectors, cheapest first within each.
     pub filters: [Filter; MAX_FILTERS],
+    /// [`USDT`]: the probe's arguments.
+    pub operands: [Operand; MAX_OPERANDS],
     /// What to read of arguments that are structures, and how to get to those that lie behind parameters.
     pub fields: [FieldConfig; MAX_FIELDS],
 }
@@ -71,6 +78,50 @@ pub const SYSCALL: u32 = 1;
 pub const COMPAT_SYSCALL: u32 = 2;
 /// As [`FUNCTION`], of a function of a program: what its arguments lead to is in that program's memory.
 pub const PROGRAM: u32 = 3;
+/// Arguments are [`HookConfig::operands`].
+pub const USDT: u32 = 4;
+
+/// Arguments that a USDT probe can have: what `sys/sdt.h` has macros for.
+pub const MAX_OPERANDS: usize = 12;
+
+/// An argument of a USDT probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Operand {
+    /// The constant; in memory, what is added to the registers.
+    pub value: u64,
+    /// [`OPERAND_CONSTANT`], [`OPERAND_REGISTER`] or [`OPERAND_MEMORY`].
+    pub kind: u32,
+    /// The number of a register, 1 and its position in [`REGISTERS`]; in memory, of the base, 0 for none.
+    pub register: u32,
+    /// In memory: the register that is added `scale` times; 0 for none.
+    pub index: u32,
+    /// See `index`.
+    pub scale: u32,
+    /// Bytes: 1, 2, 4 or 8.
+    pub size: u32,
+    /// 1 if it is signed.
+    pub signed: u32,
+}
+
+impl Operand {
+    /// No argument: 0.
+    pub const NONE: Self =
+        Self { value: 0, kind: OPERAND_CONSTANT, register: 0, index: 0, scale: 0, size: 8, signed: 0 };
+}
+
+/// The argument is a constant.
+pub const OPERAND_CONSTANT: u32 = 0;
+/// It is in a register.
+pub const OPERAND_REGISTER: u32 = 1;
+/// It is in memory.
+pub const OPERAND_MEMORY: u32 = 2;
+
+/// The registers that hold arguments of USDT probes, or lead to them.
+pub const REGISTERS: [&str; 17] = [
+    "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+    "r15", "rip",
+];
 
 /// `bpf_override_return`: the function does not run.
 pub const OVERRIDE_RETURN: u32 = 1;
@@ -192,6 +243,14 @@ pub struct Selector {
     pub name: u32,
     /// `TrackSock`, `UntrackSock`: position of the socket.
     pub socket: u32,
+    /// `NotifyEnforcer`: what the call returns, a negative errno; 0 if it goes on.
+    pub notify_error: i32,
+    /// `NotifyEnforcer`: what is sent; 0 for nothing.
+    pub notify_signal: u32,
+    /// `Set`: position in [`HookConfig::operands`] of what is set.
+    pub set_operand: u32,
+    /// `Set`: the value.
+    pub set_value: u32,
     /// Keeps the size a multiple of eight.
     pub reserved: u32,
 }
@@ -233,8 +292,15 @@ pub const ACTIONS_TRACKING: u32 = ACTION_TRACK | ACTION_UNTRACK;
 pub const ACTION_KERNEL_STACK: u32 = 1 << 10;
 /// Report how the program came there.
 pub const ACTION_USER_STACK: u32 = 1 << 11;
+/// Have the call that is under way refused, if it is one of the enforcer's.
+pub const ACTION_NOTIFY: u32 = 1 << 12;
+/// Take that back.
+pub const ACTION_CLEAN_UP: u32 = 1 << 13;
+/// Give an argument of a USDT probe another value.
+pub const ACTION_SET: u32 = 1 << 14;
 /// Any of these makes a selector fail closed when it cannot read an argument.
-pub const ACTIONS_ENFORCING: u32 = ACTION_SIGKILL | ACTION_OVERRIDE | ACTION_SIGNAL;
+pub const ACTIONS_ENFORCING: u32 =
+    ACTION_SIGKILL | ACTION_OVERRIDE | ACTION_SIGNAL | ACTION_NOTIFY | ACTION_SET;
 
 /// One filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -208,17 +208,37 @@ pub struct Call {
 /// Calls that can be under way at once, over all hooks that wait for the return.
 pub const MAX_CALLS: u32 = 8192;
 
-/// Set on a task whose system call is to be refused by the LSM hooks that it must pass.
+/// Set on a task whose system call is to be refused: by the LSM hooks that it must pass, or where its function begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Mark {
-    /// Which LSM hooks refuse: one bit each, as given out by the agent.
+    /// Which LSM hooks refuse: one bit each, as given out by the agent; perhaps [`ENTRY_POINT`].
     pub points: u64,
     /// What they return: a negative errno.
     pub error: i32,
+    /// The enforcer that was notified, until the call has been refused; 0 if the mark is of `Override`.
+    pub enforcer: u32,
+    /// The dispatchers' slot of the system call that the enforcer is to refuse.
+    pub call: u32,
     /// Keeps the size a multiple of eight.
     pub reserved: u32,
 }
+
+/// The bit in [`Mark::points`] of the entries of system calls, where `bpf_override_return` refuses.
+pub const ENTRY_POINT: u64 = 1 << 63;
+
+/// A system call of an enforcer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct EnforcedCall {
+    /// The enforcer, from 1 on.
+    pub enforcer: u32,
+    /// The dispatchers' slot of the call.
+    pub call: u32,
+}
+
+/// Calls of enforcers, over all policies.
+pub const MAX_ENFORCED: u32 = 16_384;
 
 /// What a CPU counted, over all programs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -238,6 +258,8 @@ pub struct CpuCounters {
     pub followed_full: u64,
     /// Cgroups of containers that found their table full: their processes count as the host's.
     pub cgroups_full: u64,
+    /// Notifications of enforcers that refused nothing: the call was not one of theirs, or was past what could refuse it.
+    pub missed_notifications: u64,
 }
 
 /// What a CPU counted for one hook.

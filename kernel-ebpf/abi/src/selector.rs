@@ -338,6 +338,10 @@ mod tests {
                 descriptor: 0,
                 name: 0,
                 socket: 0,
+                notify_error: 0,
+                notify_signal: 0,
+                set_operand: 0,
+                set_value: 0,
                 reserved: 0,
             };
             filters.extend_from_slice(tests);

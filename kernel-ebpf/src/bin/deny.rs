@@ -1,36 +1,42 @@
-//! Refuses marked tasks at an LSM hook, and clears their marks. The agent loads
-//! `deny` once an LSM hook, and `clear` once a system call.
+//! Refuses marked tasks at an LSM hook, or where their system call begins, and clears their marks. The agent loads
+//! `deny` once an LSM hook, `clear` once a system call, and `enforce` once an enforcer.
 #![no_std]
 #![no_main]
 
+use aya_ebpf::EbpfContext;
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
-use aya_ebpf::macros::{fexit, lsm};
-use aya_ebpf::programs::{FExitContext, LsmContext};
+use aya_ebpf::helpers::generated::bpf_override_return;
+use aya_ebpf::macros::{fexit, kprobe, lsm};
+use aya_ebpf::programs::{FExitContext, LsmContext, ProbeContext};
 use serin_abi::selector::constant;
-use serin_ebpf::maps::MARKS;
+use serin_ebpf::enforcer;
 
-/// The bit of this LSM hook in marks; set by the agent.
+/// The bit of this LSM hook, or of the entries of system calls, in marks; set by the agent.
 #[unsafe(no_mangle)]
 static POINT: u64 = 0;
 
 #[lsm(hook = "serin")]
 fn deny(_: LsmContext) -> i32 {
-    // SAFETY: a task's mark is only written by the task itself.
-    match unsafe { MARKS.get(bpf_get_current_pid_tgid()) } {
-        Some(mark) if mark.points & constant(&POINT) != 0 => {
-            if (-4095..0).contains(&mark.error) {
-                mark.error
-            } else {
-                -1
-            }
-        }
-        _ => 0,
+    match enforcer::refusal(constant(&POINT)) {
+        Some(error) if (-4095..0).contains(&error) => error,
+        Some(_) => -1,
+        None => 0,
     }
+}
+
+#[kprobe]
+fn enforce(ctx: ProbeContext) -> u32 {
+    if let Some(error) = enforcer::refusal(constant(&POINT)) {
+        // The function does not run, so nothing clears the mark when it returns.
+        enforcer::forget(bpf_get_current_pid_tgid());
+        // SAFETY: the context is the one this program was called with.
+        unsafe { bpf_override_return(ctx.as_ptr().cast(), i64::from(error) as u64) };
+    }
+    0
 }
 
 #[fexit(function = "serin")]
 fn clear(_: FExitContext) -> i32 {
-    // Most calls were not marked: that there is nothing to remove is no error.
-    let _ = MARKS.remove(bpf_get_current_pid_tgid());
+    enforcer::forget(bpf_get_current_pid_tgid());
     0
 }

@@ -58,13 +58,15 @@ pub enum Kind {
     ProcessTracepoint,
     /// A policy's hook matched in a program or library.
     ProcessUprobe,
+    /// A policy's hook matched at a probe of a program or library.
+    ProcessUsdt,
     /// A kind that this schema does not know.
     Unknown,
 }
 
 impl Kind {
     /// Every kind that this schema knows.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ProcessExec,
         Self::ProcessExit,
         Self::ProcessKprobe,
@@ -75,11 +77,17 @@ impl Kind {
         Self::PluginError,
         Self::ProcessTracepoint,
         Self::ProcessUprobe,
+        Self::ProcessUsdt,
     ];
 
     /// The kinds of events that policies' hooks make; all of them have [`EventView::kprobe`].
-    pub const HOOKS: [Self; 4] =
-        [Self::ProcessKprobe, Self::ProcessLsm, Self::ProcessTracepoint, Self::ProcessUprobe];
+    pub const HOOKS: [Self; 5] = [
+        Self::ProcessKprobe,
+        Self::ProcessLsm,
+        Self::ProcessTracepoint,
+        Self::ProcessUprobe,
+        Self::ProcessUsdt,
+    ];
 
     /// The key of the event in the JSON output, e.g. `process_exec`.
     pub fn name(self) -> &'static str {
@@ -94,6 +102,7 @@ impl Kind {
             Self::PluginError => "plugin_error",
             Self::ProcessTracepoint => "process_tracepoint",
             Self::ProcessUprobe => "process_uprobe",
+            Self::ProcessUsdt => "process_usdt",
             Self::Unknown => "unknown",
         }
     }
@@ -117,6 +126,7 @@ impl Kind {
             Self::PluginError => 8,
             Self::ProcessTracepoint => 9,
             Self::ProcessUprobe => 10,
+            Self::ProcessUsdt => 11,
         }
     }
 
@@ -133,6 +143,7 @@ impl Kind {
             8 => Self::PluginError,
             9 => Self::ProcessTracepoint,
             10 => Self::ProcessUprobe,
+            11 => Self::ProcessUsdt,
             _ => Self::Unknown,
         }
     }

@@ -22,6 +22,7 @@ KINDS = {
     8: "plugin_error",
     9: "process_tracepoint",
     10: "process_uprobe",
+    11: "process_usdt",
 }
 
 
@@ -42,7 +43,7 @@ class Event(Structure):
 
     @property
     def kind_code(self) -> int:
-        """Kind: 1 process_exec, 2 process_exit, 3 process_kprobe, 4 loss, 5 action_result, 6 process_lsm, 7 alert, 8 plugin_error, 9 process_tracepoint, 10 process_uprobe."""
+        """Kind: 1 process_exec, 2 process_exit, 3 process_kprobe, 4 loss, 5 action_result, 6 process_lsm, 7 alert, 8 plugin_error, 9 process_tracepoint, 10 process_uprobe, 11 process_usdt."""
         return self._u8(16)
 
     @property
@@ -77,7 +78,7 @@ class Event(Structure):
 
     @property
     def kprobe(self) -> Kprobe | None:
-        """For `process_kprobe`, `process_lsm`, `process_tracepoint` and `process_uprobe`: what the policy's hook saw and did."""
+        """For `process_kprobe`, `process_lsm`, `process_tracepoint`, `process_uprobe` and `process_usdt`: what the policy's hook saw and did."""
         return self._one(40, Kprobe)
 
     @property

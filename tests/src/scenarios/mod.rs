@@ -11,6 +11,7 @@ mod clocks;
 mod data;
 mod ends;
 mod enforcement;
+mod enforcers;
 mod evasion;
 mod files;
 mod filters;
@@ -45,6 +46,7 @@ mod tracepoints;
 mod traces;
 mod unreadable;
 mod uprobes;
+mod usdts;
 mod workloads;
 mod writes;
 
@@ -84,7 +86,9 @@ pub(crate) fn all() -> Vec<Scenario> {
         sections::scenarios(),
         tracepoints::scenarios(),
         uprobes::scenarios(),
+        usdts::scenarios(),
         enforcement::scenarios(),
+        enforcers::scenarios(),
         evasion::scenarios(),
         unreadable::scenarios(),
         files::scenarios(),

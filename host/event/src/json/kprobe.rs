@@ -20,6 +20,14 @@ pub(super) fn hook(hook: &Hook, object: &mut Object<'_>) {
             if place.offset != 0 {
                 object.long("offset", place.offset);
             }
+            if place.counter != 0 {
+                object.long("ref_ctr_offset", place.counter);
+            }
+        }
+        Place::Probe(probe) => {
+            object.text("path", &probe.path);
+            object.text("provider", &probe.provider);
+            object.text("name", &probe.name);
         }
     }
     object.array("args", &hook.arguments, |(value, label), out| argument(value, label, out));

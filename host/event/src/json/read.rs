@@ -20,7 +20,7 @@ pub use self::fields::ReadError;
 use crate::action::{Action, ActionRequest, ActionResult, Method, Outcome, Source};
 use crate::argument::{Argument, File, FileRole};
 use crate::event::{
-    Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, ProgramPlace, Severity,
+    Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, Probe, ProgramPlace, Severity,
     StackFrame,
 };
 use crate::process::{Flags, Process};
@@ -75,6 +75,10 @@ fn kind(name: &str, body: &mut Fields) -> Result<Option<EventKind>, ReadError> {
         "process_uprobe" => {
             let place = program_place(body)?;
             EventKind::Kprobe(hook(body, Place::Program(place.into()))?)
+        }
+        "process_usdt" => {
+            let probe = probe(body)?;
+            EventKind::Kprobe(hook(body, Place::Probe(probe.into()))?)
         }
         "loss" => {
             // Lost on the way to a client of the API: by no CPU, which an event has no other word for than 0.
@@ -188,7 +192,12 @@ fn program_place(body: &mut Fields) -> Result<ProgramPlace, ReadError> {
         path: body.text("path")?,
         symbol: body.text("symbol")?,
         offset: body.integer("offset")?,
+        counter: body.integer("ref_ctr_offset")?,
     })
+}
+
+fn probe(body: &mut Fields) -> Result<Probe, ReadError> {
+    Ok(Probe { path: body.text("path")?, provider: body.text("provider")?, name: body.text("name")? })
 }
 
 fn hook(body: &mut Fields, place: Place) -> Result<Hook, ReadError> {
@@ -203,6 +212,7 @@ fn hook(body: &mut Fields, place: Place) -> Result<Hook, ReadError> {
         Place::Tracepoint => format!("{}/{}", body.text("subsys")?, body.text("event")?),
         Place::Program(place) if place.symbol.is_empty() => format!("{}:{:#x}", place.path, place.offset),
         Place::Program(place) => format!("{}:{}", place.path, place.symbol),
+        Place::Probe(probe) => format!("{}:{}:{}", probe.path, probe.provider, probe.name),
     };
     Ok(Hook {
         place,
@@ -238,7 +248,7 @@ fn stack(body: &mut Fields, key: &'static str) -> Result<Vec<StackFrame>, ReadEr
 
 /// Tetragon's `KprobeAction`: <https://tetragon.io/docs/reference/grpc-api/#kprobeaction>.
 fn known_action(fields: &Fields, name: &str) -> Result<&'static str, ReadError> {
-    const KNOWN: [&str; 14] = [
+    const KNOWN: [&str; 15] = [
         "KPROBE_ACTION_POST",
         "KPROBE_ACTION_NOPOST",
         "KPROBE_ACTION_FOLLOWFD",
@@ -252,6 +262,7 @@ fn known_action(fields: &Fields, name: &str) -> Result<&'static str, ReadError> 
         "KPROBE_ACTION_TRACKSOCK",
         "KPROBE_ACTION_UNTRACKSOCK",
         "KPROBE_ACTION_NOTIFYENFORCER",
+        "KPROBE_ACTION_CLEANUPENFORCERNOTIFICATION",
         "KPROBE_ACTION_SET",
     ];
     let found = KNOWN.into_iter().find(|known| *known == name);

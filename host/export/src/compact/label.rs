@@ -36,6 +36,7 @@ pub(super) fn of(kind: &EventKind) -> &'static str {
             Place::Lsm => "🔒 LSM    ",
             Place::Tracepoint => "⁉️ tracept",
             Place::Program(_) => "🪝 uprobe ",
+            Place::Probe(_) => "🕵️ usdt   ",
         },
         EventKind::Loss { .. } => "🕳️ loss   ",
         EventKind::ActionResult(_) => "🐤 canary ",

@@ -1,9 +1,9 @@
 //! What a selector does, as the programs read it.
 
 use serin_abi::config::{
-    ACTION_COPY, ACTION_FOLLOW, ACTION_KERNEL_STACK, ACTION_OVERRIDE, ACTION_POST, ACTION_REMEMBER,
-    ACTION_SIGKILL, ACTION_SIGNAL, ACTION_TRACK, ACTION_UNFOLLOW, ACTION_UNTRACK, ACTION_USER_STACK,
-    RATE_GLOBAL, RATE_PROCESS, RATE_THREAD, RATE_UNLIMITED, Selector,
+    ACTION_CLEAN_UP, ACTION_COPY, ACTION_FOLLOW, ACTION_KERNEL_STACK, ACTION_NOTIFY, ACTION_OVERRIDE,
+    ACTION_POST, ACTION_REMEMBER, ACTION_SET, ACTION_SIGKILL, ACTION_SIGNAL, ACTION_TRACK, ACTION_UNFOLLOW,
+    ACTION_UNTRACK, ACTION_USER_STACK, RATE_GLOBAL, RATE_PROCESS, RATE_THREAD, RATE_UNLIMITED, Selector,
 };
 use serin_policy::{ActionPlan, HookPlan, RateScope, SelectorPlan, SocketAction, Stacks};
 
@@ -13,6 +13,8 @@ use crate::identity;
 pub(super) fn selector(plan: &SelectorPlan) -> Selector {
     let SelectorPlan { actions, rate_limit, .. } = plan;
     let (descriptor, name) = descriptors(actions);
+    let set = actions.iter().find_map(set).unwrap_or((0, 0));
+    let notification = actions.iter().find_map(notification).unwrap_or((0, 0));
     Selector {
         first_filter: 0,
         filter_count: 0,
@@ -24,6 +26,10 @@ pub(super) fn selector(plan: &SelectorPlan) -> Selector {
         descriptor,
         name,
         socket: actions.iter().find_map(socket).unwrap_or(0),
+        notify_error: notification.0,
+        notify_signal: notification.1,
+        set_operand: set.0,
+        set_value: set.1,
         reserved: 0,
         rate_scope: rate_limit.map_or(RATE_UNLIMITED, |limit| scope(limit.scope)),
         rate_period: rate_limit.map_or(0, |limit| limit.period),
@@ -63,6 +69,9 @@ fn action_bit(action: &ActionPlan) -> u32 {
         ActionPlan::Signal(_) => ACTION_SIGNAL,
         ActionPlan::Sigkill => ACTION_SIGKILL,
         ActionPlan::Override(_) => ACTION_OVERRIDE,
+        ActionPlan::NotifyEnforcer { .. } => ACTION_NOTIFY,
+        ActionPlan::CleanUpNotification => ACTION_CLEAN_UP,
+        ActionPlan::Set { .. } => ACTION_SET,
         ActionPlan::FollowDescriptor { .. } => ACTION_FOLLOW,
         ActionPlan::UnfollowDescriptor { .. } => ACTION_UNFOLLOW,
         ActionPlan::CopyDescriptor { .. } => ACTION_COPY,
@@ -111,6 +120,22 @@ pub(crate) fn follows(selector: &SelectorPlan) -> bool {
 fn signal(action: &ActionPlan) -> Option<u32> {
     match action {
         ActionPlan::Signal(signal) => Some(*signal),
+        _ => None,
+    }
+}
+
+/// The error and the signal that an enforcer is notified of.
+pub(crate) fn notification(action: &ActionPlan) -> Option<(i32, u32)> {
+    match action {
+        ActionPlan::NotifyEnforcer { error, signal } => Some((*error, *signal)),
+        _ => None,
+    }
+}
+
+/// The argument that is set, and to what.
+fn set(action: &ActionPlan) -> Option<(u32, u32)> {
+    match action {
+        ActionPlan::Set { argument, value } => Some((u32::from(*argument), *value)),
         _ => None,
     }
 }

@@ -125,8 +125,13 @@ fn filters_are_ordered_by_cost_and_values_numbered() {
         actions: vec![ActionPlan::Override(-13), ActionPlan::Sigkill],
     };
     let plan = plan(vec![selector]);
-    let binaries =
-        Binaries::of(&[PolicyPlan { name: "p".into(), monitor: false, hooks: vec![plan.clone()] }]).unwrap();
+    let binaries = Binaries::of(&[PolicyPlan {
+        name: "p".into(),
+        monitor: false,
+        hooks: vec![plan.clone()],
+        enforced: vec![],
+    }])
+    .unwrap();
     let lowered = lower(&plan, 9, (&binaries, &Scopes::default()), None, &Everything).unwrap();
     let tests: Vec<u32> = lowered.config.filters[..6].iter().map(|filter| filter.test).collect();
     let integers = [TEST_INTEGER_IN, TEST_INTEGER_RANGE, TEST_INTEGER_MASK | TEST_NOT];

@@ -1042,6 +1042,9 @@ pub struct ProcessKprobe {
     pub tags: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(message, repeated, tag = "12")]
     pub user_stack_trace: ::prost::alloc::vec::Vec<StackTraceEntry>,
+    /// What the policy reads beside the arguments.
+    #[prost(message, repeated, tag = "14")]
+    pub data: ::prost::alloc::vec::Vec<KprobeArgument>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StackTraceEntry {
@@ -1121,12 +1124,42 @@ pub struct ProcessUprobe {
     /// Where in the file, if the policy names no symbol.
     #[prost(uint64, tag = "10")]
     pub offset: u64,
+    /// Where in the file the counter is that the policy names.
+    #[prost(uint64, tag = "11")]
+    pub ref_ctr_offset: u64,
     /// The last of the actions.
     #[prost(enumeration = "KprobeAction", tag = "12")]
     pub action: i32,
+    #[prost(message, repeated, tag = "13")]
+    pub data: ::prost::alloc::vec::Vec<KprobeArgument>,
     /// What the function returned, if the policy asks for that. serin's own.
     #[prost(message, optional, tag = "1000")]
     pub r#return: ::core::option::Option<KprobeArgument>,
+}
+/// A USDT probe of a program or library.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ProcessUsdt {
+    #[prost(message, optional, tag = "1")]
+    pub process: ::core::option::Option<Process>,
+    #[prost(message, optional, tag = "2")]
+    pub parent: ::core::option::Option<Process>,
+    #[prost(string, tag = "3")]
+    pub path: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub provider: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub policy_name: ::prost::alloc::string::String,
+    #[prost(string, tag = "7")]
+    pub message: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "8")]
+    pub args: ::prost::alloc::vec::Vec<KprobeArgument>,
+    #[prost(string, repeated, tag = "9")]
+    pub tags: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The last of the actions.
+    #[prost(enumeration = "KprobeAction", tag = "11")]
+    pub action: i32,
 }
 /// An alert as an event of its own. serin's own kind, but it is made of Tetragon's.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1168,7 +1201,7 @@ pub struct GetEventsResponse {
     pub serin: ::core::option::Option<Additions>,
     #[prost(
         oneof = "get_events_response::Event",
-        tags = "1, 5, 9, 10, 12, 28, 50001, 50002, 50003, 50004"
+        tags = "1, 5, 9, 10, 12, 28, 29, 50001, 50002, 50003, 50004"
     )]
     pub event: ::core::option::Option<get_events_response::Event>,
 }
@@ -1188,6 +1221,8 @@ pub mod get_events_response {
         ProcessUprobe(super::ProcessUprobe),
         #[prost(message, tag = "28")]
         ProcessLsm(super::ProcessLsm),
+        #[prost(message, tag = "29")]
+        ProcessUsdt(super::ProcessUsdt),
         #[prost(message, tag = "50001")]
         Loss(super::Loss),
         #[prost(message, tag = "50002")]

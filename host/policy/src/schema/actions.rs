@@ -9,6 +9,8 @@ pub(crate) const MATCH_ACTIONS: Shape = Shape {
     supported: &[
         "action",
         "argError",
+        "argIndex",
+        "argValue",
         "argFd",
         "argFqdn",
         "argName",
@@ -20,7 +22,7 @@ pub(crate) const MATCH_ACTIONS: Shape = Shape {
         "rateLimitScope",
         "userStackTrace",
     ],
-    later: &["argIndex", "argValue", "argRegs", "argNewSymbol", "argNewAddr", "argNewOffset", "imaHash"],
+    later: &["argRegs", "argNewSymbol", "argNewAddr", "argNewOffset", "imaHash"],
 };
 
 pub(crate) const RATE_SCOPES: Vocabulary<RateScope> = Vocabulary {
@@ -48,6 +50,9 @@ pub(crate) enum ActionName {
     CopyFD,
     TrackSock,
     UntrackSock,
+    NotifyEnforcer,
+    CleanupEnforcerNotification,
+    Set,
 }
 
 pub(crate) const ACTIONS: Vocabulary<ActionName> = Vocabulary {
@@ -65,6 +70,9 @@ pub(crate) const ACTIONS: Vocabulary<ActionName> = Vocabulary {
         ("CopyFD", ActionName::CopyFD),
         ("TrackSock", ActionName::TrackSock),
         ("UntrackSock", ActionName::UntrackSock),
+        ("NotifyEnforcer", ActionName::NotifyEnforcer),
+        ("CleanupEnforcerNotification", ActionName::CleanupEnforcerNotification),
+        ("Set", ActionName::Set),
     ],
-    later: &["NotifyEnforcer", "CleanupEnforcerNotification", "Set"],
+    later: &[],
 };

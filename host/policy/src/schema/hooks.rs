@@ -46,6 +46,7 @@ pub(crate) const UPROBE: Shape = Shape {
         "addrs",
         "btfPath",
         "BTFPath",
+        "refCtrOffsets",
         "message",
         "tags",
         "args",
@@ -54,7 +55,14 @@ pub(crate) const UPROBE: Shape = Shape {
         "returnArg",
         "selectors",
     ],
-    later: &["refCtrOffsets", "binaryDigests", "ignore"],
+    later: &["binaryDigests", "ignore"],
+};
+
+pub(crate) const USDT: Shape = Shape {
+    path: "spec.kprobes",
+    in_list: true,
+    supported: &["path", "provider", "name", "message", "tags", "args", "selectors"],
+    later: &["btfPath"],
 };
 
 /// A list of hooks in `spec`.
@@ -76,6 +84,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     Section { name: "tracepoints", target: "event", shape: &TRACEPOINT },
     Section { name: "lsmhooks", target: "hook", shape: &LSMHOOK },
     Section { name: "uprobes", target: "path", shape: &UPROBE },
+    Section { name: "usdts", target: "name", shape: &USDT },
 ];
 
 pub(crate) const IGNORE: Shape =

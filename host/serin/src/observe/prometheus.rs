@@ -107,6 +107,10 @@ fn kernel(snapshot: &Snapshot, text: &mut Text) {
     text.one("tetragon_observer_ringbuf_events_lost_total", Counter, help, lost);
     let help = "Processes that found the kernel's table of processes full.";
     text.one("serin_kernel_process_table_full_total", Counter, help, kernel.processes_beyond_table);
+    let missed = kernel.missed_notifications;
+    let help = "Notifications of enforcers that refused nothing.";
+    text.one("serin_enforcer_missed_notifications_total", Counter, help, missed);
+    text.one("tetragon_enforcer_missed_notifications_total", Counter, help, missed);
 }
 
 fn policies(snapshot: &Snapshot, text: &mut Text) {

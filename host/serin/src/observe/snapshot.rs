@@ -40,6 +40,8 @@ pub(crate) struct Kernel {
     pub lost_no_memory: u64,
     pub lost_calls: u64,
     pub processes_beyond_table: u64,
+    #[serde(default)]
+    pub missed_notifications: u64,
 }
 
 impl From<KernelCount> for Kernel {
@@ -50,6 +52,7 @@ impl From<KernelCount> for Kernel {
             lost_no_memory: count.lost_busy,
             lost_calls: count.lost_calls,
             processes_beyond_table: count.processes_full,
+            missed_notifications: count.missed_notifications,
         }
     }
 }

@@ -1,0 +1,87 @@
+//! Attaching programs to places in files, with counters that tell the program whether somebody looks.
+#![allow(unsafe_code, reason = "nothing that serin depends on can open such an event")]
+
+use std::ffi::CString;
+use std::fs;
+use std::io;
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+/// A place in a file where code is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CodePlace {
+    /// Bytes from the start of the file.
+    pub(crate) offset: u64,
+    /// Where in the file a counter is that the kernel keeps while something is attached; 0 if there is none.
+    pub(crate) counter: u64,
+}
+
+/// The kind of event, and where it takes the counter's place from.
+const PMU: &str = "/sys/bus/event_source/devices/uprobe";
+
+/// `struct perf_event_attr` up to its first version that has `config2`.
+///
+/// <https://elixir.bootlin.com/linux/v6.12/source/include/uapi/linux/perf_event.h#L379>
+#[repr(C)]
+#[derive(Default)]
+struct Attributes {
+    kind: u32,
+    size: u32,
+    config: u64,
+    sample_period: u64,
+    sample_type: u64,
+    read_format: u64,
+    flags: u64,
+    wakeup_events: u32,
+    breakpoint_type: u32,
+    path: u64,
+    offset: u64,
+}
+
+/// `PERF_FLAG_FD_CLOEXEC`
+const CLOSE_ON_EXEC: libc::c_ulong = 1 << 3;
+/// `PERF_EVENT_IOC_ENABLE`
+const ENABLE: libc::c_ulong = 0x2400;
+/// `PERF_EVENT_IOC_SET_BPF`
+const SET_PROGRAM: libc::c_ulong = 0x4004_2408;
+/// Where the counter's place stands in `config`: `ref_ctr_offset` of the event's format.
+const COUNTER_SHIFT: u32 = 32;
+
+/// Has a program called at a place with a counter, for all processes that run the file, until the descriptor is closed.
+pub(crate) fn attach(program: BorrowedFd<'_>, path: &Path, place: CodePlace) -> io::Result<OwnedFd> {
+    let kind = fs::read_to_string(format!("{PMU}/type"))?;
+    let kind = kind.trim().parse().map_err(io::Error::other)?;
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let counter =
+        u32::try_from(place.counter).map_err(|_| io::Error::other("the counter is behind 4 GiB"))?;
+    let attributes = Attributes {
+        kind,
+        size: size_of::<Attributes>() as u32,
+        config: u64::from(counter) << COUNTER_SHIFT,
+        path: path.as_ptr() as u64,
+        offset: place.offset,
+        ..Attributes::default()
+    };
+    let everywhere = (-1, 0, -1);
+    // SAFETY: the attributes have the size that they say, and they and the path live as long as the call.
+    let event = unsafe {
+        libc::syscall(
+            libc::SYS_perf_event_open,
+            &raw const attributes,
+            everywhere.0,
+            everywhere.1,
+            everywhere.2,
+            CLOSE_ON_EXEC,
+        )
+    };
+    let event = i32::try_from(event).ok().filter(|event| *event >= 0).ok_or_else(io::Error::last_os_error)?;
+    // SAFETY: the call has just given it to nobody else.
+    let event = unsafe { OwnedFd::from_raw_fd(event) };
+    // SAFETY: both take a number, which is a descriptor that is open, or nothing.
+    let attached = unsafe {
+        libc::ioctl(event.as_raw_fd(), SET_PROGRAM, program.as_raw_fd()) == 0
+            && libc::ioctl(event.as_raw_fd(), ENABLE, 0) == 0
+    };
+    if attached { Ok(event) } else { Err(io::Error::last_os_error()) }
+}
