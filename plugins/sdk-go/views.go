@@ -22,6 +22,7 @@ const (
 	KindPluginError       Kind = 8
 	KindProcessTracepoint Kind = 9
 	KindProcessUprobe     Kind = 10
+	KindProcessUsdt       Kind = 11
 )
 
 // String is the kind's name, as in the JSON output; `unknown` if these views don't know it.
@@ -47,6 +48,8 @@ func (kind Kind) String() string {
 		return "process_tracepoint"
 	case KindProcessUprobe:
 		return "process_uprobe"
+	case KindProcessUsdt:
+		return "process_usdt"
 	}
 	return "unknown"
 }
@@ -66,7 +69,7 @@ func (view Event) Time() uint64 {
 	return view.at.u64(8)
 }
 
-// KindCode: kind: 1 process_exec, 2 process_exit, 3 process_kprobe, 4 loss, 5 action_result, 6 process_lsm, 7 alert, 8 plugin_error, 9 process_tracepoint, 10 process_uprobe.
+// KindCode: kind: 1 process_exec, 2 process_exit, 3 process_kprobe, 4 loss, 5 action_result, 6 process_lsm, 7 alert, 8 plugin_error, 9 process_tracepoint, 10 process_uprobe, 11 process_usdt.
 func (view Event) KindCode() uint8 {
 	return view.at.u8(16)
 }
@@ -105,7 +108,7 @@ func (view Event) Exit() (Exit, bool) {
 	return Exit{at}, found
 }
 
-// Kprobe: for `process_kprobe`, `process_lsm`, `process_tracepoint` and `process_uprobe`: what the policy's hook saw and did.
+// Kprobe: for `process_kprobe`, `process_lsm`, `process_tracepoint`, `process_uprobe` and `process_usdt`: what the policy's hook saw and did.
 func (view Event) Kprobe() (Kprobe, bool) {
 	at, found := view.at.one(40)
 	return Kprobe{at}, found
