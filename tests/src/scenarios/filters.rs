@@ -28,7 +28,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
 /// An operator with its values, and whether it holds for each subject of the test.
 type Case<'c> = (&'c str, &'c str, &'c [bool]);
 
-/// A policy of one hook that looks at the second argument; named after its place in the table.
+/// A policy of one hook that looks at one argument, the first entry of `args`; named after its place in the table.
 fn policy(place: usize, call: &str, index: u8, kind: &str, operator: &str, values: &str) -> String {
     format!(
         "\
@@ -43,7 +43,7 @@ spec:
     - {{ index: {index}, type: {kind} }}
     selectors:
     - matchArgs:
-      - {{ args: [{index}], operator: {operator}, values: {values} }}
+      - {{ args: [0], operator: {operator}, values: {values} }}
 "
     )
 }
