@@ -21,7 +21,7 @@ use crate::policy::{PASSWD, on_symlinkat};
 use crate::trigger;
 
 /// Far longer than anything takes, emulation included: a limit, not a measure.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// What the agent writes to standard error once every hook is attached.
 pub(crate) const READY: &str = "ready after ";

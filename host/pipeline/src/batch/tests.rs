@@ -238,32 +238,33 @@ fn assert_same_kind(view: &EventView<'_>, kind: &EventKind) {
             assert_eq!(view.returned().is_some(), hook.returned.is_some());
             let all = view.arguments().chain(view.returned());
             let values: Vec<_> = all.map(|argument| (argument.value(), argument.label())).collect();
-            let expected = hook.arguments.iter().chain(&hook.returned).map(|(argument, label)| {
-                let value = match argument {
-                    Argument::Int(value) => Value::Int(*value),
-                    Argument::Uint(value) => Value::Uint(*value),
-                    Argument::Long(value) => Value::Long(*value),
-                    Argument::Size(value) => Value::Size(*value),
-                    Argument::String(text) => Value::String(text),
-                    Argument::Bytes { bytes, original } => {
-                        Value::Bytes { text: std::str::from_utf8(bytes).unwrap(), original: *original }
-                    }
-                    Argument::Word(_, word) => Value::String(word),
-                    Argument::File(File { role, path, incomplete, mode }) => {
-                        let role = match role {
-                            FileRole::Open => serin_frame::FileRole::Open,
-                            FileRole::Path => serin_frame::FileRole::Path,
-                            FileRole::Program => serin_frame::FileRole::Program,
-                        };
-                        Value::File { role, path, incomplete: *incomplete, mode: *mode }
-                    }
-                    Argument::Structure(structure) => Value::Structure(structure.name()),
-                    Argument::Unreadable(reason) => Value::Unreadable(reason),
-                };
-                (value, &**label)
-            });
+            let expected =
+                hook.arguments.iter().chain(&hook.data).chain(&hook.returned).map(|(argument, label)| {
+                    let value = match argument {
+                        Argument::Int(value) => Value::Int(*value),
+                        Argument::Uint(value) => Value::Uint(*value),
+                        Argument::Long(value) => Value::Long(*value),
+                        Argument::Size(value) => Value::Size(*value),
+                        Argument::String(text) => Value::String(text),
+                        Argument::Bytes { bytes, original } => {
+                            Value::Bytes { text: std::str::from_utf8(bytes).unwrap(), original: *original }
+                        }
+                        Argument::Word(_, word) => Value::String(word),
+                        Argument::File(File { role, path, incomplete, mode }) => {
+                            let role = match role {
+                                FileRole::Open => serin_frame::FileRole::Open,
+                                FileRole::Path => serin_frame::FileRole::Path,
+                                FileRole::Program => serin_frame::FileRole::Program,
+                            };
+                            Value::File { role, path, incomplete: *incomplete, mode: *mode }
+                        }
+                        Argument::Structure(structure) => Value::Structure(structure.name()),
+                        Argument::Unreadable(reason) => Value::Unreadable(reason),
+                    };
+                    (value, &**label)
+                });
             assert_eq!(values, expected.collect::<Vec<_>>());
-            for (view, (argument, _)) in view.arguments().zip(&hook.arguments) {
+            for (view, (argument, _)) in view.arguments().zip(hook.arguments.iter().chain(&hook.data)) {
                 let fields = match argument {
                     Argument::Structure(structure) => structure.texts(),
                     _ => Vec::new(),
