@@ -11,7 +11,7 @@ use aya::{Btf, Ebpf};
 use serin_abi::config::HookConfig;
 use serin_abi::{HookCounters, Member, NO_FIELD, Range, SelectorCounters, Sharer, Text};
 use serin_btf::Format;
-use serin_policy::{ActionPlan, HookPlan, PlaceError, PolicyPlan, Target};
+use serin_policy::{HookPlan, PlaceError, PolicyPlan, Target};
 
 use crate::attach::{self, Attempt, Attempts};
 use crate::bpffs::PinDirectory;
@@ -367,12 +367,7 @@ impl Kernel {
             function,
             has_trampoline: false,
             overrides_return: attempt.enforcement == Some(Enforcement::OverrideReturn),
-            enforces: hook
-                .plan
-                .selectors
-                .iter()
-                .flat_map(|selector| &selector.actions)
-                .any(ActionPlan::enforces),
+            enforces: hook.plan.enforces(),
         };
         if let Err(error) = self.attach_programs(hook, attempt.backend, &mut ebpf, &mut attached) {
             self.remove_dispatched(&attached.dispatched)?;

@@ -105,6 +105,14 @@ pub enum SocketAction {
     Untrack,
 }
 
+impl HookPlan {
+    /// Whether any of its selectors does something to the process or its call.
+    #[must_use]
+    pub fn enforces(&self) -> bool {
+        self.selectors.iter().any(SelectorPlan::enforces)
+    }
+}
+
 /// One argument to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArgumentPlan {
@@ -318,6 +326,14 @@ pub struct SelectorPlan {
     pub rate_limit: Option<RateLimit>,
     /// The stacks that events carry.
     pub stacks: Stacks,
+}
+
+impl SelectorPlan {
+    /// Whether any of its actions does something to the process or its call.
+    #[must_use]
+    pub fn enforces(&self) -> bool {
+        self.actions.iter().any(ActionPlan::enforces)
+    }
 }
 
 /// `kernelStackTrace` and `userStackTrace`

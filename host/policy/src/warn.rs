@@ -1,6 +1,6 @@
 //! What a policy says that is right and yet may not do what its author wants.
 
-use crate::{ActionPlan, ArgumentKind, ArgumentSource, Diagnostic, HookPlan, Policy, Target};
+use crate::{ArgumentKind, ArgumentSource, Diagnostic, HookPlan, Policy, Target};
 
 /// Functions of the kernel that see what a system call will really work on, by the system call's name.
 const LATER: &[(&[&str], &str)] = &[
@@ -34,8 +34,7 @@ impl Policy {
         let (Target::Syscall { name, .. } | Target::CompatSyscall { name, .. }) = &hook.target else {
             return Vec::new();
         };
-        let enforcing =
-            hook.selectors.iter().filter(|selector| selector.actions.iter().any(ActionPlan::enforces));
+        let enforcing = hook.selectors.iter().filter(|selector| selector.enforces());
         let compared = enforcing.flat_map(|selector| &selector.arguments);
         let arguments = compared.filter_map(|filter| hook.arguments.get(filter.slot));
         let given: Vec<_> =

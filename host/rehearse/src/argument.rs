@@ -15,6 +15,9 @@ const KIND: u16 = 0o170_000;
 /// Longer strings are cut when they are reported.
 const MAX_TEXT: usize = 4095;
 
+/// Why it can't be told when types do not fit.
+const OTHER_TYPE: &str = "the policy reads an argument as another type than it was recorded with";
+
 /// What is known of an argument that a filter compares.
 enum Known<'a> {
     /// Its bits as a sign-extended word.
@@ -80,7 +83,7 @@ fn value_of(structure: &Structure) -> Known<'_> {
         }
         Structure::NetDevice(name) => string(name),
         Structure::UnixAddress(address) => string(&address.path),
-        _ => Known::Untold("the policy reads an argument as another type than it was recorded with"),
+        _ => Known::Untold(OTHER_TYPE),
     }
 }
 
@@ -93,7 +96,7 @@ fn string(text: &str) -> Known<'_> {
 }
 
 fn part_of(argument: &Argument, part: Part) -> Known<'_> {
-    let unlike = Known::Untold("the policy reads an argument as another type than it was recorded with");
+    let unlike = Known::Untold(OTHER_TYPE);
     match (argument, part) {
         (Argument::File(file), Part::FileType) if file.mode == 0 => {
             Known::Untold("the recording does not hold the kind of a file")
@@ -151,8 +154,6 @@ fn compare_address(test: &Test, address: IpAddr) -> Answer {
 /// Compares a text of which perhaps only the start is known.
 fn compare_text(test: &Test, text: &[u8], cut: bool) -> Answer {
     let open = || Answer::untold("the recording holds only the start of an argument");
-    // What the rest could still make true is open, unless it is true already.
-    let unless_cut = |found: bool| if cut && !found { open() } else { found.into() };
     match test {
         Test::Prefix(values) => Answer::any(values.iter().map(|value| {
             let reaches = cut && value.len() > text.len() && value.starts_with(text);
@@ -168,7 +169,11 @@ fn compare_text(test: &Test, text: &[u8], cut: bool) -> Answer {
         Test::Equal(values) => values.iter().any(|value| value == text).into(),
         Test::Postfix(_) if cut => open(),
         Test::Postfix(values) => values.iter().any(|value| text.ends_with(value)).into(),
-        Test::SubString(values) => unless_cut(values.iter().any(|value| contains(text, value))),
+        Test::SubString(values) => match values.iter().any(|value| contains(text, value)) {
+            // What the rest could still make true is open.
+            false if cut => open(),
+            found => found.into(),
+        },
         _ => mismatched(),
     }
 }
@@ -178,7 +183,7 @@ fn contains(text: &[u8], value: &[u8]) -> bool {
 }
 
 fn mismatched() -> Answer {
-    Answer::untold("the policy reads an argument as another type than it was recorded with")
+    Answer::untold(OTHER_TYPE)
 }
 
 #[cfg(test)]

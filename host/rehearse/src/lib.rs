@@ -10,7 +10,7 @@ mod process;
 
 use serin_event::argument::Argument;
 use serin_event::{Event, Hook};
-use serin_policy::{ActionPlan, HookPlan, SelectorPlan};
+use serin_policy::{HookPlan, SelectorPlan};
 
 use answer::Answer;
 
@@ -47,7 +47,7 @@ pub fn judge(plan: &HookPlan, event: &Event, hook: &Hook) -> Verdict {
 }
 
 fn matches(plan: &HookPlan, selector: &SelectorPlan, event: &Event, hook: &Hook) -> Answer {
-    let enforcing = selector.actions.iter().any(ActionPlan::enforces);
+    let enforcing = selector.enforces();
     let process = process::holds(selector, event);
     let arguments = arguments(plan, selector, hook, enforcing);
     let returned: Vec<&Argument> = hook.returned.iter().map(|(value, _)| value).collect();

@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 use serin_api::AgentError;
 use serin_api::proto::{AddTracingPolicyRequest, TracingPolicyMode as Mode};
 use serin_kernel::{HookCount, Kernel, LoadedCalls, LoadedHook, LoadedPolicy};
-use serin_policy::{ActionPlan, Description, Policy, PolicyPlan};
+use serin_policy::{ActionPlan, Description, HookPlan, Policy, PolicyPlan};
 
 pub(crate) use self::api::Answers;
 use crate::heap;
@@ -325,9 +325,7 @@ fn log(plan: &PolicyPlan, policy: &LoadedPolicy) {
 
 /// How a policy acts as it is written.
 fn mode_of(plan: &PolicyPlan) -> Mode {
-    let mut actions =
-        plan.hooks.iter().flat_map(|hook| &hook.selectors).flat_map(|selector| &selector.actions);
-    match actions.any(ActionPlan::enforces) {
+    match plan.hooks.iter().any(HookPlan::enforces) {
         true if plan.monitor => Mode::TpModeMonitor,
         true => Mode::TpModeEnforce,
         false => Mode::TpModeMonitorOnly,
@@ -366,7 +364,7 @@ fn effective(plan: &PolicyPlan, mode: Mode) -> PolicyPlan {
 
 #[cfg(test)]
 mod tests {
-    use serin_policy::{HookPlan, SelectorPlan, Target};
+    use serin_policy::{SelectorPlan, Target};
 
     use super::*;
 
