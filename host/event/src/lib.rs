@@ -9,8 +9,10 @@
 pub mod action;
 pub mod argument;
 mod event;
+pub mod field;
 pub mod json;
 pub mod kernel_object;
+pub mod names;
 pub mod network;
 pub mod process;
 pub mod record;

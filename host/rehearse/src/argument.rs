@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use serin_event::argument::Argument;
-use serin_event::kernel_object::BPF_COMMANDS;
+use serin_event::names::BPF_COMMANDS;
 use serin_event::network::Tuple;
 use serin_event::structure::Structure;
 use serin_policy::{ArgumentFilter, COMPAT_BIT, Part, Test};

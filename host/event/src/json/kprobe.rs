@@ -3,7 +3,7 @@
 use super::encode::{Object, string};
 use crate::argument::{Argument, File, FileRole};
 use crate::event::{Hook, Place, StackFrame};
-use crate::structure::{Fields, Value};
+use crate::field::{Fields, Value};
 
 /// Appends the fields of a hook to an object that has its process already.
 pub(super) fn hook(hook: &Hook, object: &mut Object<'_>) {
