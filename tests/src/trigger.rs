@@ -19,6 +19,7 @@ use crate::bpf;
 pub(crate) mod evasion;
 pub(crate) mod probes;
 pub(crate) mod ring;
+pub(crate) mod syscalls;
 pub(crate) mod unreadable;
 
 /// How a trigger ended.
@@ -364,6 +365,7 @@ fn act(words: &[&str]) -> Result<u8> {
         ["evade", words @ ..] => evasion::act(words)?,
         ["probe", words @ ..] => probes::act(words)?,
         ["unreadable", words @ ..] => unreadable::act(words)?,
+        ["system-call", words @ ..] => syscalls::act(words)?,
         ["open", path] => say(std::fs::File::open(path).err().map_or(0, errno))?,
         ["append", way, path] => {
             let result = append(path, way, || Ok(()))?;

@@ -9,6 +9,7 @@ mod canaries;
 mod client;
 mod clocks;
 mod data;
+mod detections;
 mod ends;
 mod enforcement;
 mod enforcers;
@@ -82,6 +83,7 @@ fn of_the_kernel() -> Vec<Scenario> {
         returns::scenarios(),
         resolve::scenarios(),
         data::scenarios(),
+        detections::scenarios(),
         lists::scenarios(),
         sections::scenarios(),
         tracepoints::scenarios(),
