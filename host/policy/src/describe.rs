@@ -51,6 +51,10 @@ const TEXTS: &[(&str, &str)] = &[
         "metadata.namespace",
         "For TracingPolicyNamespaced: the namespace of Kubernetes whose pods the policy is about.",
     ),
+    (
+        "spec.loader",
+        "Tell of each file that a process maps to execute it, with its build ID, in events of their own: process_loader.",
+    ),
     ("spec.podSelector", "Only processes in containers of pods with such labels."),
     ("spec.containerSelector", "Only processes in containers with such a `name`, `repo` or `id`."),
     ("spec.hostSelector", "`{}`: processes that are in no container; beside the other two, also those."),
@@ -415,7 +419,7 @@ mod tests {
             ("call", vec!["spec.kprobes.call"]),
             ("matchArgs.operator", vec!["Postfix", "SubString", "not supported yet"]),
             ("spec.kprobes", vec!["a list of mappings", "selectors"]),
-            ("loader", vec!["Not supported yet"]),
+            ("nodeSelector", vec!["Not supported yet"]),
         ] {
             let text = explain(path).unwrap();
             assert!(words.iter().all(|word| text.contains(word)), "{path}: {text}");

@@ -94,6 +94,8 @@ pub enum Target {
     Uprobe(Uprobe),
     /// A probe that a program or library has been given, wherever it is in it.
     Usdt(Usdt),
+    /// `spec.loader`: wherever a process maps a file to execute it. Without arguments, and all of it is posted.
+    Loader,
 }
 
 /// What is done with a socket.

@@ -20,6 +20,7 @@ mod identity;
 mod kept;
 mod lists;
 mod live;
+mod loaders;
 mod losses;
 mod many;
 mod matrix;
@@ -83,6 +84,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         resolve::scenarios(),
         data::scenarios(),
         lists::scenarios(),
+        loaders::scenarios(),
         sections::scenarios(),
         tracepoints::scenarios(),
         uprobes::scenarios(),
