@@ -95,6 +95,12 @@ fn details(kind: &EventKind, time: u64, object: &mut Object<'_>) {
             object.time("time", time);
         }
         EventKind::Kprobe(hook) => kprobe::hook(hook, object),
+        EventKind::Loader(mapping) => {
+            object.text("path", &mapping.path);
+            if !mapping.build_id.is_empty() {
+                object.bytes("buildid", &mapping.build_id);
+            }
+        }
         EventKind::Loss { cpu, count } => {
             object.number("cpu", *cpu);
             object.long("count", *count);

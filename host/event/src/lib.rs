@@ -20,8 +20,8 @@ pub mod signal;
 pub mod structure;
 
 pub use event::{
-    Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, Probe, ProgramPlace, Severity,
-    StackFrame,
+    Alert, Annotation, Event, EventKind, Finding, Hook, Mapping, Place, PluginError, Probe, ProgramPlace,
+    Severity, StackFrame,
 };
 pub use process::Process;
 pub use record::Record;

@@ -52,6 +52,9 @@ impl Display for Line<'_> {
                 write!(f, " {}", self.paint(Colour::Red, signal::name(*signal)))?;
             }
             EventKind::Kprobe(hook) => self.hook(hook, f)?,
+            EventKind::Loader(mapping) => {
+                write!(f, " {} {}", mapping.build_id_text(), Text(&mapping.path))?;
+            }
             EventKind::Loss { cpu, count } => write!(f, " {count} records of CPU {cpu}")?,
             EventKind::ActionResult(result) => action_result(result, f)?,
             EventKind::Alert(finding) => {

@@ -16,8 +16,8 @@ use serin_event::{Event, EventKind, Finding, Hook, Place, Probe, ProgramPlace, S
 use crate::proto::get_events_response::Event as Kind;
 use crate::proto::{
     self, GetEventsResponse, KprobeAction, ListTracingPoliciesResponse, Loss, Process, ProcessExec,
-    ProcessExit, ProcessKprobe, ProcessLsm, ProcessTracepoint, ProcessUprobe, ProcessUsdt, StackTraceEntry,
-    descriptor, loss,
+    ProcessExit, ProcessKprobe, ProcessLoader, ProcessLsm, ProcessTracepoint, ProcessUprobe, ProcessUsdt,
+    StackTraceEntry, descriptor, loss,
 };
 
 /// The message of an event.
@@ -55,6 +55,12 @@ fn kind(kind: &EventKind, time: u64, process: Option<Process>, parent: Option<Pr
             }
             Place::Probe(probe) => Kind::ProcessUsdt(ProcessUsdt { process, parent, ..usdt(hook, probe) }),
         },
+        EventKind::Loader(mapping) => Kind::ProcessLoader(ProcessLoader {
+            process,
+            path: mapping.path.clone(),
+            buildid: mapping.build_id.clone(),
+            parent,
+        }),
         EventKind::Loss { cpu, count } => {
             Kind::Loss(Loss { at: Some(loss::At::Cpu(u32::from(*cpu))), count: *count })
         }

@@ -11,8 +11,8 @@ use serin_event::network::{Address, Packet, Sock, Tuple, UnixAddress};
 use serin_event::process::Flags;
 use serin_event::structure::Structure;
 use serin_event::{
-    Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, Probe, Process, ProgramPlace,
-    Severity, StackFrame,
+    Alert, Annotation, Event, EventKind, Finding, Hook, Mapping, Place, PluginError, Probe, Process,
+    ProgramPlace, Severity, StackFrame,
 };
 use serin_message::{json, to_message};
 
@@ -252,6 +252,8 @@ fn events() -> Vec<Event> {
         EventKind::Exec,
         EventKind::Exit { status: 22, signal: 0 },
         EventKind::Exit { status: 0, signal: 9 },
+        EventKind::Loader(Mapping { path: "/usr/lib/libc.so.6".into(), build_id: vec![0, 255, 7] }),
+        EventKind::Loader(Mapping { path: "/memfd:x (deleted)".into(), build_id: Vec::new() }),
         EventKind::Kprobe(hook(arguments())),
         EventKind::Kprobe(Hook { selector: 2, failed_closed: true, unenforced: true, ..hook(Vec::new()) }),
         EventKind::Kprobe(Hook { actions: Arc::new(ACTIONS), ..hook(Vec::new()) }),

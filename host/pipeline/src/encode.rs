@@ -210,6 +210,9 @@ fn details(to: &mut EventWriter<'_>, kind: &EventKind, shared: Shared<HookView<'
                 argument(to.returned().label(label), value);
             }
         }
+        EventKind::Loader(mapping) => {
+            to.loader().path(&mapping.path).build_id(&mapping.build_id_text());
+        }
         EventKind::Loss { cpu, count } => {
             to.loss().cpu(*cpu).count(*count);
         }

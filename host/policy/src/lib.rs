@@ -22,6 +22,7 @@ mod identity;
 mod integer;
 mod lists;
 mod load;
+mod loader;
 mod macros;
 mod options;
 mod part;

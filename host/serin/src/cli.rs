@@ -258,6 +258,8 @@ pub(crate) enum EventKind {
     ProcessUprobe,
     #[value(name = "process_usdt")]
     ProcessUsdt,
+    #[value(name = "process_loader")]
+    ProcessLoader,
     #[value(name = "action_result")]
     ActionResult,
     #[value(name = "alert")]
@@ -281,6 +283,7 @@ impl EventsArguments {
             EventKind::ProcessTracepoint => EventType::ProcessTracepoint,
             EventKind::ProcessUprobe => EventType::ProcessUprobe,
             EventKind::ProcessUsdt => EventType::ProcessUsdt,
+            EventKind::ProcessLoader => EventType::ProcessLoader,
             EventKind::ActionResult => EventType::ActionResult,
             EventKind::Alert => EventType::Alert,
             EventKind::PluginError => EventType::PluginError,

@@ -13,6 +13,8 @@ pub(crate) fn info(policy: &Arc<str>, function: &str, plan: &HookPlan) -> HookIn
     HookInfo {
         place: match &plan.target {
             Target::Function(_) | Target::Syscall { .. } | Target::CompatSyscall { .. } => Place::Function,
+            // Its events are of no hook.
+            Target::Loader => Place::Function,
             Target::Lsm(_) => Place::Lsm,
             Target::Tracepoint(_) | Target::RawTracepoint(_) => Place::Tracepoint,
             Target::Uprobe(probe) => Place::Program(place(probe).into()),

@@ -42,6 +42,8 @@ structure! {
         64 alerts: {shared [AlertView]}
         /// For `plugin_error`: which plugin, and why.
         72 plugin_error: (PluginErrorView, PluginErrorWriter)
+        /// For `process_loader`: what was mapped. Since schema 4.
+        76 loader: (LoaderView, LoaderWriter)
     }
 }
 
@@ -145,6 +147,16 @@ structure! {
         24 label: text
         /// The fields of a structure, named as in JSON, `a.b` for one in another; those left out there are missing. Since schema 2.
         32 fields: [FieldView, FieldWriter]
+    }
+}
+
+structure! {
+    /// A file that was mapped so that it can be executed: a program, its interpreter, a library.
+    LoaderView, LoaderWriter: 24 {
+        /// Its path.
+        8 path: text
+        /// The build ID of the ELF file, in lower-case hexadecimal digits; empty if it has none.
+        16 build_id: text
     }
 }
 

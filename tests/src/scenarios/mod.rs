@@ -21,6 +21,7 @@ mod identity;
 mod kept;
 mod lists;
 mod live;
+mod loaders;
 mod losses;
 mod many;
 mod matrix;
@@ -85,6 +86,7 @@ fn of_the_kernel() -> Vec<Scenario> {
         data::scenarios(),
         detections::scenarios(),
         lists::scenarios(),
+        loaders::scenarios(),
         sections::scenarios(),
         tracepoints::scenarios(),
         uprobes::scenarios(),

@@ -20,8 +20,8 @@ pub use self::fields::ReadError;
 use crate::action::{Action, ActionRequest, ActionResult, Method, Outcome, Source};
 use crate::argument::{Argument, File, FileRole};
 use crate::event::{
-    Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, Probe, ProgramPlace, Severity,
-    StackFrame,
+    Alert, Annotation, Event, EventKind, Finding, Hook, Mapping, Place, PluginError, Probe, ProgramPlace,
+    Severity, StackFrame,
 };
 use crate::process::{Flags, Process};
 
@@ -80,6 +80,7 @@ fn kind(name: &str, body: &mut Fields) -> Result<Option<EventKind>, ReadError> {
             let probe = probe(body)?;
             EventKind::Kprobe(hook(body, Place::Probe(probe.into()))?)
         }
+        "process_loader" => EventKind::Loader(mapping(body)?),
         "loss" => {
             // Lost on the way to a client of the API: by no CPU, which an event has no other word for than 0.
             body.boolean("client")?;
@@ -198,6 +199,12 @@ fn program_place(body: &mut Fields) -> Result<ProgramPlace, ReadError> {
 
 fn probe(body: &mut Fields) -> Result<Probe, ReadError> {
     Ok(Probe { path: body.text("path")?, provider: body.text("provider")?, name: body.text("name")? })
+}
+
+fn mapping(body: &mut Fields) -> Result<Mapping, ReadError> {
+    let path = body.text("path")?;
+    let build_id = body.take("buildid").map_or(Ok(Vec::new()), |value| body.as_bytes("buildid", value))?;
+    Ok(Mapping { path, build_id })
 }
 
 fn hook(body: &mut Fields, place: Place) -> Result<Hook, ReadError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serin_event::action::{ActionRequest, Source};
 use serin_event::argument::File;
 use serin_event::network::{Packet, Sock, UnixAddress};
-use serin_event::{Finding, Place, PluginError, Process};
+use serin_event::{Finding, Mapping, Place, PluginError, Process};
 
 use super::*;
 
@@ -121,6 +121,10 @@ fn one_line_an_event() {
         (
             Event { alerts: vec![alert], ..event(EventKind::Kprobe(hook())) },
             r#"🎯 hook    gull /usr/bin/ln __x64_sys_symlinkat /etc/passwd -100 /etc/passwd ? "" = -1 [symlink] OVERRIDE SIGKILL 🚨 high "passwd linked""#,
+        ),
+        (
+            event(EventKind::Loader(Mapping { path: "/usr/lib/a b.so".into(), build_id: vec![0xa, 0xff] })),
+            r#"🧬 loader  gull /usr/bin/ln 0aff "/usr/lib/a b.so""#,
         ),
         (alone(EventKind::Loss { cpu: 3, count: 12 }), "🕳️ loss    gull 12 records of CPU 3"),
         (

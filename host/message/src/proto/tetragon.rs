@@ -1161,6 +1161,18 @@ pub struct ProcessUsdt {
     #[prost(enumeration = "KprobeAction", tag = "11")]
     pub action: i32,
 }
+/// A file was mapped so that it can be executed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProcessLoader {
+    #[prost(message, optional, tag = "1")]
+    pub process: ::core::option::Option<Process>,
+    #[prost(string, tag = "2")]
+    pub path: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "3")]
+    pub buildid: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, optional, tag = "4")]
+    pub parent: ::core::option::Option<Process>,
+}
 /// An alert as an event of its own. serin's own kind, but it is made of Tetragon's.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Finding {
@@ -1201,7 +1213,7 @@ pub struct GetEventsResponse {
     pub serin: ::core::option::Option<Additions>,
     #[prost(
         oneof = "get_events_response::Event",
-        tags = "1, 5, 9, 10, 12, 28, 29, 50001, 50002, 50003, 50004"
+        tags = "1, 5, 9, 10, 11, 12, 28, 29, 50001, 50002, 50003, 50004"
     )]
     pub event: ::core::option::Option<get_events_response::Event>,
 }
@@ -1217,6 +1229,8 @@ pub mod get_events_response {
         ProcessKprobe(super::ProcessKprobe),
         #[prost(message, tag = "10")]
         ProcessTracepoint(super::ProcessTracepoint),
+        #[prost(message, tag = "11")]
+        ProcessLoader(super::ProcessLoader),
         #[prost(message, tag = "12")]
         ProcessUprobe(super::ProcessUprobe),
         #[prost(message, tag = "28")]

@@ -99,10 +99,11 @@ fn kernel(snapshot: &Snapshot, text: &mut Text) {
         ("ring_full", kernel.lost_ring_full),
         ("no_memory", kernel.lost_no_memory),
         ("calls", kernel.lost_calls),
+        ("mappings", kernel.lost_mappings),
     ] {
         text.sample("serin_kernel_lost_total", &[("reason", reason)], count);
     }
-    let lost = kernel.lost_ring_full + kernel.lost_no_memory + kernel.lost_calls;
+    let lost = kernel.lost_ring_full + kernel.lost_no_memory + kernel.lost_calls + kernel.lost_mappings;
     let help = "Records lost between the kernel and the agent.";
     text.one("tetragon_observer_ringbuf_events_lost_total", Counter, help, lost);
     let help = "Processes that found the kernel's table of processes full.";

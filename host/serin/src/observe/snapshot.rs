@@ -39,6 +39,8 @@ pub(crate) struct Kernel {
     pub lost_ring_full: u64,
     pub lost_no_memory: u64,
     pub lost_calls: u64,
+    #[serde(default)]
+    pub lost_mappings: u64,
     pub processes_beyond_table: u64,
     #[serde(default)]
     pub missed_notifications: u64,
@@ -51,6 +53,7 @@ impl From<KernelCount> for Kernel {
             lost_ring_full: count.lost_full,
             lost_no_memory: count.lost_busy,
             lost_calls: count.lost_calls,
+            lost_mappings: count.lost_mappings,
             processes_beyond_table: count.processes_full,
             missed_notifications: count.missed_notifications,
         }
