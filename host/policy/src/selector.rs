@@ -267,7 +267,10 @@ fn check_operator(
     kind: ArgumentKind,
     report: &mut Report<'_>,
 ) -> Option<()> {
-    let compares_texts = matches!(relation, Relation::Prefix | Relation::Postfix | Relation::SubString);
+    let compares_texts = matches!(
+        relation,
+        Relation::Prefix | Relation::Postfix | Relation::SubString | Relation::SubStringAnyCase
+    );
     let (message, help) = match relation {
         Relation::Part(part) | Relation::Privileged(part) if kind.parts().contains(&part) => return Some(()),
         Relation::Part(_) | Relation::Privileged(_) if kind.parts().is_empty() => (
@@ -382,9 +385,14 @@ fn read_texts(
         Relation::Prefix => (Test::Prefix, MAX_VALUE),
         Relation::Postfix => (Test::Postfix, MAX_VALUE),
         Relation::SubString => (Test::SubString, MAX_SUBSTRING),
+        Relation::SubStringAnyCase => (without_capitals, MAX_SUBSTRING),
         _ => (Test::Equal, MAX_VALUE),
     };
     Some(test(read_each(values, report, |item, report| read_text(item, longest, bytes, report))?))
+}
+
+fn without_capitals(values: Vec<Vec<u8>>) -> Test {
+    Test::SubStringAnyCase(values.iter().map(|value| value.to_ascii_lowercase()).collect())
 }
 
 fn read_text(item: Field<'_>, longest: usize, bytes: bool, report: &mut Report<'_>) -> Option<Vec<u8>> {

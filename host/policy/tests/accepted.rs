@@ -239,6 +239,7 @@ fn operators_and_actions() {
         ("{operator: NotPrefix, values: [a]}", 0, true, Test::Prefix(texts(&["a"]))),
         ("{args: [0], operator: NotPostfix, values: [a]}", 0, true, Test::Postfix(texts(&["a"]))),
         ("{operator: SubString, values: [a, b]}", 0, false, Test::SubString(texts(&["a", "b"]))),
+        ("{operator: SubStringIgnCase, values: [A-b]}", 0, false, Test::SubStringAnyCase(texts(&["a-b"]))),
         ("{args: [1], operator: GreaterThan, values: [7]}", 1, false, Test::IntRanges(vec![8..=255])),
         ("{index: 2, operator: LT, values: [-7]}", 2, false, Test::IntRanges(vec![minus(0x8000)..=minus(8)])),
         ("{index: 1, operator: Mask, values: [1, 0x80]}", 1, false, Test::IntMask(0x81)),

@@ -352,6 +352,8 @@ pub const TEST_ADDRESS_RANGE: u32 = 12;
 pub const TEST_BITS_GAINED: u32 = 13;
 /// The text equals a value of a set, which are found by their [digests](crate::digest).
 pub const TEST_TEXT_IN: u32 = 14;
+/// The text contains a value, which has no capital letters, if those of the text are taken for small ones (ASCII).
+pub const TEST_TEXT_SUBSTRING_ANY_CASE: u32 = 15;
 
 /// The inode number of the namespace of kind `slot` is in the set.
 pub const TEST_NAMESPACE_IN: u32 = 32;

@@ -113,4 +113,6 @@ pub enum Test {
     Postfix(Vec<Vec<u8>>),
     /// `SubString` on a string or path; at most [`crate::MAX_SUBSTRING`] bytes each.
     SubString(Vec<Vec<u8>>),
+    /// `SubStringIgnCase`, likewise: values without capital letters (ASCII), which stand for those as well.
+    SubStringAnyCase(Vec<Vec<u8>>),
 }
