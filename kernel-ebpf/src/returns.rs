@@ -58,6 +58,8 @@ fn report_returned(scratch: &Scratch, hook: u32, value: u64) {
 struct Returned;
 
 impl Registers for Returned {
+    const GONE: bool = true;
+
     #[inline(always)]
     fn context(&self) -> *mut c_void {
         core::ptr::null_mut()
