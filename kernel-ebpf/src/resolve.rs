@@ -8,6 +8,7 @@ use serin_abi::config::{
 use serin_abi::selector::{constant, entry};
 use serin_abi::{MAX_FIELDS, MAX_STRING};
 
+use crate::arguments::Registers;
 use crate::scratch::Slot;
 
 /// Where the steps to an argument led.
@@ -24,9 +25,11 @@ pub const UNREADABLE: u32 = 1 << 16;
 
 /// Takes the steps to an argument, of which there may be none, from what its parameter holds.
 #[inline(always)]
-pub fn resolve(config: &HookConfig, argument: &ArgumentConfig, value: u64) -> Resolved {
+pub fn resolve<R: Registers>(config: &HookConfig, argument: &ArgumentConfig, value: u64) -> Resolved {
     let (first, count) = (constant(&argument.first_step), constant(&argument.step_count));
-    let in_program = constant(&config.source) == PROGRAM && constant(&argument.origin) == ORIGIN_PARAMETER;
+    let in_program = R::IN_PROGRAM
+        && constant(&config.source) == PROGRAM
+        && constant(&argument.origin) == ORIGIN_PARAMETER;
     let (mut place, mut errors, mut taken) = (value, 0_u64, 0_u32);
     let mut index = 0;
     while index < MAX_FIELDS as u32 && index < count {

@@ -100,6 +100,8 @@ fn act(work: *mut Work) -> Done {
 struct Returned;
 
 impl Registers for Returned {
+    const GONE: bool = true;
+
     #[inline(always)]
     fn context(&self) -> *mut c_void {
         core::ptr::null_mut()

@@ -14,7 +14,9 @@ mod program;
 mod resolve;
 mod walk;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 pub use format::{FieldKind, Format, FormatField};
 pub use program::ProgramTypesError;
@@ -31,6 +33,9 @@ pub struct Btf {
     offsets: Vec<u32>,
     /// Byte range of the string section in `data`.
     strings: std::ops::Range<usize>,
+    /// The functions that have been asked for, by name: many hooks are on the same ones, and looking one up passes by
+    /// all types.
+    functions: Mutex<HashMap<String, Option<u32>>>,
 }
 
 /// Why BTF could not be read, or a field not be found in it.

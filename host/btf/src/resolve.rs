@@ -1,5 +1,7 @@
 //! Questions about types: where a field lies, what a function takes.
 
+use std::sync::PoisonError;
+
 use crate::parse::{Kind, Type, read_u32};
 use crate::{Btf, BtfError};
 
@@ -181,7 +183,12 @@ impl Btf {
     }
 
     fn function_type(&self, name: &str) -> Option<(u32, Type<'_>)> {
-        self.types().find(|(_, found)| found.kind == Kind::Function && self.is_named(found.name, name))
+        let mut functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = *functions.entry(name.into()).or_insert_with(|| {
+            let mut functions = self.types().filter(|(_, found)| found.kind == Kind::Function);
+            Some(functions.find(|(_, found)| self.is_named(found.name, name))?.0)
+        });
+        Some((id?, self.type_by_id(id?)?))
     }
 
     /// The structure or union of this name.
@@ -382,7 +389,8 @@ pub(crate) mod tests {
         assert_eq!(function.parameters[0].kind, TypeKind::Pointer { target: "struct outer".into() });
         assert_eq!(function.returns, TypeKind::Int { size: 4, signed: true });
         assert_eq!(btf.functions().collect::<Vec<_>>(), ["do_it"]);
-        assert_eq!(btf.function("do"), None);
+        assert_eq!(btf.function("do_it"), Some(function), "asked again");
+        assert_eq!([btf.function("do"), btf.function("do")], [None, None]);
     }
 
     #[test]

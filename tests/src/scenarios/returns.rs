@@ -129,8 +129,7 @@ fn late_actions(_: &Kernel) -> Result<()> {
         )
     };
     let exists = "      matchReturnArgs: [{operator: Equal, values: [-17]}]";
-    let kill =
-        "      label: exists\n      matchReturnActions: [{action: Signal, argSig: 12}]";
+    let kill = "      label: exists\n      matchReturnActions: [{action: Signal, argSig: 12}]";
     let kill_silently =
         "      matchActions: [{action: NoPost}]\n      matchReturnActions: [{action: Sigkill}]";
     let hook = [
