@@ -72,7 +72,7 @@ typedef struct { serin_structure at; } serin_hook;
 /* What a policy's hook saw. */
 typedef struct { serin_structure at; } serin_kprobe;
 
-/* An argument of a hooked function. */
+/* An argument of a hooked function, or what an entry of the hook's `data` has read. */
 typedef struct { serin_structure at; } serin_argument;
 
 /* A file that was mapped so that it can be executed: a program, its interpreter, a library. */
@@ -306,7 +306,7 @@ static inline uint8_t serin_kprobe_unenforced(serin_kprobe kprobe) {
   return serin_u8(kprobe.at, 13);
 }
 
-/* The arguments that the policy asks for, in the policy's order. */
+/* The arguments that the policy asks for, in the policy's order, and behind them what its `data` has read, likewise. */
 static inline serin_list serin_kprobe_arguments(serin_kprobe kprobe) {
   return serin_list_at(kprobe.at, 16);
 }

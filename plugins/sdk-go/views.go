@@ -308,7 +308,7 @@ func (view Kprobe) Unenforced() uint8 {
 	return view.at.u8(13)
 }
 
-// Arguments: the arguments that the policy asks for, in the policy's order.
+// Arguments: the arguments that the policy asks for, in the policy's order, and behind them what its `data` has read, likewise.
 func (view Kprobe) Arguments() iter.Seq[Argument] {
 	return list(view.at, 16, viewArgument)
 }
@@ -319,7 +319,7 @@ func (view Kprobe) Returned() (Argument, bool) {
 	return Argument{at}, found
 }
 
-// Argument: an argument of a hooked function.
+// Argument: an argument of a hooked function, or what an entry of the hook's `data` has read.
 type Argument struct{ at structure }
 
 func viewArgument(at structure) Argument { return Argument{at} }

@@ -210,7 +210,7 @@ export class Kprobe extends Structure {
   get unenforced() {
     return this.readU8(13);
   }
-  /** The arguments that the policy asks for, in the policy's order. */
+  /** The arguments that the policy asks for, in the policy's order, and behind them what its `data` has read, likewise. */
   get arguments() {
     return this.readList(16, Argument);
   }
@@ -220,7 +220,7 @@ export class Kprobe extends Structure {
   }
 }
 
-/** An argument of a hooked function. */
+/** An argument of a hooked function, or what an entry of the hook's `data` has read. */
 export class Argument extends Structure {
   /** Type: 1 int, 2 uint, 3 long, 4 size, 5 string, 6 open file, 7 unreadable, 8 path, 9 program, 10 structure, 11 bytes. */
   get typeCode() {

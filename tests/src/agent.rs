@@ -225,6 +225,7 @@ impl Setup {
             None => {
                 command.arg("--policies").arg(&self.policies).arg("--pipeline").arg(&self.pipeline);
                 command.arg("--metrics").arg(endpoint(self.folder.path()));
+                command.arg("--state").arg(self.path("state"));
                 command.arg("--api-socket").arg(&self.socket).args(&self.arguments);
             }
         }

@@ -12,7 +12,7 @@ use serin_api::{Hub, Listen, Server};
 use serin_canary::{CanaryConfig, Engine};
 use serin_export::{Exporter, Monitor, SinkConfig};
 use serin_kernel::{Kernel, KernelConfig, KernelError, LoadedHook};
-use serin_pipeline::{Cache, MAX_BATCH, Pipeline, PipelineFile};
+use serin_pipeline::{Cache, HostId, Loader, MAX_BATCH, PipelineFile, Rollbacks};
 use serin_policy::PolicyPlan;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
@@ -152,7 +152,8 @@ impl Agent {
         let policies = policies::load(&arguments.policies, &arguments.kernel.btf)?;
         let count_of_policies = policies.len();
         let cache = cache(&arguments.cache);
-        let pipeline = Pipeline::load(&file, cache.as_ref())?;
+        let loader = Loader::new(HostId::of_this_host())?.with_rollbacks(rollbacks(&arguments.state));
+        let pipeline = loader.load(&file, cache.as_ref())?;
         let exporter = Exporter::open(&file.spec.sinks)?;
         let sinks = exporter.monitor();
         let engine = Engine::start(file.spec.canary.clone().unwrap_or_default())?;
@@ -188,7 +189,7 @@ impl Agent {
             observed: Arc::clone(&observed),
         };
         let next = Next::default();
-        let reload = |path: &PathBuf| Reloader::start(path, pipeline.loader(), cache, next.clone());
+        let reload = |path: &PathBuf| Reloader::start(path, loader, cache, next.clone());
         let reloader = arguments.pipeline.as_ref().map(reload).transpose()?;
         let (hub_of_worker, observed_by_worker) = (Arc::clone(&hub), Arc::clone(&observed));
         let worker = WorkerThread {
@@ -336,6 +337,12 @@ async fn finished<T>(thread: &JoinHandle<T>) {
 /// Without a cache plugins are compiled at every start, which is slower and nothing else.
 fn cache(path: &Path) -> Option<Cache> {
     Cache::open(path).inspect_err(|error| tracing::info!("plugins are compiled anew: {error}")).ok()
+}
+
+/// Without a place for what is kept, a version that was rolled back is tried again at each start.
+fn rollbacks(state: &Path) -> Option<Rollbacks> {
+    let opened = Rollbacks::open(state);
+    opened.inspect_err(|error| tracing::warn!("rollbacks are forgotten at the end: {error}")).ok()
 }
 
 /// Detaches, or leaves what is to stay.

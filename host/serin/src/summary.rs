@@ -112,9 +112,11 @@ fn add_canaries(lines: &mut Lines, canaries: serin_canary::Counters) {
             ("failed", canaries.failed),
             ("given up", canaries.accepted - canaries.fired - canaries.failed),
             ("duplicates", canaries.duplicates),
-            ("over a rate", canaries.rate_limited),
+            ("over their source's rate", canaries.rate_limited),
+            ("over the rate of all", canaries.globally_rate_limited),
             ("queue full", canaries.queue_full),
             ("queue full for their target", canaries.target_full),
+            ("queue full for their source", canaries.source_full),
             ("results lost", canaries.results_lost),
         ],
     );

@@ -125,7 +125,8 @@ structure! {
         12 failed_closed: u8
         /// 1: the policy's Override or signal could not be carried out here.
         13 unenforced: u8
-        /// The arguments that the policy asks for, in the policy's order.
+        /// The arguments that the policy asks for, in the policy's order, and behind them what its
+        /// `data` has read, likewise.
         16 arguments: [ArgumentView, ArgumentWriter]
         /// What the function returned, if the policy asks for that.
         24 returned: (ArgumentView, ArgumentWriter)
@@ -133,7 +134,7 @@ structure! {
 }
 
 structure! {
-    /// An argument of a hooked function; see [`ArgumentView::value`].
+    /// An argument of a hooked function, or what an entry of the hook's `data` has read; see [`ArgumentView::value`].
     ArgumentView, ArgumentWriter: 40 {
         /// Type: 1 int, 2 uint, 3 long, 4 size, 5 string, 6 open file, 7 unreadable, 8 path, 9 program, 10 structure, 11 bytes.
         4 type_code: u8

@@ -274,7 +274,7 @@ class Kprobe(Structure):
 
     @property
     def arguments(self) -> Iterator[Argument]:
-        """The arguments that the policy asks for, in the policy's order."""
+        """The arguments that the policy asks for, in the policy's order, and behind them what its `data` has read, likewise."""
         return self._list(16, Argument)
 
     @property
@@ -284,7 +284,7 @@ class Kprobe(Structure):
 
 
 class Argument(Structure):
-    """An argument of a hooked function."""
+    """An argument of a hooked function, or what an entry of the hook's `data` has read."""
 
     __slots__ = ()
 

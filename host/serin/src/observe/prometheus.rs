@@ -248,11 +248,14 @@ fn canaries(snapshot: &Snapshot, text: &mut Text) {
     text.head("serin_actions_total", Counter, "Canaries by what became of them.");
     for (result, count) in [
         ("fired", canaries.fired),
-        ("failed", canaries.failed),
+        ("failed", canaries.failed - canaries.denied.min(canaries.failed)),
+        ("denied", canaries.denied),
         ("duplicate", canaries.duplicates),
         ("rate_limited", canaries.rate_limited),
+        ("globally_rate_limited", canaries.globally_rate_limited),
         ("queue_full", canaries.queue_full),
         ("target_full", canaries.target_full),
+        ("source_full", canaries.source_full),
     ] {
         text.sample("serin_actions_total", &[("result", result)], count);
     }

@@ -227,12 +227,21 @@ pub(crate) struct Canaries {
     pub accepted: u64,
     pub fired: u64,
     pub failed: u64,
+    /// Of these, those whose target's address is not one that may be connected to.
+    #[serde(default)]
+    pub denied: u64,
     pub duplicates: u64,
     pub rate_limited: u64,
+    /// Held back by the rate of all sources together.
+    #[serde(default)]
+    pub globally_rate_limited: u64,
     pub queue_full: u64,
     /// Held back because too many for the same target were waiting.
     #[serde(default)]
     pub target_full: u64,
+    /// Held back because too many of the same source were waiting.
+    #[serde(default)]
+    pub source_full: u64,
     /// Waiting for their first turn, now.
     #[serde(default)]
     pub waiting: u64,
@@ -251,10 +260,13 @@ impl From<serin_canary::Counters> for Canaries {
             accepted: counters.accepted,
             fired: counters.fired,
             failed: counters.failed,
+            denied: counters.denied,
             duplicates: counters.duplicates,
             rate_limited: counters.rate_limited,
+            globally_rate_limited: counters.globally_rate_limited,
             queue_full: counters.queue_full,
             target_full: counters.target_full,
+            source_full: counters.source_full,
             waiting: counters.waiting,
             waiting_again: counters.waiting_again,
             running: counters.running,
