@@ -149,6 +149,12 @@ impl Appender {
         Ok((last, room.min(most.saturating_sub(last.bytes)).max(needed)))
     }
 
+    /// Whether the system has nothing of it that may not be on the disk.
+    #[cfg(test)]
+    pub(super) fn is_forced(&self) -> bool {
+        self.unsynced.is_none()
+    }
+
     fn force_if_wanted(&mut self) -> io::Result<()> {
         if self.sync == Sync::Never { Ok(()) } else { self.force() }
     }
