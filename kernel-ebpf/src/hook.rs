@@ -32,7 +32,7 @@ static SHARERS: HashMap<u32, Sharer> = HashMap::with_max_entries(1, 0);
 #[map]
 static HOOK_COUNTERS: PerCpuArray<HookCounters> = PerCpuArray::with_max_entries(1, 0);
 
-const SIGKILL: u32 = 9;
+pub const SIGKILL: u32 = 9;
 
 /// What a program has to do after [`run`], as only its type can.
 pub struct Outcome {
@@ -81,7 +81,8 @@ pub fn run(registers: &impl Registers, hook: u32) -> Outcome {
             count(|counters| &raw mut counters.unposted);
             selectors::count(selected.index, |counters| &raw mut counters.unposted);
         }
-        if posted || constant(&HOOK_CONFIG.return_action) != 0 {
+        let waits = constant(&HOOK_CONFIG.return_action) | constant(&HOOK_CONFIG.acts_on_return) != 0;
+        if posted || waits {
             call.report(&selected, posted, enforced, &outcome);
         }
         if selected.actions & ACTIONS_TRACKING != 0 {

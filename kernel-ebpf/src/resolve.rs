@@ -1,7 +1,10 @@
 //! Getting from what a parameter holds to an argument that lies behind it.
 
 use aya_ebpf::helpers::generated::{bpf_probe_read, bpf_probe_read_str, bpf_probe_read_user};
-use serin_abi::config::{ArgumentConfig, FIELD_ADDRESS, FIELD_SIGNED, HookConfig, ORIGIN_PARAMETER, PROGRAM};
+use serin_abi::config::{
+    ArgumentConfig, FIELD_ADDRESS, FIELD_BITS, FIELD_FIRST_BIT, FIELD_SIGNED, HookConfig, ORIGIN_PARAMETER,
+    PROGRAM,
+};
 use serin_abi::selector::{constant, entry};
 use serin_abi::{MAX_FIELDS, MAX_STRING};
 
@@ -61,11 +64,25 @@ fn number(in_program: bool, from: u64, size: u32) -> (u64, u64) {
             bpf_probe_read(to, bytes, from as *const _)
         }
     };
-    if size & FIELD_SIGNED != 0 {
+    let width = size >> FIELD_BITS;
+    if width != 0 {
+        value = value.wrapping_shl(64 - (size >> FIELD_FIRST_BIT & 7) - width);
+        value = narrowed(value, 64 - width, size);
+    } else if size & FIELD_SIGNED != 0 {
         let unused = 64 - 8 * bytes;
-        value = ((value << unused) as i64 >> unused) as u64;
+        value = narrowed(value << unused, unused, size);
     }
     (value, error as u64)
+}
+
+/// A number that stands in the upper bits, without the `unused` ones below it.
+#[inline(always)]
+fn narrowed(value: u64, unused: u32, size: u32) -> u64 {
+    if size & FIELD_SIGNED != 0 {
+        (value as i64).wrapping_shr(unused) as u64
+    } else {
+        value.wrapping_shr(unused)
+    }
 }
 
 /// Reads a string from an array of at most this many bytes, which need not end with a NUL.

@@ -281,6 +281,11 @@ static inline serin_texts serin_hook_actions(serin_hook hook) {
   return serin_texts_at(hook.at, 40);
 }
 
+/* Those that it took when the call had returned, likewise. Since schema 4. */
+static inline serin_texts serin_hook_return_actions(serin_hook hook) {
+  return serin_texts_at(hook.at, 48);
+}
+
 /* The hook. */
 static inline bool serin_kprobe_hook(serin_kprobe kprobe, serin_hook *found) {
   return serin_shared_at(kprobe.at, 4, &found->at);

@@ -277,6 +277,11 @@ func (view Hook) Actions() iter.Seq[string] {
 	return view.at.texts(40)
 }
 
+// ReturnActions: those that it took when the call had returned, likewise. Since schema 4.
+func (view Hook) ReturnActions() iter.Seq[string] {
+	return view.at.texts(48)
+}
+
 // Kprobe: what a policy's hook saw.
 type Kprobe struct{ at structure }
 

@@ -186,6 +186,10 @@ export class Hook extends Structure {
   get actions() {
     return this.readTexts(40);
   }
+  /** Those that it took when the call had returned, likewise. Since schema 4. */
+  get returnActions() {
+    return this.readTexts(48);
+  }
 }
 
 /** What a policy's hook saw. */

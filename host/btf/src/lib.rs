@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 pub use format::{FieldKind, Format, FormatField};
 pub use program::ProgramTypesError;
 pub use resolve::{Field, Function, Parameter, TypeKind};
-pub use walk::{Element, Load, Root, Step, Walk, WalkError, WalkReason};
+pub use walk::{Bits, Element, Load, Root, Step, Walk, WalkError, WalkReason};
 
 /// Where the running kernel shows its BTF.
 pub const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";

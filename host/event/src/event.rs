@@ -230,6 +230,8 @@ pub struct Hook {
     pub user_stack: Vec<StackFrame>,
     /// Every action that the matching selector took, in order, by Tetragon's name: `KPROBE_ACTION_OVERRIDE`.
     pub actions: Arc<[&'static str]>,
+    /// Every action that it took when the call had returned, likewise.
+    pub return_actions: Arc<[&'static str]>,
     /// Index of the selector that matched.
     pub selector: u32,
     /// An enforcing filter could not read an argument and failed closed.

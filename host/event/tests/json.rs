@@ -70,6 +70,7 @@ fn hook(arguments: Vec<(Argument, Arc<str>)>, actions: &[&'static str]) -> Hook 
         tags: Arc::new([]),
         arguments,
         actions: actions.into(),
+        return_actions: Arc::new([]),
         data: Vec::new(),
         returned: None,
         selector: 0,

@@ -81,7 +81,8 @@ fn kprobe(hook: &Hook) -> ProcessKprobe {
         r#return: returned.map(|(value, label)| argument::argument(value, label)),
         kernel_stack_trace: hook.kernel_stack.iter().map(frame).collect(),
         user_stack_trace: hook.user_stack.iter().map(frame).collect(),
-        action: action(hook).into(),
+        action: action(&hook.actions).into(),
+        return_action: action(&hook.return_actions).into(),
         policy_name: hook.policy_name.to_string(),
         message: hook.message.to_string(),
         tags: hook.tags.to_vec(),
@@ -94,7 +95,7 @@ fn lsm(hook: &Hook) -> ProcessLsm {
     ProcessLsm {
         function_name: hook.function_name.to_string(),
         args: arguments(&hook.arguments),
-        action: action(hook).into(),
+        action: action(&hook.actions).into(),
         policy_name: hook.policy_name.to_string(),
         message: hook.message.to_string(),
         tags: hook.tags.to_vec(),
@@ -109,7 +110,7 @@ fn tracepoint(hook: &Hook) -> ProcessTracepoint {
         event: event.into(),
         args: arguments(&hook.arguments),
         policy_name: hook.policy_name.to_string(),
-        action: action(hook).into(),
+        action: action(&hook.actions).into(),
         message: hook.message.to_string(),
         tags: hook.tags.to_vec(),
         ..ProcessTracepoint::default()
@@ -126,7 +127,8 @@ fn uprobe(hook: &Hook, place: &ProgramPlace) -> ProcessUprobe {
         data: arguments(&hook.data),
         r#return: hook.returned.as_ref().map(|(value, label)| argument::argument(value, label)),
         policy_name: hook.policy_name.to_string(),
-        action: action(hook).into(),
+        action: action(&hook.actions).into(),
+        return_action: action(&hook.return_actions).into(),
         message: hook.message.to_string(),
         tags: hook.tags.to_vec(),
         ..ProcessUprobe::default()
@@ -140,7 +142,7 @@ fn usdt(hook: &Hook, probe: &Probe) -> ProcessUsdt {
         name: probe.name.clone(),
         args: arguments(&hook.arguments),
         policy_name: hook.policy_name.to_string(),
-        action: action(hook).into(),
+        action: action(&hook.actions).into(),
         message: hook.message.to_string(),
         tags: hook.tags.to_vec(),
         ..ProcessUsdt::default()
@@ -157,8 +159,8 @@ fn arguments(all: &[(Argument, Arc<str>)]) -> Vec<proto::KprobeArgument> {
 }
 
 /// Tetragon tells only the last of several actions.
-fn action(hook: &Hook) -> KprobeAction {
-    hook.actions.last().and_then(|name| KprobeAction::from_str_name(name)).unwrap_or_default()
+fn action(actions: &[&str]) -> KprobeAction {
+    actions.last().and_then(|name| KprobeAction::from_str_name(name)).unwrap_or_default()
 }
 
 fn finding(finding: &Finding, time: u64) -> proto::Finding {

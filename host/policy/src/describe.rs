@@ -41,6 +41,7 @@ const SHAPES: &[&Shape] = &[
     &schema::MATCH_DATA,
     &schema::MATCH_RETURN_ARGS,
     &schema::MATCH_ACTIONS,
+    &schema::MATCH_RETURN_ACTIONS,
 ];
 
 /// Fields that are lists of single values.
@@ -78,7 +79,9 @@ pub(crate) fn words(path: &str) -> Option<(Vec<&'static str>, &'static [&'static
         | "spec.kprobes.selectors.matchData.operator"
         | "spec.kprobes.selectors.matchReturnArgs.operator" => of(&schema::ARGUMENT_OPERATORS),
         "spec.podSelector.matchExpressions.operator" => of(&schema::LABEL_OPERATORS),
-        "spec.kprobes.selectors.matchActions.action" => of(&schema::ACTIONS),
+        "spec.kprobes.selectors.matchActions.action" | "spec.kprobes.selectors.matchReturnActions.action" => {
+            of(&schema::ACTIONS)
+        }
         _ => return None,
     })
 }

@@ -34,6 +34,7 @@ mod rate;
 mod reference;
 mod report;
 mod resolve;
+mod return_action;
 mod returned;
 mod scalar;
 mod schema;

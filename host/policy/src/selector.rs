@@ -9,9 +9,10 @@ use crate::integer;
 use crate::lists::Lists;
 use crate::part;
 use crate::report::Report;
+use crate::return_action;
 use crate::schema::{
-    ARGUMENT_OPERATORS, Comparison, MATCH_ARGS, MATCH_BINARIES, MATCH_DATA, MATCH_PARENT_BINARIES,
-    MATCH_PIDS, MATCH_RETURN_ARGS, PID_OPERATORS, Relation, SELECTOR,
+    ARGUMENT_OPERATORS, Comparison, MATCH_ACTIONS, MATCH_ARGS, MATCH_BINARIES, MATCH_DATA,
+    MATCH_PARENT_BINARIES, MATCH_PIDS, MATCH_RETURN_ARGS, PID_OPERATORS, Relation, SELECTOR,
 };
 use crate::scope;
 use crate::source::Span;
@@ -50,8 +51,13 @@ fn read(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Opti
     let data = read_filters(&fields, "matchData", report, |item, report| read_data(item, context, report));
     let returned =
         read_filters(&fields, "matchReturnArgs", report, |item, report| read_returned(item, context, report));
-    let actions =
-        read_filters(&fields, "matchActions", report, |item, report| action::read(item, context, report));
+    let actions = read_filters(&fields, "matchActions", report, |item, report| {
+        action::read(item, &MATCH_ACTIONS, context, report)
+    });
+    let return_actions = fields.get("matchReturnActions").filter(|list| !is_default(list.node));
+    let return_actions =
+        return_actions.map_or(Some(vec![]), |list| return_action::read_all(list, context, report));
+    let label = fields.get("label").map_or(Some(""), |label| label.optional_string(report));
     let actions = actions?;
     if let Some(list) = fields.get("matchActions")
         && !action::check_all(list, &actions, report)
@@ -64,7 +70,12 @@ fn read(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Opti
     if actions.is_empty() {
         actions.push(ActionPlan::Post);
     }
+    let return_actions = return_actions?;
+    if let Some(list) = fields.get("matchReturnActions") {
+        return_action::check_with(list, &actions, &return_actions, report)?;
+    }
     Some(SelectorPlan {
+        label: label?.into(),
         scopes: workloads?.into_iter().collect(),
         pids: pids?,
         binaries: binaries?,
@@ -73,6 +84,7 @@ fn read(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Opti
         arguments: arguments?.into_iter().chain(data?).collect(),
         returned: returned?,
         actions,
+        return_actions,
         rate_limit,
         stacks,
     })

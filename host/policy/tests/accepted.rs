@@ -91,6 +91,8 @@ spec:
     let is = |condition| IdentityFilter { negated: false, condition };
     let not = |condition| IdentityFilter { negated: true, condition };
     let selector = SelectorPlan {
+        label: String::new(),
+        return_actions: vec![],
         scopes: vec![],
         stacks: Stacks::default(),
         pids: vec![PidFilter {
@@ -216,6 +218,47 @@ fn what_a_function_returns() {
         (Test::IntRanges(vec![1 << 31 | 0xffff_ffff << 32..=u64::MAX]), Test::IntEqual(vec![-2]));
     let filter = |negated, test| ArgumentFilter { slot: 0, part: Part::Value, negated, test };
     assert_eq!(hook.selectors[0].returned, [filter(false, below_zero), filter(true, equal)]);
+}
+
+#[test]
+fn what_is_done_once_a_call_has_returned() {
+    let hook = hook(
+        "  - call: sys_openat
+    return: true
+    returnArg: {type: int}
+    selectors:
+    - label: denied
+      matchReturnArgs: [{operator: Equal, values: [-13]}]
+      matchReturnActions: [{action: Signal, argSig: 12}, {action: NoPost}]
+    - matchActions: [{action: NoPost}]
+      matchReturnActions: []
+",
+    );
+    let [denied, other] = hook.selectors.as_slice() else { panic!("{:?}", hook.selectors) };
+    assert_eq!(denied.label, "denied");
+    assert_eq!(denied.actions, [ActionPlan::Post]);
+    assert_eq!(denied.return_actions, [ActionPlan::Signal(12), ActionPlan::NoPost]);
+    assert!(denied.enforces());
+    assert_eq!((other.label.as_str(), other.return_actions.as_slice()), ("", &[][..]));
+}
+
+#[test]
+fn mapped_files_are_a_hook_without_anything_to_read() {
+    let policy = |spec: &str| {
+        let text = format!(
+            "{{apiVersion: cilium.io/v1alpha1, kind: TracingPolicy, metadata: {{name: p}}, spec: {{{spec}}}}}"
+        );
+        Policy::parse(&text, Path::new("p.yaml")).map(|policies| policies[0].plan().hooks.clone())
+    };
+    let hooks = policy("loader: true").unwrap();
+    assert_eq!((hooks.len(), &hooks[0].target), (1, &Target::Loader));
+    assert_eq!(policy("loader: true, kprobes: [{call: sys_read}]").unwrap().len(), 2);
+    assert_eq!(policy("loader: false, kprobes: [{call: sys_read}]").unwrap().len(), 1);
+    for spec in ["loader: true, podSelector: {matchLabels: {app: a}}", "loader: true, hostSelector: {}"] {
+        let error = policy(spec).unwrap_err().to_string();
+        assert!(error.contains("cannot be about some"), "{spec}: {error}");
+    }
+    assert!(policy("loader: false").unwrap_err().to_string().contains("`spec` has no hooks"));
 }
 
 #[test]

@@ -228,7 +228,11 @@ impl ProcessCache {
         let labels = info.labels.iter().chain(std::iter::repeat(&self.no_label));
         let mut arguments: Vec<_> = hit.arguments.into_iter().zip(labels.cloned()).collect();
         let data = arguments.split_off(arguments.len().saturating_sub(info.data));
-        let actions = usize::try_from(hit.selector).ok().and_then(|index| info.actions.get(index));
+        let of_selector = |actions: &[Arc<[&'static str]>]| {
+            let found = usize::try_from(hit.selector).ok().and_then(|index| actions.get(index));
+            Arc::clone(found.unwrap_or(&self.no_actions))
+        };
+        let (actions, return_actions) = (of_selector(&info.actions), of_selector(&info.return_actions));
         Hook {
             place: info.place.clone(),
             function_name: Arc::clone(&info.function_name),
@@ -240,7 +244,8 @@ impl ProcessCache {
             returned: hit.returned.map(|value| (value, Arc::clone(&info.return_label))),
             kernel_stack,
             user_stack,
-            actions: Arc::clone(actions.unwrap_or(&self.no_actions)),
+            actions,
+            return_actions,
             selector: hit.selector,
             failed_closed: hit.failed_closed,
             unenforced: hit.unenforced,

@@ -18,6 +18,7 @@ use serin_kernel::{HookCount, Kernel, LoadedCalls, LoadedHook, LoadedPolicy};
 use serin_policy::{ActionPlan, Description, HookPlan, Policy, PolicyPlan};
 
 pub(crate) use self::api::Answers;
+pub(crate) use self::status::labels;
 use crate::heap;
 use crate::hooks::{self, Canaries};
 use crate::policies::{at_hook, check_here, plans};
@@ -94,13 +95,13 @@ impl LivePolicies {
         self.lock().entries.iter().flat_map(|entry| &entry.hooks).map(Vec::len).sum()
     }
 
-    /// Shows the kernel, and the hooks of each policy by its name; not once the agent ends.
-    pub(crate) fn look(&self, show: impl FnOnce(&Kernel, Vec<(&str, &[LoadedHook])>)) {
+    /// Shows the kernel, and the hooks of each policy; not once the agent ends.
+    pub(crate) fn look(&self, show: impl FnOnce(&Kernel, Vec<(&PolicyPlan, &[LoadedHook])>)) {
         let state = self.lock();
         let Some(kernel) = &state.kernel else { return };
         let mut policies = Vec::new();
         for entry in &state.entries {
-            policies.push((entry.policy.plan().name.as_str(), entry.hooks.as_deref().unwrap_or_default()));
+            policies.push((entry.policy.plan(), entry.hooks.as_deref().unwrap_or_default()));
         }
         show(kernel, policies);
     }
@@ -353,9 +354,12 @@ fn effective(plan: &PolicyPlan, mode: Mode) -> PolicyPlan {
     if mode == Mode::TpModeMonitor {
         plan.enforced.clear();
         for selector in plan.hooks.iter_mut().flat_map(|hook| &mut hook.selectors) {
-            selector.actions.retain(|action| !action.enforces());
-            if selector.actions.is_empty() {
-                selector.actions.push(ActionPlan::Post);
+            for actions in [&mut selector.actions, &mut selector.return_actions] {
+                let before = actions.len();
+                actions.retain(|action| !action.enforces());
+                if actions.is_empty() && before > 0 {
+                    actions.push(ActionPlan::Post);
+                }
             }
         }
     }

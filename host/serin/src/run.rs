@@ -13,6 +13,7 @@ use serin_canary::{CanaryConfig, Engine};
 use serin_export::{Exporter, Monitor, SinkConfig};
 use serin_kernel::{Kernel, KernelConfig, KernelError, LoadedHook};
 use serin_pipeline::{Cache, MAX_BATCH, Pipeline, PipelineFile};
+use serin_policy::PolicyPlan;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
@@ -21,7 +22,7 @@ use crate::cli::RunArguments;
 use crate::containers::Containers;
 use crate::counts::Counts;
 use crate::heap;
-use crate::live::{Answers, LivePolicies};
+use crate::live::{Answers, LivePolicies, labels};
 use crate::observe::server::{self, Bound};
 use crate::observe::{Observed, snapshot};
 use crate::policies::{self, count};
@@ -230,10 +231,11 @@ impl Agent {
     fn refresh(&self) {
         self.policies.look(|kernel, policies| {
             let KernelSummary { all, counts } = summarize(kernel);
-            let hook = |hook: &LoadedHook| {
+            let hook = |plan: &PolicyPlan, hook: &LoadedHook| {
                 let enforcement = hook.enforcement.as_ref().map(ToString::to_string).unwrap_or_default();
                 snapshot::Hook {
                     selector_hits: counts.selectors(hook.id).iter().map(|count| count.hits).collect(),
+                    selector_labels: labels(plan, hook).into_iter().map(str::to_owned).collect(),
                     ..snapshot::Hook::new(
                         &hook.function,
                         hook.backend.to_string(),
@@ -242,9 +244,9 @@ impl Agent {
                     )
                 }
             };
-            let policy = |(name, hooks): (&str, &[LoadedHook])| snapshot::Policy {
-                name: name.to_owned(),
-                hooks: hooks.iter().map(hook).collect(),
+            let policy = |(plan, hooks): (&PolicyPlan, &[LoadedHook])| snapshot::Policy {
+                name: plan.name.clone(),
+                hooks: hooks.iter().map(|loaded| hook(plan, loaded)).collect(),
             };
             self.observed.kernel(all.into(), policies.into_iter().map(policy).collect());
         });

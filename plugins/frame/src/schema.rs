@@ -98,7 +98,7 @@ structure! {
 
 structure! {
     /// A policy's hook, and what its matching selector does.
-    HookView, HookWriter: 48 {
+    HookView, HookWriter: 56 {
         /// The hooked function, e.g. `__x64_sys_symlinkat`, or LSM hook, e.g. `file_open`.
         8 function_name: text
         /// Name of the policy.
@@ -109,6 +109,8 @@ structure! {
         32 tags: texts
         /// Every action that the selector took, in order, e.g. `KPROBE_ACTION_OVERRIDE`.
         40 actions: texts
+        /// Those that it took when the call had returned, likewise. Since schema 4.
+        48 return_actions: texts
     }
 }
 

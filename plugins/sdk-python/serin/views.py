@@ -241,6 +241,11 @@ class Hook(Structure):
         """Every action that the selector took, in order, e.g. `KPROBE_ACTION_OVERRIDE`."""
         return self._texts(40)
 
+    @property
+    def return_actions(self) -> Iterator[str]:
+        """Those that it took when the call had returned, likewise. Since schema 4."""
+        return self._texts(48)
+
 
 class Kprobe(Structure):
     """What a policy's hook saw."""

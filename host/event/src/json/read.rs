@@ -211,8 +211,7 @@ fn hook(body: &mut Fields, place: Place) -> Result<Hook, ReadError> {
     let arguments = body.list("args")?.into_iter().map(argument).collect::<Result<_, _>>()?;
     let data = body.list("data")?.into_iter().map(argument).collect::<Result<_, _>>()?;
     let returned = body.object("return")?.map(argument).transpose()?;
-    let action = body.text("action")?;
-    let actions = if action.is_empty() { Vec::new() } else { vec![known_action(body, &action)?] };
+    let (actions, return_actions) = (only_action(body, "action")?, only_action(body, "return_action")?);
     let tags = body.take("tags");
     let function_name = match &place {
         Place::Function | Place::Lsm => body.text("function_name")?,
@@ -233,10 +232,17 @@ fn hook(body: &mut Fields, place: Place) -> Result<Hook, ReadError> {
         kernel_stack: stack(body, "kernel_stack_trace")?,
         user_stack: stack(body, "user_stack_trace")?,
         actions: actions.into(),
+        return_actions: return_actions.into(),
         selector: 0,
         failed_closed: false,
         unenforced: false,
     })
+}
+
+/// The action that is told under a key, if one is.
+fn only_action(body: &mut Fields, key: &'static str) -> Result<Vec<&'static str>, ReadError> {
+    let action = body.text(key)?;
+    if action.is_empty() { Ok(Vec::new()) } else { Ok(vec![known_action(body, key, &action)?]) }
 }
 
 fn stack(body: &mut Fields, key: &'static str) -> Result<Vec<StackFrame>, ReadError> {
@@ -254,7 +260,7 @@ fn stack(body: &mut Fields, key: &'static str) -> Result<Vec<StackFrame>, ReadEr
 }
 
 /// Tetragon's `KprobeAction`: <https://tetragon.io/docs/reference/grpc-api/#kprobeaction>.
-fn known_action(fields: &Fields, name: &str) -> Result<&'static str, ReadError> {
+fn known_action(fields: &Fields, key: &str, name: &str) -> Result<&'static str, ReadError> {
     const KNOWN: [&str; 15] = [
         "KPROBE_ACTION_POST",
         "KPROBE_ACTION_NOPOST",
@@ -273,7 +279,7 @@ fn known_action(fields: &Fields, name: &str) -> Result<&'static str, ReadError> 
         "KPROBE_ACTION_SET",
     ];
     let found = KNOWN.into_iter().find(|known| *known == name);
-    found.ok_or_else(|| fields.wrong("action", &format!("`{name}` is no action of a policy")))
+    found.ok_or_else(|| fields.wrong(key, &format!("`{name}` is no action of a policy")))
 }
 
 /// The keys of numbers that are told in words.
@@ -436,9 +442,12 @@ fn add(mut fields: Fields, event: &mut Event) -> Result<(), ReadError> {
         hook.selector = fields.integer("selector")?;
         hook.failed_closed = fields.boolean("failed_closed")?;
         hook.unenforced = fields.boolean("unenforced")?;
-        if let Some(actions) = fields.take("actions") {
-            let names = fields.texts("actions", Some(actions))?;
-            hook.actions = names.iter().map(|name| known_action(&fields, name)).collect::<Result<_, _>>()?;
+        for (key, actions) in [("actions", &mut hook.actions), ("return_actions", &mut hook.return_actions)] {
+            if let Some(value) = fields.take(key) {
+                let names = fields.texts(key, Some(value))?;
+                *actions =
+                    names.iter().map(|name| known_action(&fields, key, name)).collect::<Result<_, _>>()?;
+            }
         }
     }
     for mut annotation in fields.list("annotations")? {

@@ -44,6 +44,7 @@ fn hook() -> Hook {
         tags: Arc::new([]),
         arguments: arguments.map(|argument| (argument, "".into())).into(),
         actions: Arc::new(["KPROBE_ACTION_POST", "KPROBE_ACTION_OVERRIDE", "KPROBE_ACTION_SIGKILL"]),
+        return_actions: Arc::new([]),
         data: Vec::new(),
         returned: Some((Argument::Long(-1), "".into())),
         selector: 0,

@@ -758,6 +758,9 @@ pub struct Additions {
     pub annotations: ::prost::alloc::vec::Vec<Annotation>,
     #[prost(message, repeated, tag = "6")]
     pub alerts: ::prost::alloc::vec::Vec<Alert>,
+    /// Every action that was taken when the call had returned, if there were several.
+    #[prost(string, repeated, tag = "7")]
+    pub return_actions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// A fact that a plugin added.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1135,6 +1138,9 @@ pub struct ProcessUprobe {
     /// What the function returned, if the policy asks for that. serin's own.
     #[prost(message, optional, tag = "1000")]
     pub r#return: ::core::option::Option<KprobeArgument>,
+    /// The last of the actions that were taken then. serin's own.
+    #[prost(enumeration = "KprobeAction", tag = "1001")]
+    pub return_action: i32,
 }
 /// A USDT probe of a program or library.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1576,6 +1582,9 @@ pub struct TracingPolicySelectorActionCounters {
     pub selector_index: ::core::option::Option<u32>,
     #[prost(message, optional, tag = "4")]
     pub action_counters: ::core::option::Option<TracingPolicyActionCounters>,
+    /// What the policy calls the selector.
+    #[prost(string, tag = "5")]
+    pub selector_label: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TracingPolicyStats {

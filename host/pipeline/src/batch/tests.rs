@@ -109,6 +109,7 @@ fn hook(random: &mut Random) -> EventKind {
         arguments: (0..random.below(4)).map(|_| (argument(random), random.text().into())).collect(),
         data: (0..random.below(2)).map(|_| (argument(random), random.text().into())).collect(),
         actions: Arc::new(["KPROBE_ACTION_POST"]),
+        return_actions: Arc::new([]),
         returned: (random.below(2) == 0).then(|| (argument(random), random.text().into())),
         selector: random.below(9) as u32,
         kernel_stack: Vec::new(),

@@ -253,7 +253,17 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "spec.kprobes.selectors.matchReturnArgs.values",
         "What it is compared with; one must match, or none with Not…",
     ),
-    ("spec.kprobes.selectors.matchReturnActions", "What to do when matchReturnArgs hold."),
+    (
+        "spec.kprobes.selectors.matchReturnActions",
+        "What to do when the call has returned and matchReturnArgs hold; all of it is done. Without any, the call is posted.",
+    ),
+    (
+        "spec.kprobes.selectors.matchReturnActions.action",
+        "Post, NoPost, Sigkill, Signal, GetUrl or DnsLookup.",
+    ),
+    ("spec.kprobes.selectors.matchReturnActions.argFqdn", "For DnsLookup: the name to look up."),
+    ("spec.kprobes.selectors.matchReturnActions.argSig", "For Signal: the signal's number, 1 to 64."),
+    ("spec.kprobes.selectors.matchReturnActions.argUrl", "For GetUrl: an absolute http or https URL."),
     ("spec.kprobes.selectors.matchParentBinaries.operator", "How the path is compared with the values."),
     ("spec.kprobes.selectors.matchParentBinaries.values", "Absolute paths, or how they start or end."),
     (

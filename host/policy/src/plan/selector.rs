@@ -6,6 +6,8 @@ use crate::Scope;
 /// One selector: its filters are AND-ed, then its actions are taken.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SelectorPlan {
+    /// `label`: what it is called where selectors are counted; empty if it has none.
+    pub label: String,
     /// `matchWorkloads`, and the policy's `podSelector`, `containerSelector`, `hostSelector` and namespace; all must hold.
     pub scopes: Vec<Scope>,
     /// `matchPIDs`; all must hold.
@@ -22,6 +24,9 @@ pub struct SelectorPlan {
     pub returned: Vec<ArgumentFilter>,
     /// What to do, in the policy's order. Never empty.
     pub actions: Vec<ActionPlan>,
+    /// `matchReturnActions`: what to do when the call has returned and what it returned passes: `Post`, `NoPost`, signals, `GetUrl`
+    /// and `DnsLookup`. Empty: the call is posted.
+    pub return_actions: Vec<ActionPlan>,
     /// How often equal events are posted.
     pub rate_limit: Option<RateLimit>,
     /// The stacks that events carry.
@@ -32,7 +37,7 @@ impl SelectorPlan {
     /// Whether any of its actions does something to the process or its call.
     #[must_use]
     pub fn enforces(&self) -> bool {
-        self.actions.iter().any(ActionPlan::enforces)
+        self.actions.iter().chain(&self.return_actions).any(ActionPlan::enforces)
     }
 }
 

@@ -146,9 +146,11 @@ fn policies(snapshot: &Snapshot, text: &mut Text) {
     let help = "Times a selector was the first of its hook that matched; selectors count from 0.";
     text.head("serin_policy_selector_hits_total", Counter, help);
     each_hook(snapshot, |policy, hook| {
-        for (index, hits) in hook.selector_hits.iter().enumerate() {
-            let index = index.to_string();
-            let labels = [("policy", policy), ("hook", &hook.function), ("selector", &*index)];
+        for (position, hits) in hook.selector_hits.iter().enumerate() {
+            let index = position.to_string();
+            let mut labels = vec![("policy", policy), ("hook", &hook.function), ("selector", &*index)];
+            let label = hook.selector_labels.get(position).filter(|label| !label.is_empty());
+            labels.extend(label.map(|label| ("label", label.as_str())));
             text.sample("serin_policy_selector_hits_total", &labels, *hits);
         }
     });

@@ -84,6 +84,9 @@ pub(crate) struct Hook {
     /// Hits of each selector, in the policy's order.
     #[serde(default)]
     pub selector_hits: Vec<u64>,
+    /// What the policy calls them, likewise; empty if it has no name for one.
+    #[serde(default)]
+    pub selector_labels: Vec<String>,
 }
 
 impl Hook {
@@ -99,6 +102,7 @@ impl Hook {
             unenforced: count.unenforced,
             unposted: count.unposted,
             selector_hits: Vec::new(),
+            selector_labels: Vec::new(),
         }
     }
 }

@@ -229,6 +229,7 @@ fn hook_hits_carry_the_hooks_texts() {
         tags: Arc::new(["t".into()]),
         arguments: vec![(Argument::Int(3), "fd".into())],
         actions: Arc::new(["KPROBE_ACTION_SIGKILL"]),
+        return_actions: Arc::new([]),
         data: vec![(Argument::Size(4), "".into())],
         returned: Some((Argument::Int(-9), "status".into())),
         selector: 1,
