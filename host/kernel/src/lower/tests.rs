@@ -86,6 +86,8 @@ fn many_values_are_found_by_their_digests() {
 #[test]
 fn filters_are_ordered_by_cost_and_values_numbered() {
     let selector = SelectorPlan {
+        label: String::new(),
+        return_actions: Vec::new(),
         scopes: Vec::new(),
         pids: vec![PidFilter {
             membership: Membership::NotIn,
