@@ -134,9 +134,10 @@ pub fn holds_on_return(config: &HookConfig, selector: u32, facts: &mut impl Fact
     let count = constant(&config.selector_count);
     let mut index = 0;
     while index < MAX_SELECTORS as u32 && index < count {
-        let filters = entry(&config.return_filters, index);
+        // Before the comparison: behind it the compiler would read at `selector`, of which the verifier knows no value.
+        let filters = constant(entry(&config.return_filters, index));
         if index == selector {
-            return holds(config, constant(filters), 0, facts).is_some();
+            return holds(config, filters, 0, facts).is_some();
         }
         index += 1;
     }

@@ -114,33 +114,27 @@ fn filters(_: &Kernel) -> Result<()> {
     Ok(())
 }
 
-/// One hook kills who gets one error, another posts nothing; entries that are not to be posted count as well.
+/// One selector kills who gets one error, another posts nothing; entries that are not to be posted count as well.
 fn late_actions(_: &Kernel) -> Result<()> {
-    let hook = |target: &str, selector: &str| {
-        format!(
-            "  - call: sys_symlinkat
-    args: [{{index: 0, type: string}}]
+    let hook = "  - call: sys_symlinkat
+    args: [{index: 0, type: string}]
     return: true
-    returnArg: {{index: 0, type: int}}
+    returnArg: {index: 0, type: int}
     selectors:
-    - matchArgs: [{{index: 0, operator: Prefix, values: [{target}]}}]
-{selector}
-"
-        )
-    };
-    let exists = "      matchReturnArgs: [{operator: Equal, values: [-17]}]";
-    let kill = "      label: exists\n      matchReturnActions: [{action: Signal, argSig: 12}]";
-    let kill_silently =
-        "      matchActions: [{action: NoPost}]\n      matchReturnActions: [{action: Sigkill}]";
-    let hook = [
-        hook("/serin-killed", &format!("{exists}\n{kill}")),
-        hook("/serin-silent", "      matchReturnActions: [{action: NoPost}]"),
-        hook("/serin-hidden", &format!("{exists}\n{kill_silently}")),
-    ]
-    .concat();
+    - matchArgs: [{index: 0, operator: Prefix, values: [/serin-killed]}]
+      label: exists
+      matchReturnArgs: [{operator: Equal, values: [-17]}]
+      matchReturnActions: [{action: Signal, argSig: 12}]
+    - matchArgs: [{index: 0, operator: Prefix, values: [/serin-silent]}]
+      matchReturnActions: [{action: NoPost}]
+    - matchArgs: [{index: 0, operator: Prefix, values: [/serin-hidden]}]
+      matchActions: [{action: NoPost}]
+      matchReturnArgs: [{operator: InRange, values: ['-20:-10']}]
+      matchReturnActions: [{action: Sigkill}]
+";
     let folder = tempfile::tempdir()?;
     let link = folder.path().join("link").to_string_lossy().into_owned();
-    let mut agent = Setup::new()?.policy(&policy(&hook))?.start()?;
+    let mut agent = Setup::new()?.policy(&policy(hook))?.start()?;
     let made = trigger::symlink("/serin-killed", &link)?;
     let silent = trigger::symlink("/serin-silent", &link)?;
     ensure!((made.errno, silent.errno) == (Some(0), Some(libc::EEXIST)), "{made:?}, {silent:?}");
