@@ -22,6 +22,13 @@ use crate::{buffers, files, follow, network, offset, operands, structure, task};
 
 /// Where a program finds the arguments of the function it is attached to.
 pub trait Registers {
+    /// The arguments are gone, as the function has returned.
+    const GONE: bool = false;
+    /// What is hooked is in a program, and may be a USDT probe.
+    const IN_PROGRAM: bool = false;
+    /// The arguments are fields of a tracepoint's record.
+    const IN_RECORD: bool = false;
+
     /// The context that the program was called with.
     fn context(&self) -> *mut c_void;
 
@@ -56,21 +63,21 @@ pub trait Registers {
 
 /// The value of the function's or system call's parameter `index`.
 #[inline(always)]
-pub fn raw(config: &HookConfig, registers: &impl Registers, index: u32) -> u64 {
+fn raw<R: Registers>(config: &HookConfig, registers: &R, index: u32) -> u64 {
     let read = |offsets| registers.user_register(u64::from(constant(entry(offsets, index))));
     match constant(&config.source) {
         SYSCALL => read(&crate::OFFSETS.syscall_argument),
         COMPAT_SYSCALL => u64::from(read(&crate::OFFSETS.compat_argument) as u32),
-        USDT => operands::read(config, registers, index).0,
+        USDT if R::IN_PROGRAM => operands::read(config, registers, index).0,
         _ => registers.argument(index),
     }
 }
 
 /// What an argument is, as a parameter would hold it.
 #[inline(always)]
-pub fn value(config: &HookConfig, registers: &impl Registers, argument: &ArgumentConfig) -> Resolved {
+fn value<R: Registers>(config: &HookConfig, registers: &R, argument: &ArgumentConfig) -> Resolved {
     let index = constant(&argument.index);
-    if constant(&config.source) == USDT {
+    if R::IN_PROGRAM && constant(&config.source) == USDT {
         let (value, readable) = operands::read(config, registers, index);
         return Resolved { value, failed: UNREADABLE * u32::from(!readable) };
     }
@@ -79,7 +86,7 @@ pub fn value(config: &HookConfig, registers: &impl Registers, argument: &Argumen
         ORIGIN_REGISTER => register(config, registers, index) & lower(constant(&argument.width)),
         _ => raw(config, registers, index),
     };
-    resolve(config, argument, value)
+    resolve::<R>(config, argument, value)
 }
 
 /// A register: of a system call, as the program left it; else, as it is where the hook is.
@@ -99,7 +106,7 @@ fn lower(bytes: u32) -> u64 {
 
 /// Reads the argument of `slot` of the configuration into its slot of memory.
 #[inline(always)]
-pub fn load(config: &HookConfig, registers: &impl Registers, slot: u32, to: *mut Slot) {
+pub fn load<R: Registers>(config: &HookConfig, registers: &R, slot: u32, to: *mut Slot) {
     let argument = entry(&config.arguments, slot);
     let kind = constant(&argument.kind);
     let header = Argument { length: 0, kind: kind as u8, flags: 0, mode: 0 };
@@ -109,6 +116,8 @@ pub fn load(config: &HookConfig, registers: &impl Registers, slot: u32, to: *mut
         (*to).before = 0;
     }
     let Resolved { value, failed } = self::value(config, registers, argument);
+    // SAFETY: as above.
+    unsafe { (*to).raw = value };
     let read = constant(&argument.read);
     let loaded = match kind {
         _ if read == READ_FIELDS => structure::load(config, argument, to, value),
@@ -123,14 +132,14 @@ pub fn load(config: &HookConfig, registers: &impl Registers, slot: u32, to: *mut
         }
         _ if read == READ_ITERATOR => buffers::load_iterator(to, value),
         _ if read == READ_POINTED => load_pointed(to, value),
-        _ if read == READ_ARRAY => {
+        _ if R::IN_RECORD && read == READ_ARRAY => {
             load_array(to, registers.address(constant(&argument.index)), constant(&argument.size))
         }
         _ if read == READ_TEXT => load_text(to, value, constant(&argument.size)),
-        _ if read == READ_LOCATION => {
+        _ if R::IN_RECORD && read == READ_LOCATION => {
             load_array(to, registers.address(0) + u64::from(value as u16), value as u32 >> 16)
         }
-        _ if read == READ_RELATIVE_LOCATION => {
+        _ if R::IN_RECORD && read == READ_RELATIVE_LOCATION => {
             let after = registers.address(constant(&argument.index) + size_of::<u32>() as u32);
             load_array(to, after + u64::from(value as u16), value as u32 >> 16)
         }

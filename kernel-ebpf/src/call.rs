@@ -29,18 +29,38 @@ pub struct Call<'a, R> {
 }
 
 impl<R: Registers> Call<'_, R> {
-    /// The slot, read if it has not been yet.
+    /// Reads an argument into its slot, if that has not been done yet.
+    ///
+    /// What this comes to is most of a program's code, and there again wherever it is called: so that is in few places.
     #[inline(always)]
-    pub fn slot(&mut self, index: u32) -> Option<*mut Slot> {
-        let slot = self.scratch.slot(index)?;
-        if self.loaded & (1 << index) == 0 {
-            arguments::load(&HOOK_CONFIG, self.registers, index, slot);
-            self.loaded |= 1 << index;
+    pub fn load(&mut self, index: u32) {
+        if R::GONE || self.loaded & (1 << index) != 0 {
+            return;
         }
-        Some(slot)
+        // In any case, or the verifier follows the second place for a slot that it thinks might not be there.
+        self.loaded |= 1 << index;
+        if let Some(slot) = self.scratch.slot(index) {
+            arguments::load(&HOOK_CONFIG, self.registers, index, slot);
+        }
     }
 
-    /// Takes the selector's action on the names of descriptors.
+    /// Reads the arguments that no filter has asked for.
+    #[inline(always)]
+    pub fn load_all(&mut self) {
+        let mut index = 0;
+        while index < MAX_ARGUMENTS as u32 && index < constant(&HOOK_CONFIG.argument_count) {
+            self.load(index);
+            index += 1;
+        }
+    }
+
+    /// The slot of an argument, which must have been read.
+    #[inline(always)]
+    pub fn slot(&self, index: u32) -> Option<*mut Slot> {
+        self.scratch.slot(index)
+    }
+
+    /// Takes the selector's action on the names of descriptors. All arguments must have been read.
     #[inline(always)]
     pub fn follow(&mut self, selected: &Selected) {
         let descriptor = self.raw(selected.descriptor) as u32;
@@ -56,13 +76,14 @@ impl<R: Registers> Call<'_, R> {
         }
     }
 
-    /// The address of the socket in a slot.
+    /// The address of the socket in a slot, which must have been read.
     #[inline(always)]
     pub fn socket(&self, slot: u32) -> u64 {
         network::socket(constant(&entry(&HOOK_CONFIG.arguments, slot).read), self.raw(slot))
     }
 
     /// Whose call it is: the owner's of the first socket among the arguments that is tracked, or the current process's.
+    /// All arguments must have been read.
     #[inline(always)]
     pub fn owner(&self) -> TaskKey {
         let mut index = 0;
@@ -77,13 +98,14 @@ impl<R: Registers> Call<'_, R> {
         task::current_key()
     }
 
-    /// An argument as a parameter holds it.
+    /// An argument as a parameter holds it, which must have been read.
     #[inline(always)]
-    fn raw(&self, slot: u32) -> u64 {
-        arguments::value(&HOOK_CONFIG, self.registers, entry(&HOOK_CONFIG.arguments, slot)).value
+    fn raw(&self, index: u32) -> u64 {
+        // SAFETY: a pointer to a map value.
+        self.slot(index).map_or(0, |slot| unsafe { (*slot).raw })
     }
 
-    /// Whether the selector's `rateLimit` lets this event pass.
+    /// Whether the selector's `rateLimit` lets this event pass. All arguments must have been read.
     #[inline(always)]
     pub fn within_rate(&mut self, selected: &Selected) -> bool {
         if selected.rate_scope == RATE_UNLIMITED {
@@ -108,7 +130,8 @@ impl<R: Registers> Call<'_, R> {
         allowed
     }
 
-    /// Writes the record, or keeps it until the call returns; if it is not to be posted, only for what is done then.
+    /// Writes the record, or keeps it until the call returns; if it is not to be posted, only for what is done then. All
+    /// arguments must have been read.
     #[inline(always)]
     pub fn report(&mut self, selected: &Selected, posted: bool, enforced: bool, outcome: &Outcome) {
         let work = self.scratch.work;

@@ -45,10 +45,12 @@ impl<C: EbpfContext> Registers for Array<C> {
     }
 }
 
-/// Arguments in the registers that a kprobe sees.
-pub struct Probe(pub ProbeContext);
+/// Arguments in the registers that a kprobe, or in a program a uprobe, sees.
+pub struct Probe<const IN_PROGRAM: bool>(pub ProbeContext);
 
-impl Registers for Probe {
+impl<const IN_PROGRAM: bool> Registers for Probe<IN_PROGRAM> {
+    const IN_PROGRAM: bool = IN_PROGRAM;
+
     #[inline(always)]
     fn context(&self) -> *mut c_void {
         self.0.as_ptr()
@@ -109,6 +111,8 @@ impl Registers for Probe {
 pub struct Record(pub TracePointContext);
 
 impl Registers for Record {
+    const IN_RECORD: bool = true;
+
     #[inline(always)]
     fn context(&self) -> *mut c_void {
         self.0.as_ptr()

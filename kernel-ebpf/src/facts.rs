@@ -31,6 +31,11 @@ static RANGES: Array<Range> = Array::with_max_entries(1, 0);
 
 impl<R: Registers> Facts for Call<'_, R> {
     #[inline(always)]
+    fn read(&mut self, slot: u32) {
+        self.load(slot);
+    }
+
+    #[inline(always)]
     fn pid_is_member(&mut self, set: u32, flags: u32) -> bool {
         // SAFETY: a pointer to a map value.
         unsafe { ancestry::is_member(&raw mut (*self.scratch.work).ancestry, set, flags) }

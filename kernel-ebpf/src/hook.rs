@@ -32,7 +32,10 @@ static SHARERS: HashMap<u32, Sharer> = HashMap::with_max_entries(1, 0);
 #[map]
 static HOOK_COUNTERS: PerCpuArray<HookCounters> = PerCpuArray::with_max_entries(1, 0);
 
-const SIGKILL: u32 = 9;
+pub const SIGKILL: u32 = 9;
+
+/// Actions for which all arguments must have been read.
+const ACTIONS_ON_ARGUMENTS: u32 = ACTION_POST | ACTIONS_FOLLOWING | ACTIONS_TRACKING;
 
 /// What a program has to do after [`run`], as only its type can.
 pub struct Outcome {
@@ -65,7 +68,7 @@ pub fn hook_on_syscall(number: u64) -> Option<Sharer> {
 
 /// Runs the hook: the first selector that matches acts and reports.
 #[inline(always)]
-pub fn run(registers: &impl Registers, hook: u32) -> Outcome {
+pub fn run<R: Registers>(registers: &R, hook: u32) -> Outcome {
     let mut outcome = Outcome { return_error: None, result: 0 };
     let Some(scratch) = scratch::acquire() else {
         output::lost_for_want_of_scratch();
@@ -76,19 +79,24 @@ pub fn run(registers: &impl Registers, hook: u32) -> Outcome {
         count(|counters| &raw mut counters.hits);
         selectors::count(selected.index, |counters| &raw mut counters.hits);
         let enforced = act(&selected, &mut outcome);
+        let acts_on_return =
+            constant(&HOOK_CONFIG.return_action) | constant(&HOOK_CONFIG.acts_on_return) != 0;
+        if selected.actions & ACTIONS_ON_ARGUMENTS != 0 || acts_on_return {
+            call.load_all();
+        }
         let posted = selected.actions & ACTION_POST != 0 && call.within_rate(&selected);
         if !posted {
             count(|counters| &raw mut counters.unposted);
             selectors::count(selected.index, |counters| &raw mut counters.unposted);
         }
-        if posted || constant(&HOOK_CONFIG.return_action) != 0 {
+        if posted || acts_on_return {
             call.report(&selected, posted, enforced, &outcome);
         }
         if selected.actions & ACTIONS_TRACKING != 0 {
             sockets::act(selected.actions, call.socket(selected.socket), call.owner());
         }
         // The event has the value that it had before.
-        if selected.actions & ACTION_SET != 0 {
+        if R::IN_PROGRAM && selected.actions & ACTION_SET != 0 {
             let selector = entry(&HOOK_CONFIG.selectors, selected.index);
             if !operands::set(&HOOK_CONFIG, registers, selector) {
                 count(|counters| &raw mut counters.unenforced);

@@ -1,10 +1,14 @@
 //! Getting from what a parameter holds to an argument that lies behind it.
 
 use aya_ebpf::helpers::generated::{bpf_probe_read, bpf_probe_read_str, bpf_probe_read_user};
-use serin_abi::config::{ArgumentConfig, FIELD_ADDRESS, FIELD_SIGNED, HookConfig, ORIGIN_PARAMETER, PROGRAM};
+use serin_abi::config::{
+    ArgumentConfig, FIELD_ADDRESS, FIELD_BITS, FIELD_FIRST_BIT, FIELD_SIGNED, HookConfig, ORIGIN_PARAMETER,
+    PROGRAM,
+};
 use serin_abi::selector::{constant, entry};
 use serin_abi::{MAX_FIELDS, MAX_STRING};
 
+use crate::arguments::Registers;
 use crate::scratch::Slot;
 
 /// Where the steps to an argument led.
@@ -21,9 +25,11 @@ pub const UNREADABLE: u32 = 1 << 16;
 
 /// Takes the steps to an argument, of which there may be none, from what its parameter holds.
 #[inline(always)]
-pub fn resolve(config: &HookConfig, argument: &ArgumentConfig, value: u64) -> Resolved {
+pub fn resolve<R: Registers>(config: &HookConfig, argument: &ArgumentConfig, value: u64) -> Resolved {
     let (first, count) = (constant(&argument.first_step), constant(&argument.step_count));
-    let in_program = constant(&config.source) == PROGRAM && constant(&argument.origin) == ORIGIN_PARAMETER;
+    let in_program = R::IN_PROGRAM
+        && constant(&config.source) == PROGRAM
+        && constant(&argument.origin) == ORIGIN_PARAMETER;
     let (mut place, mut errors, mut taken) = (value, 0_u64, 0_u32);
     let mut index = 0;
     while index < MAX_FIELDS as u32 && index < count {
@@ -61,11 +67,25 @@ fn number(in_program: bool, from: u64, size: u32) -> (u64, u64) {
             bpf_probe_read(to, bytes, from as *const _)
         }
     };
-    if size & FIELD_SIGNED != 0 {
+    let width = size >> FIELD_BITS;
+    if width != 0 {
+        value = value.wrapping_shl(64 - (size >> FIELD_FIRST_BIT & 7) - width);
+        value = narrowed(value, 64 - width, size);
+    } else if size & FIELD_SIGNED != 0 {
         let unused = 64 - 8 * bytes;
-        value = ((value << unused) as i64 >> unused) as u64;
+        value = narrowed(value << unused, unused, size);
     }
     (value, error as u64)
+}
+
+/// A number that stands in the upper bits, without the `unused` ones below it.
+#[inline(always)]
+fn narrowed(value: u64, unused: u32, size: u32) -> u64 {
+    if size & FIELD_SIGNED != 0 {
+        (value as i64).wrapping_shr(unused) as u64
+    } else {
+        value.wrapping_shr(unused)
+    }
 }
 
 /// Reads a string from an array of at most this many bytes, which need not end with a NUL.

@@ -2,12 +2,15 @@
 
 use core::ffi::c_void;
 
-use serin_abi::record::HOOK_SILENT;
+use aya_ebpf::helpers::generated::bpf_send_signal;
+use serin_abi::MAX_SELECTORS;
+use serin_abi::config::{ACTION_POST, ACTION_SIGKILL, ACTION_SIGNAL, ReturnActions};
+use serin_abi::record::{HOOK_SILENT, HOOK_UNENFORCED};
 use serin_abi::selector::{constant, holds_on_return};
 
 use crate::arguments::Registers;
 use crate::call::Call;
-use crate::hook::{HOOK_CONFIG, count};
+use crate::hook::{HOOK_CONFIG, SIGKILL, count};
 use crate::report::hit;
 use crate::scratch::{Scratch, Work};
 use crate::{arguments, calls, network, output, report, scratch, selectors, sockets};
@@ -37,27 +40,68 @@ fn report_returned(scratch: &Scratch, hook: u32, value: u64) {
     // SAFETY: the record is longer than a header and this.
     let selector = unsafe { (*hit(scratch.work)).selector };
     let (holds, silent) = (holds_on_return(&HOOK_CONFIG, selector, &mut call), flags & HOOK_SILENT != 0);
+    let mut done = Done { posts: holds, enforced: true };
     if holds {
         track_returned(scratch.work, value);
+        done = act(scratch.work);
     }
-    match (holds, silent) {
+    let flags = flags | HOOK_UNENFORCED * u8::from(!done.enforced);
+    match (done.posts, silent) {
         (true, false) => call.report_return(flags, at, value),
         (false, false) => {
             count(|counters| &raw mut counters.unposted);
-            // Read anew: a copy that lives on makes the compiler index the filters by it, without bounds that the
-            // verifier sees.
-            // SAFETY: as above.
-            let selector = unsafe { (&raw const (*hit(scratch.work)).selector).read_volatile() };
-            selectors::count(selector, |counters| &raw mut counters.unposted);
+            selectors::count(selector_of(scratch.work), |counters| &raw mut counters.unposted);
         }
         (_, true) => {}
     }
+}
+
+/// The selector that matched at the entry. Read anew each time: a copy that lives on makes the compiler index by it, without
+/// bounds that the verifier sees.
+#[inline(always)]
+fn selector_of(work: *mut Work) -> u32 {
+    // SAFETY: the record is longer than a header and this.
+    unsafe { (&raw const (*hit(work)).selector).read_volatile() }
+}
+
+/// What came of a selector's actions on the return.
+struct Done {
+    /// The call is to be reported.
+    posts: bool,
+    /// None of the actions failed.
+    enforced: bool,
+}
+
+/// Takes the actions on the return of the selector that matched at the entry.
+#[inline(always)]
+fn act(work: *mut Work) -> Done {
+    if constant(&HOOK_CONFIG.acts_on_return) == 0 {
+        return Done { posts: true, enforced: true };
+    }
+    let selector = selector_of(work) as usize % MAX_SELECTORS;
+    // SAFETY: within the array.
+    let ReturnActions { actions, signal } = unsafe {
+        (&raw const HOOK_CONFIG.return_actions).cast::<ReturnActions>().add(selector).read_volatile()
+    };
+    let mut enforced = true;
+    for (action, signal) in [(ACTION_SIGNAL, signal), (ACTION_SIGKILL, SIGKILL)] {
+        if actions & action != 0 {
+            // SAFETY: the helper checks its argument.
+            enforced &= unsafe { bpf_send_signal(signal) } == 0;
+        }
+    }
+    if !enforced {
+        count(|counters| &raw mut counters.unenforced);
+    }
+    Done { posts: actions & ACTION_POST != 0, enforced }
 }
 
 /// A function that has returned: its arguments are gone.
 struct Returned;
 
 impl Registers for Returned {
+    const GONE: bool = true;
+
     #[inline(always)]
     fn context(&self) -> *mut c_void {
         core::ptr::null_mut()

@@ -59,6 +59,8 @@ pub struct Slot {
     pub buffer: [u8; BUFFER],
     /// An integer's value, sign-extended.
     pub integer: u64,
+    /// The argument as a parameter holds it: what a text or a structure was read from.
+    pub raw: u64,
     /// How a path is read.
     pub walk: Walk,
     /// How a packet's headers are read.

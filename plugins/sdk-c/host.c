@@ -55,3 +55,9 @@ serin_hash_answer serin_hash_program(uint32_t pid, serin_text path, serin_hash_d
   *digest = (serin_hash_digest){{(const char *)known->sha256.ptr, known->sha256.len}, known->of_process};
   return SERIN_HASH_KNOWN;
 }
+
+void serin_redact_mask(const serin_outcome *outcome, serin_place place, uint32_t index, size_t start, size_t end) {
+  /* The places have the bindings' tags, and all of them an index. */
+  serin_plugin_redact_place_t text = {.tag = (uint8_t)place, .val.process_argument = index};
+  serin_plugin_redact_mask(outcome->event, &text, (uint32_t)start, (uint32_t)end);
+}

@@ -116,4 +116,14 @@ typedef struct {
  * is asked for again at the next event. */
 serin_hash_answer serin_hash_program(uint32_t pid, serin_text path, serin_hash_digest *digest);
 
+/* A list of texts of an event: the arguments of the process, of its parent, or those of the hook that are strings, bytes or
+ * files; what its `data` has read counts on. */
+typedef enum { SERIN_PROCESS_ARGUMENT, SERIN_PARENT_ARGUMENT, SERIN_HOOK_ARGUMENT } serin_place;
+
+/* Hides the bytes from `start` to before `end` of a text of the current event, the one at `index` of its list, from 0, for
+ * everything behind the plugin; needs `grants: { redact: true }`, and should have `onFailure: drop`: what it did not see, it
+ * did not mask. They become `[redacted]`, a character of which a part is meant as a whole; the event gets an annotation
+ * `redacted` that names the text. The agent checks what is asked for when the call has ended, as it does with effects. */
+void serin_redact_mask(const serin_outcome *outcome, serin_place place, uint32_t index, size_t start, size_t end);
+
 #endif

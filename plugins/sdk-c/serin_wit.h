@@ -124,7 +124,8 @@ typedef struct serin_plugin_redact_place_t {
 #define SERIN_PLUGIN_REDACT_PLACE_PROCESS_ARGUMENT 0
 // An argument of its parent, from 0.
 #define SERIN_PLUGIN_REDACT_PLACE_PARENT_ARGUMENT 1
-// An argument of the hook, from 0, that is a string, bytes or a file.
+// An argument of the hook, from 0, that is a string, bytes or a file; what
+// its `data` has read counts on.
 #define SERIN_PLUGIN_REDACT_PLACE_HOOK_ARGUMENT 2
 
 typedef struct {
@@ -136,12 +137,13 @@ typedef struct {
 // copies other events into the plugin. The pipeline file can only narrow it.
 typedef struct serin_plugin_types_subscription_t {
   // Kinds of events, by their key in the JSON output: `process_exec`,
-  // `process_exit`, `process_kprobe`, `loss`, `action_result`, `alert`,
-  // `plugin_error`. Empty: all but the last two, or process_kprobe alone if
+  // `process_exit`, `process_kprobe`, `process_lsm`, `process_tracepoint`,
+  // `process_uprobe`, `process_usdt`, `loss`, `action_result`, `alert`,
+  // `plugin_error`. Empty: all but the last two, or those of hooks alone if
   // policies are named.
   serin_wit_list_string_t   kinds;
   // Names of policies, `*` matches any run of characters; empty: all policies.
-  // Restricts process_kprobe events only.
+  // Restricts the events of hooks only.
   serin_wit_list_string_t   policies;
 } serin_plugin_types_subscription_t;
 

@@ -5,7 +5,7 @@
 #include "frame.h"
 
 /* The schema of frames that these views know. */
-#define SERIN_SCHEMA 3
+#define SERIN_SCHEMA 4
 
 /* Kinds of events, as `serin_event_kind_code` tells them. A newer agent may tell others. */
 typedef enum {
@@ -20,6 +20,7 @@ typedef enum {
   SERIN_PROCESS_TRACEPOINT = 9,
   SERIN_PROCESS_UPROBE = 10,
   SERIN_PROCESS_USDT = 11,
+  SERIN_PROCESS_LOADER = 12,
 } serin_kind;
 
 /* Their names, as in the JSON output. */
@@ -47,6 +48,8 @@ static inline const char *serin_kind_name(serin_kind kind) {
     return "process_uprobe";
   case SERIN_PROCESS_USDT:
     return "process_usdt";
+  case SERIN_PROCESS_LOADER:
+    return "process_loader";
   }
   return "unknown";
 }
@@ -69,8 +72,11 @@ typedef struct { serin_structure at; } serin_hook;
 /* What a policy's hook saw. */
 typedef struct { serin_structure at; } serin_kprobe;
 
-/* An argument of a hooked function. */
+/* An argument of a hooked function, or what an entry of the hook's `data` has read. */
 typedef struct { serin_structure at; } serin_argument;
+
+/* A file that was mapped so that it can be executed: a program, its interpreter, a library. */
+typedef struct { serin_structure at; } serin_loader;
 
 /* Records that were counted but not delivered. */
 typedef struct { serin_structure at; } serin_loss;
@@ -100,7 +106,7 @@ static inline uint64_t serin_event_time(serin_event event) {
   return serin_u64(event.at, 8);
 }
 
-/* Kind: 1 process_exec, 2 process_exit, 3 process_kprobe, 4 loss, 5 action_result, 6 process_lsm, 7 alert, 8 plugin_error, 9 process_tracepoint, 10 process_uprobe, 11 process_usdt. */
+/* Kind: 1 process_exec, 2 process_exit, 3 process_kprobe, 4 loss, 5 action_result, 6 process_lsm, 7 alert, 8 plugin_error, 9 process_tracepoint, 10 process_uprobe, 11 process_usdt, 12 process_loader. */
 static inline uint8_t serin_event_kind_code(serin_event event) {
   return serin_u8(event.at, 16);
 }
@@ -168,6 +174,11 @@ static inline serin_list serin_event_alerts(serin_event event) {
 /* For `plugin_error`: which plugin, and why. */
 static inline bool serin_event_plugin_error(serin_event event, serin_plugin_error *found) {
   return serin_one_at(event.at, 72, &found->at);
+}
+
+/* For `process_loader`: what was mapped. Since schema 4. */
+static inline bool serin_event_loader(serin_event event, serin_loader *found) {
+  return serin_one_at(event.at, 76, &found->at);
 }
 
 /* Its name. */
@@ -270,6 +281,11 @@ static inline serin_texts serin_hook_actions(serin_hook hook) {
   return serin_texts_at(hook.at, 40);
 }
 
+/* Those that it took when the call had returned, likewise. Since schema 4. */
+static inline serin_texts serin_hook_return_actions(serin_hook hook) {
+  return serin_texts_at(hook.at, 48);
+}
+
 /* The hook. */
 static inline bool serin_kprobe_hook(serin_kprobe kprobe, serin_hook *found) {
   return serin_shared_at(kprobe.at, 4, &found->at);
@@ -290,7 +306,7 @@ static inline uint8_t serin_kprobe_unenforced(serin_kprobe kprobe) {
   return serin_u8(kprobe.at, 13);
 }
 
-/* The arguments that the policy asks for, in the policy's order. */
+/* The arguments that the policy asks for, in the policy's order, and behind them what its `data` has read, likewise. */
 static inline serin_list serin_kprobe_arguments(serin_kprobe kprobe) {
   return serin_list_at(kprobe.at, 16);
 }
@@ -333,6 +349,16 @@ static inline serin_text serin_argument_label(serin_argument argument) {
 /* The fields of a structure, named as in JSON, `a.b` for one in another; those left out there are missing. Since schema 2. */
 static inline serin_list serin_argument_fields(serin_argument argument) {
   return serin_list_at(argument.at, 32);
+}
+
+/* Its path. */
+static inline serin_text serin_loader_path(serin_loader loader) {
+  return serin_text_at(loader.at, 8);
+}
+
+/* The build ID of the ELF file, in lower-case hexadecimal digits; empty if it has none. */
+static inline serin_text serin_loader_build_id(serin_loader loader) {
+  return serin_text_at(loader.at, 16);
 }
 
 /* The CPU whose records were lost. */

@@ -46,6 +46,11 @@ type request struct {
 	action Action
 }
 
+// Event is the index of the current event in its frame.
+func (outcome *Outcome) Event() uint32 {
+	return outcome.event
+}
+
 // Drop removes the event: later plugins and sinks don't see it. The agent counts drops by reason, so use few reasons,
 // of at most 64 bytes.
 func (outcome *Outcome) Drop(reason string) {

@@ -5,7 +5,7 @@ package serin
 import "iter"
 
 // Schema is that of the frames that these views know.
-const Schema = 3
+const Schema = 4
 
 // Kind tells what happened. A newer agent may tell others.
 type Kind uint8
@@ -23,6 +23,7 @@ const (
 	KindProcessTracepoint Kind = 9
 	KindProcessUprobe     Kind = 10
 	KindProcessUsdt       Kind = 11
+	KindProcessLoader     Kind = 12
 )
 
 // String is the kind's name, as in the JSON output; `unknown` if these views don't know it.
@@ -50,6 +51,8 @@ func (kind Kind) String() string {
 		return "process_uprobe"
 	case KindProcessUsdt:
 		return "process_usdt"
+	case KindProcessLoader:
+		return "process_loader"
 	}
 	return "unknown"
 }
@@ -69,7 +72,7 @@ func (view Event) Time() uint64 {
 	return view.at.u64(8)
 }
 
-// KindCode: kind: 1 process_exec, 2 process_exit, 3 process_kprobe, 4 loss, 5 action_result, 6 process_lsm, 7 alert, 8 plugin_error, 9 process_tracepoint, 10 process_uprobe, 11 process_usdt.
+// KindCode: kind: 1 process_exec, 2 process_exit, 3 process_kprobe, 4 loss, 5 action_result, 6 process_lsm, 7 alert, 8 plugin_error, 9 process_tracepoint, 10 process_uprobe, 11 process_usdt, 12 process_loader.
 func (view Event) KindCode() uint8 {
 	return view.at.u8(16)
 }
@@ -146,6 +149,12 @@ func (view Event) Alerts() iter.Seq[Alert] {
 func (view Event) PluginError() (PluginError, bool) {
 	at, found := view.at.one(72)
 	return PluginError{at}, found
+}
+
+// Loader: for `process_loader`: what was mapped. Since schema 4.
+func (view Event) Loader() (Loader, bool) {
+	at, found := view.at.one(76)
+	return Loader{at}, found
 }
 
 // Node: a host.
@@ -268,6 +277,11 @@ func (view Hook) Actions() iter.Seq[string] {
 	return view.at.texts(40)
 }
 
+// ReturnActions: those that it took when the call had returned, likewise. Since schema 4.
+func (view Hook) ReturnActions() iter.Seq[string] {
+	return view.at.texts(48)
+}
+
 // Kprobe: what a policy's hook saw.
 type Kprobe struct{ at structure }
 
@@ -294,7 +308,7 @@ func (view Kprobe) Unenforced() uint8 {
 	return view.at.u8(13)
 }
 
-// Arguments: the arguments that the policy asks for, in the policy's order.
+// Arguments: the arguments that the policy asks for, in the policy's order, and behind them what its `data` has read, likewise.
 func (view Kprobe) Arguments() iter.Seq[Argument] {
 	return list(view.at, 16, viewArgument)
 }
@@ -305,7 +319,7 @@ func (view Kprobe) Returned() (Argument, bool) {
 	return Argument{at}, found
 }
 
-// Argument: an argument of a hooked function.
+// Argument: an argument of a hooked function, or what an entry of the hook's `data` has read.
 type Argument struct{ at structure }
 
 func viewArgument(at structure) Argument { return Argument{at} }
@@ -343,6 +357,21 @@ func (view Argument) Label() string {
 // Fields: the fields of a structure, named as in JSON, `a.b` for one in another; those left out there are missing. Since schema 2.
 func (view Argument) Fields() iter.Seq[Field] {
 	return list(view.at, 32, viewField)
+}
+
+// Loader: a file that was mapped so that it can be executed: a program, its interpreter, a library.
+type Loader struct{ at structure }
+
+func viewLoader(at structure) Loader { return Loader{at} }
+
+// Path: its path.
+func (view Loader) Path() string {
+	return view.at.text(8)
+}
+
+// BuildID: the build ID of the ELF file, in lower-case hexadecimal digits; empty if it has none.
+func (view Loader) BuildID() string {
+	return view.at.text(16)
 }
 
 // Loss: records that were counted but not delivered.

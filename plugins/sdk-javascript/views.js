@@ -2,7 +2,7 @@
 import { Structure } from "./frame.js";
 
 /** The schema of frames that these views know. */
-export const SCHEMA = 3;
+export const SCHEMA = 4;
 
 /** Kinds of events by their code. */
 export const KINDS = {
@@ -17,6 +17,7 @@ export const KINDS = {
   9: "process_tracepoint",
   10: "process_uprobe",
   11: "process_usdt",
+  12: "process_loader",
 };
 
 /** An event: the record itself. */
@@ -29,7 +30,7 @@ export class Event extends Structure {
   get time() {
     return this.readU64(8);
   }
-  /** Kind: 1 process_exec, 2 process_exit, 3 process_kprobe, 4 loss, 5 action_result, 6 process_lsm, 7 alert, 8 plugin_error, 9 process_tracepoint, 10 process_uprobe, 11 process_usdt. */
+  /** Kind: 1 process_exec, 2 process_exit, 3 process_kprobe, 4 loss, 5 action_result, 6 process_lsm, 7 alert, 8 plugin_error, 9 process_tracepoint, 10 process_uprobe, 11 process_usdt, 12 process_loader. */
   get kindCode() {
     return this.readU8(16);
   }
@@ -84,6 +85,10 @@ export class Event extends Structure {
   /** For `plugin_error`: which plugin, and why. */
   get pluginError() {
     return this.readOne(72, PluginError);
+  }
+  /** For `process_loader`: what was mapped. Since schema 4. */
+  get loader() {
+    return this.readOne(76, Loader);
   }
 }
 
@@ -181,6 +186,10 @@ export class Hook extends Structure {
   get actions() {
     return this.readTexts(40);
   }
+  /** Those that it took when the call had returned, likewise. Since schema 4. */
+  get returnActions() {
+    return this.readTexts(48);
+  }
 }
 
 /** What a policy's hook saw. */
@@ -201,7 +210,7 @@ export class Kprobe extends Structure {
   get unenforced() {
     return this.readU8(13);
   }
-  /** The arguments that the policy asks for, in the policy's order. */
+  /** The arguments that the policy asks for, in the policy's order, and behind them what its `data` has read, likewise. */
   get arguments() {
     return this.readList(16, Argument);
   }
@@ -211,7 +220,7 @@ export class Kprobe extends Structure {
   }
 }
 
-/** An argument of a hooked function. */
+/** An argument of a hooked function, or what an entry of the hook's `data` has read. */
 export class Argument extends Structure {
   /** Type: 1 int, 2 uint, 3 long, 4 size, 5 string, 6 open file, 7 unreadable, 8 path, 9 program, 10 structure, 11 bytes. */
   get typeCode() {
@@ -240,6 +249,18 @@ export class Argument extends Structure {
   /** The fields of a structure, named as in JSON, `a.b` for one in another; those left out there are missing. Since schema 2. */
   get fields() {
     return this.readList(32, Field);
+  }
+}
+
+/** A file that was mapped so that it can be executed: a program, its interpreter, a library. */
+export class Loader extends Structure {
+  /** Its path. */
+  get path() {
+    return this.readText(8);
+  }
+  /** The build ID of the ELF file, in lower-case hexadecimal digits; empty if it has none. */
+  get buildId() {
+    return this.readText(16);
   }
 }
 

@@ -54,7 +54,18 @@ pub(crate) struct Setup {
     /// A file with all its settings, in the place of arguments.
     file: Option<PathBuf>,
     without_capabilities: &'static [u32],
-    without_btf: bool,
+    namespaces: Namespaces,
+}
+
+/// The namespaces that an agent is started in.
+#[derive(Clone, Copy)]
+enum Namespaces {
+    /// Those of the tests.
+    Same,
+    /// Mounts of its own, where /sys/kernel/btf is empty.
+    WithoutBtf,
+    /// Process ids of its own.
+    Pid,
 }
 
 impl Setup {
@@ -65,7 +76,7 @@ impl Setup {
         std::fs::create_dir(&policies)?;
         let pipeline = folder.path().join("pipeline.yaml");
         let socket = folder.path().join("api/serin.sock");
-        let (arguments, without_capabilities, without_btf) = (Vec::new(), &[][..], false);
+        let (arguments, without_capabilities) = (Vec::new(), &[][..]);
         let setup = Self {
             folder,
             policies,
@@ -74,7 +85,7 @@ impl Setup {
             arguments,
             file: None,
             without_capabilities,
-            without_btf,
+            namespaces: Namespaces::Same,
         };
         setup.pipeline(BARE_PIPELINE)
     }
@@ -130,7 +141,13 @@ impl Setup {
 
     /// Starts the agent where /sys/kernel/btf is empty.
     pub(crate) fn without_btf(mut self) -> Self {
-        self.without_btf = true;
+        self.namespaces = Namespaces::WithoutBtf;
+        self
+    }
+
+    /// Starts the agent in a pid namespace of its own.
+    pub(crate) fn in_pid_namespace(mut self) -> Self {
+        self.namespaces = Namespaces::Pid;
         self
     }
 
@@ -195,7 +212,11 @@ impl Setup {
     /// The command line that runs the agent.
     pub(crate) fn command(&self) -> Command {
         let agent = crate::root().join("target/release/serin");
-        let mut command = if self.without_btf { without_btf(&agent) } else { Command::new(agent) };
+        let mut command = match self.namespaces {
+            Namespaces::Same => Command::new(agent),
+            Namespaces::WithoutBtf => without_btf(&agent),
+            Namespaces::Pid => in_pid_namespace(&agent),
+        };
         command.current_dir(crate::root()).arg("run");
         match &self.file {
             Some(file) => {
@@ -204,6 +225,7 @@ impl Setup {
             None => {
                 command.arg("--policies").arg(&self.policies).arg("--pipeline").arg(&self.pipeline);
                 command.arg("--metrics").arg(endpoint(self.folder.path()));
+                command.arg("--state").arg(self.path("state"));
                 command.arg("--api-socket").arg(&self.socket).args(&self.arguments);
             }
         }
@@ -225,6 +247,13 @@ fn without_btf(program: &Path) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-c", "mount -t tmpfs none /sys/kernel/btf && exec \"$@\"", "sh"]);
     command.arg(program);
+    command
+}
+
+/// The program as the first process of a pid namespace.
+fn in_pid_namespace(program: &Path) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork"]).arg(program);
     command
 }
 

@@ -28,7 +28,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use kernel::Kernel;
-use scenarios::Scenario;
+use scenarios::{Scenario, Subjects};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -46,7 +46,14 @@ fn main() -> ExitCode {
         println!("# kernel: {}", kernel.release);
         println!("# it has: {}", kernel.features());
     }
-    let trials = scenarios::all().into_iter().map(|scenario| trial(scenario, kernel.clone())).collect();
+    let subjects = subjects();
+    if subjects == Subjects::Kernel {
+        println!(
+            "# left out: what another kernel can't change; it is tested on one kernel in qemu and natively"
+        );
+    }
+    let trials =
+        scenarios::of(subjects).into_iter().map(|scenario| trial(scenario, kernel.clone())).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     println!("# hooks were attached by: {}", agent::backends());
     conclusion.exit_code()
@@ -62,6 +69,14 @@ fn trial(scenario: Scenario, kernel: Kernel) -> Trial {
             Err(error) => Err(Failed::from(format!("{error:#}"))),
         }
     })
+}
+
+/// As `SERIN_TEST_SUBJECTS` says: `kernel`, or all of them.
+fn subjects() -> Subjects {
+    match std::env::var("SERIN_TEST_SUBJECTS").as_deref() {
+        Ok("kernel") => Subjects::Kernel,
+        _ => Subjects::All,
+    }
 }
 
 /// The checkout, or what stands for it in a guest.

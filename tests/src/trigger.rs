@@ -19,6 +19,7 @@ use crate::bpf;
 pub(crate) mod evasion;
 pub(crate) mod probes;
 pub(crate) mod ring;
+pub(crate) mod syscalls;
 pub(crate) mod unreadable;
 
 /// How a trigger ended.
@@ -265,6 +266,11 @@ impl Waiting {
         Self::start(command(&["flood", &count.to_string()])?)
     }
 
+    /// Starts a process that maps this program so many times, to execute it, when told to go.
+    pub(crate) fn mapping(count: u64) -> Result<Self> {
+        Self::start(command(&["map", &count.to_string()])?)
+    }
+
     /// Starts a process that makes one link when told to go.
     pub(crate) fn symlink(target: &str, link: &str) -> Result<Self> {
         Self::start(command(&["symlink-later", target, link])?)
@@ -364,6 +370,7 @@ fn act(words: &[&str]) -> Result<u8> {
         ["evade", words @ ..] => evasion::act(words)?,
         ["probe", words @ ..] => probes::act(words)?,
         ["unreadable", words @ ..] => unreadable::act(words)?,
+        ["system-call", words @ ..] => syscalls::act(words)?,
         ["open", path] => say(std::fs::File::open(path).err().map_or(0, errno))?,
         ["append", way, path] => {
             let result = append(path, way, || Ok(()))?;
@@ -421,6 +428,12 @@ fn act(words: &[&str]) -> Result<u8> {
             say(0)?;
             wait_for_end()?;
         }
+        ["map", count] if told_to_go()? => {
+            let file = std::fs::File::open(program()?)?;
+            (0..count.parse::<u64>()?).try_for_each(|_| map_to_execute(&file))?;
+            say(0)?;
+            wait_for_end()?;
+        }
         ["change-later"] if told_to_go()? => {
             ensure!(call(libc::SYS_unshare, [libc::CLONE_NEWUTS.into(), 0, 0]) == 0, "no new UTS namespace");
             symlinkat("/namespace", "")?;
@@ -444,10 +457,23 @@ fn act(words: &[&str]) -> Result<u8> {
             say(link_until_told()?)?;
             wait_for_end()?;
         }
-        ["symlink-later", ..] | ["flood", ..] | ["change-later"] | ["link-on-and-on"] => {}
+        ["symlink-later", ..] | ["flood", ..] | ["map", ..] | ["change-later"] | ["link-on-and-on"] => {}
         _ => bail!("unknown trigger {words:?}"),
     }
     Ok(0)
+}
+
+/// Maps a page of a file, and takes it back.
+fn map_to_execute(file: &std::fs::File) -> Result<()> {
+    use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+    const PAGE: usize = 4096;
+    let access = ProtFlags::READ | ProtFlags::EXEC;
+    // SAFETY: at an address of the kernel's choice, where nothing else is; nothing refers to it.
+    #[allow(unsafe_code, reason = "there is no safe way to map a file")]
+    unsafe {
+        let start = mmap(std::ptr::null_mut(), PAGE, access, MapFlags::PRIVATE, file, 0)?;
+        Ok(munmap(start, PAGE)?)
+    }
 }
 
 /// `atoi(3)`, on a text in memory that has been touched.

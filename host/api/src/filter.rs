@@ -246,6 +246,7 @@ pub(crate) fn kind(event: &GetEventsResponse) -> EventType {
         Some(Kind::ProcessTracepoint(_)) => EventType::ProcessTracepoint,
         Some(Kind::ProcessUprobe(_)) => EventType::ProcessUprobe,
         Some(Kind::ProcessUsdt(_)) => EventType::ProcessUsdt,
+        Some(Kind::ProcessLoader(_)) => EventType::ProcessLoader,
         Some(Kind::ActionResult(_)) => EventType::ActionResult,
         Some(Kind::Alert(_)) => EventType::Alert,
         Some(Kind::PluginError(_)) => EventType::PluginError,
@@ -261,6 +262,7 @@ fn process(event: &GetEventsResponse) -> Option<&Process> {
         Kind::ProcessTracepoint(tracepoint) => tracepoint.process.as_ref(),
         Kind::ProcessUprobe(uprobe) => uprobe.process.as_ref(),
         Kind::ProcessUsdt(usdt) => usdt.process.as_ref(),
+        Kind::ProcessLoader(loader) => loader.process.as_ref(),
         Kind::Alert(finding) => finding.process.as_ref(),
         Kind::Loss(_) | Kind::ActionResult(_) | Kind::PluginError(_) => None,
     }
@@ -275,6 +277,7 @@ fn parent(event: &GetEventsResponse) -> Option<&Process> {
         Kind::ProcessTracepoint(tracepoint) => tracepoint.parent.as_ref(),
         Kind::ProcessUprobe(uprobe) => uprobe.parent.as_ref(),
         Kind::ProcessUsdt(usdt) => usdt.parent.as_ref(),
+        Kind::ProcessLoader(loader) => loader.parent.as_ref(),
         Kind::Alert(finding) => finding.parent.as_ref(),
         Kind::Loss(_) | Kind::ActionResult(_) | Kind::PluginError(_) => None,
     }

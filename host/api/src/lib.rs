@@ -23,6 +23,7 @@ pub mod proto;
 mod renewal;
 mod server;
 mod service;
+mod transport;
 
 pub use agent::{Agent, AgentError, PolicyName};
 pub use certificates::{CertificateError, CertificateFiles};

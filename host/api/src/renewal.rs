@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use tonic::transport::Server as Transport;
 
 use crate::listen::{Remote, ServeError};
-use crate::server;
+use crate::transport;
 
 /// How often the files are looked at.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(1);
@@ -39,7 +39,7 @@ impl Renewal {
             return None;
         }
         self.loaded = now;
-        match server::secured(&self.remote) {
+        match transport::secured(&self.remote) {
             Ok(transport) => {
                 tracing::info!("the API's certificates were reloaded");
                 Some(transport)

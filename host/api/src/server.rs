@@ -26,13 +26,10 @@ use crate::listen::{self, Listen, Remote, ServeError};
 use crate::proto::fine_guidance_sensors_server::FineGuidanceSensorsServer;
 use crate::renewal::{self, Renewal};
 use crate::service::Service;
+use crate::transport;
 
-/// Calls that one connection may have under way at once.
-const MAX_STREAMS: u32 = 128;
 /// How long clients may take for what is left when the server ends.
 const GRACE: Duration = Duration::from_secs(1);
-/// How often a silent client over TCP is asked whether it is still there, and how long it may take to answer.
-const KEEPALIVE: Duration = Duration::from_secs(20);
 
 /// The running server. Dropping it ends it and removes the socket.
 #[derive(Debug)]
@@ -112,23 +109,9 @@ impl Drop for Server {
 
 /// What TCP is served with, and where.
 fn remote(remote: &Remote) -> Result<(Transport, Vec<StdTcpListener>), ServeError> {
-    let transport = secured(remote)?;
+    let transport = transport::secured(remote)?;
     let listeners = remote.addresses.iter().map(|address| listen::tcp(*address));
     Ok((transport, listeners.collect::<Result<_, _>>()?))
-}
-
-/// TLS with the certificates as their files are now.
-pub(crate) fn secured(remote: &Remote) -> Result<Transport, ServeError> {
-    let transport = transport()
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .http2_keepalive_timeout(Some(KEEPALIVE))
-        .tls_config(remote.certificates.server()?);
-    let certificate = &remote.certificates.certificate;
-    transport.map_err(|source| ServeError::Tls { certificate: certificate.clone(), source })
-}
-
-fn transport() -> Transport {
-    Transport::builder().max_concurrent_streams(MAX_STREAMS)
 }
 
 /// What is listened on, before there is a runtime.
@@ -172,7 +155,7 @@ impl Listening {
         let unix = Incoming::new(UnixListenerStream::new(unix));
         let (stopping, stop) = watch::channel(());
         let local = FineGuidanceSensorsServer::from_arc(Arc::clone(service));
-        serving.spawn(transport().serve_with_incoming_shutdown(local, unix, gone(stop)));
+        serving.spawn(transport::plain().serve_with_incoming_shutdown(local, unix, gone(stop)));
         let secured = Secured { tcp, places: Arc::new(Semaphore::new(MAX_CONNECTIONS)) };
         let mut current = first.map(|first| secured.serve(first, service, &mut serving));
         let mut ticks = interval(renewal::INTERVAL);

@@ -14,12 +14,14 @@ mod program;
 mod resolve;
 mod walk;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 pub use format::{FieldKind, Format, FormatField};
 pub use program::ProgramTypesError;
 pub use resolve::{Field, Function, Parameter, TypeKind};
-pub use walk::{Element, Load, Root, Step, Walk, WalkError, WalkReason};
+pub use walk::{Bits, Element, Load, Root, Step, Walk, WalkError, WalkReason};
 
 /// Where the running kernel shows its BTF.
 pub const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
@@ -31,6 +33,9 @@ pub struct Btf {
     offsets: Vec<u32>,
     /// Byte range of the string section in `data`.
     strings: std::ops::Range<usize>,
+    /// The functions that have been asked for, by name: many hooks are on the same ones, and looking one up passes by
+    /// all types.
+    functions: Mutex<HashMap<String, Option<u32>>>,
 }
 
 /// Why BTF could not be read, or a field not be found in it.

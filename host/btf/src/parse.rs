@@ -1,5 +1,7 @@
 //! The binary form: one pass that finds where each type starts.
 
+use std::sync::Mutex;
+
 use crate::Btf;
 
 const MAGIC: u16 = 0xeb9f;
@@ -110,7 +112,7 @@ impl Btf {
         let types = section(field(8)?, field(12)?).ok_or("type section reaches beyond the end")?;
         let strings = section(field(16)?, field(20)?).ok_or("string section reaches beyond the end")?;
         let offsets = index(&data, types)?;
-        Ok(Btf { data, offsets, strings })
+        Ok(Btf { data, offsets, strings, functions: Mutex::default() })
     }
 
     /// The type with this id; `None` for ids out of range.

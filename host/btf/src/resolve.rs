@@ -1,5 +1,7 @@
 //! Questions about types: where a field lies, what a function takes.
 
+use std::sync::PoisonError;
+
 use crate::parse::{Kind, Type, read_u32};
 use crate::{Btf, BtfError};
 
@@ -60,6 +62,17 @@ pub enum TypeKind {
     },
     /// Anything else, e.g. `struct path` by value.
     Other(String),
+}
+
+/// A member of a structure.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Member {
+    /// From the structure's start, in bits.
+    pub(crate) offset: u32,
+    /// The id of its type.
+    pub(crate) kind: u32,
+    /// How many bits it has, if it is a bit field; else 0.
+    pub(crate) width: u32,
 }
 
 impl Btf {
@@ -170,7 +183,12 @@ impl Btf {
     }
 
     fn function_type(&self, name: &str) -> Option<(u32, Type<'_>)> {
-        self.types().find(|(_, found)| found.kind == Kind::Function && self.is_named(found.name, name))
+        let mut functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = *functions.entry(name.into()).or_insert_with(|| {
+            let mut functions = self.types().filter(|(_, found)| found.kind == Kind::Function);
+            Some(functions.find(|(_, found)| self.is_named(found.name, name))?.0)
+        });
+        Some((id?, self.type_by_id(id?)?))
     }
 
     /// The structure or union of this name.
@@ -185,7 +203,9 @@ impl Btf {
         let mut id = self.structure_id(structure)?;
         let mut offset = 0_u32;
         for name in path.split('.') {
-            let (bits, member) = self.find_member(id, name, 0)?;
+            // A bit field has no bytes of its own.
+            let Member { offset: bits, kind: member, .. } =
+                self.find_member(id, name, 0).filter(|member| member.width == 0)?;
             offset = offset.checked_add(bits)?;
             id = member;
         }
@@ -193,8 +213,8 @@ impl Btf {
         offset.is_multiple_of(8).then_some(Field { offset: offset / 8, size })
     }
 
-    /// Offset in bits and type of a member, looked for in anonymous members as well.
-    pub(crate) fn find_member(&self, id: u32, name: &str, depth: u32) -> Option<(u32, u32)> {
+    /// A member, looked for in anonymous members as well.
+    pub(crate) fn find_member(&self, id: u32, name: &str, depth: u32) -> Option<Member> {
         let structure = self.type_by_id(self.skip_qualifiers(id)?)?;
         if !structure.kind.is_structure() || depth > MAX_DEPTH {
             return None;
@@ -203,14 +223,14 @@ impl Btf {
             let member = |at| read_u32(structure.trailing, index * 12 + at);
             let (member_name, member_type, raw) = (member(0)?, member(4)?, member(8)?);
             // With kind_flag the upper byte is a bit field's width.
-            let (bits, width) = if structure.kind_flag { (raw & 0xff_ffff, raw >> 24) } else { (raw, 0) };
-            if self.is_named(member_name, name) && width == 0 {
-                return Some((bits, member_type));
+            let (offset, width) = if structure.kind_flag { (raw & 0xff_ffff, raw >> 24) } else { (raw, 0) };
+            if self.is_named(member_name, name) {
+                return Some(Member { offset, kind: member_type, width });
             }
             if self.string(member_name).is_empty()
-                && let Some((inner, found)) = self.find_member(member_type, name, depth + 1)
+                && let Some(inner) = self.find_member(member_type, name, depth + 1)
             {
-                return Some((bits.checked_add(inner)?, found));
+                return Some(Member { offset: offset.checked_add(inner.offset)?, ..inner });
             }
         }
         None
@@ -369,7 +389,8 @@ pub(crate) mod tests {
         assert_eq!(function.parameters[0].kind, TypeKind::Pointer { target: "struct outer".into() });
         assert_eq!(function.returns, TypeKind::Int { size: 4, signed: true });
         assert_eq!(btf.functions().collect::<Vec<_>>(), ["do_it"]);
-        assert_eq!(btf.function("do"), None);
+        assert_eq!(btf.function("do_it"), Some(function), "asked again");
+        assert_eq!([btf.function("do"), btf.function("do")], [None, None]);
     }
 
     #[test]

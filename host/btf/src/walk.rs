@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::parse::{Kind, read_u32};
+use crate::resolve::Member;
 use crate::{Btf, TypeKind};
 
 /// Pointers to pointers that one field is reached through: more than any kernel has.
@@ -40,13 +41,24 @@ pub struct Step {
 /// An integer or a pointer that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Load {
-    /// 1, 2, 4 or 8 bytes.
+    /// 1, 2, 4 or 8 bytes; of a bit field any number up to 8.
     pub size: u32,
     /// Whether the integer is signed.
     pub signed: bool,
+    /// Which of the bits are the integer; all of them, if it is no bit field.
+    pub bits: Option<Bits>,
 }
 
-const POINTER: Load = Load { size: 8, signed: false };
+/// A bit field in the integer that its bytes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bits {
+    /// Its lowest bit, from 0 to 7.
+    pub first: u32,
+    /// How many there are: 1 to 64.
+    pub count: u32,
+}
+
+const POINTER: Load = Load { size: 8, signed: false, bits: None };
 
 /// Where a walk leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +90,7 @@ pub enum WalkReason {
         /// The fields that it has, those of anonymous ones in it included.
         fields: Vec<String>,
     },
-    /// The field is narrower than the bytes that it is in.
+    /// The bit field lies in more than eight bytes, or something is looked for in it.
     BitField,
     /// Only structures have fields.
     NotAStructure {
@@ -104,7 +116,7 @@ impl fmt::Display for WalkReason {
         match self {
             WalkReason::NoRoot => f.write_str("the types do not tell what is there"),
             WalkReason::NoField { structure, .. } => write!(f, "`{structure}` has no such field"),
-            WalkReason::BitField => f.write_str("it is a bit field, which has no bytes of its own"),
+            WalkReason::BitField => f.write_str("it is a bit field, which can only be read as a whole"),
             WalkReason::NotAStructure { kind } => write!(f, "`{kind}` has no fields"),
             WalkReason::NotAnArray { kind } => write!(f, "`{kind}` has no elements"),
             WalkReason::OutOfBounds { length } => write!(f, "the array has {length} elements"),
@@ -185,19 +197,28 @@ impl Walker<'_> {
             self.btf.field_names(self.kind, 0, &mut names);
             names
         };
-        let Some((bits, kind)) = self.btf.find_member(self.kind, name, 0) else {
-            let fields = names();
+        let Some(Member { offset, kind, width }) = self.btf.find_member(self.kind, name, 0) else {
             let structure = self.name();
             return Err(match self.kind().filter(|kind| kind.is_structure() && self.is_address) {
                 None => WalkReason::NotAStructure { kind: structure },
-                Some(_) if fields.iter().any(|field| field == name) => WalkReason::BitField,
-                Some(_) => WalkReason::NoField { structure, fields },
+                Some(_) => WalkReason::NoField { structure, fields: names() },
             });
         };
         if !self.is_address {
             return Err(WalkReason::NotAStructure { kind: self.name() });
         }
-        self.go(bits / 8, kind);
+        self.go(offset / 8, kind);
+        if width > 0 {
+            let (bits, size) = (Bits { first: offset % 8, count: width }, (offset % 8 + width).div_ceil(8));
+            let TypeKind::Int { signed, .. } = self.btf.type_kind(kind) else {
+                return Err(WalkReason::BitField);
+            };
+            if size > 8 {
+                return Err(WalkReason::BitField);
+            }
+            self.load(Load { size, signed, bits: Some(bits) });
+            self.is_address = false;
+        }
         Ok(())
     }
 
@@ -250,7 +271,13 @@ impl Walker<'_> {
     fn finish(mut self) -> Walk {
         let kind = self.btf.type_kind(self.kind);
         match kind {
-            TypeKind::Int { size, signed } => self.load(Load { size, signed }),
+            // A bit field has been read.
+            TypeKind::Int { .. }
+                if self
+                    .steps
+                    .last()
+                    .is_some_and(|step| step.load.is_some_and(|load| load.bits.is_some())) => {}
+            TypeKind::Int { size, signed } => self.load(Load { size, signed, bits: None }),
             TypeKind::Pointer { .. } => self.load(POINTER),
             TypeKind::Array { .. } | TypeKind::Other(_) => {}
         }
@@ -339,7 +366,7 @@ mod tests {
         text.split('.').map(element).collect()
     }
 
-    const INTEGER: Option<Load> = Some(Load { size: 4, signed: true });
+    const INTEGER: Option<Load> = Some(Load { size: 4, signed: true, bits: None });
 
     #[test]
     fn paths_are_steps() {
@@ -348,13 +375,18 @@ mod tests {
         for (parameter, text, expected) in [
             (0, "id", vec![(0, INTEGER)]),
             (0, "name", vec![(4, None)]),
-            (0, "name.2", vec![(4, None), (2, Some(Load { size: 1, signed: true }))]),
+            (0, "name.2", vec![(4, None), (2, Some(Load { size: 1, signed: true, bits: None }))]),
             (0, "next.id", vec![(24, read), (0, INTEGER)]),
             (0, "next", vec![(24, read)]),
             (0, "all.2.id", vec![(32, None), (16, read), (0, INTEGER)]),
             (0, "list.2.id", vec![(56, read), (16, read), (0, INTEGER)]),
             (0, "list.id", vec![(56, read), (0, read), (0, INTEGER)]),
-            (0, "b", vec![(64, Some(Load { size: 1, signed: true }))]),
+            (0, "b", vec![(64, Some(Load { size: 1, signed: true, bits: None }))]),
+            (
+                0,
+                "narrow",
+                vec![(68, Some(Load { size: 1, signed: true, bits: Some(Bits { first: 0, count: 3 }) }))],
+            ),
             (0, "text", vec![(72, read)]),
             (0, "more.4", vec![(80, None), (16, INTEGER)]),
             (0, "1.id", vec![(80, None), (0, INTEGER)]),
@@ -379,7 +411,7 @@ mod tests {
             (Root::Parameter("do_it", 3), "id", None, "the types do not tell what is there"),
             (Root::Pointer("nod"), "id", None, "the types do not tell what is there"),
             (Root::Pointer("node"), "next.ide", Some(1), "`struct node` has no such field"),
-            (Root::Pointer("node"), "narrow", Some(0), "it is a bit field, which has no bytes of its own"),
+            (Root::Pointer("node"), "narrow.a", Some(1), "`int` has no fields"),
             (Root::Pointer("node"), "id.a", Some(1), "`int` has no fields"),
             (Root::Pointer("node"), "1.2", Some(1), "`struct node` has no elements"),
             (Root::Pointer("node"), "id.3", Some(1), "`int` has no elements"),

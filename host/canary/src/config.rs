@@ -36,6 +36,9 @@ pub struct CanaryConfig {
     /// How much of `concurrency` and of `queue` the actions for one host may take, and all look-ups together; at
     /// least one place. Default 25%, 1% to 100%.
     pub target_share: Share,
+    /// How much of `concurrency` and of `queue` the actions of one plugin or policy may take, and how much of a target's
+    /// part; at least one place. Default 50%, 1% to 100%.
+    pub source_share: Share,
     /// Starts listeners on loopback that answer canaries and show them.
     pub demo: Option<DemoConfig>,
 }
@@ -52,6 +55,7 @@ impl Default for CanaryConfig {
             concurrency: 16,
             queue: 256,
             target_share: Share(25),
+            source_share: Share(50),
             demo: None,
         }
     }
@@ -142,7 +146,7 @@ impl Default for Retry {
     }
 }
 
-/// `targetShare`: a part of what there is, in percent.
+/// `targetShare`, `sourceShare`: a part of what there is, in percent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share(u8);
 
@@ -228,14 +232,14 @@ mod tests {
         let config: CanaryConfig = serde_yaml::from_str(
             "{dns: {resolver: '9.9.9.9:53', timeout: 2s}, http: {timeout: 3s, maxBody: 1KiB, maxAnswer: 0},
               egress: {allow: [loopback]}, rates: {source: {burst: 1, per: 1h}}, dedupe: 0s, concurrency: 2,
-              queue: 3, targetShare: 100%, demo: {dns: '127.0.0.1:0', http: '[::1]:0'}}",
+              queue: 3, targetShare: 100%, sourceShare: 1%, demo: {dns: '127.0.0.1:0', http: '[::1]:0'}}",
         )
         .unwrap();
         assert_eq!(config.dns.resolver, Resolver::Address("9.9.9.9:53".parse().unwrap()));
         assert_eq!(config.http.max_body, 1024);
         assert_eq!(config.rates.source.per, Duration::from_secs(3600));
         assert_eq!(config.rates.global, Rates::default().global);
-        assert_eq!(config.target_share, Share(100));
+        assert_eq!((config.target_share, config.source_share), (Share(100), Share(1)));
         assert_eq!((config.dedupe, config.concurrency, config.queue), (Duration::ZERO, 2, 3));
     }
 
@@ -265,6 +269,7 @@ mod tests {
             ("targetShare: 25", "`25` is not a share: write a percentage like `25%`"),
             ("targetShare: 0%", "allowed are 1 % to 100 %"),
             ("targetShare: 101%", "allowed are 1 % to 100 %"),
+            ("sourceShare: half", "`half` is not a share"),
             ("demo: {dns: '0.0.0.0:53', http: '127.0.0.1:80'}", "`127.0.0.1:53` instead of `0.0.0.0:53`"),
             ("demo: {dns: '127.0.0.1', http: '127.0.0.1:80'}", "write one with its port"),
         ] {

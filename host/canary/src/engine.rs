@@ -1,6 +1,5 @@
 //! The canary engine: bounded places to wait in, in front of a small runtime of its own.
 
-use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::mpsc as sync;
@@ -18,7 +17,7 @@ use crate::demo::{Demo, DemoError};
 use crate::dns::{Dns, DnsError};
 use crate::http::{Http, HttpError};
 use crate::limits::{Limits, Rejected};
-use crate::places::{Place, Places, Share, Target};
+use crate::places::{Place, Places, Share};
 use crate::reports::{Counters, MAX_RESULTS, Reports};
 use crate::retry::Retrying;
 
@@ -158,7 +157,7 @@ impl Submitter {
 
     /// The places are taken first: an action that finds none must not count as done before.
     fn admitted(&self, request: &ActionRequest) -> Result<(mpsc::Permit<'_, Job>, Share, Place), Rejected> {
-        let share = self.places.of(Target::of(&request.action));
+        let share = self.places.of(request);
         let waiting = share.wait()?;
         // There are as many slots as places to wait: only an engine that is gone has none.
         let slot = self.queue.try_reserve().map_err(|_| Rejected::QueueFull)?;
@@ -198,12 +197,15 @@ async fn work(mut jobs: mpsc::Receiver<Job>, retrying: Retrying, reports: Report
             let Job { request, accepted, share, waiting } = job;
             let Some(place) = share.run().await else { return };
             drop(waiting);
-            let outcome = retrying.fire(&request, &share, place).await;
-            reports.done(request, outcome, accepted);
+            let fired = retrying.fire(&request, &share, place).await;
+            reports.done(request, fired, accepted);
         });
     }
     while running.join_next().await.is_some() {}
 }
+
+/// What came of an action.
+pub(crate) type Fired = Result<Outcome, CanaryError>;
 
 /// Carries out actions.
 #[derive(Clone)]
@@ -220,7 +222,7 @@ impl Firing {
     }
 
     /// Carries out an action, once.
-    pub(crate) async fn fire(&self, request: &ActionRequest) -> Result<Outcome, CanaryError> {
+    pub(crate) async fn fire(&self, request: &ActionRequest) -> Fired {
         match &request.action {
             Action::Dns { name } => Ok(Outcome::Resolved(self.dns.fire(name).await?)),
             Action::Http { method, url, headers, body } => {
@@ -228,27 +230,4 @@ impl Firing {
             }
         }
     }
-
-    /// What is reported of it.
-    pub(crate) fn outcome(&self, request: &ActionRequest, fired: Result<Outcome, CanaryError>) -> Outcome {
-        fired.unwrap_or_else(|error| {
-            let reason = chain(&error);
-            tracing::warn!(source = ?request.source, %reason, "canary failed");
-            Outcome::Failed(reason)
-        })
-    }
-}
-
-/// An error with what caused it, unless it says so itself.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        let cause = source.to_string();
-        if !text.ends_with(&cause) {
-            text = format!("{text}: {cause}");
-        }
-        next = source.source();
-    }
-    text
 }

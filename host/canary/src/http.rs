@@ -8,6 +8,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Response, Url};
 use serin_event::action::Method;
+use tokio::time::{Instant, timeout_at};
 
 use crate::config::HttpConfig;
 use crate::dns::{Dns, DnsError};
@@ -83,15 +84,13 @@ impl Http {
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        let exchange = async {
-            let response = request.send().await.map_err(cause)?;
-            let status = response.status().as_u16();
-            self.discard(response).await;
-            Ok(status)
-        };
-        tokio::time::timeout(self.config.timeout, exchange)
-            .await
-            .unwrap_or(Err(HttpError::Timeout(self.config.timeout)))
+        let deadline = Instant::now() + self.config.timeout;
+        let answered = timeout_at(deadline, request.send()).await;
+        let response = answered.map_err(|_| HttpError::Timeout(self.config.timeout))?.map_err(cause)?;
+        let status = response.status().as_u16();
+        // It is known by now: what goes wrong with the rest changes nothing.
+        let _ = timeout_at(deadline, self.discard(response)).await;
+        Ok(status)
     }
 
     /// Hosts written as addresses never reach the resolver, so they are checked here.
@@ -108,7 +107,6 @@ impl Http {
         Ok(url)
     }
 
-    /// The status is known by now: what goes wrong with the rest changes nothing.
     async fn discard(&self, mut response: Response) {
         let mut read = 0;
         while read < self.config.max_answer {

@@ -26,6 +26,8 @@ pub enum Rejected {
     QueueFull,
     /// Too many actions for the same target are waiting.
     TargetFull,
+    /// Too many actions of the same source are waiting, in all or for the same target.
+    SourceFull,
 }
 
 impl Rejected {
@@ -37,6 +39,7 @@ impl Rejected {
             Self::GlobalRate => "rate limit of all canaries",
             Self::QueueFull => "queue full",
             Self::TargetFull => "queue full for this target",
+            Self::SourceFull => "queue full for the source",
         }
     }
 }

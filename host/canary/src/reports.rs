@@ -1,5 +1,6 @@
 //! What became of requests: results for whoever takes them, and counts.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc as sync;
@@ -7,6 +8,8 @@ use std::time::Instant;
 
 use serin_event::action::{ActionRequest, ActionResult, Outcome};
 
+use crate::engine::{CanaryError, Fired};
+use crate::http::HttpError;
 use crate::limits::Rejected;
 use crate::places::Places;
 
@@ -22,14 +25,20 @@ pub struct Counters {
     pub fired: u64,
     /// Actions that could not be carried out.
     pub failed: u64,
+    /// Of these, those whose target's address is not one that may be connected to.
+    pub denied: u64,
     /// Requests held back as duplicates.
     pub duplicates: u64,
-    /// Requests held back by a rate limit.
+    /// Requests held back by the rate of their source.
     pub rate_limited: u64,
+    /// Requests held back by the rate of all sources together.
+    pub globally_rate_limited: u64,
     /// Requests held back because the queue was full.
     pub queue_full: u64,
     /// Requests held back because too many for the same target were waiting.
     pub target_full: u64,
+    /// Requests held back because too many of the same source were waiting.
+    pub source_full: u64,
     /// Actions that wait for their first turn, now.
     pub waiting: u64,
     /// Actions that wait to be done again, now.
@@ -52,10 +61,13 @@ struct Counts {
     accepted: AtomicU64,
     fired: AtomicU64,
     failed: AtomicU64,
+    denied: AtomicU64,
     duplicates: AtomicU64,
     rate_limited: AtomicU64,
+    globally_rate_limited: AtomicU64,
     queue_full: AtomicU64,
     target_full: AtomicU64,
+    source_full: AtomicU64,
     results_lost: AtomicU64,
 }
 
@@ -69,19 +81,28 @@ impl Reports {
         self.counts.accepted.fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn done(&self, request: ActionRequest, outcome: Outcome, accepted: Instant) {
-        let count =
-            if matches!(outcome, Outcome::Failed(_)) { &self.counts.failed } else { &self.counts.fired };
+    pub(crate) fn done(&self, request: ActionRequest, fired: Fired, accepted: Instant) {
+        let count = if fired.is_err() { &self.counts.failed } else { &self.counts.fired };
         count.fetch_add(1, Relaxed);
+        if let Err(CanaryError::Http(HttpError::Denied(_))) = fired {
+            self.counts.denied.fetch_add(1, Relaxed);
+        }
+        let outcome = fired.unwrap_or_else(|error| {
+            let reason = chain(&error);
+            tracing::warn!(source = ?request.source, %reason, "canary failed");
+            Outcome::Failed(reason)
+        });
         self.send(request, outcome, accepted);
     }
 
     pub(crate) fn rejected(&self, request: ActionRequest, rejected: Rejected, accepted: Instant) {
         let count = match rejected {
             Rejected::Duplicate => &self.counts.duplicates,
-            Rejected::SourceRate | Rejected::GlobalRate => &self.counts.rate_limited,
+            Rejected::SourceRate => &self.counts.rate_limited,
+            Rejected::GlobalRate => &self.counts.globally_rate_limited,
             Rejected::QueueFull => &self.counts.queue_full,
             Rejected::TargetFull => &self.counts.target_full,
+            Rejected::SourceFull => &self.counts.source_full,
         };
         count.fetch_add(1, Relaxed);
         self.send(request, Outcome::Suppressed(rejected.reason()), accepted);
@@ -101,14 +122,31 @@ impl Reports {
             accepted: read(&self.counts.accepted),
             fired: read(&self.counts.fired),
             failed: read(&self.counts.failed),
+            denied: read(&self.counts.denied),
             duplicates: read(&self.counts.duplicates),
             rate_limited: read(&self.counts.rate_limited),
+            globally_rate_limited: read(&self.counts.globally_rate_limited),
             queue_full: read(&self.counts.queue_full),
             target_full: read(&self.counts.target_full),
+            source_full: read(&self.counts.source_full),
             waiting: places.waiting(),
             waiting_again: places.waiting_again(),
             running: places.running(),
             results_lost: read(&self.counts.results_lost),
         }
     }
+}
+
+/// An error with what caused it, unless it says so itself.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let cause = source.to_string();
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        next = source.source();
+    }
+    text
 }

@@ -7,7 +7,7 @@ use serin_event::action::{ActionRequest, Outcome};
 
 use crate::config::CanaryConfig;
 use crate::dns::DnsError;
-use crate::engine::{CanaryError, Firing};
+use crate::engine::{CanaryError, Fired, Firing};
 use crate::http::HttpError;
 use crate::places::{Place, Share};
 
@@ -26,8 +26,8 @@ impl Retrying {
         Self { firing, config: config.retry }
     }
 
-    /// Carries an action out, in a place of its target's share. While it waits, another may run there.
-    pub(crate) async fn fire(&self, request: &ActionRequest, share: &Share, mut running: Place) -> Outcome {
+    /// Carries an action out, in a place of its share. While it waits, another may run there.
+    pub(crate) async fn fire(&self, request: &ActionRequest, share: &Share, mut running: Place) -> Fired {
         let mut fired = self.firing.fire(request).await;
         for attempt in 0..self.config.times {
             if !is_passing(&fired) {
@@ -42,12 +42,12 @@ impl Retrying {
             }
             fired = self.firing.fire(request).await;
         }
-        self.firing.outcome(request, fired)
+        fired
     }
 }
 
 /// Whether the next try may end otherwise.
-fn is_passing(fired: &Result<Outcome, CanaryError>) -> bool {
+fn is_passing(fired: &Fired) -> bool {
     match fired {
         Ok(Outcome::HttpStatus(status)) => *status == 429 || *status >= 500,
         Err(CanaryError::Dns(error)) => matches!(error, DnsError::Lookup(_) | DnsError::Timeout(_)),

@@ -59,6 +59,7 @@ fn main() {
             (Argument::String("/tmp/x".into()), "".into()),
         ],
         actions: Arc::new(["KPROBE_ACTION_POST"]),
+        return_actions: Arc::new([]),
         data: Vec::new(),
         returned: None,
         selector: 0,

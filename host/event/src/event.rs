@@ -52,6 +52,8 @@ pub enum EventKind {
     },
     /// A policy's hook matched: `process_kprobe`, or the event that belongs to its [`Place`].
     Kprobe(Hook),
+    /// A file was mapped so that it can be executed: `process_loader`.
+    Loader(Mapping),
     /// Events that were counted but not delivered: `loss`.
     Loss {
         /// The CPU whose records were lost.
@@ -76,6 +78,23 @@ impl EventKind {
             Self::Alert(finding) => finding.trigger.hook(),
             _ => None,
         }
+    }
+}
+
+/// A file that was mapped so that it can be executed: a program, its interpreter, a library.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mapping {
+    /// Its path.
+    pub path: String,
+    /// The build ID of the ELF file, at most 20 bytes; empty if it has none.
+    pub build_id: Vec<u8>,
+}
+
+impl Mapping {
+    /// The build ID as tools print it: in lower-case hexadecimal digits.
+    #[must_use]
+    pub fn build_id_text(&self) -> String {
+        self.build_id.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
@@ -109,6 +128,7 @@ impl EventKind {
         "process_tracepoint",
         "process_uprobe",
         "process_usdt",
+        "process_loader",
         "loss",
         "action_result",
         "alert",
@@ -121,6 +141,7 @@ impl EventKind {
             Self::Exec => "process_exec",
             Self::Exit { .. } => "process_exit",
             Self::Kprobe(hook) => hook.place.event_name(),
+            Self::Loader(_) => "process_loader",
             Self::Loss { .. } => "loss",
             Self::ActionResult(_) => "action_result",
             Self::Alert(_) => "alert",
@@ -209,6 +230,8 @@ pub struct Hook {
     pub user_stack: Vec<StackFrame>,
     /// Every action that the matching selector took, in order, by Tetragon's name: `KPROBE_ACTION_OVERRIDE`.
     pub actions: Arc<[&'static str]>,
+    /// Every action that it took when the call had returned, likewise.
+    pub return_actions: Arc<[&'static str]>,
     /// Index of the selector that matched.
     pub selector: u32,
     /// An enforcing filter could not read an argument and failed closed.

@@ -95,6 +95,12 @@ fn details(kind: &EventKind, time: u64, object: &mut Object<'_>) {
             object.time("time", time);
         }
         EventKind::Kprobe(hook) => kprobe::hook(hook, object),
+        EventKind::Loader(mapping) => {
+            object.text("path", &mapping.path);
+            if !mapping.build_id.is_empty() {
+                object.bytes("buildid", &mapping.build_id);
+            }
+        }
         EventKind::Loss { cpu, count } => {
             object.number("cpu", *cpu);
             object.long("count", *count);
@@ -132,15 +138,21 @@ fn additions(event: &Event, line: &mut Object<'_>) {
 }
 
 fn has_additions(hook: &Hook) -> bool {
-    hook.actions.len() > 1 || hook.selector != 0 || hook.failed_closed || hook.unenforced
+    hook.actions.len() > 1
+        || hook.return_actions.len() > 1
+        || hook.selector != 0
+        || hook.failed_closed
+        || hook.unenforced
 }
 
 fn hook_additions(hook: &Hook, object: &mut Object<'_>) {
     if hook.selector != 0 {
         object.number("selector", hook.selector);
     }
-    if hook.actions.len() > 1 {
-        object.array("actions", hook.actions.iter(), |action, out| string(action, out));
+    for (name, actions) in [("actions", &hook.actions), ("return_actions", &hook.return_actions)] {
+        if actions.len() > 1 {
+            object.array(name, actions.iter(), |action, out| string(action, out));
+        }
     }
     for (name, holds) in [("failed_closed", hook.failed_closed), ("unenforced", hook.unenforced)] {
         if holds {

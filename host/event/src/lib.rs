@@ -9,8 +9,10 @@
 pub mod action;
 pub mod argument;
 mod event;
+pub mod field;
 pub mod json;
 pub mod kernel_object;
+pub mod names;
 pub mod network;
 pub mod process;
 pub mod record;
@@ -18,8 +20,8 @@ pub mod signal;
 pub mod structure;
 
 pub use event::{
-    Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, Probe, ProgramPlace, Severity,
-    StackFrame,
+    Alert, Annotation, Event, EventKind, Finding, Hook, Mapping, Place, PluginError, Probe, ProgramPlace,
+    Severity, StackFrame,
 };
 pub use process::Process;
 pub use record::Record;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::structure::{Fields, Value};
+use crate::field::{Fields, Value};
 
 /// What sockets and packets have in common.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

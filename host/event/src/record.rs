@@ -43,6 +43,8 @@ pub enum Record {
     Exit(Exit),
     /// A hook of a policy matched.
     Hook(HookHit),
+    /// A process mapped a file to execute it.
+    Mapping(Mapping),
     /// Records that could not be written.
     Loss(Loss),
 }
@@ -126,6 +128,23 @@ pub struct HookHit {
     pub failed_closed: bool,
     /// An enforcing action could not be carried out.
     pub unenforced: bool,
+}
+
+/// A file that a process mapped so that it can be executed: a `PERF_RECORD_MMAP2`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping {
+    /// The CPU that wrote it.
+    pub cpu: u16,
+    /// Nanoseconds of `CLOCK_BOOTTIME`.
+    pub time: u64,
+    /// Process id in the initial pid namespace.
+    pub pid: u32,
+    /// Thread id, likewise.
+    pub tid: u32,
+    /// The file's path, seen from the root of the mount namespace; ends in ` (deleted)` if it has none any more.
+    pub path: String,
+    /// `NT_GNU_BUILD_ID` of the ELF file, at most 20 bytes; empty if it has none.
+    pub build_id: Vec<u8>,
 }
 
 /// Records that the kernel counted but could not write.

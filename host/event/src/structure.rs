@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::kernel_object::{
-    BpfMap, BpfProgram, CAPABILITIES, Credentials, Module, PerfEvent, UserNamespace, name,
-};
+use crate::field::{Fields, Value, texts};
+use crate::kernel_object::{BpfMap, BpfProgram, Credentials, Module, PerfEvent, UserNamespace};
+use crate::names::{CAPABILITIES, name};
 use crate::network::{Address, Packet, Sock, UnixAddress};
 
 /// A structure that a hooked function takes.
@@ -41,30 +41,6 @@ pub enum Structure {
         /// Whether it is one of 32-bit programs.
         is_compat: bool,
     },
-}
-
-/// The fields of a structure with their names, in the order in which Tetragon has them.
-pub type Fields<'a> = Vec<(&'static str, Value<'a>)>;
-
-/// The value of a field. In the event, those that are 0 or empty are left out, unless they are wrapped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value<'a> {
-    /// A text.
-    Text(Cow<'a, str>),
-    /// A number of at most 32 bits.
-    Number(u32),
-    /// A number of 64 bits: a string in JSON, as JavaScript would round it.
-    Long(u64),
-    /// A number of at most 32 bits that is told also if it is 0.
-    Wrapped(i64),
-    /// A yes or no.
-    Flag(bool),
-    /// A yes or no that is told also if it is no.
-    WrappedFlag(bool),
-    /// Texts in a list.
-    Texts(Vec<&'static str>),
-    /// A structure in the structure, told also if it is empty.
-    Fields(Fields<'a>),
 }
 
 impl Structure {
@@ -115,15 +91,7 @@ impl Structure {
     /// Its fields as texts, without those that are left out in the event; `a.b` is the field `b` of the structure `a`.
     #[must_use]
     pub fn texts(&self) -> Vec<(Cow<'static, str>, String)> {
-        let mut texts = Vec::new();
-        flatten("", self.fields(), &mut texts);
-        texts
-    }
-}
-
-impl<'a> Value<'a> {
-    pub(crate) fn text(text: &'a str) -> Self {
-        Value::Text(Cow::Borrowed(text))
+        texts(self.fields())
     }
 }
 
@@ -132,28 +100,6 @@ fn capability(number: i32) -> Fields<'static> {
     let known = u32::try_from(number).ok().filter(|&number| (number as usize) < CAPABILITIES.len());
     let name = known.map(|number| name(CAPABILITIES, number)).unwrap_or_default();
     vec![("value", Value::Wrapped(number.into())), ("name", Value::Text(name))]
-}
-
-fn flatten(prefix: &str, fields: Fields<'_>, texts: &mut Vec<(Cow<'static, str>, String)>) {
-    for (key, value) in fields {
-        let key = if prefix.is_empty() { Cow::Borrowed(key) } else { Cow::Owned(format!("{prefix}.{key}")) };
-        let text = match value {
-            Value::Fields(fields) => {
-                flatten(&key, fields, texts);
-                continue;
-            }
-            Value::Number(0) | Value::Long(0) | Value::Flag(false) => continue,
-            Value::Text(text) => text.into_owned(),
-            Value::Number(number) => number.to_string(),
-            Value::Long(number) => number.to_string(),
-            Value::Wrapped(number) => number.to_string(),
-            Value::Flag(flag) | Value::WrappedFlag(flag) => flag.to_string(),
-            Value::Texts(list) => list.join(" "),
-        };
-        if !text.is_empty() {
-            texts.push((key, text));
-        }
-    }
 }
 
 #[cfg(test)]

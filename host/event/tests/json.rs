@@ -11,8 +11,8 @@ use serin_event::network::{Address, Packet, Sock, Tuple, UnixAddress};
 use serin_event::process::Flags;
 use serin_event::structure::Structure;
 use serin_event::{
-    Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, Probe, Process, ProgramPlace,
-    Severity, json,
+    Alert, Annotation, Event, EventKind, Finding, Hook, Mapping, Place, PluginError, Probe, Process,
+    ProgramPlace, Severity, json,
 };
 
 const TIME: u64 = 1_696_629_837_700_326_678;
@@ -70,6 +70,7 @@ fn hook(arguments: Vec<(Argument, Arc<str>)>, actions: &[&'static str]) -> Hook 
         tags: Arc::new([]),
         arguments,
         actions: actions.into(),
+        return_actions: Arc::new([]),
         data: Vec::new(),
         returned: None,
         selector: 0,
@@ -628,6 +629,8 @@ fn lines_are_read_back() {
         event(EventKind::Exec),
         event(EventKind::Exit { status: 3, signal: 0 }),
         event(EventKind::Exit { status: 0, signal: 64 }),
+        event(EventKind::Loader(Mapping { path: "/a".into(), build_id: vec![1, 255] })),
+        event(EventKind::Loader(Mapping { path: "/a".into(), build_id: vec![] })),
         found,
         raised,
         raised_on_exit,

@@ -9,7 +9,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use serin_event::action::{Action, ActionResult, Outcome};
 use serin_event::argument::Argument;
-use serin_event::kernel_object::{self, BpfMap, BpfProgram, CAPABILITIES, Module, PerfEvent};
+use serin_event::kernel_object::{BpfMap, BpfProgram, Module, PerfEvent};
+use serin_event::names::{self, CAPABILITIES};
 use serin_event::network::{Address, FAMILIES, PROTOCOLS, Tuple, name};
 use serin_event::structure::Structure;
 use serin_event::{Alert, Event, EventKind, Hook, Severity, signal};
@@ -51,6 +52,9 @@ impl Display for Line<'_> {
                 write!(f, " {}", self.paint(Colour::Red, signal::name(*signal)))?;
             }
             EventKind::Kprobe(hook) => self.hook(hook, f)?,
+            EventKind::Loader(mapping) => {
+                write!(f, " {} {}", mapping.build_id_text(), Text(&mapping.path))?;
+            }
             EventKind::Loss { cpu, count } => write!(f, " {count} records of CPU {cpu}")?,
             EventKind::ActionResult(result) => action_result(result, f)?,
             EventKind::Alert(finding) => {
@@ -121,7 +125,7 @@ fn structure(structure: &Structure, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Structure::Credentials(credentials) => write!(f, "euid={}", credentials.effective.0),
         Structure::UserNamespace(namespace) => write!(f, "user:[{}]", namespace.inum),
         Structure::Capability(number) => match u32::try_from(*number) {
-            Ok(number) => f.write_str(&kernel_object::name(CAPABILITIES, number)),
+            Ok(number) => f.write_str(&names::name(CAPABILITIES, number)),
             Err(_) => number.fmt(f),
         },
         Structure::Syscall { number, is_compat } => {

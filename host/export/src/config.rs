@@ -6,8 +6,11 @@ mod quantity;
 mod spool;
 
 use std::collections::HashSet;
+use std::fmt;
 
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 pub use self::kind::{FileConfig, Format, Rotation, SinkKind, Sync};
 pub use self::network::{Facility, HttpConfig, SyslogAddress, SyslogConfig};
@@ -34,8 +37,7 @@ pub const DEFAULT_QUEUE: usize = 16_384;
 /// assert_eq!(sinks[1].name(), "file /var/log/serin.json");
 /// # Ok::<(), serde_yaml::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Entry")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SinkConfig {
     /// Where events go.
     pub kind: SinkKind,
@@ -105,6 +107,28 @@ struct Entry {
     #[serde(default, deserialize_with = "quantity::queue")]
     queue: Option<usize>,
     spool: Option<SpoolConfig>,
+}
+
+impl<'de> Deserialize<'de> for SinkConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// What is wrong is told while the entry is read, so that the error has its place.
+        struct InPlace;
+
+        impl<'de> Visitor<'de> for InPlace {
+            type Value = SinkConfig;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a sink, such as `stdout: { format: json }`")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<SinkConfig, M::Error> {
+                let entry = Entry::deserialize(MapAccessDeserializer::new(map))?;
+                SinkConfig::try_from(entry).map_err(M::Error::custom)
+            }
+        }
+
+        deserializer.deserialize_map(InPlace)
+    }
 }
 
 impl TryFrom<Entry> for SinkConfig {

@@ -202,8 +202,9 @@ fn to_peer(
     let Some(spool) = &config.spool else {
         return Ok(Opened::Direct(Box::new(Direct::new(peer, encode))));
     };
-    let ends = spool::open(&spool.path, spool.size, header)
+    let mut ends = spool::open(&spool.path, spool.size, header)
         .map_err(|source| OpenError::Spool { path: spool.path.clone(), source })?;
+    ends.appender.set_sync(spool.sync);
     let found = ends.spool.counters();
     if found.records + found.torn > 0 {
         let (records, torn) = (found.records, found.torn);

@@ -121,7 +121,11 @@ fn policy(event: &Event) -> Option<&str> {
             serin_event::action::Source::Policy(name) => Some(name),
             serin_event::action::Source::Plugin(_) => None,
         },
-        EventKind::Exec | EventKind::Exit { .. } | EventKind::Loss { .. } | EventKind::PluginError(_) => None,
+        EventKind::Exec
+        | EventKind::Exit { .. }
+        | EventKind::Loader(_)
+        | EventKind::Loss { .. }
+        | EventKind::PluginError(_) => None,
     }
 }
 

@@ -84,7 +84,8 @@ fn of_kind(kind: &EventKind, binary: &str, redactions: &[Redaction]) -> Option<E
         }
         _ => None,
     };
-    let changes: Vec<_> = hook.arguments.iter().map(|(argument, _)| hidden(argument)).collect();
+    let changes: Vec<_> =
+        hook.arguments.iter().chain(&hook.data).map(|(argument, _)| hidden(argument)).collect();
     if changes.iter().all(Option::is_none) {
         return None;
     }
@@ -97,7 +98,7 @@ fn of_kind(kind: &EventKind, binary: &str, redactions: &[Redaction]) -> Option<E
         },
         _ => None,
     }?;
-    for ((argument, _), change) in hook.arguments.iter_mut().zip(changes) {
+    for ((argument, _), change) in hook.arguments.iter_mut().chain(&mut hook.data).zip(changes) {
         if let Some(change) = change {
             *argument = change;
         }
@@ -237,9 +238,11 @@ mod tests {
         hook.arguments = [Argument::String("key=1".into()), Argument::Int(1), Argument::File(file)]
             .map(|argument| (argument, "".into()))
             .into();
+        hook.data = vec![(Argument::String("key=2".into()), "".into())];
         let first = |kind: &EventKind| kind.hook().unwrap().arguments[0].0.clone();
         let redacted = redact(&hit, &redactions);
         assert_eq!(first(&redacted.kind), Argument::String("key=*****".into()));
+        assert_eq!(redacted.kind.hook().unwrap().data[0].0, Argument::String("key=*****".into()));
         assert_eq!(redacted.kind.hook().unwrap().arguments[1..], hit.kind.hook().unwrap().arguments[1..]);
     }
 

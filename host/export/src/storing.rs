@@ -40,6 +40,9 @@ impl StoringThread {
                 }
             });
             self.store(records.records());
+            if let Err(error) = self.appender.tick() {
+                tracing::error!(sink = self.output.name, "its spool can't be written to the disk: {error}");
+            }
             if popped.finished {
                 return;
             }

@@ -36,6 +36,7 @@ pub(crate) fn hit(policy: &str) -> Event {
         tags: Vec::new().into(),
         arguments: Vec::new(),
         actions: vec!["KPROBE_ACTION_POST"].into(),
+        return_actions: Vec::new().into(),
         data: Vec::new(),
         returned: None,
         selector: 0,

@@ -6,7 +6,7 @@ use serin_policy::{ArgumentSource, HookPlan, Target};
 
 use crate::deny::{self, Points};
 use crate::lower::overrides;
-use crate::{Backend, Enforcement, Probe};
+use crate::{Backend, Enforcement, Probe, mappings};
 
 /// One way of attaching a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +59,7 @@ pub(crate) fn plan(
         (Target::Tracepoint(_), _) => attempts.consider(Backend::Tracepoint, None, &Ok(())),
         (Target::RawTracepoint(_), _) => attempts.consider(Backend::RawTracepoint, None, &Ok(())),
         (Target::Uprobe(_) | Target::Usdt(_), _) => attempts.consider(Backend::Uprobe, None, &Ok(())),
+        (Target::Loader, _) => attempts.consider(Backend::PerfEvent, None, &mappings::check()),
         (Target::Function(name), overrides) => {
             let enforcement = overrides.then_some(Enforcement::LsmResult);
             let lsm = name.strip_prefix("security_");
@@ -218,6 +219,7 @@ pub(crate) fn function(target: &Target) -> String {
         Target::Tracepoint(event) | Target::RawTracepoint(event) => event.to_string(),
         Target::Uprobe(probe) => probe.to_string(),
         Target::Usdt(probe) => probe.to_string(),
+        Target::Loader => "loader".into(),
     }
 }
 

@@ -27,6 +27,8 @@ pub enum Backend {
     Uprobe,
     /// A uretprobe.
     Uretprobe,
+    /// Perf events that tell of mapped files, read without a program (Linux 5.12).
+    PerfEvent,
 }
 
 impl fmt::Display for Backend {
@@ -43,6 +45,7 @@ impl fmt::Display for Backend {
             Backend::RawTracepoint => "raw_tracepoint",
             Backend::Uprobe => "uprobe",
             Backend::Uretprobe => "uretprobe",
+            Backend::PerfEvent => "perf_event",
         })
     }
 }

@@ -27,6 +27,8 @@ pub struct KernelCount {
     pub processes_full: u64,
     /// Calls that could not be kept until they return, or never did.
     pub lost_calls: u64,
+    /// Records of mapped files that found their buffer full.
+    pub lost_mappings: u64,
     /// Descriptors that found the table of followed ones full.
     pub followed_full: u64,
     /// Cgroups of containers that found their table full: their processes count as the host's.
@@ -131,6 +133,7 @@ impl Counters<CpuCounters> {
             followed_full: sum.followed_full + cpu.followed_full,
             cgroups_full: sum.cgroups_full + cpu.cgroups_full,
             missed_notifications: sum.missed_notifications + cpu.missed_notifications,
+            lost_mappings: 0,
         };
         Ok(self.of_each_cpu(0)?.into_iter().fold(KernelCount::default(), add))
     }

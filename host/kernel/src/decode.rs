@@ -11,7 +11,7 @@ use serin_abi::record::{
     KIND_UINT8, KIND_UINT16, TaskKey,
 };
 use serin_event::argument::{Argument, File, FileRole};
-use serin_event::kernel_object::{self, BPF_COMMANDS};
+use serin_event::names::{self, BPF_COMMANDS};
 use serin_event::network::UnixAddress;
 use serin_event::record::{Credentials, Exec, Exit, Fork, Header, HookHit, Record, Task};
 use serin_event::structure::Structure;
@@ -158,7 +158,7 @@ fn argument(header: &record::Argument, value: &[u8]) -> Option<Argument> {
         KIND_BYTES => Argument::Bytes { bytes: value.get(8..)?.to_vec(), original: read(value, 0)? },
         KIND_SYSCALL => Argument::Structure(Box::new(syscall(number()? as u32))),
         KIND_CAPABILITY => Argument::Structure(Box::new(Structure::Capability(number()? as i32))),
-        KIND_BPF_CMD => Argument::Word("bpf_cmd_arg", kernel_object::name(BPF_COMMANDS, number()? as u32)),
+        KIND_BPF_CMD => Argument::Word("bpf_cmd_arg", names::name(BPF_COMMANDS, number()? as u32)),
         KIND_KERNEL_CAP => Argument::Word("kernel_cap_t_arg", hexadecimal(number()?)),
         KIND_CAP_INHERITABLE => Argument::Word("cap_inheritable_arg", hexadecimal(number()?)),
         KIND_CAP_PERMITTED => Argument::Word("cap_permitted_arg", hexadecimal(number()?)),

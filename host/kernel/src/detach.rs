@@ -27,6 +27,7 @@ impl Kernel {
         self.hooks = staying;
         let removed: Vec<_> = going.iter().map(|hook| self.remove_dispatched(&hook.dispatched)).collect();
         drop(going);
+        self.loaders.detach(&goes);
         self.detach_enforcers()?;
         let held_by_hooks = self.hooks.iter().flat_map(|hook| &hook.held);
         let held_by_enforcers = self.enforcers.iter().flat_map(|enforcer| &enforcer.held);

@@ -140,6 +140,9 @@ pub enum KernelError {
     /// A program or library cannot be hooked.
     #[error("{0}")]
     Executable(String),
+    /// A perf event cannot be opened.
+    #[error("cannot open a perf event: {0}")]
+    PerfEvent(#[source] std::io::Error),
     /// Trace events cannot be looked up.
     #[error(transparent)]
     Tracefs(#[from] TracefsError),

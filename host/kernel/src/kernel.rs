@@ -22,6 +22,7 @@ use crate::enforcers::Enforcer;
 use crate::identity::{asks_for_changes, origin};
 use crate::link::Link;
 use crate::lower::{follows, tracks};
+use crate::mappings::Loaders;
 use crate::policies::Attached;
 use crate::programs::{Loader, Object, Sizes, map_error, program, program_error, take_map};
 use crate::wire::Wire;
@@ -113,6 +114,7 @@ pub struct Kernel {
     pub(crate) return_dispatcher: Dispatcher,
     pub(crate) hooks: Vec<Attached>,
     pub(crate) enforcers: Vec<Enforcer>,
+    pub(crate) loaders: Loaders,
     /// The calls of enforcers, for the programs that notify them.
     pub(crate) enforced: HashMap<MapData, Wire<EnforcedCall>, u64>,
     pub(crate) conflicts: Conflicts,
@@ -180,6 +182,7 @@ impl Kernel {
             deniers: Deniers::default(),
             hooks: Vec::new(),
             enforcers: Vec::new(),
+            loaders: Loaders::default(),
             enforced: take_map(&mut base, "ENFORCED")?,
             conflicts: Conflicts::default(),
             next_hook: 0,
@@ -451,7 +454,7 @@ impl Kernel {
 
     /// The reader of the records; it can be taken once.
     pub fn take_reader(&mut self) -> Option<Reader> {
-        Some(Reader::new(self.ring.take()?, Arc::clone(&self.counters)))
+        Some(Reader::new(self.ring.take()?, Arc::clone(&self.counters), self.loaders.mappings()))
     }
 
     /// What all programs counted.
@@ -459,7 +462,8 @@ impl Kernel {
     /// # Errors
     /// If the counters cannot be read.
     pub fn count(&self) -> Result<KernelCount, KernelError> {
-        self.counters.sum()
+        let lost_mappings = self.loaders.lost();
+        Ok(KernelCount { lost_mappings, ..self.counters.sum()? })
     }
 }
 

@@ -35,6 +35,7 @@ mod kernel;
 mod link;
 mod loss;
 mod lower;
+mod mappings;
 mod network;
 mod offsets;
 mod policies;

@@ -92,6 +92,8 @@ pub(crate) fn program_name(backend: Backend) -> &'static str {
         Backend::RawTracepoint => "hook_raw_tracepoint",
         Backend::Uprobe => "hook_uprobe",
         Backend::Uretprobe => "hook_uretprobe",
+        // It has none, and is never loaded.
+        Backend::PerfEvent => "",
     }
 }
 

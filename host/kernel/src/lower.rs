@@ -4,9 +4,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::ops;
 
 use serin_abi::config::{
-    ArgumentConfig, COMPAT_SYSCALL, FIELD_ADDRESS, FIELD_SIGNED, FUNCTION, FieldConfig, Filters, HookConfig,
-    MAX_OPERANDS, ORIGIN_PARAMETER, ORIGIN_REGISTER, ORIGIN_TASK, PROGRAM, RATE_UNLIMITED, READ_TEXT,
-    READ_VALUE, SYSCALL, Selector, USDT,
+    ArgumentConfig, COMPAT_SYSCALL, FIELD_ADDRESS, FIELD_BITS, FIELD_FIRST_BIT, FIELD_SIGNED, FUNCTION,
+    FieldConfig, Filters, HookConfig, MAX_OPERANDS, ORIGIN_PARAMETER, ORIGIN_REGISTER, ORIGIN_TASK, PROGRAM,
+    RATE_UNLIMITED, READ_TEXT, READ_VALUE, SYSCALL, Selector, USDT,
 };
 use serin_abi::{MAX_ARGUMENTS, MAX_FIELDS, MAX_FILTERS, MAX_SELECTORS, Member, Range};
 use serin_btf::{Format, Step, TypeKind};
@@ -87,6 +87,8 @@ pub(crate) fn lower(
             filters.push(lowered.argument(filter, returned)?);
         }
         lowered.config.return_filters[index] = Filters { first, count: filters.len() as u32 - first };
+        lowered.config.return_actions[index] = actions::on_return(selector);
+        lowered.config.acts_on_return |= u32::from(!selector.return_actions.is_empty());
     }
     lowered.config.stacks =
         plan.selectors.iter().map(|selector| actions::stack_bits(selector.stacks)).fold(0, ops::BitOr::bitor);
@@ -165,7 +167,10 @@ impl Lowered {
 
 /// A step to an argument, as the programs take it.
 fn step(step: &Step) -> FieldConfig {
-    let size = step.load.map_or(FIELD_ADDRESS, |load| load.size | (FIELD_SIGNED * u32::from(load.signed)));
+    let size = step.load.map_or(FIELD_ADDRESS, |load| {
+        let bits = load.bits.map_or(0, |bits| bits.first << FIELD_FIRST_BIT | bits.count << FIELD_BITS);
+        load.size | (FIELD_SIGNED * u32::from(load.signed)) | bits
+    });
     FieldConfig { offset: step.offset, size }
 }
 

@@ -39,7 +39,7 @@ pub struct LoadedPolicy {
 }
 
 /// A hook that has been attached.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct LoadedHook {
     /// The id that its records carry.
     pub id: u32,
@@ -144,11 +144,16 @@ impl Kernel {
         self.name_scopes(policies)?;
         let mut prepared = Vec::new();
         let mut ids = Vec::new();
+        let mut loaders = Vec::new();
         for policy in policies {
             let first_of_policy = self.next_hook;
             for indices in sharing(&policy.hooks) {
                 let first = self.next_hook;
                 self.next_hook += indices.len() as u32;
+                if policy.hooks[indices.start].target == Target::Loader {
+                    loaders.push((policy, indices.start, first));
+                    continue;
+                }
                 let mut hook = self.prepare(policy, indices, first)?;
                 hook.lowered.config.enforcer = Self::enforcer_id(policy, first_of_policy);
                 prepared.extend(hook.by_arguments()?);
@@ -174,6 +179,12 @@ impl Kernel {
                 policy.hooks.extend(new);
             }
         }
+        for (policy, index, id) in loaders {
+            let hook = self.attach_loader(policy, index, id)?;
+            loaded.iter_mut().filter(|loaded| loaded.name == policy.name).for_each(|loaded| {
+                loaded.hooks.push(hook.clone());
+            });
+        }
         Ok(loaded)
     }
 
@@ -182,7 +193,7 @@ impl Kernel {
     /// # Errors
     /// If the counters cannot be read.
     pub fn hook_counts(&self) -> Result<Vec<(u32, HookCount)>, KernelError> {
-        let mut counts: BTreeMap<u32, HookCount> = BTreeMap::new();
+        let mut counts: BTreeMap<u32, HookCount> = self.loaders.counts().collect();
         for hook in &self.hooks {
             let count = counts.entry(hook.id).or_default();
             *count = *count + hook.counters.sum()?;
@@ -195,7 +206,9 @@ impl Kernel {
     /// # Errors
     /// If the counters cannot be read.
     pub fn selector_counts(&self) -> Result<Vec<(u32, Vec<SelectorCount>)>, KernelError> {
-        let mut counts: BTreeMap<u32, Vec<SelectorCount>> = BTreeMap::new();
+        let only = |count: HookCount| vec![SelectorCount { hits: count.hits, ..SelectorCount::default() }];
+        let mut counts: BTreeMap<u32, Vec<SelectorCount>> =
+            self.loaders.counts().map(|(id, count)| (id, only(count))).collect();
         for hook in &self.hooks {
             let sums = hook.selectors.sums()?;
             let all = counts.entry(hook.id).or_insert_with(|| vec![SelectorCount::default(); sums.len()]);

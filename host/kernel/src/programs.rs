@@ -44,6 +44,7 @@ impl Object {
                 Backend::Uprobe | Backend::Uretprobe => UPROBE,
                 Backend::Tracepoint => TRACEPOINT,
                 Backend::RawTracepoint => RAW_TRACEPOINT,
+                Backend::PerfEvent => &[],
             },
         }
     }

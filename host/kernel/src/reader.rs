@@ -14,6 +14,7 @@ use crate::KernelError;
 use crate::counters::Counters;
 use crate::decode::decode;
 use crate::loss::LossTracker;
+use crate::mappings::{Mappings, Order};
 
 /// How often the kernel's counts of lost records are compared with the gaps seen.
 const RECONCILE_EVERY: Duration = Duration::from_secs(1);
@@ -29,6 +30,8 @@ pub struct Reader {
     ring: RingBuf<MapData>,
     counters: Arc<Counters<CpuCounters>>,
     losses: LossTracker,
+    mappings: Arc<Mappings>,
+    order: Order,
     reconciled: Instant,
     /// When there was last something to read after waiting for it.
     woken: Instant,
@@ -36,13 +39,18 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn new(ring: RingBuf<MapData>, counters: Arc<Counters<CpuCounters>>) -> Self {
-        let losses = LossTracker::default();
+    pub(crate) fn new(
+        ring: RingBuf<MapData>,
+        counters: Arc<Counters<CpuCounters>>,
+        mappings: Arc<Mappings>,
+    ) -> Self {
+        let (losses, order) = (LossTracker::default(), Order::default());
         let now = Instant::now();
-        Reader { ring, counters, losses, reconciled: now, woken: now, undecodable: 0 }
+        Reader { ring, counters, losses, mappings, order, reconciled: now, woken: now, undecodable: 0 }
     }
 
-    /// Appends what is there to `records`, at most `max`; waits for up to `timeout` if there is nothing.
+    /// Appends what is there to `records`, at most `max` and mapped files besides; waits for up to `timeout` if there is
+    /// nothing.
     ///
     /// # Errors
     /// If waiting fails.
@@ -53,11 +61,11 @@ impl Reader {
         records: &mut Vec<Record>,
     ) -> Result<(), KernelError> {
         let before = records.len();
-        self.drain(max, records);
+        self.take(max, records);
         if records.len() == before {
             self.wait(timeout)?;
             self.gather(timeout);
-            self.drain(max, records);
+            self.take(max, records);
         }
         if self.reconciled.elapsed() >= RECONCILE_EVERY {
             // The counts only grow: the next time tells what this one can't, for want of descriptors for example.
@@ -80,6 +88,7 @@ impl Reader {
             let lost = counters.lost_full + counters.lost_busy + counters.lost_calls;
             records.extend(self.losses.reconcile(cpu as u16, lost, time).map(Record::Loss));
         }
+        self.mappings.reconcile(time, records);
         Ok(())
     }
 
@@ -87,6 +96,15 @@ impl Reader {
     #[must_use]
     pub fn undecodable(&self) -> u64 {
         self.undecodable
+    }
+
+    fn take(&mut self, max: usize, records: &mut Vec<Record>) {
+        let time = boot_time();
+        self.order.take(&self.mappings, time, records);
+        let start = records.len();
+        self.drain(max, records);
+        let emptied = records.len() < start + max;
+        self.order.merge(records, start, emptied, time);
     }
 
     fn drain(&mut self, max: usize, records: &mut Vec<Record>) {
@@ -131,7 +149,7 @@ fn header(record: &Record) -> Option<Header> {
         Record::Fork(fork) => Some(fork.header),
         Record::Exit(exit) => Some(exit.header),
         Record::Hook(hit) => Some(hit.header),
-        Record::Loss(_) => None,
+        Record::Mapping(_) | Record::Loss(_) => None,
     }
 }
 

@@ -16,8 +16,8 @@ use serin_event::{Event, EventKind, Finding, Hook, Place, Probe, ProgramPlace, S
 use crate::proto::get_events_response::Event as Kind;
 use crate::proto::{
     self, GetEventsResponse, KprobeAction, ListTracingPoliciesResponse, Loss, Process, ProcessExec,
-    ProcessExit, ProcessKprobe, ProcessLsm, ProcessTracepoint, ProcessUprobe, ProcessUsdt, StackTraceEntry,
-    descriptor, loss,
+    ProcessExit, ProcessKprobe, ProcessLoader, ProcessLsm, ProcessTracepoint, ProcessUprobe, ProcessUsdt,
+    StackTraceEntry, descriptor, loss,
 };
 
 /// The message of an event.
@@ -55,6 +55,12 @@ fn kind(kind: &EventKind, time: u64, process: Option<Process>, parent: Option<Pr
             }
             Place::Probe(probe) => Kind::ProcessUsdt(ProcessUsdt { process, parent, ..usdt(hook, probe) }),
         },
+        EventKind::Loader(mapping) => Kind::ProcessLoader(ProcessLoader {
+            process,
+            path: mapping.path.clone(),
+            buildid: mapping.build_id.clone(),
+            parent,
+        }),
         EventKind::Loss { cpu, count } => {
             Kind::Loss(Loss { at: Some(loss::At::Cpu(u32::from(*cpu))), count: *count })
         }
@@ -75,7 +81,8 @@ fn kprobe(hook: &Hook) -> ProcessKprobe {
         r#return: returned.map(|(value, label)| argument::argument(value, label)),
         kernel_stack_trace: hook.kernel_stack.iter().map(frame).collect(),
         user_stack_trace: hook.user_stack.iter().map(frame).collect(),
-        action: action(hook).into(),
+        action: action(&hook.actions).into(),
+        return_action: action(&hook.return_actions).into(),
         policy_name: hook.policy_name.to_string(),
         message: hook.message.to_string(),
         tags: hook.tags.to_vec(),
@@ -88,7 +95,7 @@ fn lsm(hook: &Hook) -> ProcessLsm {
     ProcessLsm {
         function_name: hook.function_name.to_string(),
         args: arguments(&hook.arguments),
-        action: action(hook).into(),
+        action: action(&hook.actions).into(),
         policy_name: hook.policy_name.to_string(),
         message: hook.message.to_string(),
         tags: hook.tags.to_vec(),
@@ -103,7 +110,7 @@ fn tracepoint(hook: &Hook) -> ProcessTracepoint {
         event: event.into(),
         args: arguments(&hook.arguments),
         policy_name: hook.policy_name.to_string(),
-        action: action(hook).into(),
+        action: action(&hook.actions).into(),
         message: hook.message.to_string(),
         tags: hook.tags.to_vec(),
         ..ProcessTracepoint::default()
@@ -120,7 +127,8 @@ fn uprobe(hook: &Hook, place: &ProgramPlace) -> ProcessUprobe {
         data: arguments(&hook.data),
         r#return: hook.returned.as_ref().map(|(value, label)| argument::argument(value, label)),
         policy_name: hook.policy_name.to_string(),
-        action: action(hook).into(),
+        action: action(&hook.actions).into(),
+        return_action: action(&hook.return_actions).into(),
         message: hook.message.to_string(),
         tags: hook.tags.to_vec(),
         ..ProcessUprobe::default()
@@ -134,7 +142,7 @@ fn usdt(hook: &Hook, probe: &Probe) -> ProcessUsdt {
         name: probe.name.clone(),
         args: arguments(&hook.arguments),
         policy_name: hook.policy_name.to_string(),
-        action: action(hook).into(),
+        action: action(&hook.actions).into(),
         message: hook.message.to_string(),
         tags: hook.tags.to_vec(),
         ..ProcessUsdt::default()
@@ -151,8 +159,8 @@ fn arguments(all: &[(Argument, Arc<str>)]) -> Vec<proto::KprobeArgument> {
 }
 
 /// Tetragon tells only the last of several actions.
-fn action(hook: &Hook) -> KprobeAction {
-    hook.actions.last().and_then(|name| KprobeAction::from_str_name(name)).unwrap_or_default()
+fn action(actions: &[&str]) -> KprobeAction {
+    actions.last().and_then(|name| KprobeAction::from_str_name(name)).unwrap_or_default()
 }
 
 fn finding(finding: &Finding, time: u64) -> proto::Finding {

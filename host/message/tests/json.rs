@@ -11,8 +11,8 @@ use serin_event::network::{Address, Packet, Sock, Tuple, UnixAddress};
 use serin_event::process::Flags;
 use serin_event::structure::Structure;
 use serin_event::{
-    Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, Probe, Process, ProgramPlace,
-    Severity, StackFrame,
+    Alert, Annotation, Event, EventKind, Finding, Hook, Mapping, Place, PluginError, Probe, Process,
+    ProgramPlace, Severity, StackFrame,
 };
 use serin_message::{json, to_message};
 
@@ -61,6 +61,7 @@ fn hook(arguments: Vec<Argument>) -> Hook {
         data: Vec::new(),
         returned: None,
         actions: Arc::new(["KPROBE_ACTION_POST"]),
+        return_actions: Arc::new([]),
         selector: 0,
         kernel_stack: vec![StackFrame { offset: 7, symbol: "f".into(), module: "ext4".into(), address: 0 }],
         user_stack: vec![StackFrame { address: 1 << 40, ..StackFrame::default() }],
@@ -252,9 +253,13 @@ fn events() -> Vec<Event> {
         EventKind::Exec,
         EventKind::Exit { status: 22, signal: 0 },
         EventKind::Exit { status: 0, signal: 9 },
+        EventKind::Loader(Mapping { path: "/usr/lib/libc.so.6".into(), build_id: vec![0, 255, 7] }),
+        EventKind::Loader(Mapping { path: "/memfd:x (deleted)".into(), build_id: Vec::new() }),
         EventKind::Kprobe(hook(arguments())),
         EventKind::Kprobe(Hook { selector: 2, failed_closed: true, unenforced: true, ..hook(Vec::new()) }),
         EventKind::Kprobe(Hook { actions: Arc::new(ACTIONS), ..hook(Vec::new()) }),
+        EventKind::Kprobe(Hook { return_actions: Arc::new(ACTIONS), ..hook(Vec::new()) }),
+        EventKind::Kprobe(Hook { return_actions: Arc::new([ACTIONS[3]]), ..uprobe_hook("main", 0) }),
         EventKind::Kprobe(Hook { actions: Arc::new([]), ..hook(Vec::new()) }),
         EventKind::Kprobe(Hook { returned: Some((Argument::Int(-1), "error".into())), ..hook(Vec::new()) }),
         EventKind::Kprobe(Hook { returned: Some((Argument::Size(0), "".into())), ..hook(Vec::new()) }),

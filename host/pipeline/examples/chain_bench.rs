@@ -177,6 +177,7 @@ impl Common {
             tags: Arc::new([]),
             arguments: Vec::new(),
             actions: Arc::new(["KPROBE_ACTION_POST"]),
+            return_actions: Arc::new([]),
             data: Vec::new(),
             returned: None,
             selector: 0,

@@ -89,13 +89,13 @@ impl Encoder {
 
     fn hook(&mut self, from: &Hook) -> Shared<HookView<'static>> {
         let writer = &mut self.writer;
-        let Hook { function_name, policy_name, message, tags, actions, .. } = from;
+        let Hook { function_name, policy_name, message, tags, actions, return_actions, .. } = from;
         let addresses =
             [address(actions), address(function_name), address(policy_name), address(message), address(tags)];
         self.hooks.get(addresses, || {
             let (shared, mut to) = writer.share::<HookWriter<'_>>();
             to.function_name(function_name).policy_name(policy_name).message(message);
-            to.tags(tags).actions(actions);
+            to.tags(tags).actions(actions).return_actions(return_actions);
             shared
         })
     }
@@ -209,6 +209,9 @@ fn details(to: &mut EventWriter<'_>, kind: &EventKind, shared: Shared<HookView<'
             if let Some((value, label)) = &hook.returned {
                 argument(to.returned().label(label), value);
             }
+        }
+        EventKind::Loader(mapping) => {
+            to.loader().path(&mapping.path).build_id(&mapping.build_id_text());
         }
         EventKind::Loss { cpu, count } => {
             to.loss().cpu(*cpu).count(*count);

@@ -14,6 +14,7 @@ use crate::counters::Counters;
 use crate::engine::Runtime;
 use crate::error::{LoadError, Reason};
 use crate::plugin::{Passage, Plugin};
+use crate::rollbacks::{Key, Rollbacks};
 use crate::rollout::{HostId, Rollout, RolloutStatus, Stage, Staged};
 use crate::version::Version;
 
@@ -130,6 +131,7 @@ impl Pipeline {
 pub struct Loader {
     runtime: Arc<Runtime>,
     host: HostId,
+    rollbacks: Option<Arc<Rollbacks>>,
 }
 
 impl Loader {
@@ -138,7 +140,14 @@ impl Loader {
     /// # Errors
     /// If what runs plugins can't be started.
     pub fn new(host: HostId) -> Result<Self, LoadError> {
-        Ok(Self { runtime: Runtime::new().map(Arc::new).map_err(LoadError::Engine)?, host })
+        let runtime = Runtime::new().map(Arc::new).map_err(LoadError::Engine)?;
+        Ok(Self { runtime, host, rollbacks: None })
+    }
+
+    /// Remembers what is rolled back, and does not start what was.
+    #[must_use]
+    pub fn with_rollbacks(self, rollbacks: Option<Rollbacks>) -> Self {
+        Self { rollbacks: rollbacks.map(Arc::new), ..self }
     }
 
     /// Compiles, links and starts the plugins of a pipeline file.
@@ -182,14 +191,23 @@ impl Loader {
             let status = status(Stage::Old, old.digest);
             return Ok(run(runtime, old)?.staged(Staged::new(status, rollback, None)));
         }
-        let new = version(runtime, file, &rollout.apply(entry), cache).and_then(|new| {
-            let digest = new.digest;
-            Ok((run(runtime, new)?, digest))
+        let new = version(runtime, file, &rollout.apply(entry), cache);
+        if let Ok(new) = &new
+            && let Some(reason) = self.rollbacks.as_ref().and_then(|known| known.reason(&Key::of(new)))
+        {
+            let staged = Staged::given_up(status(Stage::New, old.digest), rollback, new, reason);
+            return Ok(run(runtime, old)?.staged(staged));
+        }
+        let new = new.and_then(|new| {
+            let (digest, key) = (new.digest, Key::of(&new));
+            Ok((run(runtime, new)?, digest, key))
         });
         match new {
-            Ok((plugin, digest)) => {
+            Ok((plugin, digest, key)) => {
                 tracing::info!(plugin = entry.name, "the new version {digest}: {place} is below {percent} %");
-                Ok(plugin.staged(Staged::new(status(Stage::New, digest), rollback, Some(old))))
+                let staged = Staged::new(status(Stage::New, digest), rollback, Some(old));
+                let memory = self.rollbacks.clone().map(|rollbacks| (rollbacks, key));
+                Ok(plugin.staged(staged.remembered(memory)))
             }
             // That the rest of the file is used is worth more than that this version is.
             Err(reason) => {

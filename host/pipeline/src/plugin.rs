@@ -97,9 +97,11 @@ impl Plugin {
 
     /// As a part of a rollout.
     pub(crate) fn staged(mut self, staged: Staged) -> Self {
-        self.identities.extend(staged.before().map(Version::identity));
-        if let Some(reason) = staged.reason() {
-            self.tell_rollback(reason);
+        self.identities = staged.identities(self.version.identity());
+        match staged.reason() {
+            Some(reason) if staged.is_news() => self.tell_rollback(reason),
+            Some(reason) => tracing::warn!(plugin = &*self.name, "{reason}, before this start"),
+            None => {}
         }
         Self { rollout: Some(staged), ..self }
     }

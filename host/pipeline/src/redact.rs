@@ -25,7 +25,7 @@ pub(crate) enum Place {
     Process(u32),
     /// `arguments` of its parent.
     Parent(u32),
-    /// The arguments of the hook.
+    /// The arguments of the hook, and behind them what its `data` has read.
     Hook(u32),
 }
 
@@ -156,32 +156,37 @@ fn mask_process(
     let wanted: Vec<_> = masks.iter().map(|mask| (mask.place, mask.start, mask.end)).collect();
     let mut other = Process::clone(process);
     let mut texts: Vec<_> = other.arguments.iter_mut().map(Some).collect();
-    let names = mask_texts(masks, counters, &mut texts);
+    let masked = mask_texts(masks, counters, &mut texts);
     let same = memory.as_ref().filter(|(old, masks, _)| Arc::ptr_eq(old, process) && *masks == wanted);
     let other = match same {
         Some((_, _, other)) => Arc::clone(other),
         None => Arc::new(other),
     };
-    if !names.is_empty() {
+    if !masked.is_empty() {
         let old = std::mem::replace(process, Arc::clone(&other));
         batch.keep(Arc::clone(&old));
         *memory = Some((old, wanted, other));
     }
-    names
+    masked.iter().map(Place::to_string).collect()
 }
 
 fn mask_hook(hook: &mut Hook, masks: &[Mask], counters: &mut Counters) -> Vec<String> {
     // Bytes have a text only while they are masked.
     let mut texts: Vec<Option<String>> =
-        hook.arguments.iter().map(|(argument, _)| text_of(argument)).collect();
+        hook.arguments.iter().chain(&hook.data).map(|(argument, _)| text_of(argument)).collect();
     let mut places: Vec<_> = texts.iter_mut().map(Option::as_mut).collect();
-    let names = mask_texts(masks, counters, &mut places);
-    if !names.is_empty() {
-        for ((argument, _), text) in hook.arguments.iter_mut().zip(texts) {
+    let masked = mask_texts(masks, counters, &mut places);
+    if !masked.is_empty() {
+        for ((argument, _), text) in hook.arguments.iter_mut().chain(&mut hook.data).zip(texts) {
             put_text(argument, text);
         }
     }
-    names
+    let arguments = u32::try_from(hook.arguments.len()).unwrap_or(u32::MAX);
+    let name = |place: &Place| match place {
+        Place::Hook(index) if *index >= arguments => format!("data[{}]", index - arguments),
+        _ => place.to_string(),
+    };
+    masked.iter().map(name).collect()
 }
 
 /// As the frame has it.
@@ -205,9 +210,9 @@ fn put_text(argument: &mut Argument, text: Option<String>) {
     }
 }
 
-/// Masks parts of texts, which masks name by their index.
-fn mask_texts(masks: &[Mask], counters: &mut Counters, texts: &mut [Option<&mut String>]) -> Vec<String> {
-    let mut names = Vec::new();
+/// Masks parts of texts, which masks name by their index; gives those in which something was.
+fn mask_texts(masks: &[Mask], counters: &mut Counters, texts: &mut [Option<&mut String>]) -> Vec<Place> {
+    let mut found = Vec::new();
     for masks in masks.chunk_by(|left, right| left.place == right.place) {
         let Some(place) = masks.first().map(|mask| mask.place) else { continue };
         let (Place::Process(index) | Place::Parent(index) | Place::Hook(index)) = place;
@@ -220,10 +225,10 @@ fn mask_texts(masks: &[Mask], counters: &mut Counters, texts: &mut [Option<&mut 
         counters.rejected += masks.len() as u64 - count;
         if count > 0 {
             **text = masked;
-            names.push(place.to_string());
+            found.push(place);
         }
     }
-    names
+    found
 }
 
 /// The text with a mask for each of these ranges, which are sorted, or for several that meet; and how many there were.

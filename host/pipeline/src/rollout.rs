@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -10,8 +11,9 @@ use sha2::{Digest as _, Sha256};
 use crate::config::{PluginEntry, digest};
 use crate::digest::Digest;
 use crate::quantity;
+use crate::rollbacks::{Key, Rollbacks};
 use crate::source::ComponentSource;
-use crate::version::Version;
+use crate::version::{Identity, Version};
 
 /// `rollout`
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -132,13 +134,22 @@ pub(crate) struct Staged {
     limit: Rollback,
     /// What is gone back to; none if the old version runs.
     before: Option<Version>,
+    /// The new version, if it was rolled back before the agent was started.
+    given_up: Option<Identity>,
+    /// Where it is remembered that the new version was rolled back.
+    memory: Option<(Arc<Rollbacks>, Key)>,
     /// The last failures, at most as many as the limit has.
     failures: VecDeque<Instant>,
 }
 
 impl Staged {
     pub(crate) fn new(status: RolloutStatus, limit: Rollback, before: Option<Version>) -> Self {
-        Self { status, limit, before, failures: VecDeque::new() }
+        Self { status, limit, before, given_up: None, memory: None, failures: VecDeque::new() }
+    }
+
+    /// Remembers it if this version is rolled back.
+    pub(crate) fn remembered(self, memory: Option<(Arc<Rollbacks>, Key)>) -> Self {
+        Self { memory, ..self }
     }
 
     /// Takes over what is said now of the same versions.
@@ -167,7 +178,21 @@ impl Staged {
             &format!("{count} failures within {:?}, the last: {failure}", self.limit.per),
         );
         self.failures.clear();
+        if let (Some((rollbacks, version)), Some(reason)) = (&self.memory, self.reason()) {
+            rollbacks.record(version, reason);
+        }
         Some(before)
+    }
+
+    /// The new version was rolled back before the agent was started.
+    pub(crate) fn given_up(
+        mut status: RolloutStatus,
+        limit: Rollback,
+        new: &Version,
+        reason: String,
+    ) -> Self {
+        status.stage = Stage::RolledBack { reason };
+        Self { given_up: Some(new.identity()), ..Self::new(status, limit, None) }
     }
 
     /// The new version does not even start.
@@ -183,9 +208,15 @@ impl Staged {
         self.status.stage = Stage::RolledBack { reason };
     }
 
-    /// What is gone back to if it fails.
-    pub(crate) fn before(&self) -> Option<&Version> {
-        self.before.as_ref()
+    /// What may run, of which this version is one: the new one, then the old one.
+    pub(crate) fn identities(&self, running: Identity) -> Vec<Identity> {
+        let before = self.before.as_ref().map(Version::identity);
+        self.given_up.iter().cloned().chain([running]).chain(before).collect()
+    }
+
+    /// Whether this agent has rolled it back, which is to be told.
+    pub(crate) fn is_news(&self) -> bool {
+        self.given_up.is_none()
     }
 
     /// Why it was rolled back, if it was.

@@ -61,6 +61,7 @@ pub(crate) fn kind_of(kind: &EventKind) -> Kind {
             Place::Program(_) => Kind::ProcessUprobe,
             Place::Probe(_) => Kind::ProcessUsdt,
         },
+        EventKind::Loader(_) => Kind::ProcessLoader,
         EventKind::Loss { .. } => Kind::Loss,
         EventKind::ActionResult(_) => Kind::ActionResult,
         EventKind::Alert(_) => Kind::Alert,

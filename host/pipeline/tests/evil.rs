@@ -172,6 +172,21 @@ fn log_lines_are_bounded() {
 }
 
 #[test]
+fn hundreds_of_actions_are_bounded() {
+    let entry = format!(
+        "- name: evil\n  component: {}\n  config: {{ onFrame: act }}\n  grants: {{ log: true, kv: {{}}, dns: ['*.evil.example'], \
+         http: ['GET https://evil.example/*'], rate: {{ per: 1h, burst: 5 }} }}\n",
+        plugin("evil")
+    );
+    let mut pipeline = Setup::new().load(&entry).unwrap();
+    let mut events: Vec<Event> = (0..256).map(|number| kprobe("p", &format!("/{number}"))).collect();
+    // Three for each event, the third of which is none; what is behind the first 64 is not looked at.
+    assert_eq!(pipeline.process(&mut events).len(), 5);
+    let counts = counts(&pipeline);
+    assert_eq!((counts.rejected, counts.refused, counts.over_rate), (3 * 256 - 64 + 21, 0, 64 - 21 - 5));
+}
+
+#[test]
 fn ticks_are_contained_too() {
     let mut pipeline = evil("{ onFrame: nothing, onTick: loop }", "");
     assert_eq!(pipeline.tick(1), []);

@@ -55,6 +55,19 @@ fn secrets_are_masked_marked_and_counted() {
 }
 
 #[test]
+fn what_the_data_of_hooks_has_read_is_masked_too() {
+    let mut pipeline = Setup::new().load(&entry("  grants: { redact: true }")).unwrap();
+    let mut events = vec![kprobe("p", "plain")];
+    let EventKind::Kprobe(hook) = &mut events[0].kind else { unreachable!() };
+    hook.data = ["plain", "token=abc"].map(|text| (Argument::String(text.to_owned()), "".into())).into();
+    pipeline.process(&mut events);
+    let EventKind::Kprobe(hook) = &events[0].kind else { unreachable!() };
+    assert_eq!(hook.data[1].0, Argument::String("token=[redacted]".to_owned()));
+    assert_eq!(mark(&events[0]), Some("data[1]"));
+    assert_eq!(counters(&pipeline, "redact").rejected, 0);
+}
+
+#[test]
 fn plugins_behind_it_see_what_sinks_see() {
     // A plugin before and one behind it that say what they see.
     let tree = |name: &str| {

@@ -123,8 +123,8 @@ fn plugins_that_fail_while_starting() {
             "built for frame schema 9, but this serin writes 3: use a newer serin or an older plugin",
         ),
         (
-            "{ onFrame: nothing, kind: process_loader }",
-            "subscribes to what does not exist: `process_loader` is not a kind of event: write one of process_exec, ",
+            "{ onFrame: nothing, kind: process_throttle }",
+            "subscribes to what does not exist: `process_throttle` is not a kind of event: write one of process_exec, ",
         ),
         (
             "{ onFrame: sing }",

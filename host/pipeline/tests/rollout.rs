@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use serin_event::{Event, EventKind};
-use serin_pipeline::{Cache, HostId, Loader, Pipeline, Stage};
+use serin_pipeline::{Cache, HostId, Loader, Pipeline, Rollbacks, Stage};
 use support::{Setup, counters, event, kprobe, plugin};
 
 /// An entry whose new version fails at every exec, as all of `support` have the argument `-s`.
@@ -136,6 +136,37 @@ fn what_was_rolled_back_stays_so_until_a_version_changes() {
     pipeline.process(&mut events);
     assert!(seen(&events[0]));
     assert_eq!(counters(&pipeline, "faulty").rollbacks, 1, "its counters go on");
+}
+
+#[test]
+fn what_was_rolled_back_stays_so_over_restarts_until_the_new_version_changes() {
+    let setup = Setup::new();
+    let start = |entries: &str| {
+        let rollbacks = Rollbacks::open(&setup.path("state")).unwrap();
+        let loader = Loader::new(HostId::new("a")).unwrap().with_rollbacks(Some(rollbacks));
+        loader.load(&setup.file(entries), Some(&cache(&setup))).unwrap()
+    };
+    let entries = faulty("", "percent: 100, rollback: { failures: 1, per: 1h }");
+    let mut pipeline = start(&entries);
+    until_rolled_back(&mut pipeline);
+    let why = reason(&pipeline);
+    let mut pipeline = start(&entries);
+    let mut events = vec![event(EventKind::Exec)];
+    pipeline.process(&mut events);
+    assert!(seen(&events[0]) && events.len() == 1, "the old version, and nothing to tell: {events:?}");
+    assert_eq!((reason(&pipeline), counters(&pipeline, "faulty").rollbacks), (why.clone(), 0));
+    reload(&setup, &mut pipeline, &entries);
+    assert_eq!(reason(&pipeline), why, "a reload");
+    assert_eq!(counters(&pipeline, "faulty").events, 1, "the instance goes on");
+    for (from, to) in [("argument: never", "argument: nobody"), ("failures: 1", "failures: 2")] {
+        assert_eq!(reason(&start(&entries.replace(from, to))), why, "{to}");
+    }
+    for (from, to) in [("argument: '-s'", "argument: other"), ("grants:", "limits: { time: 1s }\n  grants:")]
+    {
+        assert_eq!(stage(&start(&entries.replace(from, to))), Stage::New, "{to}");
+    }
+    std::fs::remove_file(setup.path("state/rollbacks.json")).unwrap();
+    assert_eq!(stage(&start(&entries)), Stage::New, "forgotten");
 }
 
 #[test]

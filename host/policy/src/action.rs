@@ -5,11 +5,11 @@ use url::Url;
 use crate::descriptor;
 use crate::diagnostic::quote;
 use crate::enforcer;
-use crate::fields::{Field, Fields, is_default};
+use crate::fields::{Field, Fields, Shape, is_default};
 use crate::hook::Context;
 use crate::rate;
 use crate::report::Report;
-use crate::schema::{ACTIONS, ActionName, MATCH_ACTIONS};
+use crate::schema::{ACTIONS, ActionName};
 use crate::{ActionPlan, MAX_URL, RateLimit, SocketAction, Stacks, Target};
 use crate::{socket, stack, usdt};
 
@@ -47,15 +47,20 @@ pub(crate) struct Action {
     pub(crate) stacks: Stacks,
 }
 
-/// Reads one action.
-pub(crate) fn read(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Option<Action> {
+/// Reads one action of a list with the fields of `shape`.
+pub(crate) fn read(
+    item: Field<'_>,
+    shape: &'static Shape,
+    context: &Context<'_>,
+    report: &mut Report<'_>,
+) -> Option<Action> {
     let later = item.node.field("action").filter(|node| ACTIONS.later.iter().any(|word| node.is_text(word)));
     if let Some(node) = later {
         // The parameters of an action that is not supported are not supported either: one error is enough.
-        Field { path: MATCH_ACTIONS.path, name: "action", in_list: false, node }.word(&ACTIONS, report);
+        Field { path: shape.path, name: "action", in_list: false, node }.word(&ACTIONS, report);
         return None;
     }
-    let fields = Fields::read(item.node, &MATCH_ACTIONS, report)?;
+    let fields = Fields::read(item.node, shape, report)?;
     let field = fields.require("action", report)?;
     let action = field.word(&ACTIONS, report)?;
     refuse_foreign_parameters(&fields, action, report);

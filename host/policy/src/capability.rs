@@ -1,6 +1,6 @@
 //! Names of capabilities.
 
-use serin_event::kernel_object::CAPABILITIES;
+use serin_event::names::CAPABILITIES;
 
 /// All names, by number. Events call the second as Tetragon does, without its prefix; policies with it.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {

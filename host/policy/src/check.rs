@@ -31,7 +31,7 @@ impl Policy {
                 Target::Lsm(name) => check_lsm_hook(hook, name, places.call, btf, &mut error),
                 Target::RawTracepoint(event) => check_raw_tracepoint(event, places.call, btf, &mut error),
                 // The kernel's types say nothing of them: see `check_formats` and `check_programs`.
-                Target::Tracepoint(_) | Target::Uprobe(_) | Target::Usdt(_) => {}
+                Target::Tracepoint(_) | Target::Uprobe(_) | Target::Usdt(_) | Target::Loader => {}
             }
             check_resolved(hook, places, btf, &mut error);
             if places.generated {
@@ -63,7 +63,9 @@ fn check_resolved(
         Target::RawTracepoint(event) => btf.tracepoint(&event.name).is_none(),
         // Their types are the program's.
         Target::Uprobe(_) | Target::Usdt(_) => true,
-        Target::Syscall { .. } | Target::CompatSyscall { .. } | Target::Tracepoint(_) => false,
+        Target::Syscall { .. } | Target::CompatSyscall { .. } | Target::Tracepoint(_) | Target::Loader => {
+            false
+        }
     };
     for (argument, places) in hook.arguments.iter().zip(&places.arguments) {
         // The task is the kernel's everywhere.
@@ -84,9 +86,11 @@ fn signature(target: &Target, btf: &Btf) -> Option<(String, Function)> {
         Target::Syscall { name, .. } => format!("__do_sys_{name}"),
         Target::Lsm(name) => format!("{LSM_PREFIX}{name}"),
         Target::RawTracepoint(event) => return Some((event.to_string(), btf.tracepoint(&event.name)?)),
-        Target::CompatSyscall { .. } | Target::Tracepoint(_) | Target::Uprobe(_) | Target::Usdt(_) => {
-            return None;
-        }
+        Target::CompatSyscall { .. }
+        | Target::Tracepoint(_)
+        | Target::Uprobe(_)
+        | Target::Usdt(_)
+        | Target::Loader => return None,
     };
     let function = btf.function(&name)?;
     Some((name, function))

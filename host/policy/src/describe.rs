@@ -1,6 +1,9 @@
 //! The policy schema for editors and people, from the same tables that the parser reads by.
 
+mod texts;
+
 use serde_json::{Map, Value, json};
+use texts::TEXTS;
 
 use crate::fields::Shape;
 use crate::schema;
@@ -12,10 +15,12 @@ const SHAPES: &[&Shape] = &[
     &schema::METADATA,
     &schema::SPEC,
     &schema::ENFORCER,
+    &schema::LIST,
     &schema::OPTION,
     &schema::KPROBE,
     &schema::IGNORE,
     &schema::ARGUMENT,
+    &schema::RETURN_ARGUMENT,
     &schema::DATA,
     &schema::SELECTOR,
     &schema::MATCH_PIDS,
@@ -34,192 +39,13 @@ const SHAPES: &[&Shape] = &[
     &schema::EFFECTIVE_USER_IDS,
     &schema::MATCH_ARGS,
     &schema::MATCH_DATA,
+    &schema::MATCH_RETURN_ARGS,
     &schema::MATCH_ACTIONS,
+    &schema::MATCH_RETURN_ACTIONS,
 ];
 
 /// Fields that are lists of single values.
 const LISTS: &[&str] = &["values", "tags", "args", "calls"];
-
-/// What fields mean. Those of sections beside `kprobes` mean the same there.
-const TEXTS: &[(&str, &str)] = &[
-    ("apiVersion", "Always cilium.io/v1alpha1."),
-    (
-        "kind",
-        "TracingPolicy, or TracingPolicyNamespaced, which with `metadata.namespace` is about that namespace's pods.",
-    ),
-    (
-        "metadata.namespace",
-        "For TracingPolicyNamespaced: the namespace of Kubernetes whose pods the policy is about.",
-    ),
-    ("spec.podSelector", "Only processes in containers of pods with such labels."),
-    ("spec.containerSelector", "Only processes in containers with such a `name`, `repo` or `id`."),
-    ("spec.hostSelector", "`{}`: processes that are in no container; beside the other two, also those."),
-    ("spec.podSelector.matchLabels", "Labels and their values. All must be so."),
-    ("spec.podSelector.matchExpressions", "What labels must be. All must hold."),
-    (
-        "spec.kprobes.selectors.matchWorkloads",
-        "Whose calls, as the policy's podSelector, containerSelector and hostSelector say it.",
-    ),
-    ("metadata", "Whose policy this is; only the name matters."),
-    ("metadata.name", "The policy's name, unique among those that are loaded: a DNS name in lower case."),
-    ("spec", "What to hook, and what to do then."),
-    ("spec.enforcers", "System calls that NotifyEnforcer has refused, wherever it is taken."),
-    ("spec.enforcers.calls", "System calls, as in `call`, and lists of them: list:NAME."),
-    ("spec.options", "How the policy as a whole is loaded."),
-    (
-        "spec.options.name",
-        "policy-mode says whether the policy starts by enforcing or only monitors; the others tune how Tetragon attaches \
-         hooks and refuses calls, which serin finds out by itself.",
-    ),
-    ("spec.options.value", "For policy-mode: enforce or monitor."),
-    ("spec.selectorsMacros", "Filters by name, for selectors to take in."),
-    ("spec.kprobes.selectors.macros", "Names of macros, whose filters this selector has as well."),
-    ("spec.kprobes", "Hooks on kernel functions and system calls."),
-    ("spec.fentries", "The same: how a function is hooked depends on the kernel."),
-    (
-        "spec.tracepoints",
-        "Hooks on tracepoints: `subsystem` and `event` as tracefs names them; `args` are fields of the record by their \
-         number in the event's format, or with `raw: true` the tracepoint's own arguments.",
-    ),
-    ("spec.lsmhooks", "Hooks on LSM hooks, called `hook`: file_open."),
-    (
-        "spec.uprobes",
-        "Hooks in the program or library at `path`: at `symbols`, at `offsets` in the file, or at the addresses `addrs`.",
-    ),
-    ("spec.usdts", "Hooks on USDT probes, as `provider` and `name`, of the program or library at `path`."),
-    (
-        "spec.kprobes.call",
-        "The function to hook: sys_symlinkat, fd_install. A system call unless `syscall: false`.",
-    ),
-    ("spec.kprobes.syscall", "Whether `call` is a system call. True by default."),
-    ("spec.kprobes.message", "A text that events of this hook carry, at most 256 bytes."),
-    ("spec.kprobes.tags", "Tags that events of this hook carry: at most 16, each of at most 128 bytes."),
-    ("spec.kprobes.args", "The parameters to read, in the order in which events show them."),
-    ("spec.kprobes.args.index", "The parameter's number, counted from 0."),
-    ("spec.kprobes.args.type", "How the parameter is read; checked against the kernel's types."),
-    ("spec.kprobes.args.label", "A name for the argument in events."),
-    (
-        "spec.kprobes.args.resolve",
-        "What of the parameter is read: fields and elements, as in mm.owner.real_parent.comm or [0]; pointers between them \
-         are followed.",
-    ),
-    (
-        "spec.kprobes.args.btfType",
-        "For resolve: the structure that the parameter points to, if its type does not tell.",
-    ),
-    ("spec.kprobes.args.BTFType", "The same as btfType."),
-    (
-        "spec.kprobes.args.sizeArgIndex",
-        "For char_buf: the parameter that says how many bytes there are, counted from 1.",
-    ),
-    (
-        "spec.kprobes.args.returnCopy",
-        "For char_buf: read it when the call has returned, as many bytes as it returned.",
-    ),
-    ("spec.kprobes.data", "What is read beside the arguments; events show it under `data`."),
-    ("spec.kprobes.data.index", "Says nothing: filters count the entries."),
-    ("spec.kprobes.data.type", "How it is read."),
-    ("spec.kprobes.data.label", "A name for it in events."),
-    ("spec.kprobes.data.source", "current_task, or pt_regs for the registers."),
-    (
-        "spec.kprobes.data.resolve",
-        "Fields of the task, as in cred.uid.val; or the name of a register, as in rdi or eax.",
-    ),
-    (
-        "spec.kprobes.returnArgAction",
-        "For functions that return a socket: TrackSock remembers whose it is, UntrackSock forgets that.",
-    ),
-    ("spec.kprobes.ignore", "What to put up with when the policy is loaded."),
-    ("spec.kprobes.ignore.callNotFound", "Leave the hook out if this kernel has no such function."),
-    (
-        "spec.kprobes.selectors",
-        "Tried in order; the first that matches acts. Without any, every call is posted.",
-    ),
-    ("spec.kprobes.selectors.matchPIDs", "Which processes, by id. All entries must hold."),
-    (
-        "spec.kprobes.selectors.matchPIDs.operator",
-        "Whether the id must be one of the values, or none of them.",
-    ),
-    ("spec.kprobes.selectors.matchPIDs.values", "Process ids."),
-    (
-        "spec.kprobes.selectors.matchPIDs.isNamespacePID",
-        "Ids are as the process's own pid namespace numbers them.",
-    ),
-    ("spec.kprobes.selectors.matchPIDs.followForks", "Ids of the process's ancestors count as well."),
-    ("spec.kprobes.selectors.matchBinaries", "Which programs, by path. All entries must hold."),
-    ("spec.kprobes.selectors.matchBinaries.operator", "How the path is compared with the values."),
-    ("spec.kprobes.selectors.matchBinaries.values", "Absolute paths, or how they start or end."),
-    (
-        "spec.kprobes.selectors.matchBinaries.followChildren",
-        "Earlier programs of the process and of its ancestors count as well.",
-    ),
-    ("spec.kprobes.selectors.matchParentBinaries", "The same of the parent's program."),
-    ("spec.kprobes.selectors.matchNamespaces", "Which namespaces the process is in."),
-    ("spec.kprobes.selectors.matchNamespaceChanges", "Which kinds of namespaces the process has changed."),
-    ("spec.kprobes.selectors.matchCapabilities", "Which capabilities the process has."),
-    ("spec.kprobes.selectors.matchCapabilityChanges", "Which capabilities have come or gone."),
-    ("spec.kprobes.selectors.matchCurrentCred", "Which user the process runs as."),
-    ("spec.kprobes.selectors.matchArgs", "What the arguments must be. All entries must hold."),
-    ("spec.kprobes.selectors.matchArgs.index", "The parameter's number, as in `args`; 0 if left out."),
-    (
-        "spec.kprobes.selectors.matchArgs.args",
-        "Another way to say which: the number of the entry in the hook's `args`, counted from 0, in a list; two numbers for \
-         CapabilitiesGained.",
-    ),
-    ("spec.kprobes.selectors.matchArgs.operator", "How the argument is compared with the values."),
-    (
-        "spec.kprobes.selectors.matchArgs.values",
-        "What it is compared with; one must match, or none with Not…",
-    ),
-    ("spec.kprobes.selectors.matchData", "What the entries of `data` must be. All entries must hold."),
-    ("spec.kprobes.selectors.matchData.index", "The number of the entry of `data`, from 0; 0 if left out."),
-    ("spec.kprobes.selectors.matchData.args", "The same, as a list with one number."),
-    ("spec.kprobes.selectors.matchData.operator", "How it is compared with the values."),
-    (
-        "spec.kprobes.selectors.matchData.values",
-        "What it is compared with; one must match, or none with Not…",
-    ),
-    (
-        "spec.kprobes.selectors.matchActions",
-        "What to do; all of it is done. Without any, the call is posted.",
-    ),
-    ("spec.kprobes.selectors.matchActions.action", "What to do."),
-    (
-        "spec.kprobes.selectors.matchActions.argError",
-        "For Override and NotifyEnforcer: the error to return, -4095 to -1.",
-    ),
-    (
-        "spec.kprobes.selectors.matchActions.argIndex",
-        "For Set: the probe's argument, four bytes in memory, counted from 0.",
-    ),
-    ("spec.kprobes.selectors.matchActions.argValue", "For Set: what the argument becomes."),
-    (
-        "spec.kprobes.selectors.matchActions.argFd",
-        "For FollowFD, UnfollowFD, CopyFD: the number of the parameter that is the descriptor.",
-    ),
-    (
-        "spec.kprobes.selectors.matchActions.argName",
-        "For FollowFD: the parameter that is the name. For CopyFD: the other descriptor.",
-    ),
-    (
-        "spec.kprobes.selectors.matchActions.rateLimit",
-        "For Post: how long equal calls are held back: 30s, 5m, 1h.",
-    ),
-    (
-        "spec.kprobes.selectors.matchActions.rateLimitScope",
-        "For Post: whose calls are held against each other; thread by default.",
-    ),
-    ("spec.kprobes.selectors.matchActions.argFqdn", "For DnsLookup: the name to look up."),
-    (
-        "spec.kprobes.selectors.matchActions.argSig",
-        "For Signal and NotifyEnforcer: the signal's number, 1 to 64.",
-    ),
-    (
-        "spec.kprobes.selectors.matchActions.argSock",
-        "For TrackSock and UntrackSock: the parameter that is the socket, counted from 0.",
-    ),
-    ("spec.kprobes.selectors.matchActions.argUrl", "For GetUrl: an absolute http or https URL."),
-];
 
 /// Words that a field can hold, supported ones and others.
 pub(crate) fn words(path: &str) -> Option<(Vec<&'static str>, &'static [&'static str])> {
@@ -229,7 +55,13 @@ pub(crate) fn words(path: &str) -> Option<(Vec<&'static str>, &'static [&'static
     Some(match path {
         "apiVersion" => of(&schema::API_VERSIONS),
         "kind" => of(&schema::KINDS),
-        "spec.kprobes.args.type" => of(&schema::TYPES),
+        "spec.kprobes.args.type" | "spec.kprobes.data.type" | "spec.kprobes.returnArg.type" => {
+            of(&schema::TYPES)
+        }
+        "spec.kprobes.data.source" => of(&schema::SOURCES),
+        "spec.kprobes.returnArgAction" => of(&schema::RETURN_ACTIONS),
+        "spec.lists.type" => of(&schema::LIST_TYPES),
+        "spec.options.name" => of(&schema::OPTIONS),
         "spec.kprobes.selectors.matchPIDs.operator" => of(&schema::PID_OPERATORS),
         "spec.kprobes.selectors.matchBinaries.operator" => of(&schema::BINARY_OPERATORS),
         "spec.kprobes.selectors.matchParentBinaries.operator" => of(&schema::BINARY_OPERATORS),
@@ -243,9 +75,13 @@ pub(crate) fn words(path: &str) -> Option<(Vec<&'static str>, &'static [&'static
         "spec.kprobes.selectors.matchCurrentCred.uid.operator"
         | "spec.kprobes.selectors.matchCurrentCred.euid.operator" => of(&schema::USER_OPERATORS),
         "spec.kprobes.selectors.matchActions.rateLimitScope" => of(&schema::RATE_SCOPES),
-        "spec.kprobes.selectors.matchArgs.operator" => of(&schema::ARGUMENT_OPERATORS),
+        "spec.kprobes.selectors.matchArgs.operator"
+        | "spec.kprobes.selectors.matchData.operator"
+        | "spec.kprobes.selectors.matchReturnArgs.operator" => of(&schema::ARGUMENT_OPERATORS),
         "spec.podSelector.matchExpressions.operator" => of(&schema::LABEL_OPERATORS),
-        "spec.kprobes.selectors.matchActions.action" => of(&schema::ACTIONS),
+        "spec.kprobes.selectors.matchActions.action" | "spec.kprobes.selectors.matchReturnActions.action" => {
+            of(&schema::ACTIONS)
+        }
         _ => return None,
     })
 }
@@ -388,6 +224,12 @@ mod tests {
     }
 
     #[test]
+    fn every_field_has_a_text() {
+        let missing: Vec<_> = paths().into_iter().filter(|path| text(path).is_none()).collect();
+        assert!(missing.is_empty(), "write what they mean in describe/texts.rs: {missing:#?}");
+    }
+
+    #[test]
     fn the_schema_has_the_parsers_fields_and_words() {
         let schema = json_schema();
         let at = |pointer: &str| schema.pointer(pointer).unwrap_or_else(|| panic!("no {pointer}"));
@@ -415,7 +257,7 @@ mod tests {
             ("call", vec!["spec.kprobes.call"]),
             ("matchArgs.operator", vec!["Postfix", "SubString", "not supported yet"]),
             ("spec.kprobes", vec!["a list of mappings", "selectors"]),
-            ("loader", vec!["Not supported yet"]),
+            ("nodeSelector", vec!["Not supported yet"]),
         ] {
             let text = explain(path).unwrap();
             assert!(words.iter().all(|word| text.contains(word)), "{path}: {text}");

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use serin_event::kernel_object::{BPF_COMMANDS, CAPABILITIES, Words};
+use serin_event::names::{BPF_COMMANDS, CAPABILITIES, Words};
 
 use crate::diagnostic::quote;
 use crate::fields::Field;

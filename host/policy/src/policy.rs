@@ -8,6 +8,7 @@ use crate::enforcer;
 use crate::fields::{Field, Fields, Vocabulary, is_default};
 use crate::hook::{self, HookPlaces};
 use crate::lists::{self, Lists};
+use crate::loader;
 use crate::macros;
 use crate::options::{self, Options};
 use crate::report::Report;
@@ -194,10 +195,12 @@ fn read_spec(
     let options = options.map_or(Some(Options::default()), |options| options::read(options, report));
     let scope = scope::read(&fields, namespace, report);
     let hooks = read_hooks(&fields, report);
+    let loader = loader::read(&fields, namespace.is_some(), report);
     let (options, scope, (mut hooks, enforced)) = (options?, scope?, hooks?);
     for selector in hooks.iter_mut().flat_map(|(hook, _)| &mut hook.selectors) {
         selector.scopes.extend(scope.clone());
     }
+    hooks.extend(loader?);
     complete.then_some((options, hooks, enforced))
 }
 
@@ -206,8 +209,9 @@ fn read_hooks(fields: &Fields<'_>, report: &mut Report<'_>) -> Option<(Hooks, En
         SECTIONS.iter().filter_map(|section| Some((section, fields.get(section.name)?))).collect();
     let lists = fields.get("lists").map_or(Some(Lists::new()), |lists| lists::read_all(lists, report));
     // A policy whose other sections were refused has been told enough.
-    if sections.is_empty() && !fields.refused() {
-        let help = "add `kprobes`, `fentries`, `tracepoints`, `lsmhooks`, `uprobes` or `usdts`";
+    if sections.is_empty() && !fields.refused() && !loader::is_asked_for(fields) {
+        let help =
+            "add `kprobes`, `fentries`, `tracepoints`, `lsmhooks`, `uprobes`, `usdts` or `loader: true`";
         report.error_with_help(fields.span(), "`spec` has no hooks", help);
     }
     let hooks: Vec<Option<Vec<_>>> = sections

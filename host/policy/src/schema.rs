@@ -72,8 +72,9 @@ pub(crate) const SPEC: Shape = Shape {
         "podSelector",
         "containerSelector",
         "hostSelector",
+        "loader",
     ],
-    later: &["loader", "nodeSelector"],
+    later: &["nodeSelector"],
 };
 
 pub(crate) const ENFORCER: Shape =

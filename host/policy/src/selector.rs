@@ -9,9 +9,10 @@ use crate::integer;
 use crate::lists::Lists;
 use crate::part;
 use crate::report::Report;
+use crate::return_action;
 use crate::schema::{
-    ARGUMENT_OPERATORS, Comparison, MATCH_ARGS, MATCH_BINARIES, MATCH_DATA, MATCH_PARENT_BINARIES,
-    MATCH_PIDS, MATCH_RETURN_ARGS, PID_OPERATORS, Relation, SELECTOR,
+    ARGUMENT_OPERATORS, Comparison, MATCH_ACTIONS, MATCH_ARGS, MATCH_BINARIES, MATCH_DATA,
+    MATCH_PARENT_BINARIES, MATCH_PIDS, MATCH_RETURN_ARGS, PID_OPERATORS, Relation, SELECTOR,
 };
 use crate::scope;
 use crate::source::Span;
@@ -50,8 +51,13 @@ fn read(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Opti
     let data = read_filters(&fields, "matchData", report, |item, report| read_data(item, context, report));
     let returned =
         read_filters(&fields, "matchReturnArgs", report, |item, report| read_returned(item, context, report));
-    let actions =
-        read_filters(&fields, "matchActions", report, |item, report| action::read(item, context, report));
+    let actions = read_filters(&fields, "matchActions", report, |item, report| {
+        action::read(item, &MATCH_ACTIONS, context, report)
+    });
+    let return_actions = fields.get("matchReturnActions").filter(|list| !is_default(list.node));
+    let return_actions =
+        return_actions.map_or(Some(vec![]), |list| return_action::read_all(list, context, report));
+    let label = fields.get("label").map_or(Some(""), |label| label.optional_string(report));
     let actions = actions?;
     if let Some(list) = fields.get("matchActions")
         && !action::check_all(list, &actions, report)
@@ -64,7 +70,12 @@ fn read(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Opti
     if actions.is_empty() {
         actions.push(ActionPlan::Post);
     }
+    let return_actions = return_actions?;
+    if let Some(list) = fields.get("matchReturnActions") {
+        return_action::check_with(list, &actions, &return_actions, report)?;
+    }
     Some(SelectorPlan {
+        label: label?.into(),
         scopes: workloads?.into_iter().collect(),
         pids: pids?,
         binaries: binaries?,
@@ -73,6 +84,7 @@ fn read(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Opti
         arguments: arguments?.into_iter().chain(data?).collect(),
         returned: returned?,
         actions,
+        return_actions,
         rate_limit,
         stacks,
     })
@@ -267,7 +279,10 @@ fn check_operator(
     kind: ArgumentKind,
     report: &mut Report<'_>,
 ) -> Option<()> {
-    let compares_texts = matches!(relation, Relation::Prefix | Relation::Postfix | Relation::SubString);
+    let compares_texts = matches!(
+        relation,
+        Relation::Prefix | Relation::Postfix | Relation::SubString | Relation::SubStringAnyCase
+    );
     let (message, help) = match relation {
         Relation::Part(part) | Relation::Privileged(part) if kind.parts().contains(&part) => return Some(()),
         Relation::Part(_) | Relation::Privileged(_) if kind.parts().is_empty() => (
@@ -382,9 +397,14 @@ fn read_texts(
         Relation::Prefix => (Test::Prefix, MAX_VALUE),
         Relation::Postfix => (Test::Postfix, MAX_VALUE),
         Relation::SubString => (Test::SubString, MAX_SUBSTRING),
+        Relation::SubStringAnyCase => (without_capitals, MAX_SUBSTRING),
         _ => (Test::Equal, MAX_VALUE),
     };
     Some(test(read_each(values, report, |item, report| read_text(item, longest, bytes, report))?))
+}
+
+fn without_capitals(values: Vec<Vec<u8>>) -> Test {
+    Test::SubStringAnyCase(values.iter().map(|value| value.to_ascii_lowercase()).collect())
 }
 
 fn read_text(item: Field<'_>, longest: usize, bytes: bool, report: &mut Report<'_>) -> Option<Vec<u8>> {

@@ -91,6 +91,8 @@ spec:
     let is = |condition| IdentityFilter { negated: false, condition };
     let not = |condition| IdentityFilter { negated: true, condition };
     let selector = SelectorPlan {
+        label: String::new(),
+        return_actions: vec![],
         scopes: vec![],
         stacks: Stacks::default(),
         pids: vec![PidFilter {
@@ -219,6 +221,47 @@ fn what_a_function_returns() {
 }
 
 #[test]
+fn what_is_done_once_a_call_has_returned() {
+    let hook = hook(
+        "  - call: sys_openat
+    return: true
+    returnArg: {type: int}
+    selectors:
+    - label: denied
+      matchReturnArgs: [{operator: Equal, values: [-13]}]
+      matchReturnActions: [{action: Signal, argSig: 12}, {action: NoPost}]
+    - matchActions: [{action: NoPost}]
+      matchReturnActions: []
+",
+    );
+    let [denied, other] = hook.selectors.as_slice() else { panic!("{:?}", hook.selectors) };
+    assert_eq!(denied.label, "denied");
+    assert_eq!(denied.actions, [ActionPlan::Post]);
+    assert_eq!(denied.return_actions, [ActionPlan::Signal(12), ActionPlan::NoPost]);
+    assert!(denied.enforces());
+    assert_eq!((other.label.as_str(), other.return_actions.as_slice()), ("", &[][..]));
+}
+
+#[test]
+fn mapped_files_are_a_hook_without_anything_to_read() {
+    let policy = |spec: &str| {
+        let text = format!(
+            "{{apiVersion: cilium.io/v1alpha1, kind: TracingPolicy, metadata: {{name: p}}, spec: {{{spec}}}}}"
+        );
+        Policy::parse(&text, Path::new("p.yaml")).map(|policies| policies[0].plan().hooks.clone())
+    };
+    let hooks = policy("loader: true").unwrap();
+    assert_eq!((hooks.len(), &hooks[0].target), (1, &Target::Loader));
+    assert_eq!(policy("loader: true, kprobes: [{call: sys_read}]").unwrap().len(), 2);
+    assert_eq!(policy("loader: false, kprobes: [{call: sys_read}]").unwrap().len(), 1);
+    for spec in ["loader: true, podSelector: {matchLabels: {app: a}}", "loader: true, hostSelector: {}"] {
+        let error = policy(spec).unwrap_err().to_string();
+        assert!(error.contains("cannot be about some"), "{spec}: {error}");
+    }
+    assert!(policy("loader: false").unwrap_err().to_string().contains("`spec` has no hooks"));
+}
+
+#[test]
 fn what_is_not_waited_for_is_not_read() {
     for fields in ["returnArg: {index: 0, type: int}", "return: false\n    returnArg: {index: 0, type: int}"]
     {
@@ -239,6 +282,7 @@ fn operators_and_actions() {
         ("{operator: NotPrefix, values: [a]}", 0, true, Test::Prefix(texts(&["a"]))),
         ("{args: [0], operator: NotPostfix, values: [a]}", 0, true, Test::Postfix(texts(&["a"]))),
         ("{operator: SubString, values: [a, b]}", 0, false, Test::SubString(texts(&["a", "b"]))),
+        ("{operator: SubStringIgnCase, values: [A-b]}", 0, false, Test::SubStringAnyCase(texts(&["a-b"]))),
         ("{args: [1], operator: GreaterThan, values: [7]}", 1, false, Test::IntRanges(vec![8..=255])),
         ("{index: 2, operator: LT, values: [-7]}", 2, false, Test::IntRanges(vec![minus(0x8000)..=minus(8)])),
         ("{index: 1, operator: Mask, values: [1, 0x80]}", 1, false, Test::IntMask(0x81)),

@@ -20,7 +20,8 @@ const NUMBERS: &[&str] = &[
     "InRange",
     "NotInRange",
 ];
-const TEXTS: &[&str] = &["Equal", "NotEqual", "Prefix", "NotPrefix", "Postfix", "NotPostfix", "SubString"];
+const TEXTS: &[&str] =
+    &["Equal", "NotEqual", "Prefix", "NotPrefix", "Postfix", "NotPostfix", "SubString", "SubStringIgnCase"];
 const FILES: &[&str] = &["FileType", "NotFileType"];
 const SOURCE: &[&str] =
     &["SAddr", "NotSAddr", "SPort", "NotSPort", "SPortPriv", "NotSportPriv", "NotSPortPriv"];

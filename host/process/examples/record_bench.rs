@@ -112,5 +112,6 @@ fn hook() -> HookInfo {
         data: 0,
         return_label: "".into(),
         actions: vec![Arc::new(["KPROBE_ACTION_POST"])],
+        return_actions: vec![],
     }
 }

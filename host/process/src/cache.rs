@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serin_event::process::Flags;
-use serin_event::record::{Exec, Exit, Fork, Header, HookHit, Loss, Record};
-use serin_event::{Event, EventKind, Hook, Process};
+use serin_event::record::{self, Exec, Exit, Fork, Header, HookHit, Loss, Record};
+use serin_event::{Event, EventKind, Hook, Mapping, Process};
 
 use self::lookup::{Budget, Related};
 use crate::cgroup::Cgroups;
@@ -130,6 +130,7 @@ impl ProcessCache {
             Record::Fork(fork) => fork.header.time,
             Record::Exit(exit) => exit.header.time,
             Record::Hook(hit) => hit.header.time,
+            Record::Mapping(mapping) => mapping.time,
             Record::Loss(loss) => loss.time,
         };
         self.host.clock.advance(now);
@@ -139,6 +140,7 @@ impl ProcessCache {
             Record::Fork(fork) => self.fork(&fork),
             Record::Exit(exit) => out.push(self.exit(&exit)),
             Record::Hook(hit) => out.extend(self.hook(hit, hooks)),
+            Record::Mapping(mapping) => out.push(self.mapping(mapping)),
             Record::Loss(loss) => out.push(self.loss(loss)),
         }
     }
@@ -213,13 +215,24 @@ impl ProcessCache {
         Some(self.event(header, kind, related, header.task.tid))
     }
 
+    fn mapping(&mut self, mapping: record::Mapping) -> Event {
+        let record::Mapping { time, pid, tid, path, build_id, .. } = mapping;
+        let (process, parent) = self.find_by_id(pid, time);
+        let kind = EventKind::Loader(Mapping { path, build_id });
+        Event { process: Some(process), parent, tid, ..self.bare(time, kind) }
+    }
+
     fn what_happened(&mut self, hit: HookHit, info: &HookInfo) -> Hook {
         let kernel_stack = self.stacks.kernel(&hit.kernel_stack, hit.header.time);
         let user_stack = self.stacks.user(&hit.user_stack, hit.header.task);
         let labels = info.labels.iter().chain(std::iter::repeat(&self.no_label));
         let mut arguments: Vec<_> = hit.arguments.into_iter().zip(labels.cloned()).collect();
         let data = arguments.split_off(arguments.len().saturating_sub(info.data));
-        let actions = usize::try_from(hit.selector).ok().and_then(|index| info.actions.get(index));
+        let of_selector = |actions: &[Arc<[&'static str]>]| {
+            let found = usize::try_from(hit.selector).ok().and_then(|index| actions.get(index));
+            Arc::clone(found.unwrap_or(&self.no_actions))
+        };
+        let (actions, return_actions) = (of_selector(&info.actions), of_selector(&info.return_actions));
         Hook {
             place: info.place.clone(),
             function_name: Arc::clone(&info.function_name),
@@ -231,7 +244,8 @@ impl ProcessCache {
             returned: hit.returned.map(|value| (value, Arc::clone(&info.return_label))),
             kernel_stack,
             user_stack,
-            actions: Arc::clone(actions.unwrap_or(&self.no_actions)),
+            actions,
+            return_actions,
             selector: hit.selector,
             failed_closed: hit.failed_closed,
             unenforced: hit.unenforced,
@@ -239,27 +253,22 @@ impl ProcessCache {
     }
 
     fn loss(&self, loss: Loss) -> Event {
-        let kind = EventKind::Loss { cpu: loss.cpu, count: loss.count };
+        self.bare(loss.time, EventKind::Loss { cpu: loss.cpu, count: loss.count })
+    }
+
+    fn event(&self, header: Header, kind: EventKind, (process, parent): Related, tid: u32) -> Event {
+        Event { process: Some(process), parent, tid, ..self.bare(header.time, kind) }
+    }
+
+    /// An event of no process.
+    fn bare(&self, time: u64, kind: EventKind) -> Event {
         Event {
-            time: self.host.clock.unix(loss.time),
+            time: self.host.clock.unix(time),
             node_name: Arc::clone(&self.host.node_name),
             kind,
             process: None,
             parent: None,
             tid: 0,
-            annotations: Vec::new(),
-            alerts: Vec::new(),
-        }
-    }
-
-    fn event(&self, header: Header, kind: EventKind, (process, parent): Related, tid: u32) -> Event {
-        Event {
-            time: self.host.clock.unix(header.time),
-            node_name: Arc::clone(&self.host.node_name),
-            kind,
-            process: Some(process),
-            parent,
-            tid,
             annotations: Vec::new(),
             alerts: Vec::new(),
         }

@@ -29,4 +29,6 @@ pub struct HookInfo {
     pub return_label: Arc<str>,
     /// For each selector the actions that it takes, by Tetragon's names: `KPROBE_ACTION_OVERRIDE`.
     pub actions: Vec<Arc<[&'static str]>>,
+    /// For each selector those that it takes when the call has returned, likewise.
+    pub return_actions: Vec<Arc<[&'static str]>>,
 }

@@ -48,6 +48,8 @@ pub(crate) struct Entry {
 #[derive(Debug)]
 pub(crate) struct Table {
     entries: HashMap<Key, Entry>,
+    /// For each process id the process that has it, or had it last.
+    newest: HashMap<u32, Key>,
     /// Exited processes with the time of their exit, in that order.
     exited: VecDeque<(Key, u64)>,
     grace: u64,
@@ -55,7 +57,7 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new(grace: u64) -> Self {
-        Self { entries: HashMap::new(), exited: VecDeque::new(), grace }
+        Self { entries: HashMap::new(), newest: HashMap::new(), exited: VecDeque::new(), grace }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -69,12 +71,21 @@ impl Table {
         Some(entry)
     }
 
+    /// The process that has an id, or had it last.
+    pub(crate) fn newest(&self, pid: u32) -> Option<&Entry> {
+        self.entries.get(self.newest.get(&pid)?)
+    }
+
     /// Adds a process, or replaces it.
     pub(crate) fn insert(&mut self, key: Key, entry: Entry) {
         if let Some(time) = entry.exited {
             self.exited.push_back((key, time));
         }
         self.entries.insert(key, entry);
+        let newest = self.newest.entry(key.pid).or_insert(key);
+        if newest.start_ticks < key.start_ticks {
+            *newest = key;
+        }
     }
 
     /// Notes that a process has exited; from now on it is kept for the grace period only.
@@ -109,7 +120,7 @@ impl Table {
         let Some((key, time)) = self.exited.pop_front() else { return false };
         let is_it = self.entries.get(&key).is_some_and(|entry| entry.exited == Some(time));
         if is_it {
-            self.entries.remove(&key);
+            self.remove(key);
         }
         is_it
     }
@@ -131,7 +142,14 @@ impl Table {
             live.select_nth_unstable_by_key(count, |(seen, _)| *seen);
             live.truncate(count);
         }
-        live.iter().for_each(|(_, key)| drop(self.entries.remove(key)));
+        live.iter().for_each(|(_, key)| self.remove(*key));
         live.len()
+    }
+
+    fn remove(&mut self, key: Key) {
+        self.entries.remove(&key);
+        if self.newest.get(&key.pid) == Some(&key) {
+            self.newest.remove(&key.pid);
+        }
     }
 }

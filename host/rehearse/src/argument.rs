@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use serin_event::argument::Argument;
-use serin_event::kernel_object::BPF_COMMANDS;
+use serin_event::names::BPF_COMMANDS;
 use serin_event::network::Tuple;
 use serin_event::structure::Structure;
 use serin_policy::{ArgumentFilter, COMPAT_BIT, Part, Test};
@@ -151,9 +151,12 @@ fn compare_address(test: &Test, address: IpAddr) -> Answer {
     }
 }
 
+fn open() -> Answer {
+    Answer::untold("the recording holds only the start of an argument")
+}
+
 /// Compares a text of which perhaps only the start is known.
 fn compare_text(test: &Test, text: &[u8], cut: bool) -> Answer {
-    let open = || Answer::untold("the recording holds only the start of an argument");
     match test {
         Test::Prefix(values) => Answer::any(values.iter().map(|value| {
             let reaches = cut && value.len() > text.len() && value.starts_with(text);
@@ -169,12 +172,18 @@ fn compare_text(test: &Test, text: &[u8], cut: bool) -> Answer {
         Test::Equal(values) => values.iter().any(|value| value == text).into(),
         Test::Postfix(_) if cut => open(),
         Test::Postfix(values) => values.iter().any(|value| text.ends_with(value)).into(),
-        Test::SubString(values) => match values.iter().any(|value| contains(text, value)) {
-            // What the rest could still make true is open.
-            false if cut => open(),
-            found => found.into(),
-        },
+        Test::SubString(values) => within(values, text, cut),
+        Test::SubStringAnyCase(values) => within(values, &text.to_ascii_lowercase(), cut),
         _ => mismatched(),
+    }
+}
+
+/// Whether one of the values is in a text of which perhaps only the start is known.
+fn within(values: &[Vec<u8>], text: &[u8], cut: bool) -> Answer {
+    match values.iter().any(|value| contains(text, value)) {
+        // What the rest could still make true is open.
+        false if cut => open(),
+        found => found.into(),
     }
 }
 
@@ -227,6 +236,7 @@ mod tests {
             (&passwd, texts(Test::Equal, "/etc/passwd0"), Some(false)),
             (&passwd, texts(Test::Postfix, "passwd"), Some(true)),
             (&passwd, texts(Test::SubString, "c/p"), Some(true)),
+            (&text("/etc/PASSWD"), texts(Test::SubStringAnyCase, "/passwd"), Some(true)),
             (&text("/etc/\u{fffd}"), texts(Test::Prefix, "/etc/"), UNTOLD),
             (&passwd, Test::IntEqual(vec![1]), UNTOLD),
             (&cut, texts(Test::Prefix, "GET "), Some(true)),

@@ -79,6 +79,9 @@ pub(crate) struct RunArguments {
     /// Where compiled plugins are kept from one start to the next
     #[arg(long, value_name = "DIR", default_value = "/var/cache/serin")]
     pub cache: PathBuf,
+    /// Where the agent keeps what it must know after a restart: which versions of plugins were rolled back
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/serin")]
+    pub state: PathBuf,
     /// A directory with a file for each container, ID.json, that says what Kubernetes knows of it; for policies with
     /// podSelector, containerSelector or a namespace
     #[arg(long, value_name = "DIR")]
@@ -258,6 +261,8 @@ pub(crate) enum EventKind {
     ProcessUprobe,
     #[value(name = "process_usdt")]
     ProcessUsdt,
+    #[value(name = "process_loader")]
+    ProcessLoader,
     #[value(name = "action_result")]
     ActionResult,
     #[value(name = "alert")]
@@ -281,6 +286,7 @@ impl EventsArguments {
             EventKind::ProcessTracepoint => EventType::ProcessTracepoint,
             EventKind::ProcessUprobe => EventType::ProcessUprobe,
             EventKind::ProcessUsdt => EventType::ProcessUsdt,
+            EventKind::ProcessLoader => EventType::ProcessLoader,
             EventKind::ActionResult => EventType::ActionResult,
             EventKind::Alert => EventType::Alert,
             EventKind::PluginError => EventType::PluginError,

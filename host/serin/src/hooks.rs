@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serin_event::action::{Action, ActionRequest, Method, Source};
 use serin_event::{Place, Probe, ProgramPlace};
-use serin_policy::{ActionPlan, HookPlan, SocketAction, Target, Uprobe, Usdt};
+use serin_policy::{ActionPlan, HookPlan, SelectorPlan, SocketAction, Target, Uprobe, Usdt};
 use serin_process::HookInfo;
 
 /// What events of this hook carry.
@@ -13,6 +13,8 @@ pub(crate) fn info(policy: &Arc<str>, function: &str, plan: &HookPlan) -> HookIn
     HookInfo {
         place: match &plan.target {
             Target::Function(_) | Target::Syscall { .. } | Target::CompatSyscall { .. } => Place::Function,
+            // Its events are of no hook.
+            Target::Loader => Place::Function,
             Target::Lsm(_) => Place::Lsm,
             Target::Tracepoint(_) | Target::RawTracepoint(_) => Place::Tracepoint,
             Target::Uprobe(probe) => Place::Program(place(probe).into()),
@@ -29,6 +31,7 @@ pub(crate) fn info(policy: &Arc<str>, function: &str, plan: &HookPlan) -> HookIn
         data: plan.data(),
         return_label: plan.returns.as_ref().map_or("", |returned| &returned.label).into(),
         actions: plan.selectors.iter().map(|selector| names(&selector.actions)).collect(),
+        return_actions: plan.selectors.iter().map(|selector| names(&selector.return_actions)).collect(),
     }
 }
 
@@ -77,15 +80,12 @@ struct Canary {
 impl Canaries {
     /// Adds those of a hook.
     pub(crate) fn add(&mut self, hook: u32, policy: &str, plan: &HookPlan) {
-        let canaries = |actions: &[ActionPlan]| -> Vec<Canary> {
+        let canaries = |selector: &SelectorPlan| -> Vec<Canary> {
             let source = Source::Policy(policy.to_owned());
-            actions
-                .iter()
-                .filter_map(outward)
-                .map(|action| Canary { source: source.clone(), action })
-                .collect()
+            let actions = selector.actions.iter().chain(&selector.return_actions);
+            actions.filter_map(outward).map(|action| Canary { source: source.clone(), action }).collect()
         };
-        let by_selector: Vec<_> = plan.selectors.iter().map(|selector| canaries(&selector.actions)).collect();
+        let by_selector: Vec<_> = plan.selectors.iter().map(canaries).collect();
         if by_selector.iter().any(|canaries| !canaries.is_empty()) {
             self.0.insert(hook, by_selector);
         }

@@ -4,6 +4,7 @@
 //! that takes another's place is attached before the other goes: for a moment both see the same calls.
 
 mod api;
+mod mode;
 mod status;
 
 use std::collections::HashMap;
@@ -15,9 +16,11 @@ use anyhow::{Context, Result};
 use serin_api::AgentError;
 use serin_api::proto::{AddTracingPolicyRequest, TracingPolicyMode as Mode};
 use serin_kernel::{HookCount, Kernel, LoadedCalls, LoadedHook, LoadedPolicy};
-use serin_policy::{ActionPlan, Description, HookPlan, Policy, PolicyPlan};
+use serin_policy::{Description, Policy, PolicyPlan};
 
 pub(crate) use self::api::Answers;
+use self::mode::{effective, mode_of, new_mode};
+pub(crate) use self::status::labels;
 use crate::heap;
 use crate::hooks::{self, Canaries};
 use crate::policies::{at_hook, check_here, plans};
@@ -94,13 +97,13 @@ impl LivePolicies {
         self.lock().entries.iter().flat_map(|entry| &entry.hooks).map(Vec::len).sum()
     }
 
-    /// Shows the kernel, and the hooks of each policy by its name; not once the agent ends.
-    pub(crate) fn look(&self, show: impl FnOnce(&Kernel, Vec<(&str, &[LoadedHook])>)) {
+    /// Shows the kernel, and the hooks of each policy; not once the agent ends.
+    pub(crate) fn look(&self, show: impl FnOnce(&Kernel, Vec<(&PolicyPlan, &[LoadedHook])>)) {
         let state = self.lock();
         let Some(kernel) = &state.kernel else { return };
         let mut policies = Vec::new();
         for entry in &state.entries {
-            policies.push((entry.policy.plan().name.as_str(), entry.hooks.as_deref().unwrap_or_default()));
+            policies.push((entry.policy.plan(), entry.hooks.as_deref().unwrap_or_default()));
         }
         show(kernel, policies);
     }
@@ -320,98 +323,5 @@ fn log(plan: &PolicyPlan, policy: &LoadedPolicy) {
         let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
         let how = enforcement.as_ref().map_or("by signal only".into(), |way| format!("refused by {way}"));
         tracing::info!("policy {}: enforcer of {function}{more}, {how}", policy.name);
-    }
-}
-
-/// How a policy acts as it is written.
-fn mode_of(plan: &PolicyPlan) -> Mode {
-    match plan.hooks.iter().any(HookPlan::enforces) {
-        true if plan.monitor => Mode::TpModeMonitor,
-        true => Mode::TpModeEnforce,
-        false => Mode::TpModeMonitorOnly,
-    }
-}
-
-/// The mode that a client asks for.
-fn new_mode(is: Mode, wanted: Option<Mode>) -> Result<Mode, AgentError> {
-    match (is, wanted) {
-        (is, None) => Ok(is),
-        (_, Some(Mode::TpModeUnknown | Mode::TpModeMonitorOnly)) => {
-            Err(AgentError::Invalid("mode: ask for TP_MODE_ENFORCE or TP_MODE_MONITOR".into()))
-        }
-        (Mode::TpModeMonitorOnly, Some(Mode::TpModeEnforce)) => {
-            Err(AgentError::Invalid("mode: this policy has no action that enforces".into()))
-        }
-        (Mode::TpModeMonitorOnly, Some(_)) => Ok(Mode::TpModeMonitorOnly),
-        (_, Some(wanted)) => Ok(wanted),
-    }
-}
-
-/// What to attach for a policy: without what enforces, if it is only to monitor.
-fn effective(plan: &PolicyPlan, mode: Mode) -> PolicyPlan {
-    let mut plan = plan.clone();
-    if mode == Mode::TpModeMonitor {
-        plan.enforced.clear();
-        for selector in plan.hooks.iter_mut().flat_map(|hook| &mut hook.selectors) {
-            selector.actions.retain(|action| !action.enforces());
-            if selector.actions.is_empty() {
-                selector.actions.push(ActionPlan::Post);
-            }
-        }
-    }
-    plan
-}
-
-#[cfg(test)]
-mod tests {
-    use serin_policy::{SelectorPlan, Target};
-
-    use super::*;
-
-    fn plan(actions: &[ActionPlan]) -> PolicyPlan {
-        let selector = SelectorPlan { actions: actions.to_vec(), ..SelectorPlan::default() };
-        let hook = HookPlan {
-            target: Target::Function("fd_install".into()),
-            arguments: vec![],
-            returns: None,
-            return_action: None,
-            selectors: vec![selector],
-            message: String::new(),
-            tags: vec![],
-            ignore_not_found: false,
-            position: (1, 1),
-        };
-        PolicyPlan { name: "p".into(), monitor: false, hooks: vec![hook], enforced: vec![] }
-    }
-
-    #[test]
-    fn monitoring_leaves_out_what_enforces_and_nothing_else() {
-        use ActionPlan::{NoPost, NotifyEnforcer, Override, Post, Sigkill};
-        for (written, mode, left) in [
-            (vec![Override(-1), Sigkill], Mode::TpModeEnforce, vec![Post]),
-            (vec![Post, Sigkill], Mode::TpModeEnforce, vec![Post]),
-            (vec![NotifyEnforcer { error: -1, signal: 0 }], Mode::TpModeEnforce, vec![Post]),
-            (vec![NoPost, Sigkill], Mode::TpModeEnforce, vec![NoPost]),
-            (vec![Post], Mode::TpModeMonitorOnly, vec![Post]),
-        ] {
-            let plan_as_written = plan(&written);
-            assert_eq!(mode_of(&plan_as_written), mode, "{written:?}");
-            assert_eq!(effective(&plan_as_written, Mode::TpModeMonitor), plan(&left), "{written:?}");
-            assert_eq!(effective(&plan_as_written, mode), plan_as_written, "{written:?}");
-        }
-    }
-
-    #[test]
-    fn a_mode_that_cannot_be_is_refused() {
-        use Mode::{TpModeEnforce, TpModeMonitor, TpModeMonitorOnly, TpModeUnknown};
-        for (is, wanted, expected) in [
-            (TpModeEnforce, TpModeMonitor, Some(TpModeMonitor)),
-            (TpModeMonitor, TpModeEnforce, Some(TpModeEnforce)),
-            (TpModeMonitorOnly, TpModeMonitor, Some(TpModeMonitorOnly)),
-            (TpModeMonitorOnly, TpModeEnforce, None),
-            (TpModeEnforce, TpModeUnknown, None),
-        ] {
-            assert_eq!(new_mode(is, Some(wanted)).ok(), expected, "{is:?} to {wanted:?}");
-        }
     }
 }

@@ -116,6 +116,7 @@ fn origin(record: &Record) -> (u16, Option<(u32, u32)>) {
         Record::Fork(fork) => (fork.header.cpu, None),
         Record::Exit(exit) => (exit.header.cpu, None),
         Record::Hook(hit) => (hit.header.cpu, Some((hit.hook, hit.selector))),
+        Record::Mapping(mapping) => (mapping.cpu, None),
         Record::Loss(loss) => (loss.cpu, None),
     }
 }

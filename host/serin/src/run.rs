@@ -12,7 +12,8 @@ use serin_api::{Hub, Listen, Server};
 use serin_canary::{CanaryConfig, Engine};
 use serin_export::{Exporter, Monitor, SinkConfig};
 use serin_kernel::{Kernel, KernelConfig, KernelError, LoadedHook};
-use serin_pipeline::{Cache, MAX_BATCH, Pipeline, PipelineFile};
+use serin_pipeline::{Cache, HostId, Loader, MAX_BATCH, PipelineFile, Rollbacks};
+use serin_policy::PolicyPlan;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
@@ -21,7 +22,7 @@ use crate::cli::RunArguments;
 use crate::containers::Containers;
 use crate::counts::Counts;
 use crate::heap;
-use crate::live::{Answers, LivePolicies};
+use crate::live::{Answers, LivePolicies, labels};
 use crate::observe::server::{self, Bound};
 use crate::observe::{Observed, snapshot};
 use crate::policies::{self, count};
@@ -151,7 +152,8 @@ impl Agent {
         let policies = policies::load(&arguments.policies, &arguments.kernel.btf)?;
         let count_of_policies = policies.len();
         let cache = cache(&arguments.cache);
-        let pipeline = Pipeline::load(&file, cache.as_ref())?;
+        let loader = Loader::new(HostId::of_this_host())?.with_rollbacks(rollbacks(&arguments.state));
+        let pipeline = loader.load(&file, cache.as_ref())?;
         let exporter = Exporter::open(&file.spec.sinks)?;
         let sinks = exporter.monitor();
         let engine = Engine::start(file.spec.canary.clone().unwrap_or_default())?;
@@ -187,7 +189,7 @@ impl Agent {
             observed: Arc::clone(&observed),
         };
         let next = Next::default();
-        let reload = |path: &PathBuf| Reloader::start(path, pipeline.loader(), cache, next.clone());
+        let reload = |path: &PathBuf| Reloader::start(path, loader, cache, next.clone());
         let reloader = arguments.pipeline.as_ref().map(reload).transpose()?;
         let (hub_of_worker, observed_by_worker) = (Arc::clone(&hub), Arc::clone(&observed));
         let worker = WorkerThread {
@@ -230,10 +232,11 @@ impl Agent {
     fn refresh(&self) {
         self.policies.look(|kernel, policies| {
             let KernelSummary { all, counts } = summarize(kernel);
-            let hook = |hook: &LoadedHook| {
+            let hook = |plan: &PolicyPlan, hook: &LoadedHook| {
                 let enforcement = hook.enforcement.as_ref().map(ToString::to_string).unwrap_or_default();
                 snapshot::Hook {
                     selector_hits: counts.selectors(hook.id).iter().map(|count| count.hits).collect(),
+                    selector_labels: labels(plan, hook).into_iter().map(str::to_owned).collect(),
                     ..snapshot::Hook::new(
                         &hook.function,
                         hook.backend.to_string(),
@@ -242,9 +245,9 @@ impl Agent {
                     )
                 }
             };
-            let policy = |(name, hooks): (&str, &[LoadedHook])| snapshot::Policy {
-                name: name.to_owned(),
-                hooks: hooks.iter().map(hook).collect(),
+            let policy = |(plan, hooks): (&PolicyPlan, &[LoadedHook])| snapshot::Policy {
+                name: plan.name.clone(),
+                hooks: hooks.iter().map(|loaded| hook(plan, loaded)).collect(),
             };
             self.observed.kernel(all.into(), policies.into_iter().map(policy).collect());
         });
@@ -334,6 +337,12 @@ async fn finished<T>(thread: &JoinHandle<T>) {
 /// Without a cache plugins are compiled at every start, which is slower and nothing else.
 fn cache(path: &Path) -> Option<Cache> {
     Cache::open(path).inspect_err(|error| tracing::info!("plugins are compiled anew: {error}")).ok()
+}
+
+/// Without a place for what is kept, a version that was rolled back is tried again at each start.
+fn rollbacks(state: &Path) -> Option<Rollbacks> {
+    let opened = Rollbacks::open(state);
+    opened.inspect_err(|error| tracing::warn!("rollbacks are forgotten at the end: {error}")).ok()
 }
 
 /// Detaches, or leaves what is to stay.

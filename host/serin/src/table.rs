@@ -78,6 +78,7 @@ mod tests {
             data: 0,
             return_label: "".into(),
             actions: vec![],
+            return_actions: vec![],
         }
     }
 

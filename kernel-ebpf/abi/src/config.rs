@@ -5,6 +5,16 @@
 
 use crate::{MAX_ARGUMENTS, MAX_FIELDS, MAX_FILTERS, MAX_SELECTORS};
 
+/// What a selector does once the call has returned.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReturnActions {
+    /// [`ACTION_POST`], [`ACTION_SIGKILL`] and [`ACTION_SIGNAL`].
+    pub actions: u32,
+    /// What [`ACTION_SIGNAL`] sends.
+    pub signal: u32,
+}
+
 /// One instance of the hook program.
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -42,8 +52,8 @@ pub struct HookConfig {
     /// `NotifyEnforcer`, `CleanupEnforcerNotification`: the policy's enforcer, as in [`EnforcedCall`](crate::EnforcedCall);
     /// 0 if it has none.
     pub enforcer: u32,
-    /// Keeps the size a multiple of eight.
-    pub reserved: u32,
+    /// 1 if any selector does something once the call has returned but posting it.
+    pub acts_on_return: u32,
     /// How to read what the call returns; its kind is 0 if its return is not waited for.
     pub returned: ArgumentConfig,
     /// What to read.
@@ -52,6 +62,8 @@ pub struct HookConfig {
     pub selectors: [Selector; MAX_SELECTORS],
     /// By selector: the filters on what is returned, which is argument 0 then.
     pub return_filters: [Filters; MAX_SELECTORS],
+    /// By selector: what is done when those hold.
+    pub return_actions: [ReturnActions; MAX_SELECTORS],
     /// The filters of all selectors, cheapest first within each.
     pub filters: [Filter; MAX_FILTERS],
     /// [`USDT`]: the probe's arguments.
@@ -218,6 +230,10 @@ pub const FIELD_TEXT: u32 = 17;
 pub const FIELD_ADDRESS: u32 = 18;
 /// [`FieldConfig::size`]: the integer is signed.
 pub const FIELD_SIGNED: u32 = 1 << 8;
+/// [`FieldConfig::size`]: from this bit on, the lowest bit of a bit field in the integer that was read.
+pub const FIELD_FIRST_BIT: u32 = 16;
+/// [`FieldConfig::size`]: from this bit on, how many bits the bit field has; 0 if it is none.
+pub const FIELD_BITS: u32 = 24;
 
 /// One selector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -352,6 +368,8 @@ pub const TEST_ADDRESS_RANGE: u32 = 12;
 pub const TEST_BITS_GAINED: u32 = 13;
 /// The text equals a value of a set, which are found by their [digests](crate::digest).
 pub const TEST_TEXT_IN: u32 = 14;
+/// The text contains a value, which has no capital letters, if those of the text are taken for small ones (ASCII).
+pub const TEST_TEXT_SUBSTRING_ANY_CASE: u32 = 15;
 
 /// The inode number of the namespace of kind `slot` is in the set.
 pub const TEST_NAMESPACE_IN: u32 = 32;

@@ -39,6 +39,8 @@ impl From<bool> for Verdict {
 
 /// What filters ask about. Nothing is read before it is asked for.
 pub trait Facts {
+    /// Reads the argument in this slot, unless that has been done: filters ask for it next.
+    fn read(&mut self, slot: u32);
     /// Whether the current process's id is in the set; `flags` are `PID_*` bits.
     fn pid_is_member(&mut self, set: u32, flags: u32) -> bool;
     /// Whether a filter on binaries holds for the current process, or (`whose` is a `BINARY_*` number) its parent.
@@ -132,9 +134,10 @@ pub fn holds_on_return(config: &HookConfig, selector: u32, facts: &mut impl Fact
     let count = constant(&config.selector_count);
     let mut index = 0;
     while index < MAX_SELECTORS as u32 && index < count {
-        let filters = entry(&config.return_filters, index);
+        // Before the comparison: behind it the compiler would read at `selector`, of which the verifier knows no value.
+        let filters = constant(entry(&config.return_filters, index));
         if index == selector {
-            return holds(config, constant(filters), 0, facts).is_some();
+            return holds(config, filters, 0, facts).is_some();
         }
         index += 1;
     }
@@ -167,6 +170,17 @@ fn holds(config: &HookConfig, filters: Filters, actions: u32, facts: &mut impl F
 #[inline(always)]
 fn judge(filter: &Filter, facts: &mut impl Facts) -> Verdict {
     let test = constant(&filter.test);
+    if let Some((first, last)) = arguments(filter) {
+        // A loop, so that the code that reads arguments, the most that a hook has, is there once.
+        let mut slot = first;
+        loop {
+            facts.read(slot);
+            if slot == last {
+                break;
+            }
+            slot = last;
+        }
+    }
     let verdict = match test & !TEST_NOT {
         TEST_PID_IN => facts.pid_is_member(constant(&filter.values), constant(&filter.slot)).into(),
         TEST_BINARY_IN => facts.binary_passes(constant(&filter.values), constant(&filter.slot)).into(),
@@ -195,6 +209,19 @@ fn judge(filter: &Filter, facts: &mut impl Facts) -> Verdict {
         _ => facts.text(filter),
     };
     if test & TEST_NOT != 0 { verdict.negated() } else { verdict }
+}
+
+/// The first and the last slot of the arguments that a filter asks about, which are one or two.
+#[inline(always)]
+fn arguments(filter: &Filter) -> Option<(u32, u32)> {
+    match constant(&filter.test) & !TEST_NOT {
+        TEST_PID_IN | TEST_BINARY_IN | TEST_SCOPE | TEST_NAMESPACE_IN..=TEST_USER => None,
+        TEST_BITS_GAINED => Some((constant(&filter.slot), constant(&filter.values))),
+        _ => {
+            let (slot, _) = place(filter);
+            Some((slot, slot))
+        }
+    }
 }
 
 /// The slot of an argument's filter, and which of its words is compared.
@@ -272,9 +299,14 @@ mod tests {
         integer: Option<u64>,
         text: Verdict,
         unreadable: u32,
+        /// Slots that have been read: one bit each.
+        loaded: u32,
     }
 
     impl Facts for Process {
+        fn read(&mut self, slot: u32) {
+            self.loaded |= 1 << slot;
+        }
         fn pid_is_member(&mut self, set: u32, _: u32) -> bool {
             self.is_member(set, self.pid)
         }
@@ -304,6 +336,7 @@ mod tests {
         }
         /// Each slot and each word is greater by one than the one before.
         fn integer(&mut self, slot: u32, word: u32) -> Option<u64> {
+            assert!(self.loaded & 1 << slot != 0, "slot {slot} has not been read");
             self.integer.map(|integer| integer + u64::from(slot) + u64::from(word))
         }
         /// Set n holds the number n.
@@ -314,7 +347,8 @@ mod tests {
         fn in_ranges(&mut self, filter: &Filter, value: Number) -> bool {
             value >= Number { high: value.high, low: filter.values.into() }
         }
-        fn text(&mut self, _: &Filter) -> Verdict {
+        fn text(&mut self, filter: &Filter) -> Verdict {
+            assert!(self.loaded & 1 << filter.slot != 0, "slot {} has not been read", filter.slot);
             self.text
         }
         fn count_unreadable(&mut self) {
@@ -354,7 +388,7 @@ mod tests {
     }
 
     const PROCESS: Process =
-        Process { pid: 7, binary: 3, integer: Some(5), text: Verdict::Match, unreadable: 0 };
+        Process { pid: 7, binary: 3, integer: Some(5), text: Verdict::Match, unreadable: 0, loaded: 0 };
 
     #[test]
     fn each_test_holds_and_fails() {

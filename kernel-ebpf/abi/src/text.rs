@@ -1,6 +1,8 @@
 //! Comparing strings and paths, eight bytes at a time.
 
-use crate::config::{TEST_TEXT_EQUAL, TEST_TEXT_POSTFIX, TEST_TEXT_PREFIX, TEST_TEXT_SUBSTRING};
+use crate::config::{
+    TEST_TEXT_EQUAL, TEST_TEXT_POSTFIX, TEST_TEXT_PREFIX, TEST_TEXT_SUBSTRING, TEST_TEXT_SUBSTRING_ANY_CASE,
+};
 use crate::{CONTINUE, MAX_STRING, MAX_SUBSTRING, STOP, Text, repeat};
 
 /// Bytes of a buffer that holds a string or path: room for the longest, plus a
@@ -59,18 +61,24 @@ pub unsafe fn search<V: Values>(
         // One by one: to set the rest, which each comparison does itself, the compiler would call memset.
         ((*search).test, (*search).start, (*search).length) = (test, start, length);
         ((*search).first, (*search).found) = (first, 0);
-        if count == 1 && test != TEST_TEXT_SUBSTRING {
-            // Most filters have one value: spare them the loop.
-            try_value::<V>(0, &mut comparison);
-        } else if test == TEST_TEXT_SUBSTRING {
+        if is_within(test) {
             repeat(count, &mut comparison, try_within::<V>);
             keep_apart!("1");
+        } else if count == 1 {
+            // Most filters have one value: spare them the loop.
+            try_value::<V>(0, &mut comparison);
         } else {
             repeat(count, &mut comparison, try_value::<V>);
             keep_apart!("2");
         }
         (&raw const (*search).found).read_volatile() == 1
     }
+}
+
+/// Whether the test looks for values within the text.
+#[inline(always)]
+fn is_within(test: u32) -> bool {
+    test == TEST_TEXT_SUBSTRING || test == TEST_TEXT_SUBSTRING_ANY_CASE
 }
 
 extern "C" fn try_value<V: Values>(index: u32, outer: &mut Comparison) -> i64 {
@@ -219,7 +227,9 @@ extern "C" fn scan(_: u32, comparison: &mut Comparison) -> i64 {
         let in_text = ((*search).start.wrapping_add(done) as usize) & (MAX_STRING - 1);
         let in_value = (matched as usize) & (MAX_SUBSTRING - 1);
         let bytes = (&raw const (*value).bytes).cast::<u8>();
-        if buffer.cast::<u8>().add(in_text).read() == bytes.add(in_value).read() {
+        let any_case = (*search).test == TEST_TEXT_SUBSTRING_ANY_CASE;
+        let byte = small(buffer.cast::<u8>().add(in_text).read(), any_case);
+        if byte == bytes.add(in_value).read() {
             (*search).compared_start = done.wrapping_add(1);
             (*search).compared_length = matched.wrapping_add(1);
             if matched.wrapping_add(1) >= (*value).length {
@@ -235,6 +245,15 @@ extern "C" fn scan(_: u32, comparison: &mut Comparison) -> i64 {
         }
     }
     CONTINUE
+}
+
+/// The small letter of a capital one, if `any_case`; every other byte as it is.
+///
+/// Without a branch, of which the verifier would follow both ways at each byte.
+#[inline(always)]
+fn small(byte: u8, any_case: bool) -> u8 {
+    let is_capital = byte.wrapping_sub(b'A') < 26;
+    byte | u8::from(any_case & is_capital) << 5
 }
 
 #[cfg(test)]
@@ -355,6 +374,23 @@ mod tests {
         subject[MAX_STRING - 1] = b'b';
         assert!(!check(TEST_TEXT_SUBSTRING, &subject, &value, 0));
         assert!(check_any(TEST_TEXT_SUBSTRING, &subject, &[b"x", b"ab"], 0));
+    }
+
+    #[test]
+    fn capital_letters_are_small_ones_if_so_wanted() {
+        for (subject, value, any_case, exact) in [
+            ("/Etc/PASSWD", "etc/passwd", true, false),
+            ("/etc/passwd", "etc/passwd", true, true),
+            ("/etc/passwd", "/ETC", false, false),
+            ("[@`{", "[@`{", true, true),
+            ("[@`{", "{`@[", false, false),
+            ("aAaAb", "aaab", true, false),
+            ("\u{c0}", "\u{e0}", false, false),
+        ] {
+            let found = |test| check(test, subject.as_bytes(), value.as_bytes(), 5);
+            assert_eq!(found(TEST_TEXT_SUBSTRING_ANY_CASE), any_case, "{value} in {subject}, any case");
+            assert_eq!(found(TEST_TEXT_SUBSTRING), exact, "{value} in {subject}");
+        }
     }
 
     #[test]

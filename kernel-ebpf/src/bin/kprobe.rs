@@ -16,7 +16,7 @@ use serin_ebpf::hook;
 
 #[kprobe]
 fn hook_kprobe(ctx: ProbeContext) -> u32 {
-    let registers = Probe(ctx);
+    let registers = Probe::<false>(ctx);
     if let Some(error) = hook::run(&registers, hook::this_hook().hook).return_error {
         // SAFETY: the context is the one this program was called with.
         unsafe { bpf_override_return(registers.0.as_ptr().cast(), i64::from(error) as u64) };

@@ -9,7 +9,7 @@ use serin_ebpf::{hook, returns};
 
 #[uprobe]
 fn hook_uprobe(ctx: ProbeContext) -> u32 {
-    hook::run(&Probe(ctx), hook::this_hook().hook);
+    hook::run(&Probe::<true>(ctx), hook::this_hook().hook);
     0
 }
 

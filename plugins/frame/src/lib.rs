@@ -29,7 +29,7 @@ pub use write::{FrameWriter, RecordRange, RecordWriter, Shared, Writer};
 pub const MAGIC: u32 = u32::from_le_bytes(*b"SFRM");
 
 /// The newest schema: it counts up whenever fields are appended.
-pub const SCHEMA: u16 = 3;
+pub const SCHEMA: u16 = 4;
 
 /// Size of a frame's header in bytes.
 pub const HEADER_SIZE: usize = 24;
@@ -60,13 +60,15 @@ pub enum Kind {
     ProcessUprobe,
     /// A policy's hook matched at a probe of a program or library.
     ProcessUsdt,
+    /// A file was mapped so that it can be executed.
+    ProcessLoader,
     /// A kind that this schema does not know.
     Unknown,
 }
 
 impl Kind {
     /// Every kind that this schema knows.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::ProcessExec,
         Self::ProcessExit,
         Self::ProcessKprobe,
@@ -78,6 +80,7 @@ impl Kind {
         Self::ProcessTracepoint,
         Self::ProcessUprobe,
         Self::ProcessUsdt,
+        Self::ProcessLoader,
     ];
 
     /// The kinds of events that policies' hooks make; all of them have [`EventView::kprobe`].
@@ -103,6 +106,7 @@ impl Kind {
             Self::ProcessTracepoint => "process_tracepoint",
             Self::ProcessUprobe => "process_uprobe",
             Self::ProcessUsdt => "process_usdt",
+            Self::ProcessLoader => "process_loader",
             Self::Unknown => "unknown",
         }
     }
@@ -127,6 +131,7 @@ impl Kind {
             Self::ProcessTracepoint => 9,
             Self::ProcessUprobe => 10,
             Self::ProcessUsdt => 11,
+            Self::ProcessLoader => 12,
         }
     }
 
@@ -144,6 +149,7 @@ impl Kind {
             9 => Self::ProcessTracepoint,
             10 => Self::ProcessUprobe,
             11 => Self::ProcessUsdt,
+            12 => Self::ProcessLoader,
             _ => Self::Unknown,
         }
     }

@@ -42,6 +42,8 @@ structure! {
         64 alerts: {shared [AlertView]}
         /// For `plugin_error`: which plugin, and why.
         72 plugin_error: (PluginErrorView, PluginErrorWriter)
+        /// For `process_loader`: what was mapped. Since schema 4.
+        76 loader: (LoaderView, LoaderWriter)
     }
 }
 
@@ -96,7 +98,7 @@ structure! {
 
 structure! {
     /// A policy's hook, and what its matching selector does.
-    HookView, HookWriter: 48 {
+    HookView, HookWriter: 56 {
         /// The hooked function, e.g. `__x64_sys_symlinkat`, or LSM hook, e.g. `file_open`.
         8 function_name: text
         /// Name of the policy.
@@ -107,6 +109,8 @@ structure! {
         32 tags: texts
         /// Every action that the selector took, in order, e.g. `KPROBE_ACTION_OVERRIDE`.
         40 actions: texts
+        /// Those that it took when the call had returned, likewise. Since schema 4.
+        48 return_actions: texts
     }
 }
 
@@ -121,7 +125,8 @@ structure! {
         12 failed_closed: u8
         /// 1: the policy's Override or signal could not be carried out here.
         13 unenforced: u8
-        /// The arguments that the policy asks for, in the policy's order.
+        /// The arguments that the policy asks for, in the policy's order, and behind them what its
+        /// `data` has read, likewise.
         16 arguments: [ArgumentView, ArgumentWriter]
         /// What the function returned, if the policy asks for that.
         24 returned: (ArgumentView, ArgumentWriter)
@@ -129,7 +134,7 @@ structure! {
 }
 
 structure! {
-    /// An argument of a hooked function; see [`ArgumentView::value`].
+    /// An argument of a hooked function, or what an entry of the hook's `data` has read; see [`ArgumentView::value`].
     ArgumentView, ArgumentWriter: 40 {
         /// Type: 1 int, 2 uint, 3 long, 4 size, 5 string, 6 open file, 7 unreadable, 8 path, 9 program, 10 structure, 11 bytes.
         4 type_code: u8
@@ -145,6 +150,16 @@ structure! {
         24 label: text
         /// The fields of a structure, named as in JSON, `a.b` for one in another; those left out there are missing. Since schema 2.
         32 fields: [FieldView, FieldWriter]
+    }
+}
+
+structure! {
+    /// A file that was mapped so that it can be executed: a program, its interpreter, a library.
+    LoaderView, LoaderWriter: 24 {
+        /// Its path.
+        8 path: text
+        /// The build ID of the ELF file, in lower-case hexadecimal digits; empty if it has none.
+        16 build_id: text
     }
 }
 

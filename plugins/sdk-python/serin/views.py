@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from .frame import Structure
 
 # The schema of frames that these views know.
-SCHEMA = 3
+SCHEMA = 4
 
 # Kinds of events by their code.
 KINDS = {
@@ -23,6 +23,7 @@ KINDS = {
     9: "process_tracepoint",
     10: "process_uprobe",
     11: "process_usdt",
+    12: "process_loader",
 }
 
 
@@ -43,7 +44,7 @@ class Event(Structure):
 
     @property
     def kind_code(self) -> int:
-        """Kind: 1 process_exec, 2 process_exit, 3 process_kprobe, 4 loss, 5 action_result, 6 process_lsm, 7 alert, 8 plugin_error, 9 process_tracepoint, 10 process_uprobe, 11 process_usdt."""
+        """Kind: 1 process_exec, 2 process_exit, 3 process_kprobe, 4 loss, 5 action_result, 6 process_lsm, 7 alert, 8 plugin_error, 9 process_tracepoint, 10 process_uprobe, 11 process_usdt, 12 process_loader."""
         return self._u8(16)
 
     @property
@@ -110,6 +111,11 @@ class Event(Structure):
     def plugin_error(self) -> PluginError | None:
         """For `plugin_error`: which plugin, and why."""
         return self._one(72, PluginError)
+
+    @property
+    def loader(self) -> Loader | None:
+        """For `process_loader`: what was mapped. Since schema 4."""
+        return self._one(76, Loader)
 
 
 class Node(Structure):
@@ -235,6 +241,11 @@ class Hook(Structure):
         """Every action that the selector took, in order, e.g. `KPROBE_ACTION_OVERRIDE`."""
         return self._texts(40)
 
+    @property
+    def return_actions(self) -> Iterator[str]:
+        """Those that it took when the call had returned, likewise. Since schema 4."""
+        return self._texts(48)
+
 
 class Kprobe(Structure):
     """What a policy's hook saw."""
@@ -263,7 +274,7 @@ class Kprobe(Structure):
 
     @property
     def arguments(self) -> Iterator[Argument]:
-        """The arguments that the policy asks for, in the policy's order."""
+        """The arguments that the policy asks for, in the policy's order, and behind them what its `data` has read, likewise."""
         return self._list(16, Argument)
 
     @property
@@ -273,7 +284,7 @@ class Kprobe(Structure):
 
 
 class Argument(Structure):
-    """An argument of a hooked function."""
+    """An argument of a hooked function, or what an entry of the hook's `data` has read."""
 
     __slots__ = ()
 
@@ -311,6 +322,22 @@ class Argument(Structure):
     def fields(self) -> Iterator[Field]:
         """The fields of a structure, named as in JSON, `a.b` for one in another; those left out there are missing. Since schema 2."""
         return self._list(32, Field)
+
+
+class Loader(Structure):
+    """A file that was mapped so that it can be executed: a program, its interpreter, a library."""
+
+    __slots__ = ()
+
+    @property
+    def path(self) -> str:
+        """Its path."""
+        return self._text(8)
+
+    @property
+    def build_id(self) -> str:
+        """The build ID of the ELF file, in lower-case hexadecimal digits; empty if it has none."""
+        return self._text(16)
 
 
 class Loss(Structure):

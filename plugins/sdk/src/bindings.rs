@@ -631,7 +631,8 @@ pub mod serin {
                 ProcessArgument(u32),
                 /// An argument of its parent, from 0.
                 ParentArgument(u32),
-                /// An argument of the hook, from 0, that is a string, bytes or a file.
+                /// An argument of the hook, from 0, that is a string, bytes or a file; what
+                /// its `data` has read counts on.
                 HookArgument(u32),
             }
             impl ::core::fmt::Debug for Place {
@@ -703,12 +704,13 @@ pub mod serin {
             #[derive(Clone, PartialEq)]
             pub struct Subscription {
                 /// Kinds of events, by their key in the JSON output: `process_exec`,
-                /// `process_exit`, `process_kprobe`, `loss`, `action_result`, `alert`,
-                /// `plugin_error`. Empty: all but the last two, or process_kprobe alone if
+                /// `process_exit`, `process_kprobe`, `process_lsm`, `process_tracepoint`,
+                /// `process_uprobe`, `process_usdt`, `loss`, `action_result`, `alert`,
+                /// `plugin_error`. Empty: all but the last two, or those of hooks alone if
                 /// policies are named.
                 pub kinds: _rt::Vec<_rt::String>,
                 /// Names of policies, `*` matches any run of characters; empty: all policies.
-                /// Restricts process_kprobe events only.
+                /// Restricts the events of hooks only.
                 pub policies: _rt::Vec<_rt::String>,
             }
             impl ::core::fmt::Debug for Subscription {

@@ -20,7 +20,7 @@ pub enum Place {
     ProcessArgument(u32),
     /// An argument of its parent, from 0.
     ParentArgument(u32),
-    /// An argument of the hook, from 0, that is a string, bytes or a file.
+    /// An argument of the hook, from 0, that is a string, bytes or a file; what its `data` has read counts on.
     HookArgument(u32),
 }
 

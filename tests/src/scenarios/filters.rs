@@ -141,6 +141,8 @@ fn texts(_: &Kernel) -> Result<()> {
         ("SubString", "[/pass/pass/passw]", &[false, false, false, true]),
         ("SubString", "[passw]", &[true, false, true, true]),
         ("SubString", "[tc/h]", &[false, true, false, false]),
+        ("SubString", "[Passw]", &[false, false, false, false]),
+        ("SubStringIgnCase", "[/PASSw]", &[true, false, false, true]),
     ];
     compare_links(cases, &subjects)
 }

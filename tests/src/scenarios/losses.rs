@@ -51,7 +51,8 @@ fn invariant(_: &Kernel) -> Result<()> {
     Ok(())
 }
 
-fn count(event: &Value) -> u64 {
+/// How many a `loss` event tells of; 0 for other events.
+pub(super) fn count(event: &Value) -> u64 {
     let count = &event["loss"]["count"];
     count.as_u64().or_else(|| count.as_str()?.parse().ok()).unwrap_or(0)
 }

@@ -81,6 +81,8 @@ impl Text<'_> {
         both("Postfix", Some("NotPostfix"), [other, end], [other, &format!("{other}{end}")]);
         let middle = end.get(..end.len() / 2 + 1).unwrap_or(end);
         both("SubString", None, [other, middle], [other, &format!("{middle}{middle}")]);
+        let capitals = middle.to_uppercase();
+        both("SubStringIgnCase", None, [other, &capitals], [other, &format!("{capitals}{capitals}")]);
         operators
     }
 }

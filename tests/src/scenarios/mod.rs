@@ -9,6 +9,7 @@ mod canaries;
 mod client;
 mod clocks;
 mod data;
+mod detections;
 mod ends;
 mod enforcement;
 mod enforcers;
@@ -20,6 +21,7 @@ mod identity;
 mod kept;
 mod lists;
 mod live;
+mod loaders;
 mod losses;
 mod many;
 mod matrix;
@@ -74,15 +76,17 @@ impl Scenario {
     }
 }
 
-/// All scenarios.
-pub(crate) fn all() -> Vec<Scenario> {
+/// What depends on the kernel: hooks, what they read, how they enforce, what stays and what is lost.
+fn of_the_kernel() -> Vec<Scenario> {
     let subjects = [
         processes::scenarios(),
         hooks::scenarios(),
         returns::scenarios(),
         resolve::scenarios(),
         data::scenarios(),
+        detections::scenarios(),
         lists::scenarios(),
+        loaders::scenarios(),
         sections::scenarios(),
         tracepoints::scenarios(),
         uprobes::scenarios(),
@@ -103,6 +107,20 @@ pub(crate) fn all() -> Vec<Scenario> {
         stacks::scenarios(),
         structures::scenarios(),
         buffers::scenarios(),
+        losses::scenarios(),
+        many::scenarios(),
+        ends::scenarios(),
+        kept::scenarios(),
+        clocks::scenarios(),
+        live::scenarios(),
+        tetra::scenarios(),
+    ];
+    subjects.into_iter().flatten().collect()
+}
+
+/// What depends on the agent alone once an event is there: plugins, canaries, outputs, the API, the command line.
+fn of_the_agent() -> Vec<Scenario> {
+    let subjects = [
         canaries::scenarios(),
         plugins::scenarios(),
         plugin_tools::scenarios(),
@@ -110,22 +128,30 @@ pub(crate) fn all() -> Vec<Scenario> {
         plugin_registry::scenarios(),
         traces::scenarios(),
         rehearsals::scenarios(),
-        losses::scenarios(),
-        many::scenarios(),
         sinks::scenarios(),
         spools::scenarios(),
         operations::scenarios(),
-        ends::scenarios(),
-        kept::scenarios(),
-        clocks::scenarios(),
-        live::scenarios(),
         api::scenarios(),
         api_faults::scenarios(),
         remote::scenarios(),
         settings::scenarios(),
         client::scenarios(),
-        tetra::scenarios(),
         bad_input::scenarios(),
     ];
     subjects.into_iter().flatten().collect()
+}
+
+/// Which scenarios to run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subjects {
+    /// All of them.
+    All,
+    /// Those that may come out differently on another kernel.
+    Kernel,
+}
+
+/// The scenarios of these subjects.
+pub(crate) fn of(subjects: Subjects) -> Vec<Scenario> {
+    let agent = if subjects == Subjects::All { of_the_agent() } else { Vec::new() };
+    of_the_kernel().into_iter().chain(agent).collect()
 }

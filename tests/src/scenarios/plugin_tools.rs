@@ -22,6 +22,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("plugin_tools::what_the_agent_prints_can_be_run_again", recorded_events),
         scenario("plugin_tools::sign_and_verify", sign_and_verify),
         scenario("plugin_tools::reloads_under_load_lose_nothing", reloads),
+        scenario("plugin_tools::a_thousand_reloads_under_load_give_back_their_memory", many_reloads),
     ]
 }
 
@@ -192,6 +193,57 @@ fn reloads(_: &Kernel) -> Result<()> {
     let count = |event: &Value| event["loss"]["count"].as_str().and_then(|count| count.parse::<u64>().ok());
     let lost: u64 = agent.events.iter().filter_map(count).sum();
     ensure!(delivered <= HITS && delivered + lost >= HITS, "{HITS} hits, {delivered} delivered, {lost} lost");
+    agent.stop()?;
+    Ok(())
+}
+
+/// Fifty reloads to a lap, each of another configuration, while links are made. What the first laps take is what all take.
+fn many_reloads(_: &Kernel) -> Result<()> {
+    const RELOADS: usize = 50;
+    const LINKS: u64 = 1_000;
+    // Guests are emulated.
+    let laps = if std::env::var_os("SERIN_GUEST").is_some() { 4 } else { 20 };
+    let component = crate::root().join("target/plugins/faulty.wasm");
+    let pipeline = |version: usize| {
+        format!(
+            "apiVersion: serin.dev/v1alpha1\nkind: Pipeline\nspec:\n  plugins:\n    - name: x\n      component: {}\n      \
+             grants: {{ log: true }}\n      config: {{ fault: trap, argument: never-{version} }}\n  sinks:\n    - stdout: {{}}\n",
+            component.display()
+        )
+    };
+    let setup = Setup::new()?.policy(&on_symlinkat("load", PASSWD))?.pipeline(&pipeline(0))?;
+    let file = setup.path("pipeline.yaml");
+    let mut agent = setup.start()?;
+    let reloaded =
+        |log: &[String]| log.iter().filter(|line| line.contains("the plugins were reloaded")).count();
+    let (mut pids, mut early, mut version) = (Vec::new(), 0, 0);
+    for lap in 0..laps {
+        let mut flood = Waiting::flood(LINKS)?;
+        pids.push(flood.pid());
+        let flood = std::thread::spawn(move || flood.go().map(|_| flood));
+        for _ in 0..RELOADS {
+            version += 1;
+            let partial = file.with_extension("partial");
+            std::fs::write(&partial, pipeline(version))?;
+            std::fs::rename(&partial, &file)?;
+            let before = reloaded(&agent.log);
+            agent.signal(Signal::HUP)?;
+            agent.wait_until(|agent| reloaded(&agent.log) > before)?;
+        }
+        flood.join().map_err(|_| anyhow::anyhow!("the flood panicked"))??.end()?;
+        agent.settle()?;
+        if lap == 1 {
+            early = agent.resident()?;
+        }
+    }
+    let late = agent.resident()?;
+    ensure!(late <= early + early / 4, "{early} kB after 2 laps, {late} kB after {laps}");
+    let count = |event: &Value| event["loss"]["count"].as_str().and_then(|count| count.parse::<u64>().ok());
+    let lost: u64 = agent.events.iter().filter_map(count).sum();
+    let delivered: Vec<u64> = pids.iter().map(|pid| agent.hits_of(*pid).len() as u64).collect();
+    let (sum, made) = (delivered.iter().sum::<u64>(), LINKS * laps);
+    ensure!(delivered.iter().all(|count| *count <= LINKS), "some came out twice: {delivered:?}");
+    ensure!(sum + lost >= made, "{made} links, {sum} delivered, {lost} lost");
     agent.stop()?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Plugins: they add what they know, and one that fails does no harm.
 
 use anyhow::{Result, ensure};
+use rustix::process::Signal;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -8,6 +9,7 @@ use super::{Scenario, scenario};
 use crate::agent::{Agent, Setup};
 use crate::cgroup::Cgroup;
 use crate::kernel::Kernel;
+use crate::policy::{PASSWD, on_symlinkat};
 use crate::trigger;
 
 /// The name of a container, as runtimes make them.
@@ -25,6 +27,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("plugins::one_that_hoards_memory_is_contained", |_| {
             contained("allocate", "      limits: { memory: 16MiB }\n")
         }),
+        scenario("plugins::evil_ones_leave_enforcement_alone", |_| evil_beside_enforcement()),
         scenario("plugins::a_rollout_to_no_host_changes_nothing", |_| rollout_to_nobody()),
         scenario("plugins::a_rollout_that_fails_is_rolled_back", |_| rollout_that_fails()),
     ]
@@ -193,6 +196,33 @@ fn contained(fault: &str, limits: &str) -> Result<()> {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
     anyhow::bail!("the plugin did not come back")
+}
+
+/// Whatever plugins do to themselves, who makes a forbidden link is killed, and every hit is told.
+fn evil_beside_enforcement() -> Result<()> {
+    let component = crate::root().join("target/plugins/evil.wasm");
+    let entry = |deed: &str| {
+        format!(
+            "    - name: {deed}\n      component: {}\n      config: {{ onFrame: {deed} }}\n      \
+             grants: {{ log: true, kv: {{}} }}\n      limits: {{ time: 20ms, memory: 16MiB }}\n",
+            component.display()
+        )
+    };
+    let deeds =
+        ["loop", "allocate", "panic", "recurse", "bad-text", "many-effects", "huge-texts", "log", "hoard"];
+    let plugins: String = deeds.into_iter().map(entry).collect();
+    let kill = format!("{PASSWD}      matchActions:\n      - action: Sigkill\n");
+    let setup = Setup::new()?.policy(&on_symlinkat("forbidden", &kill))?;
+    let mut agent = setup.pipeline(&pipeline(&plugins))?.start()?;
+    for _ in 0..20 {
+        let ended = trigger::symlink("/etc/passwd", "")?;
+        ensure!(ended.signal() == Some(libc::SIGKILL), "not killed: {ended:?}");
+        agent.wait_for("hit", |event| event["process_kprobe"]["process"]["pid"] == ended.pid)?;
+    }
+    agent.wait_for("plugin_error", |event| event["plugin_error"].is_object())?;
+    let (_, log) = agent.finish(Signal::TERM)?;
+    ensure!(!log.iter().any(|line| line.contains("panicked at")), "the agent panicked:\n{}", log.join("\n"));
+    Ok(())
 }
 
 /// A pipeline whose new version fails where the old one does not.

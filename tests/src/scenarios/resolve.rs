@@ -11,6 +11,7 @@ use crate::trigger;
 pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("resolve::arguments_of_a_raw_tracepoint", raw_tracepoint),
+        scenario("resolve::bit_fields", bit_fields),
         scenario("resolve::fields_of_a_tracepoints_record", record),
         scenario("resolve::parameters_of_a_function", function).needs(Kernel::function_hooks),
         scenario("resolve::parameters_of_an_lsm_hook", lsm_hook).needs(Kernel::lsm_hooks),
@@ -63,6 +64,23 @@ const ON_EXEC: &str = "    - {index: 2, type: file, resolve: file}
     - {index: 0, type: int8, resolve: 'real_parent.comm[0]'}
     - {index: 0, type: int, resolve: real_parent.tgid}
     - {index: 0, type: dentry, resolve: mm.exe_file.f_path.dentry}";
+
+/// A task in an exec says so in a bit, among others that are 0.
+fn bit_fields(_: &Kernel) -> Result<()> {
+    let arguments = "    - {index: 0, type: uint32, resolve: in_execve}
+    - {index: 0, type: uint32, resolve: sched_reset_on_fork}
+    - {index: 0, type: uint32, resolve: real_parent.in_execve}";
+    let filters = "{args: [0], operator: Equal, values: [1]}, {args: [2], operator: NotEqual, values: [1]}";
+    let mut agent = Setup::new()?.policy(&policy("tracepoints", EXEC, arguments, filters))?.start()?;
+    let ended = trigger::seek(1)?;
+    agent.settle()?;
+    let seen = hits(&agent, ended.pid);
+    let [hit] = seen.as_slice() else { anyhow::bail!("hits: {seen:?}") };
+    let expected = [1, 0, 0].map(|bit| json!({ "uint_arg": bit }));
+    ensure!(hit["args"] == json!(expected), "args: {hit}");
+    agent.stop()?;
+    Ok(())
+}
 
 fn raw_tracepoint(_: &Kernel) -> Result<()> {
     let program = trigger::program()?;

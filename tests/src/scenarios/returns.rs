@@ -12,6 +12,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("returns::a_system_call_is_reported_with_what_it_returns", system_call),
         scenario("returns::filters_on_what_is_returned", filters),
+        scenario("returns::actions_once_the_call_has_returned", late_actions),
         scenario("returns::a_buffer_is_read_once_the_call_has_filled_it", filled),
         scenario("returns::an_exec_returns_in_the_new_program", exec),
         scenario("returns::a_function_is_reported_with_what_it_returns", function)
@@ -109,6 +110,52 @@ fn filters(_: &Kernel) -> Result<()> {
     ensure!(hit["args"][0] == json!({ "string_arg": "/serin-returns" }), "args: {hit}");
     ensure!(agent.hits_of(made.pid).is_empty(), "a call that returned something else was reported");
     ensure!(agent.hits_of(other.pid).is_empty(), "a call with other arguments was reported");
+    agent.stop()?;
+    Ok(())
+}
+
+/// One selector kills who gets one error, another posts nothing; entries that are not to be posted count as well.
+fn late_actions(_: &Kernel) -> Result<()> {
+    let hook = "  - call: sys_symlinkat
+    args: [{index: 0, type: string}]
+    return: true
+    returnArg: {index: 0, type: int}
+    selectors:
+    - matchArgs: [{index: 0, operator: Prefix, values: [/serin-killed]}]
+      label: exists
+      matchReturnArgs: [{operator: Equal, values: [-17]}]
+      matchReturnActions: [{action: Signal, argSig: 12}]
+    - matchArgs: [{index: 0, operator: Prefix, values: [/serin-silent]}]
+      matchReturnActions: [{action: NoPost}]
+    - matchArgs: [{index: 0, operator: Prefix, values: [/serin-hidden]}]
+      matchActions: [{action: NoPost}]
+      matchReturnArgs: [{operator: InRange, values: ['-20:-10']}]
+      matchReturnActions: [{action: Sigkill}]
+";
+    let folder = tempfile::tempdir()?;
+    let link = folder.path().join("link").to_string_lossy().into_owned();
+    let mut agent = Setup::new()?.policy(&policy(hook))?.start()?;
+    let made = trigger::symlink("/serin-killed", &link)?;
+    let silent = trigger::symlink("/serin-silent", &link)?;
+    ensure!((made.errno, silent.errno) == (Some(0), Some(libc::EEXIST)), "{made:?}, {silent:?}");
+    let killed = trigger::symlink("/serin-killed", &link)?;
+    ensure!(killed.signal() == Some(libc::SIGUSR2), "not killed: {killed:?}");
+    let hit = only_hit(&mut agent, killed.pid)?;
+    ensure!(hit["return_action"] == "KPROBE_ACTION_SIGNAL", "return_action: {hit}");
+    ensure!(hit["action"] == "KPROBE_ACTION_POST", "action: {hit}");
+    let hidden = trigger::symlink("/serin-hidden", &link)?;
+    ensure!(
+        hidden.signal() == Some(libc::SIGKILL),
+        "not killed by a selector that posts nothing: {hidden:?}"
+    );
+    agent.settle()?;
+    for ended in [made, silent, hidden] {
+        ensure!(agent.hits_of(ended.pid).is_empty(), "reported: {:?}", agent.hits_of(ended.pid));
+    }
+    let status = agent.api()?.only()?;
+    let counters = status.stats.unwrap_or_default().selector_action_counters;
+    let labels: Vec<_> = counters.iter().map(|counters| counters.selector_label.as_str()).collect();
+    ensure!(labels == ["exists", "", ""], "labels of selectors: {labels:?}");
     agent.stop()?;
     Ok(())
 }

@@ -163,10 +163,12 @@ fn removed_file(_: &Kernel) -> Result<()> {
     let (mut agent, folder) = agent_with("file: { path: FOLDER/events.json }")?;
     let path = folder.path().join("events.json");
     let mut pids = Vec::new();
-    for change in ["none", "remove", "rename", "hang up"] {
+    for change in ["none", "remove", "rename", "truncate", "hang up"] {
         match change {
             "remove" => fs::remove_file(&path)?,
             "rename" => fs::rename(&path, folder.path().join("by-somebody"))?,
+            // As `logrotate` does it with `copytruncate`.
+            "truncate" => fs::OpenOptions::new().write(true).open(&path)?.set_len(0)?,
             "hang up" => agent.signal(Signal::HUP)?,
             _ => {}
         }
@@ -179,7 +181,7 @@ fn removed_file(_: &Kernel) -> Result<()> {
     }
     agent.stop()?;
     let after: Vec<_> = read(&path)?.into_iter().filter(is_hit).collect();
-    ensure!(after.len() == 2, "not the hits after the rename and after SIGHUP: {after:?}");
+    ensure!(after.len() == 2, "not the hits after it was cut and after SIGHUP: {after:?}");
     Ok(())
 }
 

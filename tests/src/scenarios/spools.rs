@@ -225,7 +225,7 @@ fn shared(_: &Kernel) -> Result<()> {
     );
     let refusal = setup(&collector, &spool, "1MiB", &syslog)?.refusal()?;
     ensure!(
-        refusal.contains(":5:5: spec.sinks: `spool` keeps what a server has not acknowledged"),
+        refusal.contains(":9:7: spec.sinks[2]: `spool` keeps what a server has not acknowledged"),
         "{refusal}"
     );
 

@@ -1,7 +1,7 @@
 //! An HTTP server that answers with fixed bytes and keeps what it was sent.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -14,21 +14,37 @@ pub(crate) struct HttpServer {
 impl HttpServer {
     /// `answer` gets the request line; no answer keeps the connection open in silence.
     pub(crate) fn start(answer: impl Fn(&str) -> Option<String> + Clone + Send + 'static) -> Self {
+        Self::start_with(move |stream, request| match answer(request) {
+            // The client may have had enough before the end of the answer.
+            Some(answer) => drop(stream.write_all(answer.as_bytes())),
+            None => thread::sleep(Duration::from_secs(600)),
+        })
+    }
+
+    /// Answers with `at_once` and then with one byte after the other, with so much time between them.
+    pub(crate) fn dripping(at_once: &'static str, pause: Duration) -> Self {
+        Self::start_with(move |stream, _| {
+            let mut sent = stream.write_all(at_once.as_bytes());
+            let mut rest = b"HTTP/1.1 200 OK\r\nx: ".iter().chain(std::iter::repeat(&b'y'));
+            while sent.is_ok() {
+                thread::sleep(pause);
+                sent = stream.write_all(&[*rest.next().unwrap()]);
+            }
+        })
+    }
+
+    fn start_with(respond: impl Fn(&mut TcpStream, &str) + Clone + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::<Mutex<Vec<String>>>::default();
         let log = requests.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (mut stream, log, answer) = (stream.unwrap(), log.clone(), answer.clone());
+                let (mut stream, log, respond) = (stream.unwrap(), log.clone(), respond.clone());
                 thread::spawn(move || {
                     let request = read(&mut stream);
                     log.lock().unwrap().push(request.clone());
-                    match answer(request.lines().next().unwrap_or_default()) {
-                        // The client may have had enough before the end of the answer.
-                        Some(answer) => drop(stream.write_all(answer.as_bytes())),
-                        None => thread::sleep(Duration::from_secs(600)),
-                    }
+                    respond(&mut stream, request.lines().next().unwrap_or_default());
                 });
             }
         });

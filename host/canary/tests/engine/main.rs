@@ -134,6 +134,8 @@ fn addresses_out_of_scope_are_not_connected_to() {
         assert!(reason.contains(needle), "{host}: {reason}");
     }
     assert_eq!(http.requests(), Vec::<String>::new());
+    let counters = engine.counters();
+    assert_eq!((counters.failed, counters.denied, counters.fired), (12, 12, 0));
 }
 
 #[test]
@@ -188,11 +190,45 @@ fn an_endless_answer_is_cut_off() {
 }
 
 #[test]
+fn a_server_that_answers_byte_by_byte_is_cut_off() {
+    let pause = Duration::from_millis(20);
+    let engine =
+        engine("{http: {timeout: 500ms}, retry: {times: 1, wait: 1ms}, egress: {allow: [loopback]}}");
+    let slow = HttpServer::dripping("", pause);
+    let url = format!("http://{}/", slow.address);
+    assert_eq!(failure(&engine, get(url)), "no answer within 500 ms");
+    assert_eq!(slow.requests().len(), 2);
+    // Once the status is there, the canary has fired, and is not fired again.
+    let slow = HttpServer::dripping("HTTP/1.1 200 OK\r\ncontent-length: 60000\r\n\r\n", pause);
+    assert_eq!(outcome(&engine, get(format!("http://{}/", slow.address))), Outcome::HttpStatus(200));
+    assert_eq!(slow.requests().len(), 1);
+}
+
+#[test]
+fn a_name_that_leads_elsewhere_the_next_time_is_checked_the_next_time() {
+    let http = HttpServer::start(|_| Some(OK.into()));
+    let count = Arc::new(AtomicU32::new(0));
+    let resolver = DnsServer::start(move |_| match count.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::A(vec![Ipv4Addr::LOCALHOST]),
+        _ => Reply::A(vec![Ipv4Addr::new(169, 254, 169, 254)]),
+    });
+    let engine = engine(&format!(
+        "{{dns: {{resolver: '{}'}}, egress: {{allow: [loopback]}}, dedupe: 0s}}",
+        resolver.address
+    ));
+    let url = format!("http://rebound.test:{}/", http.address.port());
+    assert_eq!(outcome(&engine, get(&url)), Outcome::HttpStatus(200));
+    let reason = failure(&engine, get(&url));
+    assert!(reason.contains("denied: 169.254.169.254 is a metadata address"), "{reason}");
+    assert_eq!(http.requests().len(), 1);
+}
+
+#[test]
 fn a_silent_server_times_out_and_holds_up_nobody() {
     let silent = HttpServer::start(|_| None);
     let server = DnsServer::start(|_| Reply::NoSuchName);
     let engine = engine(&format!(
-        "{{dns: {{resolver: '{}'}}, http: {{timeout: 2s}}, retry: {{times: 0}}, egress: {{allow: [loopback]}}, concurrency: 2}}",
+        "{{dns: {{resolver: '{}'}}, http: {{timeout: 2s}}, retry: {{times: 0}}, egress: {{allow: [loopback]}}, concurrency: 2, sourceShare: 100%}}",
         server.address
     ));
     engine.submitter().submit(get(format!("http://{}/", silent.address))).unwrap();
@@ -251,7 +287,7 @@ fn a_target_holds_its_share_of_the_places_and_the_others_are_answered() {
     let server = DnsServer::start(|_| Reply::A(vec![Ipv4Addr::LOCALHOST]));
     let engine = engine(&format!(
         "{{dns: {{resolver: '{}'}}, http: {{timeout: 60s}}, egress: {{allow: [loopback]}}, concurrency: 8,
-           queue: 40, targetShare: 25%, rates: {{source: {{burst: 1000, per: 1s}}, global: {{burst: 1000, per: 1s}}}}}}",
+           queue: 40, targetShare: 25%, sourceShare: 100%, rates: {{source: {{burst: 1000, per: 1s}}, global: {{burst: 1000, per: 1s}}}}}}",
         server.address
     ));
     let swallowed = |n| get(format!("http://hole.test:{}/{n}", hole.address.port()));
@@ -281,11 +317,53 @@ fn a_target_holds_its_share_of_the_places_and_the_others_are_answered() {
 }
 
 #[test]
+fn a_source_whose_targets_swallow_everything_leaves_the_others_their_places() {
+    let hole = HttpServer::start(|_| None);
+    let healthy = HttpServer::start(|_| Some(OK.into()));
+    let resolver = DnsServer::start(|name| match name.ends_with(".silent.test.") {
+        true => Reply::Silence,
+        false => Reply::A(vec![Ipv4Addr::LOCALHOST]),
+    });
+    let engine = engine(&format!(
+        "{{dns: {{resolver: '{}', timeout: 60s}}, http: {{timeout: 60s}}, egress: {{allow: [loopback]}}, concurrency: 8,
+           queue: 40, rates: {{source: {{burst: 1000, per: 1s}}, global: {{burst: 1000, per: 1s}}}}}}",
+        resolver.address
+    ));
+    let swallowed = |n| get(format!("http://hole-{n}.test:{}/", hole.address.port()));
+    // Each name is a target of its own. Half of eight run, and half of forty can wait.
+    (0..3).for_each(|n| engine.submitter().submit(swallowed(n)).unwrap());
+    engine.submitter().submit(dns("1.silent.test")).unwrap();
+    let started = Instant::now();
+    while hole.requests().len() < 3 || engine.counters().running < 4 {
+        assert!(started.elapsed() < PATIENCE, "{:?}", engine.counters());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    (3..23).for_each(|n| engine.submitter().submit(swallowed(n)).unwrap());
+    assert_eq!(engine.submitter().submit(swallowed(23)), Err(Rejected::SourceFull));
+    let held_back = engine.next_result(PATIENCE).unwrap();
+    assert_eq!(held_back.outcome, Outcome::Suppressed("queue full for the source"));
+
+    for source in [Source::Plugin("other".into()), Source::Policy("other".into())] {
+        let other = |request| ActionRequest { source: source.clone(), ..request };
+        for n in 0..20 {
+            let url = format!("http://healthy.test:{}/{n}", healthy.address.port());
+            assert_eq!(outcome(&engine, other(get(url))), Outcome::HttpStatus(200), "{n}");
+            // The resolver is a target of both.
+            let resolved = Outcome::Resolved(vec![Ipv4Addr::LOCALHOST.into()]);
+            assert_eq!(outcome(&engine, other(dns(&format!("{n}.quick.test")))), resolved, "{n}");
+        }
+    }
+    let counters = engine.counters();
+    assert_eq!((counters.running, counters.waiting, counters.fired), (4, 20, 80));
+    assert_eq!((counters.source_full, counters.target_full, counters.queue_full), (1, 0, 0));
+}
+
+#[test]
 fn a_resolver_that_is_silent_leaves_hosts_that_need_none_their_places() {
     let silent = DnsServer::start(|_| Reply::Silence);
     let healthy = HttpServer::start(|_| Some(OK.into()));
     let engine = engine(&format!(
-        "{{dns: {{resolver: '{}', timeout: 60s}}, egress: {{allow: [loopback]}}, concurrency: 2, targetShare: 50%}}",
+        "{{dns: {{resolver: '{}', timeout: 60s}}, egress: {{allow: [loopback]}}, concurrency: 2, targetShare: 50%, sourceShare: 100%}}",
         silent.address
     ));
     (0..4).for_each(|n| engine.submitter().submit(dns(&format!("{n}.test"))).unwrap());
@@ -321,7 +399,7 @@ fn what_is_held_back_is_reported_and_counted() {
 fn a_full_queue_turns_away_without_using_up_the_rate() {
     let silent = DnsServer::start(|_| Reply::Silence);
     let engine = engine(&format!(
-        "{{dns: {{resolver: '{}', timeout: 60s}}, concurrency: 1, queue: 2, targetShare: 100%, rates: {{source: {{burst: 9, per: 1h}}}}}}",
+        "{{dns: {{resolver: '{}', timeout: 60s}}, concurrency: 1, queue: 2, targetShare: 100%, sourceShare: 100%, rates: {{source: {{burst: 9, per: 1h}}}}}}",
         silent.address
     ));
     let accepted = (0..50).filter(|n| engine.submitter().submit(dns(&format!("{n}.test"))).is_ok()).count();

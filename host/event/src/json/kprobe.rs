@@ -3,7 +3,7 @@
 use super::encode::{Object, string};
 use crate::argument::{Argument, File, FileRole};
 use crate::event::{Hook, Place, StackFrame};
-use crate::structure::{Fields, Value};
+use crate::field::{Fields, Value};
 
 /// Appends the fields of a hook to an object that has its process already.
 pub(super) fn hook(hook: &Hook, object: &mut Object<'_>) {
@@ -39,6 +39,7 @@ pub(super) fn hook(hook: &Hook, object: &mut Object<'_>) {
     object.array("user_stack_trace", &hook.user_stack, frame);
     // Tetragon tells only the last of several actions.
     object.text("action", hook.actions.last().unwrap_or(&""));
+    object.text("return_action", hook.return_actions.last().unwrap_or(&""));
     object.text("policy_name", &hook.policy_name);
     object.text("message", &hook.message);
     object.array("tags", hook.tags.iter(), |tag, out| string(tag, out));

@@ -20,8 +20,8 @@ pub use self::fields::ReadError;
 use crate::action::{Action, ActionRequest, ActionResult, Method, Outcome, Source};
 use crate::argument::{Argument, File, FileRole};
 use crate::event::{
-    Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, Probe, ProgramPlace, Severity,
-    StackFrame,
+    Alert, Annotation, Event, EventKind, Finding, Hook, Mapping, Place, PluginError, Probe, ProgramPlace,
+    Severity, StackFrame,
 };
 use crate::process::{Flags, Process};
 
@@ -80,6 +80,7 @@ fn kind(name: &str, body: &mut Fields) -> Result<Option<EventKind>, ReadError> {
             let probe = probe(body)?;
             EventKind::Kprobe(hook(body, Place::Probe(probe.into()))?)
         }
+        "process_loader" => EventKind::Loader(mapping(body)?),
         "loss" => {
             // Lost on the way to a client of the API: by no CPU, which an event has no other word for than 0.
             body.boolean("client")?;
@@ -200,12 +201,17 @@ fn probe(body: &mut Fields) -> Result<Probe, ReadError> {
     Ok(Probe { path: body.text("path")?, provider: body.text("provider")?, name: body.text("name")? })
 }
 
+fn mapping(body: &mut Fields) -> Result<Mapping, ReadError> {
+    let path = body.text("path")?;
+    let build_id = body.take("buildid").map_or(Ok(Vec::new()), |value| body.as_bytes("buildid", value))?;
+    Ok(Mapping { path, build_id })
+}
+
 fn hook(body: &mut Fields, place: Place) -> Result<Hook, ReadError> {
     let arguments = body.list("args")?.into_iter().map(argument).collect::<Result<_, _>>()?;
     let data = body.list("data")?.into_iter().map(argument).collect::<Result<_, _>>()?;
     let returned = body.object("return")?.map(argument).transpose()?;
-    let action = body.text("action")?;
-    let actions = if action.is_empty() { Vec::new() } else { vec![known_action(body, &action)?] };
+    let (actions, return_actions) = (only_action(body, "action")?, only_action(body, "return_action")?);
     let tags = body.take("tags");
     let function_name = match &place {
         Place::Function | Place::Lsm => body.text("function_name")?,
@@ -226,10 +232,17 @@ fn hook(body: &mut Fields, place: Place) -> Result<Hook, ReadError> {
         kernel_stack: stack(body, "kernel_stack_trace")?,
         user_stack: stack(body, "user_stack_trace")?,
         actions: actions.into(),
+        return_actions: return_actions.into(),
         selector: 0,
         failed_closed: false,
         unenforced: false,
     })
+}
+
+/// The action that is told under a key, if one is.
+fn only_action(body: &mut Fields, key: &'static str) -> Result<Vec<&'static str>, ReadError> {
+    let action = body.text(key)?;
+    if action.is_empty() { Ok(Vec::new()) } else { Ok(vec![known_action(body, key, &action)?]) }
 }
 
 fn stack(body: &mut Fields, key: &'static str) -> Result<Vec<StackFrame>, ReadError> {
@@ -247,7 +260,7 @@ fn stack(body: &mut Fields, key: &'static str) -> Result<Vec<StackFrame>, ReadEr
 }
 
 /// Tetragon's `KprobeAction`: <https://tetragon.io/docs/reference/grpc-api/#kprobeaction>.
-fn known_action(fields: &Fields, name: &str) -> Result<&'static str, ReadError> {
+fn known_action(fields: &Fields, key: &str, name: &str) -> Result<&'static str, ReadError> {
     const KNOWN: [&str; 15] = [
         "KPROBE_ACTION_POST",
         "KPROBE_ACTION_NOPOST",
@@ -266,7 +279,7 @@ fn known_action(fields: &Fields, name: &str) -> Result<&'static str, ReadError> 
         "KPROBE_ACTION_SET",
     ];
     let found = KNOWN.into_iter().find(|known| *known == name);
-    found.ok_or_else(|| fields.wrong("action", &format!("`{name}` is no action of a policy")))
+    found.ok_or_else(|| fields.wrong(key, &format!("`{name}` is no action of a policy")))
 }
 
 /// The keys of numbers that are told in words.
@@ -429,9 +442,12 @@ fn add(mut fields: Fields, event: &mut Event) -> Result<(), ReadError> {
         hook.selector = fields.integer("selector")?;
         hook.failed_closed = fields.boolean("failed_closed")?;
         hook.unenforced = fields.boolean("unenforced")?;
-        if let Some(actions) = fields.take("actions") {
-            let names = fields.texts("actions", Some(actions))?;
-            hook.actions = names.iter().map(|name| known_action(&fields, name)).collect::<Result<_, _>>()?;
+        for (key, actions) in [("actions", &mut hook.actions), ("return_actions", &mut hook.return_actions)] {
+            if let Some(value) = fields.take(key) {
+                let names = fields.texts(key, Some(value))?;
+                *actions =
+                    names.iter().map(|name| known_action(&fields, key, name)).collect::<Result<_, _>>()?;
+            }
         }
     }
     for mut annotation in fields.list("annotations")? {

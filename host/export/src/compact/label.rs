@@ -38,6 +38,7 @@ pub(super) fn of(kind: &EventKind) -> &'static str {
             Place::Program(_) => "🪝 uprobe ",
             Place::Probe(_) => "🕵️ usdt   ",
         },
+        EventKind::Loader(_) => "🧬 loader ",
         EventKind::Loss { .. } => "🕳️ loss   ",
         EventKind::ActionResult(_) => "🐤 canary ",
         EventKind::Alert(_) => "🚨 alert  ",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serin_event::action::{ActionRequest, Source};
 use serin_event::argument::File;
 use serin_event::network::{Packet, Sock, UnixAddress};
-use serin_event::{Finding, Place, PluginError, Process};
+use serin_event::{Finding, Mapping, Place, PluginError, Process};
 
 use super::*;
 
@@ -44,6 +44,7 @@ fn hook() -> Hook {
         tags: Arc::new([]),
         arguments: arguments.map(|argument| (argument, "".into())).into(),
         actions: Arc::new(["KPROBE_ACTION_POST", "KPROBE_ACTION_OVERRIDE", "KPROBE_ACTION_SIGKILL"]),
+        return_actions: Arc::new([]),
         data: Vec::new(),
         returned: Some((Argument::Long(-1), "".into())),
         selector: 0,
@@ -121,6 +122,10 @@ fn one_line_an_event() {
         (
             Event { alerts: vec![alert], ..event(EventKind::Kprobe(hook())) },
             r#"🎯 hook    gull /usr/bin/ln __x64_sys_symlinkat /etc/passwd -100 /etc/passwd ? "" = -1 [symlink] OVERRIDE SIGKILL 🚨 high "passwd linked""#,
+        ),
+        (
+            event(EventKind::Loader(Mapping { path: "/usr/lib/a b.so".into(), build_id: vec![0xa, 0xff] })),
+            r#"🧬 loader  gull /usr/bin/ln 0aff "/usr/lib/a b.so""#,
         ),
         (alone(EventKind::Loss { cpu: 3, count: 12 }), "🕳️ loss    gull 12 records of CPU 3"),
         (

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer};
 use serin_config::{scalar, size, within};
 
+use super::kind::Sync;
+use super::quantity;
+
 /// `spool`: where events wait on the disk for a server that is away.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -15,6 +18,9 @@ pub struct SpoolConfig {
     /// Bytes that its files may take: 1 MiB to 1024 GiB.
     #[serde(deserialize_with = "bytes")]
     pub size: u64,
+    /// When to write to the disk what the system has taken; default never.
+    #[serde(default, deserialize_with = "quantity::sync")]
+    pub sync: Sync,
 }
 
 fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {

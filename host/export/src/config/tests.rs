@@ -89,7 +89,7 @@ fn spools_are_not_shared() {
     };
     let others = [sink("/a"), parse("stdout: {}").unwrap(), sink("/b")];
     assert_eq!(SinkConfig::shared_spool(&others), None);
-    let spool = SpoolConfig { path: "/a".into(), size: 16 << 20 };
+    let spool = SpoolConfig { path: "/a".into(), size: 16 << 20, sync: Sync::Never };
     for same in ["/a", "//a", "/./a/"] {
         let sinks = [&others[..], &[sink(same)]].concat();
         assert_eq!(SinkConfig::shared_spool(&sinks), Some((3, &spool)), "{same}");
@@ -147,9 +147,30 @@ fn refuses_everything_else() {
         ),
         ("{ http: { url: 'http://logs.test' }, spool: { path: /a, size: 1KiB } }", "allowed are 1024 KiB to"),
         ("{ http: { url: 'http://logs.test' }, spool: { path: /a } }", "missing field `size`"),
+        (
+            "{ http: { url: 'http://logs.test' }, spool: { path: /a, size: 1MiB, sync: often } }",
+            "`often` is not a duration",
+        ),
         ("{ http: { url: 'http://logs.test' }, spool: { size: 1MiB } }", "missing field `path`"),
     ] {
         let error = parse(yaml).unwrap_err();
         assert!(error.contains(message), "{yaml}: {error}");
+    }
+}
+
+#[test]
+fn a_refusal_names_the_line_of_its_entry() {
+    let spool = "spool: { path: /a, size: 1MiB }";
+    for (entry, line) in [
+        (&format!("- syslog: {{ address: 'unix:/dev/log' }}\n  {spool}"), 3),
+        (&"- {}".to_owned(), 3),
+        (&"- stdout: {}\n  file: { path: /a }".to_owned(), 3),
+        (&"- stdout: {}\n  overflow: wait".to_owned(), 4),
+        (&"- stdout: {}\n  queues: 7".to_owned(), 4),
+        (&format!("- http: {{ url: 'http://logs.test' }}\n  {}", spool.replace("1MiB", "1KiB")), 4),
+    ] {
+        let yaml = format!("- stdout: {{}}\n- stdout: {{}}\n{entry}\n- stdout: {{}}\n");
+        let error = serde_yaml::from_str::<Vec<SinkConfig>>(&yaml).unwrap_err();
+        assert_eq!(error.location().map(|at| at.line()), Some(line), "{entry}: {error}");
     }
 }

@@ -4,8 +4,10 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::{Segment, Spool, record};
+use crate::config::Sync;
 use crate::records::Records;
 
 /// Segments that a spool is made of, at least: what has been delivered of one still takes its room.
@@ -19,6 +21,9 @@ pub(crate) struct Appender {
     /// The last segment, once this has opened it.
     file: Option<(u64, File)>,
     buffer: Vec<u8>,
+    sync: Sync,
+    /// Since when there is something in the last segment that may not be on the disk.
+    unsynced: Option<Instant>,
 }
 
 /// Why a record was not appended.
@@ -34,7 +39,23 @@ pub(crate) enum Refused {
 
 impl Appender {
     pub(super) fn new(spool: Arc<Spool>) -> Self {
-        Self { spool, file: None, buffer: Vec::new() }
+        Self { spool, file: None, buffer: Vec::new(), sync: Sync::Never, unsynced: None }
+    }
+
+    /// Writes to the disk what the system has taken, as this says.
+    pub(crate) fn set_sync(&mut self, sync: Sync) {
+        self.sync = sync;
+    }
+
+    /// To be called several times a second, also when there is nothing to append.
+    ///
+    /// # Errors
+    /// What the system has taken may not be on the disk.
+    pub(crate) fn tick(&mut self) -> io::Result<()> {
+        match (self.sync, self.unsynced) {
+            (Sync::Every(interval), Some(since)) if since.elapsed() >= interval => self.force(),
+            _ => Ok(()),
+        }
     }
 
     /// Appends at least the first of these records, and those after it that fit into the same segment; how many.
@@ -55,6 +76,10 @@ impl Appender {
                 return Err(error.into());
             }
             count = self.fill(records.split_at(count / 2).0, room);
+        }
+        self.unsynced.get_or_insert_with(Instant::now);
+        if self.sync == Sync::Always {
+            self.force()?;
         }
         let mut state = self.spool.lock();
         state.next += count as u64;
@@ -107,7 +132,11 @@ impl Appender {
                     return Err(Refused::Full);
                 }
                 let first = state.next;
+                self.force_if_wanted()?;
                 self.file = Some((first, spool.folder.new_segment(first, spool.header)?));
+                if self.sync != Sync::Never {
+                    spool.folder.sync()?;
+                }
                 let segment = Segment { first, bytes };
                 state.segments.push_back(segment);
                 segment
@@ -118,6 +147,24 @@ impl Appender {
             return Err(Refused::Full);
         }
         Ok((last, room.min(most.saturating_sub(last.bytes)).max(needed)))
+    }
+
+    /// Whether the system has nothing of it that may not be on the disk.
+    #[cfg(test)]
+    pub(super) fn is_forced(&self) -> bool {
+        self.unsynced.is_none()
+    }
+
+    fn force_if_wanted(&mut self) -> io::Result<()> {
+        if self.sync == Sync::Never { Ok(()) } else { self.force() }
+    }
+
+    /// Writes to the disk what the system has taken.
+    fn force(&mut self) -> io::Result<()> {
+        match (self.unsynced.take(), &self.file) {
+            (Some(_), Some((_, file))) => file.sync_data(),
+            _ => Ok(()),
+        }
     }
 
     /// Writes the buffer behind what is whole in the segment.
@@ -135,6 +182,9 @@ impl Appender {
 
 impl Drop for Appender {
     fn drop(&mut self) {
+        if let Err(error) = self.force_if_wanted() {
+            tracing::warn!("what a spool holds can't be written to the disk: {error}");
+        }
         // However the thread ends, the other one is not to wait for it.
         self.finish();
     }

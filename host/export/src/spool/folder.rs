@@ -78,6 +78,11 @@ impl Folder {
         Ok(file)
     }
 
+    /// Writes to the disk which files there are.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        Ok(rustix::fs::fsync(&self.0)?)
+    }
+
     /// Removes a segment.
     pub(super) fn remove_segment(&self, first: u64) -> io::Result<()> {
         // Whoever still has it open would else keep its room on the disk.

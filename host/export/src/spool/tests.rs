@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::*;
+use crate::config::Sync;
 use crate::records::RecordBuffer;
 
 const HEADER: &[u8] = b"a test's\n";
@@ -40,7 +41,15 @@ impl Fixture {
 
     fn reopen(&mut self) {
         self.close();
-        self.ends = Some(open(&self.path(), MIB, HEADER).unwrap());
+        // A process that another test starts holds what is open here until its own program runs.
+        let opened = (0..1000).find_map(|_| match open(&self.path(), MIB, HEADER) {
+            Err(SpoolError::InUse) => {
+                std::thread::sleep(Duration::from_millis(1));
+                None
+            }
+            other => Some(other.unwrap()),
+        });
+        self.ends = Some(opened.unwrap());
     }
 
     /// As many records as it takes, each of so many bytes that say its number.
@@ -360,4 +369,19 @@ fn a_full_disk_takes_what_it_has_room_for_and_goes_on_when_there_is_more() {
     }
     fixture.close();
     assert!(std::process::Command::new("umount").arg(fixture.folder.path()).status().unwrap().success());
+}
+
+#[test]
+fn what_is_forced_to_the_disk_is_what_was_appended() {
+    for sync in [Sync::Always, Sync::Every(Duration::ZERO), Sync::Every(Duration::from_secs(3600))] {
+        let mut fixture = Fixture::new();
+        fixture.ends().appender.set_sync(sync);
+        // Several segments, of which each is forced before the next is begun.
+        assert_eq!(fixture.append(0..400, 1000), 400, "{sync:?}");
+        let later = sync == Sync::Every(Duration::from_secs(3600));
+        fixture.ends().appender.tick().unwrap();
+        assert_eq!(fixture.ends().appender.is_forced(), !later, "{sync:?}");
+        fixture.reopen();
+        assert_eq!(fixture.drain(), (0..400).collect::<Vec<_>>(), "{sync:?}");
+    }
 }

@@ -3,7 +3,8 @@
 use serin_abi::config::{
     ACTION_CLEAN_UP, ACTION_COPY, ACTION_FOLLOW, ACTION_KERNEL_STACK, ACTION_NOTIFY, ACTION_OVERRIDE,
     ACTION_POST, ACTION_REMEMBER, ACTION_SET, ACTION_SIGKILL, ACTION_SIGNAL, ACTION_TRACK, ACTION_UNFOLLOW,
-    ACTION_UNTRACK, ACTION_USER_STACK, RATE_GLOBAL, RATE_PROCESS, RATE_THREAD, RATE_UNLIMITED, Selector,
+    ACTION_UNTRACK, ACTION_USER_STACK, RATE_GLOBAL, RATE_PROCESS, RATE_THREAD, RATE_UNLIMITED, ReturnActions,
+    Selector,
 };
 use serin_policy::{ActionPlan, HookPlan, RateScope, SelectorPlan, SocketAction, Stacks};
 
@@ -34,6 +35,12 @@ pub(super) fn selector(plan: &SelectorPlan) -> Selector {
         rate_scope: rate_limit.map_or(RATE_UNLIMITED, |limit| scope(limit.scope)),
         rate_period: rate_limit.map_or(0, |limit| limit.period),
     }
+}
+
+/// What a selector does once the call has returned.
+pub(super) fn on_return(plan: &SelectorPlan) -> ReturnActions {
+    let actions = &plan.return_actions;
+    ReturnActions { actions: bits(actions), signal: actions.iter().find_map(signal).unwrap_or(0) }
 }
 
 /// The stacks that a selector's events carry.

@@ -7,7 +7,8 @@ use serin_abi::config::{
     BINARY_OWN, BINARY_PARENT, Filter, PID_ANCESTORS, PID_NAMESPACE, SCOPE_CONTAINERS, SCOPE_HOST,
     TEST_ADDRESS_RANGE, TEST_BINARY_IN, TEST_BINARY_NOT_IN, TEST_BITS_GAINED, TEST_INTEGER_IN,
     TEST_INTEGER_MASK, TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_IN, TEST_PID_NOT_IN, TEST_SCOPE,
-    TEST_TEXT_EQUAL, TEST_TEXT_IN, TEST_TEXT_POSTFIX, TEST_TEXT_PREFIX, TEST_TEXT_SUBSTRING, WORD_SHIFT,
+    TEST_TEXT_EQUAL, TEST_TEXT_IN, TEST_TEXT_POSTFIX, TEST_TEXT_PREFIX, TEST_TEXT_SUBSTRING,
+    TEST_TEXT_SUBSTRING_ANY_CASE, WORD_SHIFT,
 };
 use serin_abi::network;
 use serin_abi::record::{
@@ -107,6 +108,7 @@ impl Lowered {
             Test::Prefix(values) => self.list(TEST_TEXT_PREFIX, slot, values)?,
             Test::Postfix(values) => self.list(TEST_TEXT_POSTFIX, slot, values)?,
             Test::SubString(values) => self.list(TEST_TEXT_SUBSTRING, slot, values)?,
+            Test::SubStringAnyCase(values) => self.list(TEST_TEXT_SUBSTRING_ANY_CASE, slot, values)?,
         };
         lowered.test |= TEST_NOT * u32::from(filter.negated);
         Ok(lowered)
@@ -155,7 +157,10 @@ impl Lowered {
 
     fn list(&mut self, test: u32, slot: u32, values: &[Vec<u8>]) -> Result<Filter, String> {
         let first = self.texts.len() as u32;
-        let longest = if test == TEST_TEXT_SUBSTRING { MAX_SUBSTRING } else { MAX_STRING };
+        let longest = match test {
+            TEST_TEXT_SUBSTRING | TEST_TEXT_SUBSTRING_ANY_CASE => MAX_SUBSTRING,
+            _ => MAX_STRING,
+        };
         for value in values {
             limit("bytes of a value", value.len(), longest)?;
             self.texts.push(value.clone());

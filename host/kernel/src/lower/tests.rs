@@ -32,10 +32,10 @@ impl Types for Everything {
         let Some(resolve) = &argument.resolve else { return Ok(None) };
         let (load, kind) = match argument.kind {
             ArgumentKind::String => (None, TypeKind::Array { element: "char".into(), size: 16 }),
-            _ => (Some(Load { size: 4, signed: true }), TypeKind::Int { size: 4, signed: true }),
+            _ => (Some(Load { size: 4, signed: true, bits: None }), TypeKind::Int { size: 4, signed: true }),
         };
         let last = Step { offset: 5, load };
-        let pointer = Step { offset: 3, load: Some(Load { size: 8, signed: false }) };
+        let pointer = Step { offset: 3, load: Some(Load { size: 8, signed: false, bits: None }) };
         let steps = resolve.path[1..].iter().map(|_| pointer).chain([last]).collect();
         Ok(Some(Walk { steps, kind }))
     }
@@ -86,6 +86,8 @@ fn many_values_are_found_by_their_digests() {
 #[test]
 fn filters_are_ordered_by_cost_and_values_numbered() {
     let selector = SelectorPlan {
+        label: String::new(),
+        return_actions: Vec::new(),
         scopes: Vec::new(),
         pids: vec![PidFilter {
             membership: Membership::NotIn,

@@ -1,7 +1,7 @@
 //! Arguments of hooks: Tetragon's `KprobeArgument`.
 
 use serin_event::argument::{Argument, File, FileRole};
-use serin_event::structure::Value;
+use serin_event::field::Value;
 
 use super::structure;
 use crate::proto::kprobe_argument::Arg;

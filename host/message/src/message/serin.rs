@@ -21,10 +21,14 @@ pub(super) fn additions(event: &Event) -> Option<Additions> {
 }
 
 fn hook_additions(hook: &Hook) -> Additions {
-    let several = hook.actions.len() > 1;
+    let several = |actions: &[&str]| match actions {
+        [_] => Vec::new(),
+        actions => actions.iter().map(ToString::to_string).collect(),
+    };
     Additions {
         selector: hook.selector,
-        actions: hook.actions.iter().filter(|_| several).map(ToString::to_string).collect(),
+        actions: several(&hook.actions),
+        return_actions: several(&hook.return_actions),
         failed_closed: hook.failed_closed,
         unenforced: hook.unenforced,
         ..Additions::default()

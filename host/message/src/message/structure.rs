@@ -1,7 +1,7 @@
 //! Structures of the kernel's: their fields have the names of Tetragon's, so they are set by name.
 
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value as Set};
-use serin_event::structure::{Fields, Value};
+use serin_event::field::{Fields, Value};
 
 use crate::proto::kprobe_argument::Arg;
 use crate::proto::{KprobeArgument, descriptor};

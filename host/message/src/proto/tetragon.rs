@@ -758,6 +758,9 @@ pub struct Additions {
     pub annotations: ::prost::alloc::vec::Vec<Annotation>,
     #[prost(message, repeated, tag = "6")]
     pub alerts: ::prost::alloc::vec::Vec<Alert>,
+    /// Every action that was taken when the call had returned, if there were several.
+    #[prost(string, repeated, tag = "7")]
+    pub return_actions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// A fact that a plugin added.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1135,6 +1138,9 @@ pub struct ProcessUprobe {
     /// What the function returned, if the policy asks for that. serin's own.
     #[prost(message, optional, tag = "1000")]
     pub r#return: ::core::option::Option<KprobeArgument>,
+    /// The last of the actions that were taken then. serin's own.
+    #[prost(enumeration = "KprobeAction", tag = "1001")]
+    pub return_action: i32,
 }
 /// A USDT probe of a program or library.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1160,6 +1166,18 @@ pub struct ProcessUsdt {
     /// The last of the actions.
     #[prost(enumeration = "KprobeAction", tag = "11")]
     pub action: i32,
+}
+/// A file was mapped so that it can be executed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProcessLoader {
+    #[prost(message, optional, tag = "1")]
+    pub process: ::core::option::Option<Process>,
+    #[prost(string, tag = "2")]
+    pub path: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "3")]
+    pub buildid: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, optional, tag = "4")]
+    pub parent: ::core::option::Option<Process>,
 }
 /// An alert as an event of its own. serin's own kind, but it is made of Tetragon's.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1201,7 +1219,7 @@ pub struct GetEventsResponse {
     pub serin: ::core::option::Option<Additions>,
     #[prost(
         oneof = "get_events_response::Event",
-        tags = "1, 5, 9, 10, 12, 28, 29, 50001, 50002, 50003, 50004"
+        tags = "1, 5, 9, 10, 11, 12, 28, 29, 50001, 50002, 50003, 50004"
     )]
     pub event: ::core::option::Option<get_events_response::Event>,
 }
@@ -1217,6 +1235,8 @@ pub mod get_events_response {
         ProcessKprobe(super::ProcessKprobe),
         #[prost(message, tag = "10")]
         ProcessTracepoint(super::ProcessTracepoint),
+        #[prost(message, tag = "11")]
+        ProcessLoader(super::ProcessLoader),
         #[prost(message, tag = "12")]
         ProcessUprobe(super::ProcessUprobe),
         #[prost(message, tag = "28")]
@@ -1562,6 +1582,9 @@ pub struct TracingPolicySelectorActionCounters {
     pub selector_index: ::core::option::Option<u32>,
     #[prost(message, optional, tag = "4")]
     pub action_counters: ::core::option::Option<TracingPolicyActionCounters>,
+    /// What the policy calls the selector.
+    #[prost(string, tag = "5")]
+    pub selector_label: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TracingPolicyStats {

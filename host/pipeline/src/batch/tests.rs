@@ -8,7 +8,7 @@ use serin_event::network::UnixAddress;
 use serin_event::process::Flags;
 use serin_event::structure::Structure;
 use serin_event::{
-    Alert, Annotation, Event, EventKind, Finding, Hook, Place, PluginError, Process, Severity,
+    Alert, Annotation, Event, EventKind, Finding, Hook, Mapping, Place, PluginError, Process, Severity,
 };
 use serin_frame::{EventView, Frame, Kind, ProcessView};
 
@@ -70,7 +70,7 @@ fn argument(random: &mut Random) -> Argument {
 }
 
 fn kind(random: &mut Random) -> EventKind {
-    match random.below(8) {
+    match random.below(9) {
         0 => EventKind::Exec,
         1 => EventKind::Exit { status: 3, signal: 9 },
         2 => EventKind::Loss { cpu: 1, count: random.below(usize::MAX) as u64 },
@@ -93,6 +93,7 @@ fn kind(random: &mut Random) -> EventKind {
             reason: random.text(),
             failures: random.below(9) as u64,
         })),
+        6 => EventKind::Loader(Mapping { path: random.text(), build_id: vec![1, random.below(256) as u8] }),
         5 => EventKind::Alert(Box::new(Finding { alert: alert(random, 7), trigger: hook(random) })),
         _ => hook(random),
     }
@@ -108,6 +109,7 @@ fn hook(random: &mut Random) -> EventKind {
         arguments: (0..random.below(4)).map(|_| (argument(random), random.text().into())).collect(),
         data: (0..random.below(2)).map(|_| (argument(random), random.text().into())).collect(),
         actions: Arc::new(["KPROBE_ACTION_POST"]),
+        return_actions: Arc::new([]),
         returned: (random.below(2) == 0).then(|| (argument(random), random.text().into())),
         selector: random.below(9) as u32,
         kernel_stack: Vec::new(),
@@ -212,6 +214,10 @@ fn assert_same_kind(view: &EventView<'_>, kind: &EventKind) {
         }
         EventKind::Exit { status, signal } => {
             assert_eq!(view.exit().map(|exit| (exit.status(), exit.signal())), Some((*status, *signal)));
+        }
+        EventKind::Loader(mapping) => {
+            let view = view.loader().unwrap();
+            assert_eq!((view.path(), view.build_id()), (&*mapping.path, &*mapping.build_id_text()));
         }
         EventKind::Loss { cpu, count } => {
             assert_eq!(view.loss().map(|loss| (loss.cpu(), loss.count())), Some((*cpu, *count)));

@@ -84,6 +84,7 @@ pub fn kprobe(policy: &str, path: &str) -> Event {
         tags: Arc::new([]),
         arguments: vec![(Argument::String(path.to_owned()), "target".into())],
         actions: Arc::new(["KPROBE_ACTION_POST"]),
+        return_actions: Arc::new([]),
         data: Vec::new(),
         returned: None,
         selector: 0,

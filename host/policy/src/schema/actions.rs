@@ -25,6 +25,14 @@ pub(crate) const MATCH_ACTIONS: Shape = Shape {
     later: &["argRegs", "argNewSymbol", "argNewAddr", "argNewOffset", "imaHash"],
 };
 
+/// What is done once a call has returned.
+pub(crate) const MATCH_RETURN_ACTIONS: Shape = Shape {
+    path: "spec.kprobes.selectors.matchReturnActions",
+    in_list: true,
+    supported: &["action", "argFqdn", "argSig", "argUrl"],
+    later: &[],
+};
+
 pub(crate) const RATE_SCOPES: Vocabulary<RateScope> = Vocabulary {
     what: "a scope of rateLimit",
     supported: &[

@@ -34,6 +34,8 @@ pub(crate) enum Relation {
     Prefix,
     Postfix,
     SubString,
+    /// The same, whether letters are capital or small.
+    SubStringAnyCase,
     /// A part of the argument equals a value or is in a range of values.
     Part(Part),
     /// A port is below 1024; such operators have no values.
@@ -69,6 +71,7 @@ pub(crate) const ARGUMENT_OPERATORS: Vocabulary<Comparison> = Vocabulary {
         ("Postfix", is(Relation::Postfix)),
         ("NotPostfix", is_not(Relation::Postfix)),
         ("SubString", is(Relation::SubString)),
+        ("SubStringIgnCase", is(Relation::SubStringAnyCase)),
         ("SAddr", is(Relation::Part(Part::SAddr))),
         ("NotSAddr", is_not(Relation::Part(Part::SAddr))),
         ("DAddr", is(Relation::Part(Part::DAddr))),
@@ -90,5 +93,5 @@ pub(crate) const ARGUMENT_OPERATORS: Vocabulary<Comparison> = Vocabulary {
         ("FileType", is(Relation::Part(Part::FileType))),
         ("NotFileType", is_not(Relation::Part(Part::FileType))),
     ],
-    later: &["SubStringIgnCase", "CelExpr"],
+    later: &["CelExpr"],
 };

@@ -20,9 +20,11 @@ pub(crate) const SELECTOR: Shape = Shape {
         "matchData",
         "matchReturnArgs",
         "matchActions",
+        "matchReturnActions",
+        "label",
         "macros",
     ],
-    later: &["label", "matchReturnActions"],
+    later: &[],
 };
 
 /// A macro: a selector that takes in no other.

@@ -53,6 +53,13 @@ impl ProcessCache {
         }
     }
 
+    /// The process that has an id now, or had it last, where nothing tells when it started; from /proc if it is not known.
+    pub(super) fn find_by_id(&mut self, pid: u32, now: u64) -> Related {
+        let known = self.table.newest(pid).map(|entry| entry.start_time);
+        let start_time = known.or_else(|| self.read(pid, now).map(|found| found.start_time));
+        self.find(Task { pid, tid: pid, start_time: start_time.unwrap_or_default() }, now)
+    }
+
     fn miss(&mut self, task: Task, now: u64) -> Related {
         self.counters.misses += 1;
         let key = Key::from(task);

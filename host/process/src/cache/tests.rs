@@ -46,6 +46,7 @@ impl Rig {
             data: 1,
             return_label: "status".into(),
             actions: vec![Arc::new(["KPROBE_ACTION_POST"]), Arc::new(["KPROBE_ACTION_SIGKILL"])],
+            return_actions: vec![],
         };
         let cache = ProcessCache::new(config, Clock::booted_at(BOOT));
         Self { cache, procfs, hooks: Hooks::from([(7, info)]) }

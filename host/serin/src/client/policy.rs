@@ -97,16 +97,23 @@ impl fmt::Display for BySelector<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows = self.0.iter().flat_map(|policy| {
             let hooks = policy.sensors.iter().zip(&policy.hook_counts);
-            hooks.flat_map(|(function, count)| {
-                count.selectors.iter().enumerate().map(|(index, selector)| {
-                    let numbers = [index as u64, selector.hits, selector.unposted];
-                    let [index, hits, unposted] = numbers.map(|number| number.to_string());
-                    [policy.name.clone(), function.clone(), index, hits, unposted]
-                })
+            let selectors = hooks.flat_map(|(function, count)| {
+                count.selectors.iter().enumerate().map(move |(index, selector)| (function, index, selector))
+            });
+            selectors.zip(labels(policy)).map(|((function, index, selector), label)| {
+                let numbers = [index as u64, selector.hits, selector.unposted];
+                let [index, hits, unposted] = numbers.map(|number| number.to_string());
+                [policy.name.clone(), function.clone(), index, hits, unposted, label]
             })
         });
-        table(f, ["POLICY", "HOOK", "SELECTOR", "HITS", "UNPOSTED"], rows)
+        table(f, ["POLICY", "HOOK", "SELECTOR", "HITS", "UNPOSTED", "LABEL"], rows)
     }
+}
+
+/// What a policy calls its selectors, hook by hook; empty for those that it has no name for.
+fn labels(policy: &TracingPolicyStatus) -> impl Iterator<Item = String> + use<'_> {
+    let counters = policy.stats.iter().flat_map(|stats| &stats.selector_action_counters);
+    counters.map(|counters| counters.selector_label.clone()).chain(std::iter::repeat(String::new()))
 }
 
 /// Columns as wide as they need be.
@@ -179,7 +186,7 @@ b: no way
 ";
         assert_eq!(Listed(&[policy.clone(), failed]).to_string(), expected);
         let expected = "\
-POLICY              HOOK                 SELECTOR  HITS  UNPOSTED
+POLICY              HOOK                 SELECTOR  HITS  UNPOSTED  LABEL
 sys-symlink-passwd  __x64_sys_symlinkat  0         5     1
 sys-symlink-passwd  __x64_sys_symlinkat  1         2     0
 ";

@@ -1,5 +1,6 @@
 //! What the API asks of the agent.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serin_api::proto::get_info_response::{BuildInfo, Probe};
@@ -9,6 +10,9 @@ use serin_api::{Agent, AgentError, PolicyName};
 use super::{LivePolicies, status};
 use crate::counts::Counts;
 use crate::observe::{Observed, server};
+
+/// Is there if the kernel counts who looks at a probe of a program.
+const REFERENCE_COUNTERS: &str = "/sys/bus/event_source/devices/uprobe/format/ref_ctr_offset";
 
 /// Answers the API.
 pub(crate) struct Answers {
@@ -26,9 +30,13 @@ impl Agent for Answers {
                 ("fentry", probe.trampolines.is_ok()),
                 ("lsm", probe.lsm.is_ok()),
                 ("kprobe", probe.kprobes.is_ok()),
+                ("uprobe_refctroff", Path::new(REFERENCE_COUNTERS).exists()),
                 // Older than any kernel that serin runs on.
                 ("signal", true),
                 ("large", true),
+                // What Tetragon needs these for, serin does without them.
+                ("substring_kfunc", true),
+                ("mix_bpf_and_tail_calls", true),
             ]
         });
         let probe = |(name, enabled): (&str, bool)| Probe { name: name.into(), enabled: Some(enabled) };

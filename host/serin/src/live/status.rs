@@ -6,6 +6,7 @@ use serin_api::proto::{
     TracingPolicyState, TracingPolicyStats, TracingPolicyStatus,
 };
 use serin_kernel::{HookCount, Kernel, LoadedHook, SelectorCount};
+use serin_policy::PolicyPlan;
 
 use super::Entry;
 use crate::counts::Counts;
@@ -34,7 +35,9 @@ pub(super) fn status(
             action_counters: Some(actions(all.posted, all.unposted)),
             selector_action_counters: hooks
                 .iter()
-                .flat_map(|hook| selector_actions(hook, counts.selectors(hook.id)))
+                .flat_map(|hook| {
+                    selector_actions(hook, labels(entry.policy.plan(), hook), counts.selectors(hook.id))
+                })
                 .collect(),
         }),
         hook_statuses: hook_statuses(entry),
@@ -86,15 +89,23 @@ fn actions(post: u64, nopost: u64) -> TracingPolicyActionCounters {
     TracingPolicyActionCounters { post, nopost, ..TracingPolicyActionCounters::default() }
 }
 
+/// What the policy calls the selectors of a hook.
+pub(crate) fn labels<'a>(plan: &'a PolicyPlan, hook: &LoadedHook) -> Vec<&'a str> {
+    let selectors = plan.hooks.get(hook.index).map(|plan| plan.selectors.as_slice()).unwrap_or_default();
+    selectors.iter().map(|selector| selector.label.as_str()).collect()
+}
+
 /// A selector's `post` counts what was lost on its way as well.
 fn selector_actions<'a>(
     hook: &'a LoadedHook,
+    labels: Vec<&'a str>,
     counts: &'a [SelectorCount],
 ) -> impl Iterator<Item = TracingPolicySelectorActionCounters> + 'a {
-    (0..).zip(counts).map(|(index, count)| TracingPolicySelectorActionCounters {
+    (0..).zip(counts).map(move |(index, count)| TracingPolicySelectorActionCounters {
         hook: hook.function.clone(),
         hook_index: u32::try_from(hook.index).ok(),
         selector_index: Some(index),
+        selector_label: labels.get(index as usize).map(ToString::to_string).unwrap_or_default(),
         action_counters: Some(actions(count.hits.saturating_sub(count.unposted), count.unposted)),
     })
 }

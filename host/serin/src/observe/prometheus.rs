@@ -99,10 +99,11 @@ fn kernel(snapshot: &Snapshot, text: &mut Text) {
         ("ring_full", kernel.lost_ring_full),
         ("no_memory", kernel.lost_no_memory),
         ("calls", kernel.lost_calls),
+        ("mappings", kernel.lost_mappings),
     ] {
         text.sample("serin_kernel_lost_total", &[("reason", reason)], count);
     }
-    let lost = kernel.lost_ring_full + kernel.lost_no_memory + kernel.lost_calls;
+    let lost = kernel.lost_ring_full + kernel.lost_no_memory + kernel.lost_calls + kernel.lost_mappings;
     let help = "Records lost between the kernel and the agent.";
     text.one("tetragon_observer_ringbuf_events_lost_total", Counter, help, lost);
     let help = "Processes that found the kernel's table of processes full.";
@@ -145,9 +146,11 @@ fn policies(snapshot: &Snapshot, text: &mut Text) {
     let help = "Times a selector was the first of its hook that matched; selectors count from 0.";
     text.head("serin_policy_selector_hits_total", Counter, help);
     each_hook(snapshot, |policy, hook| {
-        for (index, hits) in hook.selector_hits.iter().enumerate() {
-            let index = index.to_string();
-            let labels = [("policy", policy), ("hook", &hook.function), ("selector", &*index)];
+        for (position, hits) in hook.selector_hits.iter().enumerate() {
+            let index = position.to_string();
+            let mut labels = vec![("policy", policy), ("hook", &hook.function), ("selector", &*index)];
+            let label = hook.selector_labels.get(position).filter(|label| !label.is_empty());
+            labels.extend(label.map(|label| ("label", label.as_str())));
             text.sample("serin_policy_selector_hits_total", &labels, *hits);
         }
     });
@@ -245,11 +248,14 @@ fn canaries(snapshot: &Snapshot, text: &mut Text) {
     text.head("serin_actions_total", Counter, "Canaries by what became of them.");
     for (result, count) in [
         ("fired", canaries.fired),
-        ("failed", canaries.failed),
+        ("failed", canaries.failed - canaries.denied.min(canaries.failed)),
+        ("denied", canaries.denied),
         ("duplicate", canaries.duplicates),
         ("rate_limited", canaries.rate_limited),
+        ("globally_rate_limited", canaries.globally_rate_limited),
         ("queue_full", canaries.queue_full),
         ("target_full", canaries.target_full),
+        ("source_full", canaries.source_full),
     ] {
         text.sample("serin_actions_total", &[("result", result)], count);
     }

@@ -39,6 +39,8 @@ pub(crate) struct Kernel {
     pub lost_ring_full: u64,
     pub lost_no_memory: u64,
     pub lost_calls: u64,
+    #[serde(default)]
+    pub lost_mappings: u64,
     pub processes_beyond_table: u64,
     #[serde(default)]
     pub missed_notifications: u64,
@@ -51,6 +53,7 @@ impl From<KernelCount> for Kernel {
             lost_ring_full: count.lost_full,
             lost_no_memory: count.lost_busy,
             lost_calls: count.lost_calls,
+            lost_mappings: count.lost_mappings,
             processes_beyond_table: count.processes_full,
             missed_notifications: count.missed_notifications,
         }
@@ -81,6 +84,9 @@ pub(crate) struct Hook {
     /// Hits of each selector, in the policy's order.
     #[serde(default)]
     pub selector_hits: Vec<u64>,
+    /// What the policy calls them, likewise; empty if it has no name for one.
+    #[serde(default)]
+    pub selector_labels: Vec<String>,
 }
 
 impl Hook {
@@ -96,6 +102,7 @@ impl Hook {
             unenforced: count.unenforced,
             unposted: count.unposted,
             selector_hits: Vec::new(),
+            selector_labels: Vec::new(),
         }
     }
 }
@@ -220,12 +227,21 @@ pub(crate) struct Canaries {
     pub accepted: u64,
     pub fired: u64,
     pub failed: u64,
+    /// Of these, those whose target's address is not one that may be connected to.
+    #[serde(default)]
+    pub denied: u64,
     pub duplicates: u64,
     pub rate_limited: u64,
+    /// Held back by the rate of all sources together.
+    #[serde(default)]
+    pub globally_rate_limited: u64,
     pub queue_full: u64,
     /// Held back because too many for the same target were waiting.
     #[serde(default)]
     pub target_full: u64,
+    /// Held back because too many of the same source were waiting.
+    #[serde(default)]
+    pub source_full: u64,
     /// Waiting for their first turn, now.
     #[serde(default)]
     pub waiting: u64,
@@ -244,10 +260,13 @@ impl From<serin_canary::Counters> for Canaries {
             accepted: counters.accepted,
             fired: counters.fired,
             failed: counters.failed,
+            denied: counters.denied,
             duplicates: counters.duplicates,
             rate_limited: counters.rate_limited,
+            globally_rate_limited: counters.globally_rate_limited,
             queue_full: counters.queue_full,
             target_full: counters.target_full,
+            source_full: counters.source_full,
             waiting: counters.waiting,
             waiting_again: counters.waiting_again,
             running: counters.running,

@@ -13,7 +13,7 @@ pub(super) fn render(snapshot: &Snapshot, colour: bool) -> String {
         "serin {version} on {node_name}: {state}, up {uptime_seconds} s, {} MiB\n",
         memory_bytes >> 20
     );
-    let lost = kernel.lost_ring_full + kernel.lost_no_memory + kernel.lost_calls;
+    let lost = kernel.lost_ring_full + kernel.lost_no_memory + kernel.lost_calls + kernel.lost_mappings;
     // Writing to a string can't fail, here and below.
     let _ = writeln!(
         text,

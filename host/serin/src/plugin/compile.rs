@@ -4,6 +4,7 @@ mod c;
 mod component;
 mod go;
 mod interpreted;
+mod packages;
 mod preview1;
 mod rust;
 mod tool;

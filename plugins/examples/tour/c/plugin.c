@@ -76,6 +76,19 @@ static void describe_kprobe(serin_kprobe kprobe, serin_outcome *outcome) {
   }
 }
 
+/* What stands behind `größe=` in an argument. */
+static void mask_size(serin_process process, serin_outcome *outcome) {
+  static const char NAME[] = "größe=";
+  size_t start = sizeof NAME - 1;
+  serin_texts arguments = serin_process_arguments(process);
+  serin_text text;
+  for (uint32_t index = 0; serin_next_text(&arguments, &text); index++) {
+    if (text.length > start && memcmp(text.data, NAME, start) == 0) {
+      serin_redact_mask(outcome, SERIN_PROCESS_ARGUMENT, index, start, text.length);
+    }
+  }
+}
+
 static void describe_process(serin_event event, serin_outcome *outcome) {
   serin_process process, parent;
   if (serin_event_process(event, &process)) {
@@ -85,6 +98,7 @@ static void describe_process(serin_event event, serin_outcome *outcome) {
     word(&line, serin_process_binary(process));
     words(&line, serin_process_arguments(process));
     say(outcome, "process", &line);
+    mask_size(process, outcome);
   }
   if (serin_event_parent(event, &parent)) {
     line line = {0};

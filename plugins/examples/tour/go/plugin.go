@@ -13,6 +13,7 @@ import (
 	"serin.dev/serin/hash"
 	"serin.dev/serin/kv"
 	"serin.dev/serin/log"
+	"serin.dev/serin/redact"
 )
 
 // Values with a space between them.
@@ -37,6 +38,7 @@ func describe(event serin.Event, outcome *serin.Outcome) {
 	if process, found := event.Process(); found {
 		values := []any{process.PID(), process.UID(), process.Binary()}
 		outcome.Annotate("process", words(values, process.Arguments()))
+		maskSize(process, outcome)
 	}
 	if parent, found := event.Parent(); found {
 		outcome.Annotate("parent", words([]any{parent.PID(), parent.Binary()}, none))
@@ -53,6 +55,18 @@ func describe(event serin.Event, outcome *serin.Outcome) {
 	}
 	if kprobe, found := event.Kprobe(); found {
 		describeKprobe(kprobe, outcome)
+	}
+}
+
+// What stands behind `größe=` in an argument.
+func maskSize(process serin.Process, outcome *serin.Outcome) {
+	const name = "größe="
+	index := 0
+	for argument := range process.Arguments() {
+		if strings.HasPrefix(argument, name) {
+			redact.Mask(outcome, redact.ProcessArgument, index, len(name), len(argument))
+		}
+		index++
 	}
 }
 

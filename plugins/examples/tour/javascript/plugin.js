@@ -4,6 +4,7 @@ import * as file from "./build/sdk/file.js";
 import * as hash from "./build/sdk/hash.js";
 import * as kv from "./build/sdk/kv.js";
 import * as log from "./build/sdk/log.js";
+import * as redact from "./build/sdk/redact.js";
 
 function argument(argument) {
   const value = argument.string() ?? BigInt.asIntN(64, argument.integer);
@@ -23,6 +24,14 @@ function describe(event, say) {
     say("arguments", kprobe.arguments.map(argument));
     if (kprobe.returned) say("returned", [argument(kprobe.returned)]);
   }
+}
+
+/** What stands behind `größe=` in an argument. */
+function maskSize(process, outcome) {
+  const name = "größe=";
+  process.arguments.forEach((text, index) => {
+    if (text.startsWith(name)) redact.mask(outcome, "process-argument", index, text, name.length);
+  });
 }
 
 /** How many events there were, kept by the agent. */
@@ -54,6 +63,7 @@ function content(path) {
 function onEvent(event, outcome) {
   outcome.annotate("event", [event.kind, event.node?.name ?? "", event.time, count()].join(" "));
   describe(event, (key, values) => outcome.annotate(key, values.join(" ")));
+  if (event.process) maskSize(event.process, outcome);
   if (event.process?.binary === "/bin/drop") outcome.drop("tour");
   if (event.kind === "process_kprobe") {
     outcome.alert("medium", "a link").rule("links").technique("T1222").key("link").field("path", "/tmp/x");

@@ -1,6 +1,8 @@
 """Uses everything that the SDK has: what it reads it says in annotations."""
 
-from serin import Argument, Event, Outcome, Severity, dns, file, get, hash, kv, log, post
+from collections.abc import Iterator
+
+from serin import Argument, Event, Outcome, Severity, dns, file, get, hash, kv, log, post, redact
 from serin import Plugin as Base
 
 
@@ -31,6 +33,14 @@ def describe(event: Event, outcome: Outcome) -> None:
         say("arguments", *map(argument, kprobe.arguments))
         if kprobe.returned:
             say("returned", argument(kprobe.returned))
+
+
+def mask_size(arguments: Iterator[str], outcome: Outcome) -> None:
+    """What stands behind `größe=` in an argument."""
+    name = "größe="
+    for index, text in enumerate(arguments):
+        if text.startswith(name):
+            redact.mask(outcome, redact.Place.PROCESS_ARGUMENT, index, text, len(name))
 
 
 def count() -> int:
@@ -68,6 +78,8 @@ class Plugin(Base):
         node = event.node.name if event.node else ""
         outcome.annotate("event", f"{event.kind} {node} {event.time} {count()}")
         describe(event, outcome)
+        if event.process:
+            mask_size(event.process.arguments, outcome)
         if event.process and event.process.binary == "/bin/drop":
             outcome.drop("tour")
         if event.kind == "process_kprobe":

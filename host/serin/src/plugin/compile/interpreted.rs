@@ -7,26 +7,19 @@ use anyhow::{Context, Result, bail};
 use serin_pipeline::Grants;
 
 use super::component::WIT;
+use super::packages::{PYTHON, QUICKJS};
 use super::tool;
 use crate::plugin::language::Language;
 use crate::plugin::{project, sdk};
-
-/// The tool that makes components of JavaScript, and the version that is tried; named as in `xtask/src/examples.rs`.
-const QUICKJS: &str = "componentize-qjs";
-const QUICKJS_VERSION: &str = "0.4.5";
-
-/// As above, of Python.
-const PYTHON: &str = "componentize-py";
-const PYTHON_VERSION: &str = "0.25.1";
 
 /// The world that the component is made for. Unlike compiled code, an interpreter imports all that there is.
 const WORLD: &str = "guest";
 
 /// Makes a component of QuickJS and `plugin.js`.
 pub(super) fn build_javascript(folder: &Path) -> Result<Vec<u8>> {
-    let home = tool::cache()?.join(format!("{QUICKJS}-{QUICKJS_VERSION}"));
-    let tool = find(QUICKJS, &home.join("node_modules/.bin"), || {
-        format!("npm install --prefix {} {QUICKJS}@{QUICKJS_VERSION}", home.display())
+    let home = tool::cache()?.join(QUICKJS.folder());
+    let tool = find(QUICKJS.name, &home.join("node_modules/.bin"), || {
+        format!("npm install --prefix {} {}", home.display(), QUICKJS.pinned("@"))
     })?;
     sdk::write(Language::Js, folder)?;
     let component = folder.join("build/plugin.wasm");
@@ -46,10 +39,10 @@ pub(super) fn build_javascript(folder: &Path) -> Result<Vec<u8>> {
 
 /// Makes a component of CPython and `plugin.py`.
 pub(super) fn build_python(folder: &Path) -> Result<Vec<u8>> {
-    let home = tool::cache()?.join(format!("{PYTHON}-{PYTHON_VERSION}"));
-    let tool = find(PYTHON, &home.join("bin"), || {
-        let home = home.display();
-        format!("python3 -m venv {home} && {home}/bin/pip install {PYTHON}=={PYTHON_VERSION}")
+    let home = tool::cache()?.join(PYTHON.folder());
+    let tool = find(PYTHON.name, &home.join("bin"), || {
+        let (home, package) = (home.display(), PYTHON.pinned("=="));
+        format!("python3 -m venv {home} && {home}/bin/pip install {package}")
     })?;
     let sdk = sdk::write(Language::Python, folder)?;
     let component = folder.join("build/plugin.wasm");
@@ -87,7 +80,8 @@ fn write_world(folder: &Path) -> Result<PathBuf> {
 }
 
 fn world(grants: &Grants) -> String {
-    let interfaces = ["log", "kv", "file", "hash"].into_iter().filter(|interface| grants.offer(interface));
+    let interfaces =
+        ["log", "kv", "file", "hash", "redact"].into_iter().filter(|interface| grants.offer(interface));
     let imports: String = interfaces.map(|interface| format!("  import {interface};\n")).collect();
     format!(
         "/// A plugin with the imports that its pipeline file grants.\nworld {WORLD} {{\n{imports}  export frames;\n}}\n"
