@@ -1,26 +1,30 @@
 //! What makes things happen: this program again, as a process of its own.
 
 use std::ffi::CString;
-use std::io::{BufRead, BufReader, IoSlice, Read, Write};
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
-use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::bpf;
 
 pub(crate) mod evasion;
+mod library;
 pub(crate) mod probes;
 pub(crate) mod ring;
 pub(crate) mod syscalls;
 pub(crate) mod unreadable;
+mod waiting;
+mod writing;
+
+pub(crate) use self::library::{look_up, make_time, parse_number};
+pub(crate) use self::waiting::Waiting;
+pub(crate) use self::writing::{write, write_by, write_bytes, write_closed, write_removed, write_renamed};
 
 /// How a trigger ended.
 #[derive(Debug)]
@@ -75,37 +79,6 @@ pub(crate) fn symlink_unshared(options: &[&str]) -> Result<Ended> {
 /// Opens a file for reading.
 pub(crate) fn open(path: &str) -> Result<Ended> {
     run(&["open", path])
-}
-
-/// Appends to a file by one `write(2)`, and reads it.
-pub(crate) fn write(path: &str) -> Result<Ended> {
-    write_by("write", path)
-}
-
-/// The same by `write`, `pwrite` or `writev`.
-pub(crate) fn write_by(way: &str, path: &str) -> Result<Ended> {
-    run(&["append", way, path])
-}
-
-/// Opens a file, renames it, and writes to it: by the descriptor, by a copy of it, by a new one, and by the one that
-/// a child got as its standard input.
-pub(crate) fn write_renamed(path: &str, renamed: &str) -> Result<Ended> {
-    run(&["write-renamed", path, renamed])
-}
-
-/// Writes this many `a` to no file at once.
-pub(crate) fn write_bytes(size: usize) -> Result<Ended> {
-    run(&["write-bytes", &size.to_string()])
-}
-
-/// Writes to a number that is no open file's.
-pub(crate) fn write_closed() -> Result<Ended> {
-    run(&["write-closed"])
-}
-
-/// Opens a file, removes it, and writes to what it has still open.
-pub(crate) fn write_removed(path: &str) -> Result<Ended> {
-    run(&["write-removed", path])
 }
 
 /// Runs a program that is not this one.
@@ -196,21 +169,6 @@ pub(crate) fn rename_thread(name: &str) -> Result<Ended> {
     run(&["rename-thread", name])
 }
 
-/// Has the C library make seconds of this day of January 2000, in a time zone of this name; without one, of no time at all.
-pub(crate) fn make_time(day: u8, zone: &str) -> Result<Ended> {
-    run(&["make-time", &day.to_string(), zone])
-}
-
-/// Has the C library make a number of a text.
-pub(crate) fn parse_number(text: &str) -> Result<Ended> {
-    run(&["parse-number", text])
-}
-
-/// Has the C library look up a name, or an address that stands for itself.
-pub(crate) fn look_up(name: &str) -> Result<Ended> {
-    run(&["look-up", name])
-}
-
 /// Runs a trigger to its end.
 fn run(arguments: &[&str]) -> Result<Ended> {
     finish(&mut command(arguments)?)
@@ -254,88 +212,6 @@ pub(crate) fn program() -> Result<String> {
     Ok(path.to_string_lossy().into_owned())
 }
 
-/// A process that acts when it is told to.
-pub(crate) struct Waiting {
-    child: Child,
-    output: BufReader<std::process::ChildStdout>,
-}
-
-impl Waiting {
-    /// Starts a process that makes a number of failing links to /etc/passwd when told to go.
-    pub(crate) fn flood(count: u64) -> Result<Self> {
-        Self::start(command(&["flood", &count.to_string()])?)
-    }
-
-    /// Starts a process that maps this program so many times, to execute it, when told to go.
-    pub(crate) fn mapping(count: u64) -> Result<Self> {
-        Self::start(command(&["map", &count.to_string()])?)
-    }
-
-    /// Starts a process that makes one link when told to go.
-    pub(crate) fn symlink(target: &str, link: &str) -> Result<Self> {
-        Self::start(command(&["symlink-later", target, link])?)
-    }
-
-    /// Starts copies of this program like [`symlink_by`], of which the last acts when told to go.
-    pub(crate) fn symlink_by(programs: &[&str], target: &str) -> Result<Self> {
-        Self::start(command_by(programs, &["symlink-later", target, ""])?)
-    }
-
-    /// Starts a process that, when told to go, moves to a new UTS namespace and makes two failing links, then
-    /// gives up `CAP_NET_RAW` and makes two more.
-    pub(crate) fn changing() -> Result<Self> {
-        Self::start(command(&["change-later"])?)
-    }
-
-    /// Starts a process that, when told to go, makes failing links to /etc/passwd with the names `/proc/none/0` and so
-    /// on, until it is told to go again, and then says how many.
-    pub(crate) fn linking() -> Result<Self> {
-        Self::start(command(&["link-on-and-on"])?)
-    }
-
-    /// Starts a process that moves to a cgroup, becomes a trigger there, and makes one failing link when told to go.
-    pub(crate) fn in_cgroup(cgroup: &Path) -> Result<Self> {
-        let mut command = Command::new("sh");
-        command
-            .args(["-c", "echo $$ > \"$1\" && shift && exec \"$@\"", "sh"])
-            .arg(cgroup.join("cgroup.procs"));
-        command.arg(program()?).args(["trigger", "flood", "1"]).stdout(Stdio::piped());
-        Self::start(command)
-    }
-
-    fn start(mut command: Command) -> Result<Self> {
-        let mut child = command.stdin(Stdio::piped()).spawn().context("cannot start the trigger")?;
-        let output = BufReader::new(child.stdout.take().context("no pipe from the trigger")?);
-        Ok(Self { child, output })
-    }
-
-    /// Its process id.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Tells it to act and waits until it says what came of it; it stays alive.
-    pub(crate) fn go(&mut self) -> Result<i32> {
-        let stdin = self.child.stdin.as_mut().context("the trigger has no input")?;
-        stdin.write_all(b"go\n")?;
-        let mut line = String::new();
-        self.output.read_line(&mut line)?;
-        line.trim().parse().with_context(|| format!("the trigger said {line:?}"))
-    }
-
-    /// Kills it.
-    pub(crate) fn kill(mut self) -> Result<ExitStatus> {
-        self.child.kill()?;
-        Ok(self.child.wait()?)
-    }
-
-    /// Lets it end.
-    pub(crate) fn end(mut self) -> Result<ExitStatus> {
-        drop(self.child.stdin.take());
-        Ok(self.child.wait()?)
-    }
-}
-
 /// The other side: does what the arguments say and prints the error number.
 pub(crate) fn perform(arguments: &[String]) -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -370,23 +246,11 @@ fn act(words: &[&str]) -> Result<u8> {
         ["evade", words @ ..] => evasion::act(words)?,
         ["probe", words @ ..] => probes::act(words)?,
         ["unreadable", words @ ..] => unreadable::act(words)?,
+        ["library", words @ ..] => library::act(words)?,
+        ["write", words @ ..] => writing::act(words)?,
+        ["later", words @ ..] => waiting::act(words)?,
         ["system-call", words @ ..] => syscalls::act(words)?,
         ["open", path] => say(std::fs::File::open(path).err().map_or(0, errno))?,
-        ["append", way, path] => {
-            let result = append(path, way, || Ok(()))?;
-            std::fs::read(path)?;
-            say(result)?;
-        }
-        ["write-removed", path] => say(append(path, "write", || std::fs::remove_file(path))?)?,
-        ["write-renamed", path, renamed] => write_under_another_name(path, renamed)?,
-        ["write-to-input"] => {
-            rustix::io::write(std::io::stdin(), b"child")?;
-        }
-        ["write-bytes", size] => {
-            write_to_closed(&vec![b'a'; size.parse()?]);
-            say(0)?;
-        }
-        ["write-closed"] => say(write_to_closed(b"more"))?,
         ["seek", offset] => say(call(libc::SYS_lseek, [-1, offset.parse()?, 0]))?,
         ["chmod", mode] => say(call(libc::SYS_chmod, [0, mode.parse()?, 0]))?,
         ["connect", to] => say(TcpStream::connect(*to).err().map_or(0, errno))?,
@@ -409,174 +273,20 @@ fn act(words: &[&str]) -> Result<u8> {
             std::fs::write("/proc/thread-self/comm", name)?;
             say(0)?;
         }
-        ["make-time", day, zone] => say(mktime(day.parse()?, zone)?)?,
-        ["parse-number", text] => {
-            let parsed = atoi(text)?;
-            ensure!(text.parse() == Ok(parsed), "{text} became {parsed}");
-            say(0)?;
-        }
-        ["look-up", name] => say(get_address_info(name)?)?,
-        ["symlink-later", target, link] if told_to_go()? => {
-            say(symlinkat(target, link)?)?;
-            wait_for_end()?;
-        }
-        ["flood", count] if told_to_go()? => {
-            for _ in 0..count.parse::<u64>()? {
-                // An empty name for the link fails, but not before the hooks have run.
-                ensure!(symlinkat("/etc/passwd", "")? != 0);
-            }
-            say(0)?;
-            wait_for_end()?;
-        }
-        ["map", count] if told_to_go()? => {
-            let file = std::fs::File::open(program()?)?;
-            (0..count.parse::<u64>()?).try_for_each(|_| map_to_execute(&file))?;
-            say(0)?;
-            wait_for_end()?;
-        }
-        ["change-later"] if told_to_go()? => {
-            ensure!(call(libc::SYS_unshare, [libc::CLONE_NEWUTS.into(), 0, 0]) == 0, "no new UTS namespace");
-            symlinkat("/namespace", "")?;
-            symlinkat("/namespace", "")?;
-            let mut sets = rustix::thread::capabilities(None)?;
-            sets.effective.remove(rustix::thread::CapabilitySet::NET_RAW);
-            rustix::thread::set_capabilities(None, sets)?;
-            symlinkat("/capability", "")?;
-            symlinkat("/capability", "")?;
-            say(0)?;
-            wait_for_end()?;
-        }
         ["symlink-as", real, effective] => {
             let effective = effective.parse()?;
             let result = call(libc::SYS_setresuid, [real.parse()?, effective, effective]);
             ensure!(result == 0, "setresuid: error {result}");
             symlinkat("/etc/hostname", "")?;
         }
-        ["link-on-and-on"] if told_to_go()? => {
-            say(0)?;
-            say(link_until_told()?)?;
-            wait_for_end()?;
-        }
-        ["symlink-later", ..] | ["flood", ..] | ["map", ..] | ["change-later"] | ["link-on-and-on"] => {}
         _ => bail!("unknown trigger {words:?}"),
     }
     Ok(0)
 }
 
-/// Maps a page of a file, and takes it back.
-fn map_to_execute(file: &std::fs::File) -> Result<()> {
-    use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
-    const PAGE: usize = 4096;
-    let access = ProtFlags::READ | ProtFlags::EXEC;
-    // SAFETY: at an address of the kernel's choice, where nothing else is; nothing refers to it.
-    #[allow(unsafe_code, reason = "there is no safe way to map a file")]
-    unsafe {
-        let start = mmap(std::ptr::null_mut(), PAGE, access, MapFlags::PRIVATE, file, 0)?;
-        Ok(munmap(start, PAGE)?)
-    }
-}
-
-/// `atoi(3)`, on a text in memory that has been touched.
-fn atoi(text: &str) -> Result<i32> {
-    let text = CString::new(text)?;
-    #[allow(unsafe_code, reason = "the function is there to be hooked")]
-    // SAFETY: the text ends in NUL.
-    Ok(unsafe { libc::atoi(text.as_ptr()) })
-}
-
-/// `mktime(3)`, on memory that has been touched.
-fn mktime(day: i32, zone: &str) -> Result<i32> {
-    let zone = CString::new(zone)?;
-    #[allow(unsafe_code, reason = "the function is there to be hooked")]
-    // SAFETY: all zeros are a time, and the zone outlives it.
-    unsafe {
-        let mut time: libc::tm = std::mem::zeroed();
-        (time.tm_mday, time.tm_year, time.tm_gmtoff) = (day, 100, -7200);
-        if !zone.is_empty() {
-            time.tm_zone = zone.as_ptr();
-        }
-        Ok(i32::from(libc::mktime(&raw mut time) == -1))
-    }
-}
-
-/// `getaddrinfo(3)`, which the standard library does not ask about what is an address already.
-fn get_address_info(name: &str) -> Result<i32> {
-    let name = CString::new(name)?;
-    let mut found = std::ptr::null_mut();
-    #[allow(unsafe_code, reason = "the function is there to be hooked")]
-    // SAFETY: the name ends in NUL; what was found is freed if there is anything.
-    unsafe {
-        let error = libc::getaddrinfo(name.as_ptr(), std::ptr::null(), std::ptr::null(), &raw mut found);
-        if error == 0 {
-            libc::freeaddrinfo(found);
-        }
-        Ok(error)
-    }
-}
-
 fn say(errno: i32) -> Result<()> {
     println!("{errno}");
     Ok(std::io::stdout().flush()?)
-}
-
-/// Whether it came: the other side may also end this process without it.
-fn told_to_go() -> Result<bool> {
-    Ok(std::io::stdin().lines().next().transpose()?.is_some())
-}
-
-/// Makes links until there is something to read; how many.
-fn link_until_told() -> Result<i32> {
-    let input = std::io::stdin();
-    for count in 0.. {
-        let mut readable = [PollFd::new(&input, PollFlags::IN)];
-        if poll(&mut readable, Some(&Timespec { tv_sec: 0, tv_nsec: 200_000 }))? > 0 {
-            return Ok(count);
-        }
-        ensure!(symlinkat("/etc/passwd", &format!("/proc/none/{count}"))? != 0);
-    }
-    bail!("too many links")
-}
-
-fn wait_for_end() -> Result<()> {
-    std::io::stdin().read_to_end(&mut Vec::new())?;
-    Ok(())
-}
-
-/// Opens a file, does something, and writes; the error number of the write.
-fn append(path: &str, way: &str, between: impl FnOnce() -> std::io::Result<()>) -> Result<i32> {
-    let mut file = std::fs::OpenOptions::new().append(true).open(path)?;
-    between()?;
-    let result = match way {
-        // From memory that has been touched: programs that must not sleep can read no other.
-        "write" => file.write(String::from("more").as_bytes()),
-        "pwrite" => file.write_at(b"more", 4),
-        "writev" => file.write_vectored(&[IoSlice::new(b"mo"), IoSlice::new(b"re")]),
-        _ => bail!("unknown way of writing {way:?}"),
-    };
-    Ok(result.err().map_or(0, errno))
-}
-
-fn write_under_another_name(path: &str, renamed: &str) -> Result<()> {
-    let open = |path: &str| std::fs::OpenOptions::new().append(true).open(path);
-    let mut file = open(path)?;
-    std::fs::rename(path, renamed)?;
-    file.write_all(b"descriptor")?;
-    let mut copy = std::os::fd::OwnedFd::from(std::fs::File::open("/dev/null")?);
-    rustix::io::dup2(&file, &mut copy)?;
-    rustix::io::write(&copy, b"copy")?;
-    drop(copy);
-    open(renamed)?.write_all(b"opened by its new name")?;
-    let child = command(&["write-to-input"])?.stdin(Stdio::from(file)).status()?;
-    ensure!(child.success(), "the child ended with {child}");
-    Ok(())
-}
-
-/// The error number of a write to no file.
-fn write_to_closed(bytes: &[u8]) -> i32 {
-    // SAFETY: the buffer is as long as it says.
-    #[allow(unsafe_code, reason = "rustix and the standard library write to open files only")]
-    let result = unsafe { libc::write(999, bytes.as_ptr().cast(), bytes.len()) };
-    if result < 0 { errno(std::io::Error::last_os_error()) } else { 0 }
 }
 
 fn symlinkat(target: &str, link: &str) -> Result<i32> {

@@ -1,0 +1,329 @@
+//! Hooks, attached in the first way that works.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use aya::maps::{Array, HashMap};
+use aya::programs::{BtfTracePoint, ProgramFd, ProgramInfo};
+use aya::{Btf, Ebpf};
+use serin_abi::config::HookConfig;
+use serin_abi::{HookCounters, Member, Range, SelectorCounters, Sharer, Text};
+use serin_policy::Target;
+
+use super::LoadedHook;
+use super::prepared::Prepared;
+use crate::attach::{self, Attempt, Attempts};
+use crate::bpffs::PinDirectory;
+use crate::counters::{Counters, SELECTOR_COUNTERS};
+use crate::deny::MAX_POINTS;
+use crate::error::chain;
+use crate::link::{self, Link};
+use crate::lower::{Lowered, overrides, text};
+use crate::programs::{Loader, Object, map, map_error, program, program_error};
+use crate::wire::Wire;
+use crate::{AttemptError, Backend, Enforcement, Kernel, KernelError};
+
+/// A hook that is attached.
+pub(crate) struct Attached {
+    /// The first of the ids of its hooks.
+    pub(crate) id: u32,
+    pub(super) returns: Option<Backend>,
+    /// What keeps its programs attached, but for those that a dispatcher calls.
+    pub(super) links: Vec<Link>,
+    /// What the kernel says of its programs.
+    pub(crate) programs: Vec<ProgramInfo>,
+    pub(super) counters: Counters<HookCounters>,
+    pub(super) selectors: Counters<SelectorCounters>,
+    /// Its places on the dispatchers.
+    pub(crate) dispatched: Dispatched,
+    /// The LSM hooks that must be held for it to refuse.
+    pub(crate) held: Vec<&'static str>,
+    pub(crate) function: String,
+    /// It is on the function by a trampoline.
+    pub(crate) has_trampoline: bool,
+    /// It may do something to processes or their calls.
+    pub(crate) enforces: bool,
+    /// It overrides by `bpf_override_return`.
+    pub(crate) overrides_return: bool,
+}
+
+/// Where the dispatchers call a program: slots of system calls, each with the program's own slot in that call's chain.
+#[derive(Debug, Default)]
+pub(crate) struct Dispatched {
+    pub(crate) calls: Vec<(u32, u32)>,
+    pub(crate) returns: Vec<(u32, u32)>,
+}
+
+impl Kernel {
+    /// Tries the ways of attaching a hook in turn; none are attached if its function may be missing and is.
+    pub(super) fn attach_prepared<'l>(
+        &mut self,
+        loader: &mut Loader<'l>,
+        hook: &'l Prepared<'_>,
+    ) -> Result<Vec<LoadedHook>, KernelError> {
+        let mut failed = Vec::new();
+        for (attempt, config) in &hook.tries {
+            match self.attempt(loader, hook, attempt, config) {
+                Ok(attached) => {
+                    let returns = attached.returns;
+                    self.hooks.push(attached);
+                    let loaded = |(id, (index, target)): (u32, (usize, &&Target))| LoadedHook {
+                        id,
+                        index,
+                        function: attach::function(target),
+                        backend: attempt.backend,
+                        returns,
+                        enforcement: attempt.enforcement.clone(),
+                    };
+                    let places = hook.indices.clone().zip(&hook.targets);
+                    return Ok((hook.lowered.config.hook..).zip(places).map(loaded).collect());
+                }
+                Err(error) => failed.push((attempt.backend, explain(attempt, &error))),
+            }
+        }
+        let function = attach::function(&hook.plan.target);
+        if hook.plan.ignore_not_found && self.types.function(&function).is_none() {
+            tracing::info!(
+                "policy `{}`: this kernel has no `{function}`; left out as the policy says",
+                hook.policy
+            );
+            return Ok(Vec::new());
+        }
+        let attempts = failed.into_iter().chain(hook.ruled_out.iter().cloned());
+        Err(KernelError::Unattachable {
+            policy: hook.policy.into(),
+            hook: function,
+            line: hook.plan.position.0,
+            column: hook.plan.position.1,
+            what: if overrides(hook.plan) { "overridden" } else { "hooked" },
+            attempts: attempts.map(|(backend, reason)| AttemptError { backend, reason }).collect(),
+        })
+    }
+
+    fn attempt<'l>(
+        &mut self,
+        loader: &mut Loader<'l>,
+        hook: &'l Prepared<'_>,
+        attempt: &Attempt,
+        config: &'l OnceCell<Wire<HookConfig>>,
+    ) -> Result<Attached, KernelError> {
+        let function = attach::function(&hook.plan.target);
+        let btf = Arc::clone(&self.btf);
+        if attempt.enforcement == Some(Enforcement::OverrideReturn)
+            && self.conflicts.has_trampoline(&function)
+        {
+            return Err(KernelError::OverrideDefeated);
+        }
+        if let Some(Enforcement::DenyByLsm(hooks)) = &attempt.enforcement {
+            self.deniers.points.bits(hooks);
+            for &lsm in hooks {
+                self.deniers.hold(loader, (&btf, &self.pins), lsm)?;
+            }
+            self.deniers.clear_after(loader, (&btf, &self.pins), &function)?;
+        }
+        let configured = self.configure(hook, attempt)?;
+        let sharers = self.sharers(hook)?;
+        let lowered = &hook.lowered;
+        let mut ebpf = loader
+            .global("HOOK_CONFIG", config.get_or_init(|| Wire(configured)))
+            .entries("MEMBERS", lowered.members.len())
+            .entries("TEXTS", lowered.texts.len())
+            .entries("RANGES", lowered.ranges.len())
+            .entries("SHARERS", sharers.len())
+            .entries("RATES", lowered.rates())
+            .entries(SELECTOR_COUNTERS, lowered.config.selector_count as usize)
+            .load(Object::Hook(attempt.backend))?;
+        fill(&mut ebpf, lowered, &sharers)?;
+        let mut attached = Attached {
+            id: lowered.config.hook,
+            returns: None,
+            links: Vec::new(),
+            programs: Vec::new(),
+            counters: Counters::take(&mut ebpf, "HOOK_COUNTERS")?,
+            selectors: Counters::take(&mut ebpf, SELECTOR_COUNTERS)?,
+            dispatched: Dispatched::default(),
+            held: match &attempt.enforcement {
+                Some(Enforcement::DenyByLsm(hooks)) => hooks.clone(),
+                _ => Vec::new(),
+            },
+            function,
+            has_trampoline: false,
+            overrides_return: attempt.enforcement == Some(Enforcement::OverrideReturn),
+            enforces: hook.plan.enforces(),
+        };
+        if let Err(error) = self.attach_programs(hook, attempt.backend, &mut ebpf, &mut attached) {
+            self.remove_dispatched(&attached.dispatched)?;
+            return Err(error);
+        }
+        if attached.has_trampoline {
+            self.conflicts.has_trampoline_now(&attached.function);
+        }
+        Ok(attached)
+    }
+
+    /// Attaches a hook's programs. Where they stand on the dispatchers is noted even if a later one fails.
+    fn attach_programs(
+        &mut self,
+        hook: &Prepared<'_>,
+        backend: Backend,
+        ebpf: &mut Ebpf,
+        attached: &mut Attached,
+    ) -> Result<(), KernelError> {
+        // First, so that no call is kept whose return goes unnoticed.
+        attached.returns = self.attach_return(hook, ebpf, attached)?;
+        attached.attach(ebpf, backend, hook, (&self.btf, &self.pins))?;
+        if backend == Backend::SysEnter {
+            let program = fd_of(ebpf, backend)?;
+            for slot in hook.slots() {
+                attached.dispatched.calls.push((slot, self.dispatcher.add(slot, program)?));
+            }
+            self.attach_dispatcher()?;
+        }
+        Ok(())
+    }
+
+    /// Attaches the program that runs when the function returns, if the hook waits for that.
+    fn attach_return(
+        &mut self,
+        hook: &Prepared<'_>,
+        ebpf: &mut Ebpf,
+        attached: &mut Attached,
+    ) -> Result<Option<Backend>, KernelError> {
+        if hook.plan.returns.is_none() {
+            return Ok(None);
+        }
+        let Attempts { tries, ruled_out } = if hook.targets.len() > 1 {
+            attach::plan_shared_return()
+        } else {
+            attach::plan_return(
+                &hook.plan.target,
+                &self.probe,
+                self.conflicts.is_overridden(&attached.function),
+            )
+        };
+        let mut failed: Vec<_> =
+            ruled_out.into_iter().map(|(backend, reason)| AttemptError { backend, reason }).collect();
+        for Attempt { backend, .. } in tries {
+            match attached.attach(ebpf, backend, hook, (&self.btf, &self.pins)) {
+                Ok(()) => {
+                    if backend == Backend::SysExit {
+                        let program = fd_of(ebpf, backend)?;
+                        for slot in hook.slots() {
+                            attached
+                                .dispatched
+                                .returns
+                                .push((slot, self.return_dispatcher.add(slot, program)?));
+                        }
+                        self.attach_return_dispatcher()?;
+                    }
+                    return Ok(Some(backend));
+                }
+                Err(error) => failed.push(AttemptError { backend, reason: chain(&error) }),
+            }
+        }
+        Err(KernelError::NoReturn(failed))
+    }
+
+    /// Completes a hook's configuration for one way of attaching it.
+    fn configure(&mut self, hook: &Prepared<'_>, attempt: &Attempt) -> Result<HookConfig, KernelError> {
+        let limit = |limit: String| KernelError::Limit {
+            policy: hook.policy.into(),
+            hook: attach::function(&hook.plan.target),
+            limit,
+        };
+        let mut config = hook.lowered.config;
+        config.follows = u32::from(self.sizes.followed > 0);
+        let overriding = attempt.overriding(&mut self.deniers.points);
+        (config.override_by, config.points) =
+            overriding.ok_or_else(|| limit(KernelError::TooManyPoints(MAX_POINTS).to_string()))?;
+        if let (Backend::SysEnter, Some(slot)) = (attempt.backend, hook.slots().next()) {
+            config.next = self.dispatcher.next(slot).map_err(limit)?;
+        }
+        if let (Some(_), Some(slot)) = (&hook.plan.returns, hook.slots().next()) {
+            config.next_return = self.return_dispatcher.next(slot).map_err(limit)?;
+        }
+        Ok(config)
+    }
+
+    /// The hooks that share a program, by the slots of their calls; none if it has but one.
+    fn sharers(&self, hook: &Prepared<'_>) -> Result<Vec<(u32, Sharer)>, KernelError> {
+        if hook.targets.len() < 2 {
+            return Ok(Vec::new());
+        }
+        let returns = hook.plan.returns.is_some();
+        let sharer = |(id, slot): (u32, u32)| {
+            let next = self.dispatcher.next(slot)?;
+            let next_return = if returns { self.return_dispatcher.next(slot)? } else { 0 };
+            Ok((slot, Sharer { hook: id, next, next_return, reserved: 0 }))
+        };
+        let sharers = (hook.lowered.config.hook..).zip(hook.slots()).map(sharer);
+        sharers.collect::<Result<_, String>>().map_err(|limit| KernelError::Limit {
+            policy: hook.policy.into(),
+            hook: attach::function(&hook.plan.target),
+            limit,
+        })
+    }
+}
+
+impl Attached {
+    pub(crate) fn into_links(self) -> Vec<Link> {
+        self.links
+    }
+
+    /// Attaches one of the hook's programs.
+    fn attach(
+        &mut self,
+        ebpf: &mut Ebpf,
+        backend: Backend,
+        hook: &Prepared<'_>,
+        (btf, pins): (&Btf, &PinDirectory),
+    ) -> Result<(), KernelError> {
+        let name = link::program_name(backend);
+        let links = link::attach(ebpf, backend, &hook.plan.target, &hook.places, btf)?;
+        for link in links {
+            let pin = format!("{}-{name}-{}", self.id, self.links.len());
+            let link = if self.enforces { pins.keep(&pin, link)? } else { link };
+            self.links.push(link);
+        }
+        let program = ebpf.program(name).ok_or(KernelError::Missing(name))?;
+        self.programs.push(program.info().map_err(|error| program_error(name, error))?);
+        self.has_trampoline |= matches!(backend, Backend::Fentry | Backend::Fexit);
+        Ok(())
+    }
+}
+
+/// The program of a hook that a dispatcher calls.
+fn fd_of(ebpf: &mut Ebpf, backend: Backend) -> Result<&ProgramFd, KernelError> {
+    let name = link::program_name(backend);
+    let loaded: &mut BtfTracePoint = program(ebpf, name)?;
+    loaded.fd().map_err(|error| program_error(name, error))
+}
+
+/// Puts a hook's values into its maps.
+fn fill(ebpf: &mut Ebpf, lowered: &Lowered, sharers: &[(u32, Sharer)]) -> Result<(), KernelError> {
+    let mut shared: HashMap<_, u32, Wire<Sharer>> = map(ebpf, "SHARERS")?;
+    for (slot, sharer) in sharers {
+        shared.insert(slot, Wire(*sharer), 0).map_err(|error| map_error("SHARERS", error))?;
+    }
+    let mut members: HashMap<_, Wire<Member>, u32> = map(ebpf, "MEMBERS")?;
+    for (member, text) in &lowered.members {
+        members.insert(Wire(*member), text, 0).map_err(|error| map_error("MEMBERS", error))?;
+    }
+    let mut ranges: Array<_, Wire<Range>> = map(ebpf, "RANGES")?;
+    for (index, range) in lowered.ranges.iter().enumerate() {
+        ranges.set(index as u32, Wire(*range), 0).map_err(|error| map_error("RANGES", error))?;
+    }
+    let mut texts: Array<_, Wire<Text>> = map(ebpf, "TEXTS")?;
+    for (index, value) in lowered.texts.iter().enumerate() {
+        texts.set(index as u32, Wire(text(value)), 0).map_err(|error| map_error("TEXTS", error))?;
+    }
+    Ok(())
+}
+
+fn explain(attempt: &Attempt, error: &KernelError) -> String {
+    let reason = chain(error);
+    match &attempt.enforcement {
+        Some(enforcement) => format!("{enforcement}: {reason}"),
+        None => reason,
+    }
+}

@@ -1,0 +1,168 @@
+//! Hooks about to be attached.
+
+use std::cell::OnceCell;
+use std::ops;
+
+use serin_abi::NO_FIELD;
+use serin_abi::config::HookConfig;
+use serin_btf::Format;
+use serin_policy::{HookPlan, PlaceError, PolicyPlan, Target};
+
+use crate::attach::{self, Attempt};
+use crate::lower::{Lowered, OfTarget, follows, lower, overrides};
+use crate::uprobe::CodePlace;
+use crate::wire::Wire;
+use crate::{Backend, Kernel, KernelError, Tracefs, identity, link, usdt};
+
+/// A hook about to be attached, or several that share a program.
+pub(super) struct Prepared<'p> {
+    pub(super) policy: &'p str,
+    /// Where the hooks stand in their policy. Their ids are as many from that of `lowered` on.
+    pub(super) indices: ops::Range<usize>,
+    /// The first; the others differ from it only in their targets.
+    pub(super) plan: &'p HookPlan,
+    pub(super) targets: Vec<&'p Target>,
+    pub(super) lowered: Lowered,
+    /// Where it is in a program's file.
+    pub(super) places: Vec<CodePlace>,
+    pub(super) tries: Vec<(Attempt, OnceCell<Wire<HookConfig>>)>,
+    pub(super) ruled_out: Vec<(Backend, String)>,
+}
+
+impl Kernel {
+    /// Lowers a hook, and finds the ways of attaching it.
+    pub(super) fn prepare<'p>(
+        &self,
+        policy: &'p PolicyPlan,
+        indices: ops::Range<usize>,
+        id: u32,
+    ) -> Result<Prepared<'p>, KernelError> {
+        let (plan, policy, hooks) =
+            (&policy.hooks[indices.start], &policy.name, &policy.hooks[indices.clone()]);
+        let targets: Vec<_> = hooks.iter().map(|hook| &hook.target).collect();
+        self.check_namespaces(policy, plan)?;
+        self.check_room(policy, plan)?;
+        let types = OfTarget { kernel: &self.types };
+        let format = format(plan)?;
+        let mut lowered = lower(plan, id, (&self.binaries, &self.workloads.scopes), format.as_ref(), &types)
+            .map_err(|limit| KernelError::Limit {
+                policy: policy.into(),
+                hook: attach::function(&plan.target),
+                limit,
+            })?;
+        lowered.config.shared = u32::from(targets.len() > 1);
+        let attempts = if targets.len() > 1 {
+            attach::plan_shared()
+        } else {
+            let overridden = self.conflicts.is_overridden(&attach::function(&plan.target));
+            attach::plan(plan, &self.probe, overridden, |lsm| self.lsm_hook_matches(lsm))
+        };
+        let tries = attempts.tries.into_iter().map(|attempt| (attempt, OnceCell::new())).collect();
+        let places = match &plan.target {
+            Target::Uprobe(probe) => vec![link::place_of(probe)?],
+            _ => Vec::new(),
+        };
+        let ruled_out = attempts.ruled_out;
+        Ok(Prepared { policy, indices, plan, targets, lowered, places, tries, ruled_out })
+    }
+
+    fn check_namespaces(&self, policy: &str, plan: &HookPlan) -> Result<(), KernelError> {
+        let mut kinds = plan.selectors.iter().flat_map(identity::kinds);
+        let missing = kinds.find(|&kind| self.offsets.0.inum[kind as usize] == NO_FIELD);
+        let Some(kind) = missing else { return Ok(()) };
+        let limit = format!("this kernel has no namespaces of the kind `{kind:?}`");
+        Err(KernelError::Limit { policy: policy.into(), hook: attach::function(&plan.target), limit })
+    }
+
+    /// What costs room that only the policies of the start can ask for: see [`crate::KernelConfig::with_room_for`].
+    fn check_room(&self, policy: &str, plan: &HookPlan) -> Result<(), KernelError> {
+        let limit = if self.sizes.followed == 0 && plan.selectors.iter().any(follows) {
+            "follows descriptors (`FollowFD`)"
+        } else if self.sizes.origins == 0 && plan.selectors.iter().any(identity::changes) {
+            "asks what has changed (`matchNamespaceChanges`, `matchCapabilityChanges`)"
+        } else {
+            return Ok(());
+        };
+        let limit = format!(
+            "it {limit}, and the agent has made room for that only if a policy it was started with does: \
+             start the agent with this policy"
+        );
+        Err(KernelError::Limit { policy: policy.into(), hook: attach::function(&plan.target), limit })
+    }
+
+    /// Whether `bpf_lsm_X` takes what `security_X` takes, so that a policy's argument numbers mean the same.
+    pub(crate) fn lsm_hook_matches(&self, lsm: &str) -> bool {
+        let parameters = |name: String| {
+            let function = self.types.function(&name)?;
+            Some(function.parameters.into_iter().map(|parameter| parameter.kind).collect::<Vec<_>>())
+        };
+        let hook = parameters(format!("bpf_lsm_{lsm}"));
+        hook.is_some() && hook == parameters(format!("security_{lsm}"))
+    }
+}
+
+impl Prepared<'_> {
+    /// The hook; one on a USDT probe once for each way in which its places pass their arguments, under the same id.
+    pub(super) fn by_arguments(self) -> Result<Vec<Self>, KernelError> {
+        let Target::Usdt(probe) = &self.plan.target else { return Ok(vec![self]) };
+        let sites = usdt::find_sites(probe).map_err(|error| match error {
+            PlaceError::Program(reason) => KernelError::Executable(reason),
+            PlaceError::NotThere(_) => KernelError::Executable(format!("the file has no probe `{probe}`")),
+        })?;
+        let mut hooks: Vec<Self> = Vec::new();
+        for site in sites {
+            let (place, operands) =
+                (CodePlace { offset: site.offset, counter: site.counter }, usdt::operands(&site));
+            match hooks.iter_mut().find(|hook| hook.lowered.config.operands == operands) {
+                Some(hook) => hook.places.push(place),
+                None => {
+                    let mut lowered = self.lowered.clone();
+                    lowered.config.operands = operands;
+                    let tries =
+                        self.tries.iter().map(|(attempt, _)| (attempt.clone(), OnceCell::new())).collect();
+                    hooks.push(Prepared {
+                        policy: self.policy,
+                        indices: self.indices.clone(),
+                        plan: self.plan,
+                        targets: self.targets.clone(),
+                        lowered,
+                        places: vec![place],
+                        tries,
+                        ruled_out: self.ruled_out.clone(),
+                    });
+                }
+            }
+        }
+        Ok(hooks)
+    }
+
+    /// The slots of the system calls that it hooks.
+    pub(super) fn slots(&self) -> impl Iterator<Item = u32> {
+        self.targets.iter().filter_map(|target| attach::syscall_slot(target))
+    }
+}
+
+/// The hooks of a policy in groups that share a program: those that an entry with a list of system calls stands for,
+/// unless they override, or the calls' types say where their arguments are.
+pub(crate) fn sharing(hooks: &[HookPlan]) -> impl Iterator<Item = ops::Range<usize>> {
+    let share = |one: &HookPlan, other: &HookPlan| {
+        one.position == other.position
+            && attach::syscall_slot(&one.target).is_some()
+            && std::mem::discriminant(&one.target) == std::mem::discriminant(&other.target)
+            && one.returns == other.returns
+            && !overrides(one)
+            && one.arguments.iter().all(|argument| argument.resolve.is_none())
+    };
+    let mut start = 0;
+    hooks.chunk_by(move |one, other| share(one, other)).map(move |group| {
+        start += group.len();
+        start - group.len()..start
+    })
+}
+
+/// The format of a hook's record, if it is on a tracepoint that has one. Policies that name others are refused when they
+/// are checked.
+fn format(plan: &HookPlan) -> Result<Option<Format>, KernelError> {
+    let Target::Tracepoint(event) = &plan.target else { return Ok(None) };
+    Ok(Tracefs::open()?.format(&event.subsystem, &event.name)?)
+}
