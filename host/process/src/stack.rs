@@ -43,7 +43,8 @@ impl Stacks {
         stack.iter().filter_map(|&address| symbols.find(address)).collect()
     }
 
-    /// Names a program's stack. If the process has ended since, there are only addresses.
+    /// Names a program's stack. If the process has ended since, there are only addresses. Without frame pointers, what
+    /// stands in the place of an address can be anything: what no program's code can be at is left out.
     pub(crate) fn user(&mut self, stack: &[u64], task: Task) -> Vec<StackFrame> {
         if stack.is_empty() {
             return Vec::new();
@@ -59,6 +60,7 @@ impl Stacks {
         let files = &mut self.files;
         stack
             .iter()
+            .filter(|&&address| is_of_programs(address))
             .map(|&address| {
                 let map = maps.iter().find(|map| map.range.contains(&address));
                 map.map_or_else(|| unknown(address), |map| files.find(&directory, map, address))
@@ -75,4 +77,9 @@ impl Stacks {
             self.kernel = Some(KernelSymbols::read(&self.procfs));
         }
     }
+}
+
+/// Whether an address is in the half of the address space that programs have.
+fn is_of_programs(address: u64) -> bool {
+    address >> 63 == 0
 }
