@@ -49,6 +49,21 @@ pub enum Record {
     Loss(Loss),
 }
 
+impl Record {
+    /// When it was made, in nanoseconds of `CLOCK_BOOTTIME`.
+    #[must_use]
+    pub fn time(&self) -> u64 {
+        match self {
+            Record::Exec(exec) => exec.header.time,
+            Record::Fork(fork) => fork.header.time,
+            Record::Exit(exit) => exit.header.time,
+            Record::Hook(hit) => hit.header.time,
+            Record::Mapping(mapping) => mapping.time,
+            Record::Loss(loss) => loss.time,
+        }
+    }
+}
+
 /// `sched_process_exec`: the new program, as the kernel sees it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Exec {

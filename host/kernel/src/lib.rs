@@ -38,6 +38,7 @@ mod lower;
 mod mappings;
 mod network;
 mod offsets;
+mod perf_event;
 mod policies;
 mod probe;
 mod programs;

@@ -4,9 +4,11 @@
 use std::ffi::CString;
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+
+use crate::perf_event::{self, Attributes};
 
 /// A place in a file where code is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,27 +22,6 @@ pub(crate) struct CodePlace {
 /// The kind of event, and where it takes the counter's place from.
 const PMU: &str = "/sys/bus/event_source/devices/uprobe";
 
-/// `struct perf_event_attr` up to its first version that has `config2`.
-///
-/// <https://elixir.bootlin.com/linux/v6.12/source/include/uapi/linux/perf_event.h#L379>
-#[repr(C)]
-#[derive(Default)]
-struct Attributes {
-    kind: u32,
-    size: u32,
-    config: u64,
-    sample_period: u64,
-    sample_type: u64,
-    read_format: u64,
-    flags: u64,
-    wakeup_events: u32,
-    breakpoint_type: u32,
-    path: u64,
-    offset: u64,
-}
-
-/// `PERF_FLAG_FD_CLOEXEC`
-const CLOSE_ON_EXEC: libc::c_ulong = 1 << 3;
 /// `PERF_EVENT_IOC_ENABLE`
 const ENABLE: libc::c_ulong = 0x2400;
 /// `PERF_EVENT_IOC_SET_BPF`
@@ -57,27 +38,14 @@ pub(crate) fn attach(program: BorrowedFd<'_>, path: &Path, place: CodePlace) -> 
         u32::try_from(place.counter).map_err(|_| io::Error::other("the counter is behind 4 GiB"))?;
     let attributes = Attributes {
         kind,
-        size: size_of::<Attributes>() as u32,
         config: u64::from(counter) << COUNTER_SHIFT,
-        path: path.as_ptr() as u64,
-        offset: place.offset,
+        config1: path.as_ptr() as u64,
+        config2: place.offset,
         ..Attributes::default()
     };
-    let everywhere = (-1, 0, -1);
-    // SAFETY: the attributes have the size that they say, and they and the path live as long as the call.
-    let event = unsafe {
-        libc::syscall(
-            libc::SYS_perf_event_open,
-            &raw const attributes,
-            everywhere.0,
-            everywhere.1,
-            everywhere.2,
-            CLOSE_ON_EXEC,
-        )
-    };
-    let event = i32::try_from(event).ok().filter(|event| *event >= 0).ok_or_else(io::Error::last_os_error)?;
-    // SAFETY: the call has just given it to nobody else.
-    let event = unsafe { OwnedFd::from_raw_fd(event) };
+    // Of all processes, wherever they run: the processor does not matter to it.
+    // SAFETY: the path lives as long as the call.
+    let event = unsafe { perf_event::open(attributes, 0) }?;
     // SAFETY: both take a number, which is a descriptor that is open, or nothing.
     let attached = unsafe {
         libc::ioctl(event.as_raw_fd(), SET_PROGRAM, program.as_raw_fd()) == 0

@@ -125,14 +125,7 @@ impl ProcessCache {
 
     /// Takes in a record and appends the event it makes, if it makes one: a fork does not.
     pub fn apply(&mut self, record: Record, hooks: &Hooks, out: &mut Vec<Event>) {
-        let now = match &record {
-            Record::Exec(exec) => exec.header.time,
-            Record::Fork(fork) => fork.header.time,
-            Record::Exit(exit) => exit.header.time,
-            Record::Hook(hit) => hit.header.time,
-            Record::Mapping(mapping) => mapping.time,
-            Record::Loss(loss) => loss.time,
-        };
+        let now = record.time();
         self.host.clock.advance(now);
         self.table.expire(now);
         match record {

@@ -53,7 +53,7 @@ impl Order {
             return;
         }
         for record in records.split_off(start) {
-            self.pass(time_of(&record), records);
+            self.pass(record.time(), records);
             match &record {
                 Record::Exec(exec) => {
                     let (pid, time) = (exec.header.task.pid, exec.header.time);
@@ -90,17 +90,6 @@ impl Order {
                 None => {}
             }
         }
-    }
-}
-
-fn time_of(record: &Record) -> u64 {
-    match record {
-        Record::Exec(exec) => exec.header.time,
-        Record::Fork(fork) => fork.header.time,
-        Record::Exit(exit) => exit.header.time,
-        Record::Hook(hit) => hit.header.time,
-        Record::Mapping(mapping) => mapping.time,
-        Record::Loss(loss) => loss.time,
     }
 }
 
@@ -143,7 +132,7 @@ mod tests {
                 Record::Mapping(_) => 'm',
                 _ => '?',
             };
-            format!("{letter}{}", time_of(record))
+            format!("{letter}{}", record.time())
         };
         records.iter().map(word).collect::<Vec<_>>().join(" ")
     }

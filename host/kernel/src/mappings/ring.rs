@@ -6,12 +6,14 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use serin_event::record::Mapping;
+
+use crate::perf_event::{self, Attributes};
 
 /// What a record says that is of use.
 #[derive(Debug)]
@@ -40,27 +42,6 @@ impl Item {
 /// (`perf_event_mlock_kb`).
 const SIZE: usize = 256 << 10;
 
-/// `struct perf_event_attr` up to its third version, which has the clock.
-#[repr(C)]
-#[derive(Default)]
-struct Attributes {
-    kind: u32,
-    size: u32,
-    config: u64,
-    sample_period: u64,
-    sample_type: u64,
-    read_format: u64,
-    flags: u64,
-    wakeup: u32,
-    breakpoint_type: u32,
-    config1: u64,
-    config2: u64,
-    branch_sample_type: u64,
-    sample_regs_user: u64,
-    sample_stack_user: u32,
-    clock: i32,
-}
-
 /// `PERF_TYPE_SOFTWARE`
 const SOFTWARE: u32 = 1;
 /// `PERF_COUNT_SW_DUMMY`: counts nothing.
@@ -71,8 +52,6 @@ const SAMPLE_TIME: u64 = 1 << 2;
 const FORMAT_LOST: u64 = 1 << 4;
 /// `mmap`, `comm`, `sample_id_all`, `mmap2`, `comm_exec`, `use_clockid`, `build_id`
 const FLAGS: u64 = 1 << 8 | 1 << 9 | 1 << 18 | 1 << 23 | 1 << 24 | 1 << 25 | 1 << 34;
-/// `PERF_FLAG_FD_CLOEXEC`
-const CLOSE_ON_EXEC: libc::c_ulong = 1 << 3;
 /// `PERF_EVENT_IOC_DISABLE`
 const DISABLE: libc::c_ulong = 0x2401;
 
@@ -152,7 +131,6 @@ impl PerfRing {
 fn open_event(cpu: u32, read_format: u64) -> io::Result<OwnedFd> {
     let attributes = Attributes {
         kind: SOFTWARE,
-        size: size_of::<Attributes>() as u32,
         config: DUMMY,
         sample_type: SAMPLE_TIME,
         read_format,
@@ -160,20 +138,8 @@ fn open_event(cpu: u32, read_format: u64) -> io::Result<OwnedFd> {
         clock: libc::CLOCK_BOOTTIME,
         ..Attributes::default()
     };
-    // SAFETY: the attributes have the size that they say, and live as long as the call.
-    let event = unsafe {
-        libc::syscall(
-            libc::SYS_perf_event_open,
-            &raw const attributes,
-            -1,
-            cpu as libc::c_int,
-            -1,
-            CLOSE_ON_EXEC,
-        )
-    };
-    let event = i32::try_from(event).ok().filter(|event| *event >= 0).ok_or_else(io::Error::last_os_error)?;
-    // SAFETY: the call has just given it to nobody else.
-    Ok(unsafe { OwnedFd::from_raw_fd(event) })
+    // SAFETY: the attributes of this kind of event hold no addresses.
+    unsafe { perf_event::open(attributes, cpu) }
 }
 
 /// The memory that the kernel writes to: a page that says how far, and the records.
