@@ -20,10 +20,21 @@ use crate::resolve::{Resolved, UNREADABLE, load_text, resolve};
 use crate::scratch::Slot;
 use crate::{buffers, files, follow, network, offset, operands, structure, task};
 
+/// When a program runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// The function is about to run, or whatever is hooked happens.
+    Entry,
+    /// A system call returns whose arguments could not be read before. They are where they were.
+    Late,
+    /// The function returns, and its arguments are gone.
+    Return,
+}
+
 /// Where a program finds the arguments of the function it is attached to.
 pub trait Registers {
-    /// The arguments are gone, as the function has returned.
-    const GONE: bool = false;
+    /// When the program runs.
+    const MOMENT: Moment = Moment::Entry;
     /// What is hooked is in a program, and may be a USDT probe.
     const IN_PROGRAM: bool = false;
     /// The arguments are fields of a tracepoint's record.

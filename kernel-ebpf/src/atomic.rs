@@ -12,7 +12,17 @@ use core::arch::asm;
 /// `number` must be valid and aligned.
 #[inline(always)]
 pub unsafe fn increment(number: *mut u64) -> u64 {
-    let mut value: u64 = 1;
+    // SAFETY: the caller vouches for the pointer.
+    unsafe { add(number, 1) }
+}
+
+/// Adds `value`, modulo 2^64; the value before.
+///
+/// # Safety
+/// `number` must be valid and aligned.
+#[inline(always)]
+pub unsafe fn add(number: *mut u64, value: u64) -> u64 {
+    let mut value = value;
     // SAFETY: the caller vouches for the pointer.
     #[cfg(target_arch = "bpf")]
     unsafe {
@@ -22,7 +32,7 @@ pub unsafe fn increment(number: *mut u64) -> u64 {
     // SAFETY: as above.
     #[cfg(not(target_arch = "bpf"))]
     unsafe {
-        value = core::mem::replace(&mut *number, *number + value);
+        value = core::mem::replace(&mut *number, (*number).wrapping_add(value));
     }
     value
 }

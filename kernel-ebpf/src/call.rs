@@ -1,7 +1,7 @@
 //! One call of the hooked function: its arguments, each read at most once, and its record.
 
 use serin_abi::MAX_ARGUMENTS;
-use serin_abi::config::{ACTION_COPY, ACTION_UNFOLLOW, RATE_UNLIMITED, READ_VALUE};
+use serin_abi::config::{ACTION_COPY, ACTION_UNFOLLOW, ACTIONS_ENFORCING, RATE_UNLIMITED, READ_VALUE};
 use serin_abi::digest::Digest;
 use serin_abi::network::Sock;
 use serin_abi::record::{
@@ -10,11 +10,11 @@ use serin_abi::record::{
 };
 use serin_abi::selector::{Selected, constant, entry};
 
-use crate::arguments::Registers;
+use crate::arguments::{Moment, Registers};
 use crate::hook::{HOOK_CONFIG, Outcome, count};
 use crate::report::{append, append_returned, hit, send};
 use crate::scratch::{Scratch, Slot, Work};
-use crate::{arguments, buffers, calls, follow, network, output, rate, report, sockets, stacks, task};
+use crate::{arguments, buffers, calls, follow, network, output, rate, report, sockets, stacks, task, undecided};
 
 /// One call of the hooked function.
 pub struct Call<'a, R> {
@@ -28,19 +28,56 @@ pub struct Call<'a, R> {
     pub loaded: u32,
 }
 
-impl<R: Registers> Call<'_, R> {
+impl<'a, R: Registers> Call<'a, R> {
+    /// Whether it may be decided when it returns.
+    pub const PUTS_OFF: bool = matches!(R::MOMENT, Moment::Entry);
+
+    /// A call of which nothing has been read.
+    #[inline(always)]
+    pub fn new(registers: &'a R, scratch: &'a Scratch, hook: u32) -> Self {
+        // SAFETY: a pointer to a map value.
+        unsafe { (*scratch.work).unread = 0 };
+        Self { registers, scratch, hook, loaded: 0 }
+    }
+
+    /// Whether a selector with these actions has to wait until the call returns, as an argument could not be read.
+    #[inline(always)]
+    pub fn is_undecided(&self, actions: u32) -> bool {
+        // Read anew: what the verifier knows of a variable it would follow through all that comes after.
+        // SAFETY: a pointer to a map value.
+        Self::PUTS_OFF
+            && constant(&HOOK_CONFIG.late) != 0
+            && actions & ACTIONS_ENFORCING == 0
+            && unsafe { (&raw const (*self.scratch.work).unread).read_volatile() } != 0
+    }
+
+    /// Has the call decided when it returns.
+    #[inline(always)]
+    pub fn put_off(&self) {
+        if !undecided::put_off(self.hook) {
+            count(|counters| &raw mut counters.unreadable);
+        }
+    }
+
     /// Reads an argument into its slot, if that has not been done yet.
     ///
     /// What this comes to is most of a program's code, and there again wherever it is called: so that is in few places.
     #[inline(always)]
     pub fn load(&mut self, index: u32) {
-        if R::GONE || self.loaded & (1 << index) != 0 {
+        if matches!(R::MOMENT, Moment::Return) || self.loaded & (1 << index) != 0 {
             return;
         }
         // In any case, or the verifier follows the second place for a slot that it thinks might not be there.
         self.loaded |= 1 << index;
         if let Some(slot) = self.scratch.slot(index) {
             arguments::load(&HOOK_CONFIG, self.registers, index, slot);
+            if Self::PUTS_OFF && constant(&HOOK_CONFIG.late) != 0 {
+                // SAFETY: pointers to map values.
+                unsafe {
+                    let unread = u32::from((*slot).header.flags & ARGUMENT_UNREADABLE);
+                    (*self.scratch.work).unread |= unread;
+                }
+            }
         }
     }
 
@@ -148,6 +185,9 @@ impl<R: Registers> Call<'_, R> {
         let flags = flags | stacks::flags(selected.actions);
         let at = stacks::append(work, self.compose(selected, posted), flags, self.registers);
         match (constant(&HOOK_CONFIG.returned.kind), outcome.return_error) {
+            // As if it had been kept: the call has returned.
+            // SAFETY: a pointer to a map value.
+            _ if matches!(R::MOMENT, Moment::Late) => unsafe { calls::put_length(work, at, flags) },
             (0, _) => send(work, flags, at),
             // The function does not run, and what sees it return may not be called.
             (_, Some(error)) if posted => self.report_return(flags, at, i64::from(error) as u64),

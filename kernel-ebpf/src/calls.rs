@@ -6,14 +6,12 @@ use aya_ebpf::maps::HashMap;
 use serin_abi::record::{Header, MAX_RECORD};
 use serin_abi::{Call, MAX_CALLS};
 
+use crate::maps::NO_PREALLOC;
 use crate::memory::copy;
 use crate::scratch::Work;
 
 /// Bytes of a record that is kept in [`CALLS`]: enough for most.
 const SHORT: usize = 1024;
-
-/// `BPF_F_NO_PREALLOC`: memory is taken only for calls that are under way.
-const NO_PREALLOC: u32 = 1;
 
 /// The records of calls under way.
 #[map]
@@ -36,9 +34,8 @@ pub unsafe fn keep(work: *mut Work, hook: u32, length: u32, flags: u8) -> bool {
     let stale = is_kept(&call);
     // SAFETY: the record is longer than a header and aligned to eight, and as long as either map's values.
     let kept = unsafe {
+        put_length(work, length, flags);
         let record = &raw mut (*work).record;
-        (*record.cast::<Header>()).length = length;
-        (*record.cast::<Header>()).flags = flags;
         if length as usize <= SHORT {
             CALLS.insert(call, &*record.cast::<[u8; SHORT]>(), 0)
         } else {
@@ -46,6 +43,33 @@ pub unsafe fn keep(work: *mut Work, hook: u32, length: u32, flags: u8) -> bool {
         }
     };
     kept.is_ok() && !stale
+}
+
+/// Says how long the record is, and its flags.
+///
+/// # Safety
+/// `work` must be valid.
+#[inline(always)]
+pub unsafe fn put_length(work: *mut Work, length: u32, flags: u8) {
+    // SAFETY: the record is longer than a header and aligned to eight.
+    unsafe {
+        let header = (&raw mut (*work).record).cast::<Header>();
+        (*header).length = length;
+        (*header).flags = flags;
+    }
+}
+
+/// How long the record is, and its flags.
+///
+/// # Safety
+/// `work` must be valid.
+#[inline(always)]
+pub unsafe fn length(work: *mut Work) -> (u32, u8) {
+    // SAFETY: the record is longer than a header and aligned to eight.
+    unsafe {
+        let header = (&raw mut (*work).record).cast::<Header>();
+        ((&raw const (*header).length).read_volatile(), (&raw const (*header).flags).read_volatile())
+    }
 }
 
 /// Whether the current task is in a call of this hook whose record is kept.
@@ -63,12 +87,12 @@ pub fn forget(hook: u32) {
     let _ = LONG_CALLS.remove(call);
 }
 
-/// Gives back the record of the call that the current task is in: its length and flags.
+/// Gives back the record of the call that the current task is in, with its length, which is 0 if there is none, and flags.
 ///
 /// # Safety
 /// `work` must be valid.
 #[inline(always)]
-pub unsafe fn take(work: *mut Work, hook: u32) -> Option<(u32, u8)> {
+pub unsafe fn take(work: *mut Work, hook: u32) {
     let call = current(hook);
     let record = unsafe { &raw mut (*work).record }.cast::<u8>();
     // SAFETY: what is kept starts with a header, and the record is longer than both maps' values.
@@ -81,12 +105,12 @@ pub unsafe fn take(work: *mut Work, hook: u32) -> Option<(u32, u8)> {
             false
         }
     };
-    if !taken {
-        return None;
+    if taken {
+        forget(hook);
+    } else {
+        // SAFETY: the caller vouches for the pointer.
+        unsafe { put_length(work, 0, 0) };
     }
-    forget(hook);
-    // SAFETY: as above.
-    unsafe { Some(((*record.cast::<Header>()).length, (*record.cast::<Header>()).flags)) }
 }
 
 #[inline(always)]

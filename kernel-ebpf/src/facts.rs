@@ -10,7 +10,7 @@ use serin_abi::selector::{Facts, Verdict, constant};
 use serin_abi::text::{Values, passes, search};
 use serin_abi::{Member, Number, Range, Text, ranges};
 
-use crate::arguments::Registers;
+use crate::arguments::{Moment, Registers};
 use crate::call::Call;
 use crate::hook::{HOOK_CONFIG, count};
 use crate::maps::PROCESSES;
@@ -30,6 +30,8 @@ static TEXTS: Array<Text> = Array::with_max_entries(1, 0);
 static RANGES: Array<Range> = Array::with_max_entries(1, 0);
 
 impl<R: Registers> Facts for Call<'_, R> {
+    const LATE: bool = matches!(R::MOMENT, Moment::Late);
+
     #[inline(always)]
     fn read(&mut self, slot: u32) {
         self.load(slot);
@@ -129,8 +131,11 @@ impl<R: Registers> Facts for Call<'_, R> {
     }
 
     #[inline(always)]
-    fn count_unreadable(&mut self) {
-        count(|counters| &raw mut counters.unreadable);
+    fn count_unreadable(&mut self, failed_closed: bool) {
+        // What is put off until the call returns may be readable then.
+        if failed_closed || !Self::PUTS_OFF || constant(&HOOK_CONFIG.late) == 0 {
+            count(|counters| &raw mut counters.unreadable);
+        }
     }
 }
 

@@ -74,44 +74,67 @@ pub fn run<R: Registers>(registers: &R, hook: u32) -> Outcome {
         output::lost_for_want_of_scratch();
         return outcome;
     };
-    let mut call = Call { registers, scratch: &scratch, hook, loaded: 0 };
-    if let Some(selected) = select(&HOOK_CONFIG, &mut call) {
-        count(|counters| &raw mut counters.hits);
-        selectors::count(selected.index, |counters| &raw mut counters.hits);
-        let enforced = act(&selected, &mut outcome);
-        let acts_on_return =
-            constant(&HOOK_CONFIG.return_action) | constant(&HOOK_CONFIG.acts_on_return) != 0;
-        if selected.actions & ACTIONS_ON_ARGUMENTS != 0 || acts_on_return {
-            call.load_all();
-        }
-        let posted = selected.actions & ACTION_POST != 0 && call.within_rate(&selected);
-        if !posted {
-            count(|counters| &raw mut counters.unposted);
-            selectors::count(selected.index, |counters| &raw mut counters.unposted);
-        }
-        if posted || acts_on_return {
-            call.report(&selected, posted, enforced, &outcome);
-        }
-        if selected.actions & ACTIONS_TRACKING != 0 {
-            sockets::act(selected.actions, call.socket(selected.socket), call.owner());
-        }
-        // The event has the value that it had before.
-        if R::IN_PROGRAM && selected.actions & ACTION_SET != 0 {
-            let selector = entry(&HOOK_CONFIG.selectors, selected.index);
-            if !operands::set(&HOOK_CONFIG, registers, selector) {
-                count(|counters| &raw mut counters.unenforced);
-            }
-        }
-        // Last, as the event still has the name of a descriptor that is no longer followed after it.
-        if selected.actions & ACTIONS_FOLLOWING != 0 {
-            call.follow(&selected);
-        }
-        if selected.actions & ACTION_REMEMBER != 0 {
-            identity::remember(task::current_pid(), task::current());
-        }
-    }
+    decide(&mut Call::new(registers, &scratch, hook), &mut outcome);
     scratch.release();
     outcome
+}
+
+/// Has the first selector that matches act, unless the call has to be decided when it returns.
+#[inline(always)]
+pub fn decide<R: Registers>(call: &mut Call<'_, R>, outcome: &mut Outcome) {
+    match select(&HOOK_CONFIG, call) {
+        Some(selected) => {
+            if selected.actions & ACTIONS_ON_ARGUMENTS != 0 || acts_on_return() {
+                call.load_all();
+            }
+            if call.is_undecided(selected.actions) {
+                call.put_off();
+            } else {
+                take(call, &selected, outcome);
+            }
+        }
+        None if call.is_undecided(0) => call.put_off(),
+        None => {}
+    }
+}
+
+/// Whether something is done once the call has returned but posting it.
+#[inline(always)]
+fn acts_on_return() -> bool {
+    constant(&HOOK_CONFIG.return_action) | constant(&HOOK_CONFIG.acts_on_return) != 0
+}
+
+/// Counts the hit, and takes the selector's actions. What they are about must have been read.
+#[inline(always)]
+fn take<R: Registers>(call: &mut Call<'_, R>, selected: &Selected, outcome: &mut Outcome) {
+    count(|counters| &raw mut counters.hits);
+    selectors::count(selected.index, |counters| &raw mut counters.hits);
+    let enforced = act(selected, outcome);
+    let posted = selected.actions & ACTION_POST != 0 && call.within_rate(selected);
+    if !posted {
+        count(|counters| &raw mut counters.unposted);
+        selectors::count(selected.index, |counters| &raw mut counters.unposted);
+    }
+    if posted || acts_on_return() {
+        call.report(selected, posted, enforced, outcome);
+    }
+    if selected.actions & ACTIONS_TRACKING != 0 {
+        sockets::act(selected.actions, call.socket(selected.socket), call.owner());
+    }
+    // The event has the value that it had before.
+    if R::IN_PROGRAM && selected.actions & ACTION_SET != 0 {
+        let selector = entry(&HOOK_CONFIG.selectors, selected.index);
+        if !operands::set(&HOOK_CONFIG, call.registers, selector) {
+            count(|counters| &raw mut counters.unenforced);
+        }
+    }
+    // Last, as the event still has the name of a descriptor that is no longer followed after it.
+    if selected.actions & ACTIONS_FOLLOWING != 0 {
+        call.follow(selected);
+    }
+    if selected.actions & ACTION_REMEMBER != 0 {
+        identity::remember(task::current_pid(), task::current());
+    }
 }
 
 /// Takes the selector's enforcing actions, override before signals; false if one could not be taken.

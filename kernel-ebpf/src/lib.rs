@@ -39,6 +39,7 @@ pub mod sockets;
 pub mod stacks;
 pub mod structure;
 pub mod task;
+pub mod undecided;
 pub mod workloads;
 
 use serin_abi::Offsets;

@@ -13,8 +13,8 @@ use serin_abi::{
 use crate::follow::Followed;
 use crate::scratch::{LEVELS, Slot, Work};
 
-/// `BPF_F_NO_PREALLOC`
-const NO_PREALLOC: u32 = 1;
+/// `BPF_F_NO_PREALLOC`: memory is taken only for entries that there are.
+pub const NO_PREALLOC: u32 = 1;
 
 /// Records for the agent. The agent sets the size.
 #[map]

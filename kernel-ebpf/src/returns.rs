@@ -8,32 +8,60 @@ use serin_abi::config::{ACTION_POST, ACTION_SIGKILL, ACTION_SIGNAL, ReturnAction
 use serin_abi::record::{HOOK_SILENT, HOOK_UNENFORCED};
 use serin_abi::selector::{constant, holds_on_return};
 
-use crate::arguments::Registers;
+use crate::arguments::{Moment, Registers};
 use crate::call::Call;
-use crate::hook::{HOOK_CONFIG, SIGKILL, count};
+use crate::hook::{self, HOOK_CONFIG, Outcome, SIGKILL, count};
 use crate::report::hit;
 use crate::scratch::{Scratch, Work};
-use crate::{arguments, calls, network, output, report, scratch, selectors, sockets};
+use crate::{arguments, calls, network, output, report, scratch, selectors, sockets, undecided};
 
-/// Runs when the hooked function returns: reports the call that a selector matched at its entry.
+/// Runs when the hooked function returns: reports the call that a selector matched at its entry, or decides it now, if it is
+/// a system call whose arguments could not be read then.
 #[inline(always)]
-pub fn run(hook: u32, value: u64) {
-    if !calls::is_under_way(hook) {
+pub fn run<R: Registers>(registers: &R, hook: u32, value: u64) {
+    let is_late = !matches!(R::MOMENT, Moment::Return)
+        && constant(&HOOK_CONFIG.late) != 0
+        && undecided::take(hook);
+    if !is_late && (constant(&HOOK_CONFIG.returned.kind) == 0 || !calls::is_under_way(hook)) {
         return;
     }
     let Some(scratch) = scratch::acquire() else {
-        calls::forget(hook);
-        count(|counters| &raw mut counters.lost);
+        if !is_late {
+            calls::forget(hook);
+            count(|counters| &raw mut counters.lost);
+        }
         return output::lost_for_want_of_scratch();
     };
+    if is_late {
+        decide(registers, &scratch, hook);
+    } else {
+        // SAFETY: a pointer to a map value.
+        unsafe { calls::take(scratch.work, hook) };
+    }
     report_returned(&scratch, hook, value);
     scratch.release();
 }
 
+/// Has a selector match the call now; its record is there then.
+#[inline(always)]
+fn decide<R: Registers>(registers: &R, scratch: &Scratch, hook: u32) {
+    // SAFETY: a pointer to a map value.
+    unsafe { calls::put_length(scratch.work, 0, 0) };
+    let (registers, mut outcome) = (Late(registers), Outcome { return_error: None, result: 0 });
+    hook::decide(&mut Call::new(&registers, scratch, hook), &mut outcome);
+}
+
+/// Reports the call whose record is there but for what was returned, if there is one.
 #[inline(always)]
 fn report_returned(scratch: &Scratch, hook: u32, value: u64) {
     // SAFETY: a pointer to a map value.
-    let Some((at, flags)) = (unsafe { calls::take(scratch.work, hook) }) else { return };
+    let (at, flags) = unsafe { calls::length(scratch.work) };
+    if at == 0 {
+        return;
+    }
+    if constant(&HOOK_CONFIG.returned.kind) == 0 {
+        return report::send(scratch.work, flags, at);
+    }
     let Some(slot) = scratch.slot(0) else { return };
     arguments::load_returned(&HOOK_CONFIG, value, slot);
     let mut call = Call { registers: &Returned, scratch, hook, loaded: 1 };
@@ -97,10 +125,10 @@ fn act(work: *mut Work) -> Done {
 }
 
 /// A function that has returned: its arguments are gone.
-struct Returned;
+pub struct Returned;
 
 impl Registers for Returned {
-    const GONE: bool = true;
+    const MOMENT: Moment = Moment::Return;
 
     #[inline(always)]
     fn context(&self) -> *mut c_void {
@@ -110,6 +138,28 @@ impl Registers for Returned {
     #[inline(always)]
     fn argument(&self, _: u32) -> u64 {
         0
+    }
+}
+
+/// A system call that returns: what it was called with is still where it was.
+struct Late<'r, R>(&'r R);
+
+impl<R: Registers> Registers for Late<'_, R> {
+    const MOMENT: Moment = Moment::Late;
+
+    #[inline(always)]
+    fn context(&self) -> *mut c_void {
+        self.0.context()
+    }
+
+    #[inline(always)]
+    fn argument(&self, index: u32) -> u64 {
+        self.0.argument(index)
+    }
+
+    #[inline(always)]
+    fn user_register(&self, offset: u64) -> u64 {
+        self.0.user_register(offset)
     }
 }
 

@@ -27,7 +27,8 @@ pub struct Work {
     /// Which level this is. Kept here, and not in a variable, because the verifier
     /// would otherwise check everything that follows anew for each level.
     level: u32,
-    reserved: u32,
+    /// 1 if an argument of the call could not be read.
+    pub unread: u32,
     /// How a process is found by its ancestors.
     pub ancestry: Ancestry,
     /// The binary filters that hold for a process.

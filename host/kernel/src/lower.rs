@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::ops;
 
 use serin_abi::config::{
-    ArgumentConfig, COMPAT_SYSCALL, FIELD_ADDRESS, FIELD_BITS, FIELD_FIRST_BIT, FIELD_SIGNED, FUNCTION,
+    ACTIONS_ENFORCING, ArgumentConfig, COMPAT_SYSCALL, FIELD_ADDRESS, FIELD_BITS, FIELD_FIRST_BIT, FIELD_SIGNED, FUNCTION,
     FieldConfig, Filters, HookConfig, MAX_OPERANDS, ORIGIN_PARAMETER, ORIGIN_REGISTER, ORIGIN_TASK, PROGRAM,
     RATE_UNLIMITED, READ_TEXT, READ_VALUE, SYSCALL, Selector, USDT,
 };
@@ -90,6 +90,8 @@ pub(crate) fn lower(
         lowered.config.return_actions[index] = actions::on_return(selector);
         lowered.config.acts_on_return |= u32::from(!selector.return_actions.is_empty());
     }
+    let waits = plan.selectors.iter().any(|selector| actions::bits(&selector.actions) & ACTIONS_ENFORCING == 0);
+    lowered.config.late = u32::from(waits && reading::may_be_late(plan));
     lowered.config.stacks =
         plan.selectors.iter().map(|selector| actions::stack_bits(selector.stacks)).fold(0, ops::BitOr::bitor);
     limit("filters", filters.len(), MAX_FILTERS)?;

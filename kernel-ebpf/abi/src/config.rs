@@ -54,6 +54,11 @@ pub struct HookConfig {
     pub enforcer: u32,
     /// 1 if any selector does something once the call has returned but posting it.
     pub acts_on_return: u32,
+    /// 1 if a call whose arguments cannot be read where it begins is decided when it returns, by the selectors that do not
+    /// enforce: the kernel has had to read them by then.
+    pub late: u32,
+    /// Keeps what follows aligned to eight.
+    pub reserved: u32,
     /// How to read what the call returns; its kind is 0 if its return is not waited for.
     pub returned: ArgumentConfig,
     /// What to read.

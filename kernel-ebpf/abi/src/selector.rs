@@ -39,6 +39,9 @@ impl From<bool> for Verdict {
 
 /// What filters ask about. Nothing is read before it is asked for.
 pub trait Facts {
+    /// The call is decided when it returns: selectors that enforce have had their turn where it began.
+    const LATE: bool = false;
+
     /// Reads the argument in this slot, unless that has been done: filters ask for it next.
     fn read(&mut self, slot: u32);
     /// Whether the current process's id is in the set; `flags` are `PID_*` bits.
@@ -65,8 +68,8 @@ pub trait Facts {
     fn in_ranges(&mut self, filter: &Filter, value: Number) -> bool;
     /// Whether the text in `filter.slot` passes `filter.test`, but for [`TEST_NOT`], against any of the filter's values.
     fn text(&mut self, filter: &Filter) -> Verdict;
-    /// A filter could not read its argument.
-    fn count_unreadable(&mut self);
+    /// A filter could not read its argument, and `failed_closed` or does not hold.
+    fn count_unreadable(&mut self, failed_closed: bool);
 }
 
 /// A selector that matched.
@@ -100,7 +103,7 @@ pub struct Selected {
 /// (a process must not escape enforcement by passing a page that is not in
 /// memory) and does not hold in one that only observes.
 #[inline(always)]
-pub fn select(config: &HookConfig, facts: &mut impl Facts) -> Option<Selected> {
+pub fn select<F: Facts>(config: &HookConfig, facts: &mut F) -> Option<Selected> {
     let count = constant(&config.selector_count);
     let mut index = 0;
     while index < MAX_SELECTORS as u32 && index < count {
@@ -108,7 +111,8 @@ pub fn select(config: &HookConfig, facts: &mut impl Facts) -> Option<Selected> {
         let actions = constant(&selector.actions);
         let filters =
             Filters { first: constant(&selector.first_filter), count: constant(&selector.filter_count) };
-        if let Some(failed_closed) = holds(config, filters, actions, facts) {
+        let has_its_turn = !F::LATE || actions & ACTIONS_ENFORCING == 0;
+        if has_its_turn && let Some(failed_closed) = holds(config, filters, actions, facts) {
             return Some(Selected {
                 index,
                 actions,
@@ -155,11 +159,11 @@ fn holds(config: &HookConfig, filters: Filters, actions: u32, facts: &mut impl F
             Verdict::Match => {}
             Verdict::Miss => return None,
             Verdict::Unreadable => {
-                facts.count_unreadable();
-                if actions & ACTIONS_ENFORCING == 0 {
+                failed_closed = actions & ACTIONS_ENFORCING != 0;
+                facts.count_unreadable(failed_closed);
+                if !failed_closed {
                     return None;
                 }
-                failed_closed = true;
             }
         }
         index += 1;
@@ -351,7 +355,7 @@ mod tests {
             assert!(self.loaded & 1 << filter.slot != 0, "slot {} has not been read", filter.slot);
             self.text
         }
-        fn count_unreadable(&mut self) {
+        fn count_unreadable(&mut self, _: bool) {
             self.unreadable += 1;
         }
     }

@@ -5,6 +5,7 @@
 use aya_ebpf::macros::{uprobe, uretprobe};
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use serin_ebpf::contexts::Probe;
+use serin_ebpf::returns::Returned;
 use serin_ebpf::{hook, returns};
 
 #[uprobe]
@@ -15,6 +16,6 @@ fn hook_uprobe(ctx: ProbeContext) -> u32 {
 
 #[uretprobe]
 fn hook_uretprobe(ctx: RetProbeContext) -> u32 {
-    returns::run(hook::this_hook().hook, ctx.ret());
+    returns::run(&Returned, hook::this_hook().hook, ctx.ret());
     0
 }

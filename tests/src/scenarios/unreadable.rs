@@ -1,4 +1,5 @@
-//! Arguments in memory that a program which must not sleep cannot read: no way around what enforces, and counted.
+//! Arguments in memory that a program which must not sleep cannot read: no way around what enforces, and what observes reads
+//! them when the call returns.
 
 use std::path::Path;
 
@@ -13,7 +14,11 @@ use crate::trigger::{Ended, unreadable};
 
 pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
-        scenario("unreadable::is_killed_for_and_not_reported_else", kill),
+        scenario("unreadable::is_killed_for", kill),
+        scenario("unreadable::is_observed_when_the_call_returns", observe),
+        scenario("unreadable::is_read_late_with_what_was_returned", returned),
+        scenario("unreadable::is_decided_late_by_the_selectors_in_order", in_order),
+        scenario("unreadable::is_counted_where_it_stays_so", stays_unreadable),
         scenario("unreadable::is_refused", refuse).needs(Kernel::enforcement),
         scenario("unreadable::is_seen_by_functions", functions).needs(Kernel::function_hooks),
         scenario("unreadable::content_that_is_provided_late", provided).needs(has_provider),
@@ -56,21 +61,14 @@ fn failed_closed(event: &Value) -> bool {
 fn check_kill(ways: impl Iterator<Item = &'static str>) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let kill = format!("{PASSWD}      matchActions:\n      - action: Sigkill\n");
-    let mut agent = Setup::new()?
-        .policy(&on_symlinkat("kill", &kill))?
-        .policy(&on_symlinkat("observe", PASSWD))?
-        .start()?;
-    for (number, way) in ways.enumerate() {
+    let mut agent = Setup::new()?.policy(&on_symlinkat("kill", &kill))?.start()?;
+    for way in ways {
         let link = folder.path().join(way).to_string_lossy().into_owned();
         let ended = unreadable::symlink(way, "/etc/passwd", &link)?;
         ensure!(ended.signal() == Some(libc::SIGKILL), "{way}: not killed: {ended:?}");
         agent.settle()?;
         let killed = hits(&agent, &ended, "kill");
         ensure!(killed.len() == 1 && failed_closed(killed[0]), "{way}: {killed:?}");
-        let observed = hits(&agent, &ended, "observe");
-        ensure!(observed.is_empty(), "{way}: a policy that observes matched: {observed:?}");
-        let count = counted(&agent, "observe")?;
-        ensure!(count == number as u64 + 1, "{way}: {count} were counted in all");
     }
     agent.stop()?;
     Ok(())
@@ -81,7 +79,99 @@ fn kill(_: &Kernel) -> Result<()> {
 }
 
 fn provided(_: &Kernel) -> Result<()> {
-    check_kill(["provided"].into_iter())
+    check_kill(["provided"].into_iter())?;
+    check_observe(["provided"].into_iter())
+}
+
+fn check_observe(ways: impl Iterator<Item = &'static str>) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut agent = Setup::new()?
+        .policy(&on_symlinkat("filtered", PASSWD))?
+        .policy(&on_symlinkat("all", "    - matchActions:\n      - action: Post\n"))?
+        .policy(&on_symlinkat("others", &PASSWD.replace("Postfix", "NotPostfix")))?
+        .start()?;
+    for way in ways {
+        let link = folder.path().join(way).to_string_lossy().into_owned();
+        let ended = unreadable::symlink(way, "/etc/passwd", &link)?;
+        ensure!(ended.errno == Some(0), "{way}: no link: {ended:?}");
+        agent.settle()?;
+        for policy in ["filtered", "all"] {
+            let seen = hits(&agent, &ended, policy);
+            ensure!(seen.len() == 1, "{way}, {policy}: {seen:?}");
+            let args = &seen[0]["process_kprobe"]["args"];
+            ensure!(args[0]["string_arg"] == "/etc/passwd" && args[2]["string_arg"] == link, "{way}: {args}");
+        }
+        ensure!(hits(&agent, &ended, "others").is_empty(), "{way}: taken for another");
+    }
+    for policy in ["filtered", "all", "others"] {
+        ensure!(counted(&agent, policy)? == 0, "{policy}: counted, though it was read late");
+    }
+    agent.stop()?;
+    Ok(())
+}
+
+fn observe(_: &Kernel) -> Result<()> {
+    check_observe(ways())
+}
+
+fn returned(_: &Kernel) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let with_return = |name: &str, filter: &str| {
+        let policy = on_symlinkat(name, &format!("{PASSWD}{filter}"));
+        policy.replace("    args:\n", "    return: true\n    returnArg: {index: 0, type: int}\n    args:\n")
+    };
+    let fails = "      matchReturnArgs:\n      - {index: 0, operator: Equal, values: ['-17']}\n";
+    let mut agent = Setup::new()?
+        .policy(&with_return("any", ""))?
+        .policy(&with_return("fails", fails))?
+        .start()?;
+    let link = folder.path().join("link").to_string_lossy().into_owned();
+    for (errno, expected) in [(0, 0), (libc::EEXIST, 1)] {
+        let ended = unreadable::symlink("untouched", "/etc/passwd", &link)?;
+        ensure!(ended.errno == Some(errno), "{ended:?}");
+        agent.settle()?;
+        let seen = hits(&agent, &ended, "any");
+        ensure!(seen.len() == 1, "{seen:?}");
+        let hit = &seen[0]["process_kprobe"];
+        ensure!(hit["args"][0]["string_arg"] == "/etc/passwd" && hit["return"]["int_arg"] == -errno, "{hit}");
+        ensure!(hits(&agent, &ended, "fails").len() == expected, "errno {errno}: what was returned is filtered");
+    }
+    agent.stop()?;
+    Ok(())
+}
+
+/// What must not be told comes first, and what enforces, elsewhere, is left out when the call returns.
+fn in_order(_: &Kernel) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let hidden = format!("{PASSWD}      matchActions:\n      - action: NoPost\n");
+    let rest = "    - matchActions:\n      - action: Post\n";
+    let nobody = "    - matchPIDs:\n      - {operator: In, values: [1]}\n      matchArgs:\n      \
+                  - {index: 0, operator: Postfix, values: [shadow]}\n      matchActions:\n      - action: Sigkill\n";
+    let mut agent =
+        Setup::new()?.policy(&on_symlinkat("order", &format!("{nobody}{hidden}{rest}")))?.start()?;
+    for (target, expected) in [("/etc/passwd", 0), ("/etc/shadow", 1)] {
+        let link = folder.path().join(target.trim_start_matches("/etc/"));
+        let ended = unreadable::symlink("untouched", target, &link.to_string_lossy())?;
+        ensure!(ended.errno == Some(0), "{ended:?}");
+        agent.settle()?;
+        let seen = hits(&agent, &ended, "order");
+        ensure!(seen.len() == expected, "{target}: {seen:?}");
+    }
+    agent.stop()?;
+    Ok(())
+}
+
+/// Of a call that fails as its memory is nowhere.
+fn stays_unreadable(_: &Kernel) -> Result<()> {
+    let mut agent = Setup::new()?.policy(&on_symlinkat("observe", PASSWD))?.start()?;
+    let ended = unreadable::symlink_to_nowhere()?;
+    ensure!(ended.errno == Some(libc::EFAULT), "{ended:?}");
+    agent.settle()?;
+    ensure!(hits(&agent, &ended, "observe").is_empty(), "what nobody can read was matched");
+    let count = counted(&agent, "observe")?;
+    ensure!(count == 1, "{count} were counted");
+    agent.stop()?;
+    Ok(())
 }
 
 fn refuse(_: &Kernel) -> Result<()> {
@@ -148,10 +238,14 @@ fn other_types(_: &Kernel) -> Result<()> {
     agent.settle()?;
     let killed = hits(&agent, &ended, "buffer-kill");
     ensure!(killed.len() == 1 && killed[0]["serin"]["failed_closed"] == true, "{killed:?}");
-    for (ended, policy) in [(&ended, "buffer-observe"), (&connected, "address-observe")] {
-        ensure!(hits(&agent, ended, policy).is_empty(), "{policy} matched");
-        ensure!(counted(&agent, policy)? >= 1, "{policy}: nothing was counted");
-    }
+    // A call that fails for its descriptor reads no buffer.
+    ensure!(hits(&agent, &ended, "buffer-observe").is_empty(), "a buffer that nobody read was matched");
+    ensure!(counted(&agent, "buffer-observe")? >= 1, "nothing was counted");
+    let seen = hits(&agent, &connected, "address-observe");
+    ensure!(seen.len() == 1, "{seen:?}");
+    let address = &seen[0]["process_kprobe"]["args"][1]["sockaddr_arg"];
+    ensure!(address["addr"] == "127.0.0.1" && address["port"] == 9, "{address}");
+    ensure!(counted(&agent, "address-observe")? == 0, "counted, though it was read late");
     agent.stop()?;
     Ok(())
 }

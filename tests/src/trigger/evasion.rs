@@ -228,8 +228,8 @@ struct CloneArguments {
 }
 
 fn make_processes(count: u32) -> Result<()> {
-    // A child has what lies on the heap at once, but literals, as all that comes of files, only once it uses them.
-    let (target, link) = (CString::new("/etc/passwd")?, CString::new("")?);
+    // Literals, which a child has only once it uses them, as all that comes of files.
+    let (target, link) = (c"/etc/passwd", c"");
     for _ in 0..count {
         let mut arguments = CloneArguments {
             flags: 0,

@@ -29,6 +29,11 @@ pub(crate) fn symlink(way: &str, target: &str, link: &str) -> Result<Ended> {
     run(&["unreadable", way, "symlink", target, link])
 }
 
+/// Makes a symbolic link with its target where there is no memory.
+pub(crate) fn symlink_to_nowhere() -> Result<Ended> {
+    run(&["unreadable", "nowhere"])
+}
+
 /// Writes a text from such a page to no file.
 pub(crate) fn write(text: &str) -> Result<Ended> {
     run(&["unreadable", "untouched", "write", text])
@@ -52,6 +57,12 @@ pub(super) fn act(words: &[&str]) -> Result<()> {
                 let result = unsafe { libc::symlinkat(page.cast(), libc::AT_FDCWD, link.as_ptr()) };
                 last_error(result)
             })
+        }
+        ["nowhere"] => {
+            #[allow(unsafe_code, reason = "as above")]
+            // SAFETY: the kernel refuses the first address.
+            let result = unsafe { libc::symlinkat(PAGE as *const _, libc::AT_FDCWD, c"/tmp/nowhere".as_ptr()) };
+            say(last_error(result))
         }
         [way, "write", text] => with_page(way, text.as_bytes(), |page| {
             #[allow(unsafe_code, reason = "as above")]

@@ -11,7 +11,7 @@ use serin_abi::record::{
     KIND_PERF_EVENT, KIND_SIZE, KIND_SKB, KIND_SOCK, KIND_SOCKADDR, KIND_SOCKADDR_UN, KIND_STRING,
     KIND_SYSCALL, KIND_UINT, KIND_UINT8, KIND_UINT16, KIND_USER_NAMESPACE,
 };
-use serin_policy::{ArgumentKind, ArgumentPlan, ArgumentSource, HookPlan};
+use serin_policy::{ArgumentKind, ArgumentPlan, ArgumentSource, HookPlan, Target};
 
 /// What the record will say an argument is, and how to come by it.
 pub(super) fn reading(kind: ArgumentKind) -> (u32, u32) {
@@ -59,6 +59,21 @@ pub(super) fn reading(kind: ArgumentKind) -> (u32, u32) {
         ArgumentKind::DataLocation => (KIND_STRING, READ_LOCATION),
         ArgumentKind::Syscall => (KIND_SYSCALL, READ_VALUE),
     }
+}
+
+/// Whether arguments are a system call's and may lie in memory that the program has not touched: what must not sleep cannot read
+/// them before the call returns.
+pub(super) fn may_be_late(plan: &HookPlan) -> bool {
+    let is_syscall = matches!(plan.target, Target::Syscall { .. } | Target::CompatSyscall { .. });
+    let in_memory = |argument: &ArgumentPlan| {
+        let (kind, read) = reading(argument.kind);
+        let is_text = matches!(kind, KIND_STRING | KIND_SOCKADDR | KIND_SOCKADDR_UN) && read == READ_VALUE;
+        argument.source != ArgumentSource::CurrentTask
+            && (is_text
+                || argument.resolve.is_some()
+                || matches!(read, READ_BUFFER | READ_FIELDS | READ_ITERATOR | READ_POINTED))
+    };
+    is_syscall && plan.arguments.iter().any(in_memory)
 }
 
 /// Which parameter has the number of a buffer's bytes; 64 bits wide unless the policy reads it as an `int`.

@@ -189,7 +189,7 @@ impl Kernel {
         ebpf: &mut Ebpf,
         attached: &mut Attached,
     ) -> Result<Option<Backend>, KernelError> {
-        if hook.plan.returns.is_none() {
+        if !hook.waits_for_return() {
             return Ok(None);
         }
         let Attempts { tries, ruled_out } = if hook.targets.len() > 1 {
@@ -199,6 +199,7 @@ impl Kernel {
                 &hook.plan.target,
                 &self.probe,
                 self.conflicts.is_overridden(&attached.function),
+                hook.lowered.config.late != 0,
             )
         };
         let mut failed: Vec<_> =
@@ -239,7 +240,7 @@ impl Kernel {
         if let (Backend::SysEnter, Some(slot)) = (attempt.backend, hook.slots().next()) {
             config.next = self.dispatcher.next(slot).map_err(limit)?;
         }
-        if let (Some(_), Some(slot)) = (&hook.plan.returns, hook.slots().next()) {
+        if let (true, Some(slot)) = (hook.waits_for_return(), hook.slots().next()) {
             config.next_return = self.return_dispatcher.next(slot).map_err(limit)?;
         }
         Ok(config)
@@ -250,7 +251,7 @@ impl Kernel {
         if hook.targets.len() < 2 {
             return Ok(Vec::new());
         }
-        let returns = hook.plan.returns.is_some();
+        let returns = hook.waits_for_return();
         let sharer = |(id, slot): (u32, u32)| {
             let next = self.dispatcher.next(slot)?;
             let next_return = if returns { self.return_dispatcher.next(slot)? } else { 0 };

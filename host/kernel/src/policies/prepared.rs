@@ -136,6 +136,11 @@ impl Prepared<'_> {
         Ok(hooks)
     }
 
+    /// Whether something is done, or at times must be decided, when what it hooks returns.
+    pub(super) fn waits_for_return(&self) -> bool {
+        self.plan.returns.is_some() || self.lowered.config.late != 0
+    }
+
     /// The slots of the system calls that it hooks.
     pub(super) fn slots(&self) -> impl Iterator<Item = u32> {
         self.targets.iter().filter_map(|target| attach::syscall_slot(target))
