@@ -14,7 +14,9 @@ use crate::arguments::{Moment, Registers};
 use crate::hook::{HOOK_CONFIG, Outcome, count};
 use crate::report::{append, append_returned, hit, send};
 use crate::scratch::{Scratch, Slot, Work};
-use crate::{arguments, buffers, calls, follow, network, output, rate, report, sockets, stacks, task, undecided};
+use crate::{
+    arguments, buffers, calls, follow, network, output, rate, report, sockets, stacks, task, undecided,
+};
 
 /// One call of the hooked function.
 pub struct Call<'a, R> {

@@ -19,9 +19,8 @@ use crate::{arguments, calls, network, output, report, scratch, selectors, socke
 /// a system call whose arguments could not be read then.
 #[inline(always)]
 pub fn run<R: Registers>(registers: &R, hook: u32, value: u64) {
-    let is_late = !matches!(R::MOMENT, Moment::Return)
-        && constant(&HOOK_CONFIG.late) != 0
-        && undecided::take(hook);
+    let is_late =
+        !matches!(R::MOMENT, Moment::Return) && constant(&HOOK_CONFIG.late) != 0 && undecided::take(hook);
     if !is_late && (constant(&HOOK_CONFIG.returned.kind) == 0 || !calls::is_under_way(hook)) {
         return;
     }

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::ops;
 
 use serin_abi::config::{
-    ACTIONS_ENFORCING, ArgumentConfig, COMPAT_SYSCALL, FIELD_ADDRESS, FIELD_BITS, FIELD_FIRST_BIT, FIELD_SIGNED, FUNCTION,
+    ArgumentConfig, COMPAT_SYSCALL, FIELD_ADDRESS, FIELD_BITS, FIELD_FIRST_BIT, FIELD_SIGNED, FUNCTION,
     FieldConfig, Filters, HookConfig, MAX_OPERANDS, ORIGIN_PARAMETER, ORIGIN_REGISTER, ORIGIN_TASK, PROGRAM,
     RATE_UNLIMITED, READ_TEXT, READ_VALUE, SYSCALL, Selector, USDT,
 };
@@ -23,6 +23,7 @@ use actions::socket_action;
 pub(crate) use actions::{follows, notification, overrides, tracks};
 use filters::only_ip;
 pub(crate) use filters::text;
+pub(crate) use reading::may_be_late;
 use reading::{reading, size};
 pub(crate) use types::{OfTarget, Types};
 
@@ -90,8 +91,7 @@ pub(crate) fn lower(
         lowered.config.return_actions[index] = actions::on_return(selector);
         lowered.config.acts_on_return |= u32::from(!selector.return_actions.is_empty());
     }
-    let waits = plan.selectors.iter().any(|selector| actions::bits(&selector.actions) & ACTIONS_ENFORCING == 0);
-    lowered.config.late = u32::from(waits && reading::may_be_late(plan));
+    lowered.config.late = u32::from(may_be_late(plan));
     lowered.config.stacks =
         plan.selectors.iter().map(|selector| actions::stack_bits(selector.stacks)).fold(0, ops::BitOr::bitor);
     limit("filters", filters.len(), MAX_FILTERS)?;

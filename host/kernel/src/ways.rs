@@ -4,6 +4,7 @@ use serin_policy::{HookPlan, PolicyPlan};
 
 use crate::attach::Attempts;
 use crate::conflict::Conflicts;
+use crate::lower::may_be_late;
 use crate::policies::sharing;
 use crate::{AttemptError, Backend, Enforcement, Kernel, attach};
 
@@ -12,6 +13,8 @@ use crate::{AttemptError, Backend, Enforcement, Kernel, attach};
 pub struct Way {
     /// How it would be attached.
     pub backend: Backend,
+    /// How it would learn of the function's return, if it waits for that.
+    pub returns: Option<Backend>,
     /// How it would override, if it asks for that.
     pub enforcement: Option<Enforcement>,
 }
@@ -46,7 +49,17 @@ impl Kernel {
         } else {
             attach::plan(hook, &self.probe, overridden, |lsm| self.lsm_hook_matches(lsm))
         };
-        attempts.best()
+        let mut way = attempts.best()?;
+        let late = may_be_late(hook);
+        if hook.returns.is_some() || late {
+            let attempts = if is_shared {
+                attach::plan_shared_return()
+            } else {
+                attach::plan_return(&hook.target, &self.probe, overridden, late)
+            };
+            way.returns = Some(attempts.best()?.backend);
+        }
+        Ok(way)
     }
 }
 
@@ -56,7 +69,7 @@ impl Attempts {
         let first = self.tries.into_iter().next();
         let refused = |(backend, reason)| AttemptError { backend, reason };
         first
-            .map(|attempt| Way { backend: attempt.backend, enforcement: attempt.enforcement })
+            .map(|attempt| Way { backend: attempt.backend, returns: None, enforcement: attempt.enforcement })
             .ok_or_else(|| self.ruled_out.into_iter().map(refused).collect())
     }
 }

@@ -104,11 +104,14 @@ pub(crate) fn check(paths: &[PathBuf], btf: &Path) -> Result<()> {
     Ok(())
 }
 
-/// How a hook would be attached here: `__x64_sys_symlinkat: by fentry`.
+/// How a hook would be attached here: `__x64_sys_symlinkat: by fentry and fexit`.
 fn way(target: &str, refused: &str, found: Result<Way, Vec<AttemptError>>) -> String {
     match found {
-        Ok(Way { backend, enforcement: None }) => format!("{target}: by {backend}"),
-        Ok(Way { backend, enforcement: Some(way) }) => format!("{target}: by {backend}, {refused} by {way}"),
+        Ok(Way { backend, returns, enforcement }) => {
+            let returns = returns.map(|backend| format!(" and {backend}")).unwrap_or_default();
+            let enforcement = enforcement.map(|way| format!(", {refused} by {way}")).unwrap_or_default();
+            format!("{target}: by {backend}{returns}{enforcement}")
+        }
         Err(reasons) => {
             let reasons =
                 reasons.iter().map(|refused| format!("{}: {}", refused.backend, refused.reason.trim()));

@@ -296,7 +296,8 @@ mod tests {
         TEST_PID_NOT_IN, TEST_TEXT_EQUAL,
     };
 
-    struct Process {
+    /// `LATE`: of a call that is decided when it returns.
+    struct Process<const LATE: bool = false> {
         pid: u64,
         /// The only filter on binaries that holds.
         binary: u32,
@@ -307,7 +308,9 @@ mod tests {
         loaded: u32,
     }
 
-    impl Facts for Process {
+    impl<const LATE: bool> Facts for Process<LATE> {
+        const LATE: bool = LATE;
+
         fn read(&mut self, slot: u32) {
             self.loaded |= 1 << slot;
         }
@@ -394,6 +397,9 @@ mod tests {
     const PROCESS: Process =
         Process { pid: 7, binary: 3, integer: Some(5), text: Verdict::Match, unreadable: 0, loaded: 0 };
 
+    const RETURNING: Process<true> =
+        Process { pid: 7, binary: 3, integer: Some(5), text: Verdict::Match, unreadable: 0, loaded: 0 };
+
     #[test]
     fn each_test_holds_and_fails() {
         let cases = [
@@ -422,6 +428,18 @@ mod tests {
             let selected = select(&config, &mut Process { ..PROCESS });
             assert_eq!(selected.is_some(), expected, "test {test} against {values}");
         }
+    }
+
+    #[test]
+    fn what_enforces_has_no_turn_when_the_call_returns() {
+        let all: &[(u32, u32)] = &[];
+        let config = config(&[(ACTION_SIGKILL, all), (ACTION_POST, &[(TEST_TEXT_EQUAL, 0)]), (0, all)]);
+        let late = |text| Process::<true> { text, ..RETURNING };
+        for (text, expected) in [(Verdict::Match, 1), (Verdict::Miss, 2), (Verdict::Unreadable, 2)] {
+            let selected = select(&config, &mut late(text)).map(|selected| selected.index);
+            assert_eq!(selected, Some(expected), "{text:?}");
+        }
+        assert_eq!(select(&config, &mut Process { ..PROCESS }).map(|selected| selected.index), Some(0));
     }
 
     #[test]

@@ -131,13 +131,19 @@ fn serin(arguments: &[&str]) -> Result<String> {
 
 /// What is foretold is what comes to pass.
 fn check(_: &Kernel) -> Result<()> {
+    check_foretold(&on_symlinkat("links", PASSWD))?;
+    let kills = on_symlinkat("links", &format!("{PASSWD}      matchActions:\n      - action: Sigkill\n"));
+    let text = check_foretold(&kills)?;
+    ensure!(text.contains("warning: ") && text.contains("security_path_symlink"), "no warning:\n{text}");
+    Ok(())
+}
+
+fn check_foretold(policy: &str) -> Result<String> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("links.yaml");
-    let kills = format!("{PASSWD}      matchActions:\n      - action: Sigkill\n");
-    std::fs::write(&file, on_symlinkat("links", &kills))?;
+    std::fs::write(&file, policy)?;
     let text = serin(&["policy", "check", &file.display().to_string()])?;
-    ensure!(text.contains("warning: ") && text.contains("security_path_symlink"), "no warning:\n{text}");
-    let agent = Agent::with_links()?;
+    let agent = Setup::new()?.policy(policy)?.start()?;
     let attached = agent.log.iter().find_map(|line| Some(line.split_once("attached by ")?.1.to_owned()));
     let attached = attached.context("nothing was attached")?;
     ensure!(
@@ -150,7 +156,7 @@ fn check(_: &Kernel) -> Result<()> {
         "another answer beside an agent"
     );
     agent.stop()?;
-    Ok(())
+    Ok(text)
 }
 
 fn tools(kernel: &Kernel) -> Result<()> {

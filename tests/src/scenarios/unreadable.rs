@@ -121,10 +121,8 @@ fn returned(_: &Kernel) -> Result<()> {
         policy.replace("    args:\n", "    return: true\n    returnArg: {index: 0, type: int}\n    args:\n")
     };
     let fails = "      matchReturnArgs:\n      - {index: 0, operator: Equal, values: ['-17']}\n";
-    let mut agent = Setup::new()?
-        .policy(&with_return("any", ""))?
-        .policy(&with_return("fails", fails))?
-        .start()?;
+    let mut agent =
+        Setup::new()?.policy(&with_return("any", ""))?.policy(&with_return("fails", fails))?.start()?;
     let link = folder.path().join("link").to_string_lossy().into_owned();
     for (errno, expected) in [(0, 0), (libc::EEXIST, 1)] {
         let ended = unreadable::symlink("untouched", "/etc/passwd", &link)?;
@@ -134,7 +132,10 @@ fn returned(_: &Kernel) -> Result<()> {
         ensure!(seen.len() == 1, "{seen:?}");
         let hit = &seen[0]["process_kprobe"];
         ensure!(hit["args"][0]["string_arg"] == "/etc/passwd" && hit["return"]["int_arg"] == -errno, "{hit}");
-        ensure!(hits(&agent, &ended, "fails").len() == expected, "errno {errno}: what was returned is filtered");
+        ensure!(
+            hits(&agent, &ended, "fails").len() == expected,
+            "errno {errno}: what was returned is filtered"
+        );
     }
     agent.stop()?;
     Ok(())

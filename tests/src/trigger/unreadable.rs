@@ -61,7 +61,8 @@ pub(super) fn act(words: &[&str]) -> Result<()> {
         ["nowhere"] => {
             #[allow(unsafe_code, reason = "as above")]
             // SAFETY: the kernel refuses the first address.
-            let result = unsafe { libc::symlinkat(PAGE as *const _, libc::AT_FDCWD, c"/tmp/nowhere".as_ptr()) };
+            let result =
+                unsafe { libc::symlinkat(PAGE as *const _, libc::AT_FDCWD, c"/tmp/nowhere".as_ptr()) };
             say(last_error(result))
         }
         [way, "write", text] => with_page(way, text.as_bytes(), |page| {

@@ -1,8 +1,8 @@
 //! How an argument's type is read.
 
 use serin_abi::config::{
-    READ_BUFFER, READ_DENTRY, READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME, READ_ITERATOR, READ_KIOCB,
-    READ_LOCATION, READ_POINTED, READ_SOCKET, READ_VALUE, SIZE_IS_INT,
+    ACTIONS_ENFORCING, READ_BUFFER, READ_DENTRY, READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME, READ_ITERATOR,
+    READ_KIOCB, READ_LOCATION, READ_POINTED, READ_SOCKET, READ_VALUE, SIZE_IS_INT,
 };
 use serin_abi::record::{
     KIND_BINPRM, KIND_BPF_ATTR, KIND_BPF_CMD, KIND_BPF_MAP, KIND_BPF_PROG, KIND_BYTES, KIND_CAP_EFFECTIVE,
@@ -11,7 +11,9 @@ use serin_abi::record::{
     KIND_PERF_EVENT, KIND_SIZE, KIND_SKB, KIND_SOCK, KIND_SOCKADDR, KIND_SOCKADDR_UN, KIND_STRING,
     KIND_SYSCALL, KIND_UINT, KIND_UINT8, KIND_UINT16, KIND_USER_NAMESPACE,
 };
-use serin_policy::{ArgumentKind, ArgumentPlan, ArgumentSource, HookPlan, Target};
+use serin_policy::{ArgumentKind, ArgumentPlan, ArgumentSource, HookPlan, SelectorPlan, Target};
+
+use super::actions::bits;
 
 /// What the record will say an argument is, and how to come by it.
 pub(super) fn reading(kind: ArgumentKind) -> (u32, u32) {
@@ -61,9 +63,9 @@ pub(super) fn reading(kind: ArgumentKind) -> (u32, u32) {
     }
 }
 
-/// Whether arguments are a system call's and may lie in memory that the program has not touched: what must not sleep cannot read
-/// them before the call returns.
-pub(super) fn may_be_late(plan: &HookPlan) -> bool {
+/// Whether calls may have to be decided when they return: a system call's arguments can lie in memory that the program has not
+/// touched, and a selector does not enforce. What enforces does not wait.
+pub(crate) fn may_be_late(plan: &HookPlan) -> bool {
     let is_syscall = matches!(plan.target, Target::Syscall { .. } | Target::CompatSyscall { .. });
     let in_memory = |argument: &ArgumentPlan| {
         let (kind, read) = reading(argument.kind);
@@ -73,7 +75,8 @@ pub(super) fn may_be_late(plan: &HookPlan) -> bool {
                 || argument.resolve.is_some()
                 || matches!(read, READ_BUFFER | READ_FIELDS | READ_ITERATOR | READ_POINTED))
     };
-    is_syscall && plan.arguments.iter().any(in_memory)
+    let waits = |selector: &SelectorPlan| bits(&selector.actions) & ACTIONS_ENFORCING == 0;
+    is_syscall && plan.arguments.iter().any(in_memory) && plan.selectors.iter().any(waits)
 }
 
 /// Which parameter has the number of a buffer's bytes; 64 bits wide unless the policy reads it as an `int`.

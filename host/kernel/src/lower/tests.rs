@@ -60,6 +60,21 @@ fn plan(selectors: Vec<SelectorPlan>) -> HookPlan {
 }
 
 #[test]
+fn calls_that_are_observed_wait_for_what_lies_in_memory() {
+    let selector = |action| SelectorPlan { actions: vec![action], ..SelectorPlan::default() };
+    let observes = plan(vec![selector(ActionPlan::Sigkill), selector(ActionPlan::Post)]);
+    let enforces = plan(vec![selector(ActionPlan::Sigkill)]);
+    let number = HookPlan { arguments: vec![argument(0, ArgumentKind::Int)], ..observes.clone() };
+    let function = HookPlan { target: Target::Function("fd_install".into()), ..observes.clone() };
+    let buffer = argument(1, ArgumentKind::Bytes { size: 2 });
+    let buffer = HookPlan { arguments: vec![buffer], ..observes.clone() };
+    for (plan, expected) in [(observes, 1), (enforces, 0), (number, 0), (function, 0), (buffer, 1)] {
+        let lowered = lower(&plan, 7, (&Binaries::default(), &Scopes::default()), None, &Everything).unwrap();
+        assert_eq!(lowered.config.late, expected, "{plan:?}");
+    }
+}
+
+#[test]
 fn many_values_are_found_by_their_digests() {
     let equal = |count: u32| {
         let values = (0..count).map(|number| format!("/bin/{number}").into_bytes()).collect();
