@@ -2,12 +2,15 @@
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap};
-use serin_abi::config::{BINARY_PARENT, Filter, TEST_NOT, TEST_TEXT_EQUAL, TEST_TEXT_IN};
+use serin_abi::config::{
+    BINARY_PARENT, Filter, TEST_NOT, TEST_TEXT_EQUAL, TEST_TEXT_IN, TEST_TEXT_POSTFIX,
+    TEST_TEXT_POSTFIX_SORTED, TEST_TEXT_PREFIX, TEST_TEXT_PREFIX_SORTED,
+};
 use serin_abi::digest::{Digest, add_bytes};
 use serin_abi::ranges::Ranges;
 use serin_abi::record::ARGUMENT_UNREADABLE;
 use serin_abi::selector::{Facts, Verdict, constant};
-use serin_abi::text::{Values, passes, search};
+use serin_abi::text::{Values, passes, search, search_sorted};
 use serin_abi::{Member, Number, Range, Text, ranges};
 
 use crate::arguments::{Moment, Registers};
@@ -126,7 +129,15 @@ impl<R: Registers> Facts for Call<'_, R> {
             if test == TEST_TEXT_IN {
                 return self.text_is_member(slot, text, constant(&filter.values)).into();
             }
-            search::<Texts>(state, buffer, text, test, values).into()
+            match test {
+                TEST_TEXT_PREFIX_SORTED => {
+                    search_sorted::<Texts>(state, buffer, text, TEST_TEXT_PREFIX, values).into()
+                }
+                TEST_TEXT_POSTFIX_SORTED => {
+                    search_sorted::<Texts>(state, buffer, text, TEST_TEXT_POSTFIX, values).into()
+                }
+                _ => search::<Texts>(state, buffer, text, test, values).into(),
+            }
         }
     }
 

@@ -111,18 +111,20 @@ fn system_calls(calls: u32) -> Result<()> {
     let agent = Setup::new()?.policy(&on_symlinkat("bench", PASSWD))?.start()?;
     calls_with("serin, one policy on symlinkat", calls);
     agent.stop()?;
-    for values in [1, 100, 10_000] {
-        let agent = Setup::new()?.policy(&on_symlinkat("bench", &equal(values)))?.start()?;
-        calls_with(&format!("the same, Equal to one of {values}"), calls);
-        agent.stop()?;
+    for (operator, what) in [("Equal", "equal to"), ("Prefix", "starting with"), ("Postfix", "ending with")] {
+        for values in [1, 100, 10_000] {
+            let agent = Setup::new()?.policy(&on_symlinkat("bench", &filter(operator, values)))?.start()?;
+            calls_with(&format!("the same, {what} one of {values}"), calls);
+            agent.stop()?;
+        }
     }
     Ok(())
 }
 
 /// A filter with this many values, the last of which [`hit`] matches.
-fn equal(values: usize) -> String {
-    let others: String = (1..values).map(|number| format!("/bait/{number}, ")).collect();
-    format!("    - matchArgs:\n      - {{ index: 0, operator: Equal, values: [{others}/etc/passwd] }}\n")
+fn filter(operator: &str, values: usize) -> String {
+    let others: String = (1..values).map(|number| format!("/bait/{number}/, ")).collect();
+    format!("    - matchArgs:\n      - {{ index: 0, operator: {operator}, values: [{others}/etc/passwd] }}\n")
 }
 
 fn calls_with(what: &str, calls: u32) {

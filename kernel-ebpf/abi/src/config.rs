@@ -376,6 +376,11 @@ pub const TEST_TEXT_IN: u32 = 14;
 /// The text contains a value, which has no capital letters, if those of the text are taken for small ones (ASCII).
 pub const TEST_TEXT_SUBSTRING_ANY_CASE: u32 = 15;
 
+/// The text starts with a value; they are sorted: see [`search_sorted`](crate::text::search_sorted).
+pub const TEST_TEXT_PREFIX_SORTED: u32 = 16;
+/// The text ends with a value; they are sorted.
+pub const TEST_TEXT_POSTFIX_SORTED: u32 = 17;
+
 /// The inode number of the namespace of kind `slot` is in the set.
 pub const TEST_NAMESPACE_IN: u32 = 32;
 /// A namespace of one of the kinds in the mask has changed.

@@ -5,6 +5,10 @@ use crate::config::{
 };
 use crate::{CONTINUE, MAX_STRING, MAX_SUBSTRING, STOP, Text, repeat};
 
+mod sorted;
+
+pub use sorted::search_sorted;
+
 /// Bytes of a buffer that holds a string or path: room for the longest, plus a
 /// name, so that a path can be built from its end and any word loaded whole.
 pub const BUFFER: usize = MAX_STRING + 264;
@@ -28,11 +32,15 @@ pub struct Search {
     length: u32,
     /// The first value's number.
     first: u32,
+    /// The number behind the last value's.
+    last: u32,
     /// The part of the text that is being compared.
     compared_start: u32,
     compared_length: u32,
     equal: u32,
     found: u32,
+    /// Keeps the size a multiple of eight.
+    reserved: u32,
 }
 
 /// One comparison: where its numbers, its text and its value are.
@@ -269,7 +277,7 @@ mod tests {
         static VALUES: RefCell<Vec<Box<Text>>> = const { RefCell::new(Vec::new()) };
     }
 
-    struct Table;
+    pub(super) struct Table;
 
     impl Values for Table {
         fn value(index: u32) -> Option<*const Text> {
@@ -288,14 +296,26 @@ mod tests {
         text
     }
 
-    fn check_any(test: u32, subject: &[u8], values: &[&[u8]], start: usize) -> bool {
+    /// Puts the values into the table and the subject into a buffer, and searches.
+    pub(super) fn with_values(
+        subject: &[u8],
+        values: &[&[u8]],
+        start: usize,
+        search: impl FnOnce(*mut Search, *const [u8; BUFFER], (u32, u32), u32) -> bool,
+    ) -> bool {
         VALUES.set(values.iter().map(|value| text(value)).collect());
         let mut buffer = Box::new([b'x'; BUFFER]);
         buffer[start..start + subject.len()].copy_from_slice(subject);
         let mut state = Search::default();
         let place = (start as u32, subject.len() as u32);
-        // SAFETY: the state, the buffer and the values outlive the call.
-        unsafe { search::<Table>(&raw mut state, &raw const *buffer, place, test, (0, values.len() as u32)) }
+        search(&raw mut state, &raw const *buffer, place, values.len() as u32)
+    }
+
+    fn check_any(test: u32, subject: &[u8], values: &[&[u8]], start: usize) -> bool {
+        with_values(subject, values, start, |state, buffer, place, count| {
+            // SAFETY: the state, the buffer and the values outlive the call.
+            unsafe { search::<Table>(state, buffer, place, test, (0, count)) }
+        })
     }
 
     fn check(test: u32, subject: &[u8], value: &[u8], start: usize) -> bool {

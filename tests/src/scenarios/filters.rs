@@ -19,6 +19,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("filters::integers_of_two_bytes", integers_of_two_bytes),
         scenario("filters::texts", texts),
         scenario("filters::many_texts", many_texts),
+        scenario("filters::many_beginnings_and_endings", many_edges),
         scenario("filters::process_ids_follow_forks", follow_forks),
         scenario("filters::process_ids_of_a_namespace", namespace_ids),
         scenario("filters::signal_and_no_post", signal_and_no_post),
@@ -176,6 +177,24 @@ fn many_texts(_: &Kernel) -> Result<()> {
         ("NotEqual", &values, &[false, false, false, true, true, true, false, true]),
     ];
     let subjects = ["/bait/0", "/bait/1999", &long, "/bait/2000", "/bait/", &long[1..], "ab", "abc"];
+    compare_links(cases, &subjects)
+}
+
+/// Neither are these, of which one can cover another.
+fn many_edges(_: &Kernel) -> Result<()> {
+    const VALUES: u32 = 2000;
+    let long = format!("/{}", "x".repeat(4000));
+    let numbers: Vec<String> = (1000..1000 + VALUES).map(|number| format!("/bait/{number}/")).collect();
+    let values = format!("[{}, {long}, /bait/1500/more, ab]", numbers.join(", "));
+    let cases: &[Case<'_>] = &[
+        ("Prefix", &values, &[true, true, false, true, false, true, false, true]),
+        ("NotPrefix", &values, &[false, false, true, false, true, false, true, false]),
+        ("Postfix", &values, &[true, false, true, false, false, true, false, false]),
+        ("NotPostfix", &values, &[false, true, false, true, true, false, true, true]),
+    ];
+    let longer = format!("{}y", &long);
+    let subjects =
+        ["/bait/1000/", "/bait/2999/a", "x/bait/2999/", "/bait/1500/m", "/bait/3000/", &long, "a", &longer];
     compare_links(cases, &subjects)
 }
 

@@ -7,8 +7,8 @@ use serin_abi::config::{
     BINARY_OWN, BINARY_PARENT, Filter, PID_ANCESTORS, PID_NAMESPACE, SCOPE_CONTAINERS, SCOPE_HOST,
     TEST_ADDRESS_RANGE, TEST_BINARY_IN, TEST_BINARY_NOT_IN, TEST_BITS_GAINED, TEST_INTEGER_IN,
     TEST_INTEGER_MASK, TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_IN, TEST_PID_NOT_IN, TEST_SCOPE,
-    TEST_TEXT_EQUAL, TEST_TEXT_IN, TEST_TEXT_POSTFIX, TEST_TEXT_PREFIX, TEST_TEXT_SUBSTRING,
-    TEST_TEXT_SUBSTRING_ANY_CASE, WORD_SHIFT,
+    TEST_TEXT_EQUAL, TEST_TEXT_IN, TEST_TEXT_POSTFIX, TEST_TEXT_POSTFIX_SORTED, TEST_TEXT_PREFIX,
+    TEST_TEXT_PREFIX_SORTED, TEST_TEXT_SUBSTRING, TEST_TEXT_SUBSTRING_ANY_CASE, WORD_SHIFT,
 };
 use serin_abi::network;
 use serin_abi::record::{
@@ -25,7 +25,7 @@ use crate::identity;
 use crate::scopes::Scopes;
 use crate::wire::zeroed;
 
-/// Values of a filter on equality that are compared one after the other.
+/// Values of a filter on texts that are compared one after the other.
 const LISTED: usize = 4;
 
 impl Lowered {
@@ -105,8 +105,8 @@ impl Lowered {
                 Filter { test: TEST_INTEGER_MASK, slot, values, count }
             }
             Test::Equal(values) => self.equal(slot, values)?,
-            Test::Prefix(values) => self.list(TEST_TEXT_PREFIX, slot, values)?,
-            Test::Postfix(values) => self.list(TEST_TEXT_POSTFIX, slot, values)?,
+            Test::Prefix(values) => self.edges(slot, values, TEST_TEXT_PREFIX)?,
+            Test::Postfix(values) => self.edges(slot, values, TEST_TEXT_POSTFIX)?,
             Test::SubString(values) => self.list(TEST_TEXT_SUBSTRING, slot, values)?,
             Test::SubStringAnyCase(values) => self.list(TEST_TEXT_SUBSTRING_ANY_CASE, slot, values)?,
         };
@@ -153,6 +153,24 @@ impl Lowered {
         let member = |(value, text)| (Member { value, set, reserved: 0 }, text);
         self.members.extend(digests.into_iter().zip(listed.values..).map(member));
         Ok(Filter { test: TEST_TEXT_IN, values: set, ..listed })
+    }
+
+    /// Few values are compared one after the other; of many, the one to compare is found by bisection, for which they are
+    /// sorted, and those that start (or end) with another left out: what passes them passes that.
+    fn edges(&mut self, slot: u32, values: &[Vec<u8>], test: u32) -> Result<Filter, String> {
+        if values.len() <= LISTED {
+            return self.list(test, slot, values);
+        }
+        let is_end = test == TEST_TEXT_POSTFIX;
+        let turned = |value: &Vec<u8>| -> Vec<u8> {
+            if is_end { value.iter().rev().copied().collect() } else { value.clone() }
+        };
+        let mut sorted: Vec<Vec<u8>> = values.iter().map(turned).collect();
+        sorted.sort_unstable();
+        sorted.dedup_by(|later, kept| later.starts_with(kept));
+        let sorted: Vec<Vec<u8>> = sorted.iter().map(turned).collect();
+        let test = if is_end { TEST_TEXT_POSTFIX_SORTED } else { TEST_TEXT_PREFIX_SORTED };
+        self.list(test, slot, &sorted)
     }
 
     fn list(&mut self, test: u32, slot: u32, values: &[Vec<u8>]) -> Result<Filter, String> {

@@ -4,7 +4,8 @@ use serin_abi::config::{
     ACTION_KERNEL_STACK, ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, BINARY_PARENT, FIELD_ADDRESS,
     FIELD_SIGNED, FIELD_TEXT, FieldConfig, Filter, Filters, PID_ANCESTORS, READ_TEXT, TEST_ADDRESS_RANGE,
     TEST_BINARY_NOT_IN, TEST_INTEGER_IN, TEST_INTEGER_MASK, TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_NOT_IN,
-    TEST_TEXT_EQUAL, TEST_TEXT_IN, TEST_TEXT_POSTFIX, WORD_SHIFT,
+    TEST_TEXT_EQUAL, TEST_TEXT_IN, TEST_TEXT_POSTFIX, TEST_TEXT_POSTFIX_SORTED, TEST_TEXT_PREFIX,
+    TEST_TEXT_PREFIX_SORTED, WORD_SHIFT,
 };
 use serin_abi::network;
 use serin_abi::record::KIND_LONG;
@@ -96,6 +97,24 @@ fn many_values_are_found_by_their_digests() {
     digests.dedup();
     assert_eq!(digests.len(), 1000);
     assert!(many.members.iter().zip(0..).all(|((member, text), index)| (member.set, *text) == (0, index)));
+}
+
+#[test]
+fn many_beginnings_and_endings_are_sorted_without_those_that_another_covers() {
+    let values: Vec<Vec<u8>> = ["/b", "/a/x", "/a", "/c/y", "/b/", "/a"].map(|value| value.into()).to_vec();
+    for (test, expected, texts) in [
+        (Test::Prefix(values.clone()), TEST_TEXT_PREFIX_SORTED, ["/a", "/b", "/c/y"].as_slice()),
+        (Test::Postfix(values.clone()), TEST_TEXT_POSTFIX_SORTED, &["/b/", "/a", "/b", "/a/x", "/c/y"]),
+        (Test::Prefix(values[..4].to_vec()), TEST_TEXT_PREFIX, &["/b", "/a/x", "/a", "/c/y"]),
+    ] {
+        let filter = ArgumentFilter { slot: 0, part: Part::Value, negated: false, test };
+        let selector = SelectorPlan { arguments: vec![filter], ..SelectorPlan::default() };
+        let named = (&Binaries::default(), &Scopes::default());
+        let lowered = lower(&plan(vec![selector]), 7, named, None, &Everything).unwrap();
+        let count = texts.len() as u32;
+        assert_eq!(lowered.config.filters[0], Filter { test: expected, slot: 0, values: 0, count });
+        assert_eq!(lowered.texts, texts.iter().map(|text| text.as_bytes().to_vec()).collect::<Vec<_>>());
+    }
 }
 
 #[test]
