@@ -1,6 +1,7 @@
 //! Spools of sinks: what reaches a server that was away, and what is promised of the rest.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
@@ -21,6 +22,7 @@ const HITS: u64 = 5_000;
 pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("spools::an_outage_and_a_restart_lose_nothing", outage),
+        scenario("spools::a_server_that_is_away_for_long", long_outage),
         scenario("spools::killed_the_agent_loses_nothing_that_was_spooled", killed),
         scenario("spools::what_exceeds_the_size_is_counted", exceeded),
         scenario("spools::a_full_disk_keeps_what_is_there", full_disk),
@@ -106,6 +108,34 @@ fn outage(_: &Kernel) -> Result<()> {
     let (more, log) = agent.finish(Signal::TERM)?;
     printed.extend(more);
     ensure!((counted(&log, "lost")?, counted(&log, "kept")?) == (0, 0), "{}", log.join("\n"));
+    same(&collector.arrived(), &printed)
+}
+
+/// How long the server is away, in seconds, instead of [`OUTAGE`].
+const OUTAGE_VARIABLE: &str = "SERIN_TEST_OUTAGE";
+const OUTAGE: u64 = 10;
+
+/// Events trickle in all the while, ten a second, and the agent needs no more memory for them.
+fn long_outage(_: &Kernel) -> Result<()> {
+    let seconds = std::env::var(OUTAGE_VARIABLE).map_or(Ok(OUTAGE), |text| text.parse())?;
+    let (folder, mut collector) = (tempfile::tempdir()?, Collector::away()?);
+    let mut agent = setup(&collector, &folder.path().join("spool"), "256MiB", "queue: 100")?.start()?;
+    let resident = |agent: &Agent| sample(&agent.ask("/metrics")?.1, "process_resident_memory_bytes");
+    let before = resident(&agent)?;
+    let end = Instant::now() + Duration::from_secs(seconds);
+    while Instant::now() < end {
+        trigger::symlink("/etc/passwd", "")?;
+        agent.settle()?;
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let grown = resident(&agent)?.saturating_sub(before);
+    ensure!(grown < 16 << 20, "{grown} bytes more than before");
+    collector.come()?;
+    let so_far = agent.events.len();
+    collector.wait_until(|arrived| arrived.len() >= so_far)?;
+    let (printed, log) = agent.finish(Signal::TERM)?;
+    let lost = (counted(&log, "lost")?, counted(&log, "dropped: queue full")?, counted(&log, "kept")?);
+    ensure!(lost == (0, 0, 0), "{}", log.join("\n"));
     same(&collector.arrived(), &printed)
 }
 
