@@ -69,6 +69,14 @@ pub(crate) fn symlink_without(capability: &'static [u32]) -> Result<Ended> {
     finish(&mut command)
 }
 
+/// Makes a failing link as a program that runs on this CPU from its first instruction.
+pub(crate) fn on_cpu(cpu: usize) -> Result<Ended> {
+    let mask = format!("{:#x}", 1_u64 << cpu);
+    let mut command = Command::new("taskset");
+    command.args([&mask, &program()?, "trigger", "symlink", "/etc/hostname", ""]);
+    finish(command.stdout(Stdio::piped()))
+}
+
 /// Makes a failing link in new namespaces, by unshare(1) with these options.
 pub(crate) fn symlink_unshared(options: &[&str]) -> Result<Ended> {
     let mut command = Command::new("unshare");

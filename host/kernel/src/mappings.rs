@@ -47,6 +47,8 @@ pub(crate) struct Mappings {
 #[derive(Debug, Default)]
 struct Rings {
     rings: Vec<PerfRing>,
+    /// The CPUs that were online when that was last looked at.
+    online: Vec<u32>,
     losses: LossTracker,
     /// Nothing new comes; what is there has to be read once more.
     stopped: bool,
@@ -63,9 +65,9 @@ impl Mappings {
         if !state.rings.is_empty() && !state.stopped {
             return Ok(());
         }
-        let cpus = aya::util::online_cpus().map_err(|(_, error)| KernelError::PerfEvent(error))?;
-        let rings = cpus.into_iter().map(PerfRing::open).collect::<Result<Vec<_>, _>>();
-        *state = Rings { rings: rings.map_err(KernelError::PerfEvent)?, ..Rings::default() };
+        let online = aya::util::online_cpus().map_err(|(_, error)| KernelError::PerfEvent(error))?;
+        let rings = online.iter().map(|cpu| PerfRing::open(*cpu, 0)).collect::<Result<Vec<_>, _>>();
+        *state = Rings { rings: rings.map_err(KernelError::PerfEvent)?, online, ..Rings::default() };
         Ok(())
     }
 
@@ -79,7 +81,7 @@ impl Mappings {
     /// Takes what is there, and appends the losses that it proves.
     fn take(&self, time: u64, items: &mut Vec<Item>, records: &mut Vec<Record>) {
         let mut state = self.lock();
-        let Rings { rings, losses, stopped } = &mut *state;
+        let Rings { rings, losses, stopped, .. } = &mut *state;
         for ring in rings.iter_mut() {
             let before = items.len();
             ring.read(items);
@@ -95,7 +97,8 @@ impl Mappings {
         }
     }
 
-    /// Appends the losses that the kernel has counted and no record has proved yet.
+    /// Appends the losses that the kernel has counted and no record has proved yet, and opens events for CPUs that have come
+    /// online. To be called about once a second.
     pub(crate) fn reconcile(&self, time: u64, records: &mut Vec<Record>) {
         let mut state = self.lock();
         let Rings { rings, losses, .. } = &mut *state;
@@ -103,6 +106,7 @@ impl Mappings {
             ring.count_lost();
             self.report(ring, losses, time, records);
         }
+        state.follow_cpus();
     }
 
     fn report(&self, ring: &PerfRing, losses: &mut LossTracker, time: u64, records: &mut Vec<Record>) {
@@ -117,6 +121,43 @@ impl Mappings {
         let posted = self.delivered.load(Ordering::Relaxed);
         let lost = self.lost.load(Ordering::Relaxed);
         HookCount { hits: posted + lost, posted, lost, ..HookCount::default() }
+    }
+}
+
+impl Rings {
+    /// Opens events for CPUs that were not online before. What the kernel wrote for a CPU that went offline is left to be read
+    /// until it comes back, when its event is another one.
+    fn follow_cpus(&mut self) {
+        if self.rings.is_empty() || self.stopped {
+            return;
+        }
+        let Ok(online) = aya::util::online_cpus() else { return };
+        let before = std::mem::replace(&mut self.online, online);
+        let came = self.online.iter().filter(|cpu| !before.contains(cpu)).copied();
+        for cpu in came.collect::<Vec<_>>() {
+            self.open_again(cpu);
+        }
+    }
+
+    fn open_again(&mut self, cpu: u32) {
+        let old = self.rings.iter().position(|ring| u32::from(ring.cpu()) == cpu);
+        let lost = old.map_or(0, |old| self.rings[old].lost());
+        match PerfRing::open(cpu, lost) {
+            Ok(ring) => {
+                tracing::info!(
+                    "CPU {cpu} has come online: files that are mapped there are told of from now on"
+                );
+                if let Some(old) = old {
+                    self.rings.swap_remove(old);
+                }
+                self.rings.push(ring);
+            }
+            Err(error) => {
+                tracing::warn!(
+                    "CPU {cpu} has come online, and files that are mapped there are not told of: {error}"
+                );
+            }
+        }
     }
 }
 

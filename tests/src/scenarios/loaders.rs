@@ -1,5 +1,7 @@
 //! Files that are mapped to be executed: `spec.loader`.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
 use rustix::process::Signal;
@@ -20,6 +22,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("loaders::mapped_files_have_their_build_ids", mapped),
         scenario("loaders::files_are_told_of_or_counted", invariant),
         scenario("loaders::they_come_and_go_with_their_policies", live),
+        scenario("loaders::a_cpu_that_comes_online_is_watched", hotplug).needs(can_switch_cpus),
         scenario("loaders::another_pid_namespace_is_refused", namespace),
     ]
 }
@@ -106,6 +109,46 @@ fn invariant(_: &Kernel) -> Result<()> {
     ensure!(hook["lost"].as_u64().is_some_and(|counted| counted > 0), "no loss is counted: {hook}");
     ensure!(hits > Some(MAPPED) && posted >= Some(told), "hits are not counted: {hook}");
     mapping.end()?;
+    agent.stop()?;
+    Ok(())
+}
+
+/// The last CPU, and the file that says whether it is online.
+fn switch() -> Result<(usize, PathBuf)> {
+    let cpu = std::thread::available_parallelism()?.get() - 1;
+    ensure!(cpu > 0, "there is but one CPU");
+    let switch = PathBuf::from(format!("/sys/devices/system/cpu/cpu{cpu}/online"));
+    ensure!(switch.is_file(), "{} is missing: this kernel cannot switch CPUs off", switch.display());
+    Ok((cpu, switch))
+}
+
+/// In guests alone: elsewhere others want the CPU.
+fn can_switch_cpus(_: &Kernel) -> Result<(), String> {
+    match std::env::var_os("SERIN_GUEST") {
+        Some(_) => switch().map(drop).map_err(|error| error.to_string()),
+        None => Err("it switches a CPU off, so it runs in guests only".into()),
+    }
+}
+
+/// A CPU that is offline, until this is dropped.
+struct Offline(PathBuf);
+
+impl Drop for Offline {
+    fn drop(&mut self) {
+        // A scenario after this that needs the CPU fails for itself.
+        let _ = std::fs::write(&self.0, "1");
+    }
+}
+
+fn hotplug(_: &Kernel) -> Result<()> {
+    let (cpu, switch) = switch()?;
+    std::fs::write(&switch, "0").context("cannot switch the CPU off")?;
+    let offline = Offline(switch);
+    let mut agent = agent()?;
+    drop(offline);
+    agent.wait_for_log("has come online: files that are mapped there are told of")?;
+    let (ended, program) = (trigger::on_cpu(cpu)?, trigger::program()?);
+    agent.wait_for("the program on that CPU", |event| maps(event, ended.pid, &program))?;
     agent.stop()?;
     Ok(())
 }

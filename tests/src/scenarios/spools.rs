@@ -119,7 +119,9 @@ const OUTAGE: u64 = 10;
 fn long_outage(_: &Kernel) -> Result<()> {
     let seconds = std::env::var(OUTAGE_VARIABLE).map_or(Ok(OUTAGE), |text| text.parse())?;
     let (folder, mut collector) = (tempfile::tempdir()?, Collector::away()?);
-    let mut agent = setup(&collector, &folder.path().join("spool"), "256MiB", "queue: 100")?.start()?;
+    // Not in the way of other agents while it takes long.
+    let setup = setup(&collector, &folder.path().join("spool"), "256MiB", "queue: 100")?;
+    let mut agent = setup.arguments(["--bpffs", "/sys/fs/bpf/serin-outage"]).start()?;
     let resident = |agent: &Agent| sample(&agent.ask("/metrics")?.1, "process_resident_memory_bytes");
     let before = resident(&agent)?;
     let end = Instant::now() + Duration::from_secs(seconds);

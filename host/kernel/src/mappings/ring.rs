@@ -65,28 +65,32 @@ pub(crate) struct PerfRing {
     cpu: u16,
     event: File,
     buffer: Buffer,
-    /// Records that were lost, as far as known.
+    /// Records that were lost by this event, as far as known.
     lost: u64,
+    /// What this CPU had lost before.
+    lost_before: u64,
     counts_lost: bool,
 }
 
 impl PerfRing {
-    pub(crate) fn open(cpu: u32) -> io::Result<Self> {
+    /// Opens the event of a CPU, which has lost so many records before.
+    pub(crate) fn open(cpu: u32, lost_before: u64) -> io::Result<Self> {
         // What was lost with nothing behind it shows only where the kernel can be asked for it.
         let (event, counts_lost) = match open_event(cpu, FORMAT_LOST) {
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => (open_event(cpu, 0)?, false),
             opened => (opened?, true),
         };
         let buffer = Buffer::map(&event)?;
-        Ok(Self { cpu: cpu as u16, event: event.into(), buffer, lost: 0, counts_lost })
+        Ok(Self { cpu: cpu as u16, event: event.into(), buffer, lost: 0, lost_before, counts_lost })
     }
 
     pub(crate) fn cpu(&self) -> u16 {
         self.cpu
     }
 
+    /// Records that were lost on this CPU, as far as known.
     pub(crate) fn lost(&self) -> u64 {
-        self.lost
+        self.lost_before + self.lost
     }
 
     /// Has the kernel write nothing more.
