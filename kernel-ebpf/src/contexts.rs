@@ -5,11 +5,11 @@ use core::mem::offset_of;
 
 use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::pt_regs;
-use aya_ebpf::programs::{ProbeContext, TracePointContext};
+use aya_ebpf::programs::{ProbeContext, RetProbeContext, TracePointContext};
 
 use crate::arguments::Registers;
-use crate::context;
 use crate::memory::{pointer, trusted};
+use crate::{context, task};
 
 /// Arguments of programs whose context is an array of them.
 pub struct Array<C>(pub C);
@@ -104,6 +104,27 @@ impl<const IN_PROGRAM: bool> Registers for Probe<IN_PROGRAM> {
                 _ => 0,
             }
         }
+    }
+}
+
+/// A system call's function that returns, as a kretprobe sees it: its arguments are where the program left them.
+pub struct Returning(pub RetProbeContext);
+
+impl Registers for Returning {
+    #[inline(always)]
+    fn context(&self) -> *mut c_void {
+        self.0.as_ptr()
+    }
+
+    #[inline(always)]
+    fn argument(&self, _: u32) -> u64 {
+        0
+    }
+
+    #[inline(always)]
+    fn user_register(&self, offset: u64) -> u64 {
+        // SAFETY: the verifier knows the address as a `struct pt_regs *` and checks the offset.
+        unsafe { trusted(task::user_registers(), offset) }
     }
 }
 

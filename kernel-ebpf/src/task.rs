@@ -85,10 +85,16 @@ pub fn syscall_slot(number: u64) -> Option<u32> {
 /// negative number in the call's place.
 #[inline(always)]
 pub fn current_call() -> Option<u32> {
-    // SAFETY: the verifier knows the task, and the result as a `struct pt_regs *`, and checks the offset.
-    let number =
-        unsafe { trusted(bpf_task_pt_regs(bpf_get_current_task_btf()) as u64, offset!(syscall_number)) };
+    // SAFETY: the verifier knows the address as a `struct pt_regs *`, and checks the offset.
+    let number = unsafe { trusted(user_registers(), offset!(syscall_number)) };
     syscall_slot(number)
+}
+
+/// Address of the `struct pt_regs` in which the current task's program left its registers when it entered the kernel.
+#[inline(always)]
+pub fn user_registers() -> u64 {
+    // SAFETY: the helpers check what they are given, and the verifier knows the task.
+    unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) as u64 }
 }
 
 /// Whether the current task is in a 32-bit system call, whose numbers mean something else.

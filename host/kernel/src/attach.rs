@@ -89,9 +89,8 @@ fn asks_for_registers(hook: &HookPlan) -> bool {
 }
 
 /// Plans how a hook learns of its function's return. Where some policy overrides the function, only the dispatcher
-/// sees every return and leaves the override alone. `late` says that calls may be decided then, for which the arguments must
-/// still be there.
-pub(crate) fn plan_return(target: &Target, probe: &Probe, overridden: bool, late: bool) -> Attempts {
+/// sees every return and leaves the override alone.
+pub(crate) fn plan_return(target: &Target, probe: &Probe, overridden: bool) -> Attempts {
     let mut attempts = Attempts::default();
     if overridden || matches!(target, Target::CompatSyscall { .. }) {
         attempts.consider(Backend::SysExit, None, &Ok(()));
@@ -102,11 +101,7 @@ pub(crate) fn plan_return(target: &Target, probe: &Probe, overridden: bool, late
         return attempts;
     }
     attempts.consider(Backend::Fexit, None, &probe.trampolines);
-    if late {
-        attempts.rule_out(Backend::Kretprobe, "it does not see the arguments");
-    } else {
-        attempts.consider(Backend::Kretprobe, None, &probe.kprobes);
-    }
+    attempts.consider(Backend::Kretprobe, None, &probe.kprobes);
     if matches!(target, Target::Syscall { .. }) {
         attempts.consider(Backend::SysExit, None, &Ok(()));
     }
@@ -334,16 +329,15 @@ mod tests {
     fn returns_are_waited_for_in_a_way_that_leaves_overrides_alone() {
         let (everything, nothing) = (offers(true, true, true), offers(false, false, false));
         let compat = Target::CompatSyscall { name: "dup".into(), number: 41 };
-        let cases: [(Target, bool, bool, &Probe, &[&str]); 6] = [
-            (syscall("symlinkat"), false, false, &everything, &["fexit", "kretprobe", "sys_exit"]),
-            (syscall("symlinkat"), false, true, &everything, &["fexit", "sys_exit"]),
-            (syscall("symlinkat"), false, false, &nothing, &["sys_exit"]),
-            (syscall("symlinkat"), true, false, &everything, &["sys_exit"]),
-            (compat, false, true, &everything, &["sys_exit"]),
-            (Target::Function("fd_install".into()), false, false, &everything, &["fexit", "kretprobe"]),
+        let cases: [(Target, bool, &Probe, &[&str]); 5] = [
+            (syscall("symlinkat"), false, &everything, &["fexit", "kretprobe", "sys_exit"]),
+            (syscall("symlinkat"), false, &nothing, &["sys_exit"]),
+            (syscall("symlinkat"), true, &everything, &["sys_exit"]),
+            (compat, false, &everything, &["sys_exit"]),
+            (Target::Function("fd_install".into()), false, &everything, &["fexit", "kretprobe"]),
         ];
-        for (target, overridden, late, probe, expected) in cases {
-            let plan = plan_return(&target, probe, overridden, late);
+        for (target, overridden, probe, expected) in cases {
+            let plan = plan_return(&target, probe, overridden);
             let found: Vec<_> = plan.tries.iter().map(|attempt| attempt.backend.to_string()).collect();
             assert_eq!(found, expected, "{target:?}, overridden: {overridden}");
         }

@@ -50,12 +50,11 @@ impl Kernel {
             attach::plan(hook, &self.probe, overridden, |lsm| self.lsm_hook_matches(lsm))
         };
         let mut way = attempts.best()?;
-        let late = may_be_late(hook);
-        if hook.returns.is_some() || late {
+        if hook.returns.is_some() || may_be_late(hook) {
             let attempts = if is_shared {
                 attach::plan_shared_return()
             } else {
-                attach::plan_return(&hook.target, &self.probe, overridden, late)
+                attach::plan_return(&hook.target, &self.probe, overridden)
             };
             way.returns = Some(attempts.best()?.backend);
         }

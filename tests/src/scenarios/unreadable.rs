@@ -16,6 +16,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("unreadable::is_killed_for", kill),
         scenario("unreadable::is_observed_when_the_call_returns", observe),
+        scenario("unreadable::is_observed_by_many_hooks", many),
         scenario("unreadable::is_read_late_with_what_was_returned", returned),
         scenario("unreadable::is_decided_late_by_the_selectors_in_order", in_order),
         scenario("unreadable::is_counted_where_it_stays_so", stays_unreadable),
@@ -112,6 +113,23 @@ fn check_observe(ways: impl Iterator<Item = &'static str>) -> Result<()> {
 
 fn observe(_: &Kernel) -> Result<()> {
     check_observe(ways())
+}
+
+/// More than a function can have trampolines for, so that some are attached in another way.
+fn many(_: &Kernel) -> Result<()> {
+    const POLICIES: usize = 24;
+    let setup = (0..POLICIES).try_fold(Setup::new()?, |setup, number| {
+        setup.policy(&on_symlinkat(&format!("observe-{number}"), PASSWD))
+    });
+    let mut agent = setup?.start()?;
+    let ended = unreadable::symlink("untouched", "/etc/passwd", "")?;
+    agent.settle()?;
+    for number in 0..POLICIES {
+        let seen = hits(&agent, &ended, &format!("observe-{number}"));
+        ensure!(seen.len() == 1, "policy {number}: {seen:?}");
+    }
+    agent.stop()?;
+    Ok(())
 }
 
 fn returned(_: &Kernel) -> Result<()> {

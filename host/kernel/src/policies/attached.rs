@@ -199,7 +199,6 @@ impl Kernel {
                 &hook.plan.target,
                 &self.probe,
                 self.conflicts.is_overridden(&attached.function),
-                hook.lowered.config.late != 0,
             )
         };
         let mut failed: Vec<_> =

@@ -2,11 +2,12 @@
 
 use aya_ebpf::macros::kretprobe;
 use aya_ebpf::programs::RetProbeContext;
-use serin_ebpf::returns::Returned;
+use serin_ebpf::contexts::Returning;
 use serin_ebpf::{hook, returns};
 
 #[kretprobe]
 fn hook_kretprobe(ctx: RetProbeContext) -> u32 {
-    returns::run(&Returned, hook::this_hook().hook, ctx.ret());
+    let registers = Returning(ctx);
+    returns::run(&registers, hook::this_hook().hook, registers.0.ret());
     0
 }
