@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serin_config::scalar;
+use serin_event::action::{RecordType, UnknownRecordType};
 
 use crate::egress::EgressPolicy;
 use crate::quantity;
@@ -67,6 +69,9 @@ impl Default for CanaryConfig {
 pub struct DnsConfig {
     /// Who is asked. Default `system`.
     pub resolver: Resolver,
+    /// What a plugin's look-up asks for unless it says so itself. Default `[A]`.
+    #[serde(deserialize_with = "records")]
+    pub records: Vec<RecordType>,
     /// How long a look-up may take, retry included. Default 5 s, at most 60 s.
     #[serde(deserialize_with = "quantity::timeout")]
     pub timeout: Duration,
@@ -74,7 +79,7 @@ pub struct DnsConfig {
 
 impl Default for DnsConfig {
     fn default() -> Self {
-        Self { resolver: Resolver::System, timeout: Duration::from_secs(5) }
+        Self { resolver: Resolver::System, records: vec![RecordType::A], timeout: Duration::from_secs(5) }
     }
 }
 
@@ -123,6 +128,34 @@ impl<'de> Deserialize<'de> for Resolver {
                 )
             }),
         }
+        })
+    }
+}
+
+/// Each type at most once, and one at least.
+fn records<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<RecordType>, D::Error> {
+    let mut records = Vec::new();
+    for RecordName(record) in Vec::deserialize(deserializer)? {
+        if records.contains(&record) {
+            return Err(D::Error::custom(format!(
+                "`{}` is there twice: write each record once",
+                record.name()
+            )));
+        }
+        records.push(record);
+    }
+    if records.is_empty() {
+        return Err(D::Error::custom("no record to ask for: write `[A]`, or some of `A`, `AAAA` and `TXT`"));
+    }
+    Ok(records)
+}
+
+struct RecordName(RecordType);
+
+impl<'de> Deserialize<'de> for RecordName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        scalar(deserializer, |text| {
+            text.parse().map(Self).map_err(|error: UnknownRecordType| error.to_string())
         })
     }
 }
@@ -230,12 +263,13 @@ mod tests {
     fn empty_is_default_and_full_is_read() {
         assert_eq!(serde_yaml::from_str::<CanaryConfig>("{}").unwrap(), CanaryConfig::default());
         let config: CanaryConfig = serde_yaml::from_str(
-            "{dns: {resolver: '9.9.9.9:53', timeout: 2s}, http: {timeout: 3s, maxBody: 1KiB, maxAnswer: 0},
+            "{dns: {resolver: '9.9.9.9:53', timeout: 2s, records: [TXT, AAAA]}, http: {timeout: 3s, maxBody: 1KiB, maxAnswer: 0},
               egress: {allow: [loopback]}, rates: {source: {burst: 1, per: 1h}}, dedupe: 0s, concurrency: 2,
               queue: 3, targetShare: 100%, sourceShare: 1%, demo: {dns: '127.0.0.1:0', http: '[::1]:0'}}",
         )
         .unwrap();
         assert_eq!(config.dns.resolver, Resolver::Address("9.9.9.9:53".parse().unwrap()));
+        assert_eq!(config.dns.records, [RecordType::Txt, RecordType::Aaaa]);
         assert_eq!(config.http.max_body, 1024);
         assert_eq!(config.rates.source.per, Duration::from_secs(3600));
         assert_eq!(config.rates.global, Rates::default().global);
@@ -256,6 +290,9 @@ mod tests {
             ("dns: {resolver: nine}", "write `system`, `demo`, or an address with its port"),
             ("dns: {timeout: 5}", "`5` is not a duration"),
             ("dns: {timeout: 90s}", "allowed are 1 ms to 60000 ms"),
+            ("dns: {records: [MX]}", "`MX` is no record that canaries ask for: write `A`, `AAAA` or `TXT`"),
+            ("dns: {records: []}", "no record to ask for: write `[A]`"),
+            ("dns: {records: [A, TXT, A]}", "`A` is there twice"),
             ("dns: {ttl: 5}", "unknown field `ttl`"),
             ("http: {maxBody: 2MiB}", "allowed are 0 bytes to 1048576 bytes"),
             ("egress: {allow: [everything]}", "`everything` is neither"),

@@ -1,4 +1,4 @@
-//! DNS canaries: one query for an A record, on the wire every time.
+//! DNS canaries: one query for each record that is asked for, on the wire every time.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -8,12 +8,20 @@ use hickory_resolver::config::{
     ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::net::{DnsError as Answer, NetError};
+use hickory_resolver::net::{DnsError as NoAnswer, NetError};
 use hickory_resolver::proto::rr::domain::usage::{INVALID, LOCALHOST, ONION};
-use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::proto::rr::{self, Name, RData};
 use hickory_resolver::{TokioResolver, system_conf};
 
+use futures_util::future::join_all;
+use serin_event::action::{Answer, RecordType};
+
 use crate::config::Resolver;
+
+/// Records of an answer that are told; those beyond are left out.
+const MAX_ANSWERS: usize = 32;
+/// Bytes of a text that are told.
+const MAX_TEXT: usize = 256;
 
 /// Why a look-up failed.
 #[derive(Debug, thiserror::Error)]
@@ -69,17 +77,38 @@ impl Dns {
         Ok(Self { resolver: builder.build().map_err(DnsError::Setup)?, timeout })
     }
 
-    /// Asks for the A records of `name`. No such name and no such record are answers too: an empty list.
-    pub(crate) async fn fire(&self, name: &str) -> Result<Vec<IpAddr>, DnsError> {
+    /// Asks for these records of `name`, all at once; the canary has fired if one of the queries was answered. No such
+    /// name and no such record are answers too: an empty list.
+    pub(crate) async fn fire(&self, name: &str, records: &[RecordType]) -> Result<Vec<Answer>, DnsError> {
         let name = fully_qualified(name)?;
-        let lookup = self.resolver.lookup(name, RecordType::A);
-        match tokio::time::timeout(self.timeout, lookup).await {
-            Err(_) | Ok(Err(NetError::Timeout)) => Err(DnsError::Timeout(self.timeout)),
-            Ok(Err(NetError::Dns(Answer::NoRecordsFound(_)))) => Ok(Vec::new()),
-            Ok(Err(error)) => Err(DnsError::Lookup(error)),
-            Ok(Ok(lookup)) => {
-                Ok(lookup.answers().iter().filter_map(|record| address(&record.data)).collect())
+        let queries = join_all(records.iter().map(|record| self.query(name.clone(), *record))).await;
+        let mut answers = Vec::new();
+        let mut failure = None;
+        let mut answered = false;
+        for query in queries {
+            match query {
+                Ok(more) => {
+                    answered = true;
+                    answers.extend(more);
+                }
+                Err(error) => failure = failure.or(Some(error)),
             }
+        }
+        answers.truncate(MAX_ANSWERS);
+        failure.filter(|_| !answered).map_or(Ok(answers), Err)
+    }
+
+    async fn query(&self, name: Name, record: RecordType) -> Result<Vec<Answer>, DnsError> {
+        let kind = match record {
+            RecordType::A => rr::RecordType::A,
+            RecordType::Aaaa => rr::RecordType::AAAA,
+            RecordType::Txt => rr::RecordType::TXT,
+        };
+        match tokio::time::timeout(self.timeout, self.resolver.lookup(name, kind)).await {
+            Err(_) | Ok(Err(NetError::Timeout)) => Err(DnsError::Timeout(self.timeout)),
+            Ok(Err(NetError::Dns(NoAnswer::NoRecordsFound(_)))) => Ok(Vec::new()),
+            Ok(Err(error)) => Err(DnsError::Lookup(error)),
+            Ok(Ok(lookup)) => Ok(lookup.answers().iter().filter_map(|record| answer(&record.data)).collect()),
         }
     }
 
@@ -101,7 +130,7 @@ fn options(timeout: Duration, concurrency: usize) -> ResolverOpts {
     options.use_hosts_file = ResolveHosts::Never;
     options.ip_strategy = LookupIpStrategy::Ipv4thenIpv6;
     options.num_concurrent_reqs = 1;
-    options.max_active_requests = concurrency;
+    options.max_active_requests = concurrency * RecordType::ALL.len();
     options
 }
 
@@ -136,9 +165,17 @@ fn fully_qualified(text: &str) -> Result<Name, DnsError> {
     Ok(name)
 }
 
-fn address(data: &RData) -> Option<IpAddr> {
+/// What an answer's record says; nothing of those on the way, such as CNAME.
+fn answer(data: &RData) -> Option<Answer> {
     match data {
-        RData::A(address) => Some(IpAddr::V4(address.0)),
+        RData::A(address) => Some(Answer::Address(address.0.into())),
+        RData::AAAA(address) => Some(Answer::Address(address.0.into())),
+        RData::TXT(text) => {
+            let text = text.txt_data.concat();
+            let mut text = String::from_utf8_lossy(&text).into_owned();
+            text.truncate(text.floor_char_boundary(MAX_TEXT));
+            Some(Answer::Text(text))
+        }
         _ => None,
     }
 }

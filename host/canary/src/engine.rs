@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use serin_event::action::{Action, ActionRequest, ActionResult, Outcome};
+use serin_event::action::{Action, ActionRequest, ActionResult, Outcome, RecordType, Source};
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -211,6 +211,8 @@ pub(crate) type Fired = Result<Outcome, CanaryError>;
 #[derive(Clone)]
 pub(crate) struct Firing {
     dns: Dns,
+    /// What plugins' look-ups ask for.
+    records: Arc<[RecordType]>,
     http: Http,
 }
 
@@ -218,13 +220,20 @@ impl Firing {
     fn new(config: &CanaryConfig, demo: Option<SocketAddr>) -> Result<Self, CanaryError> {
         let dns = |timeout| Dns::new(config.dns.resolver, demo, timeout, config.concurrency);
         let http = Http::new(config.http.clone(), config.egress.clone(), dns(config.http.timeout)?)?;
-        Ok(Self { dns: dns(config.dns.timeout)?, http })
+        Ok(Self { dns: dns(config.dns.timeout)?, records: config.dns.records.as_slice().into(), http })
     }
 
     /// Carries out an action, once.
     pub(crate) async fn fire(&self, request: &ActionRequest) -> Fired {
         match &request.action {
-            Action::Dns { name } => Ok(Outcome::Resolved(self.dns.fire(name).await?)),
+            Action::Dns { name, record } => {
+                let records = match (record, &request.source) {
+                    (Some(record), _) => std::slice::from_ref(record),
+                    (None, Source::Policy(_)) => &[RecordType::A],
+                    (None, Source::Plugin(_)) => &self.records,
+                };
+                Ok(Outcome::Resolved(self.dns.fire(name, records).await?))
+            }
             Action::Http { method, url, headers, body } => {
                 Ok(Outcome::HttpStatus(self.http.fire(*method, url, headers, body).await?))
             }

@@ -139,7 +139,7 @@ mod tests {
     fn dns(source: &str, name: &str) -> ActionRequest {
         ActionRequest {
             source: Source::Plugin(source.into()),
-            action: Action::Dns { name: name.into() },
+            action: Action::Dns { name: name.into(), record: None },
             exec_id: String::new(),
         }
     }

@@ -233,8 +233,8 @@ mod tests {
         ] {
             assert_eq!(of(url), host(name), "{url}");
         }
-        assert_eq!(Target::of(&Action::Dns { name: "a.test".into() }), Target::Resolver);
-        assert_eq!(Target::of(&Action::Dns { name: "b.test".into() }), Target::Resolver);
+        assert_eq!(Target::of(&Action::Dns { name: "a.test".into(), record: None }), Target::Resolver);
+        assert_eq!(Target::of(&Action::Dns { name: "b.test".into(), record: None }), Target::Resolver);
     }
 
     #[test]

@@ -941,7 +941,8 @@ pub mod serin {
             pub enum Action {
                 /// Make an HTTP request; needs `grants.http`.
                 Http(HttpRequest),
-                /// Look up the A record of a name of at most 253 bytes; needs `grants.dns`.
+                /// Look up a name of at most 253 bytes; needs `grants.dns`. `A NAME`, `AAAA NAME` and `TXT NAME` ask for that
+                /// record; a name alone asks for what `spec.canary.dns.records` says, the A record if it says nothing.
                 Dns(_rt::String),
             }
             impl ::core::fmt::Debug for Action {

@@ -8,6 +8,8 @@ use std::thread;
 #[derive(Clone)]
 pub(crate) enum Reply {
     A(Vec<Ipv4Addr>),
+    /// By the record that is asked for, its number and the data of its records.
+    Records(fn(u16) -> Vec<Vec<u8>>),
     NoSuchName,
     ServerFailure,
     Silence,
@@ -58,18 +60,22 @@ fn question(query: &[u8]) -> (String, u16, usize) {
 }
 
 fn answer(question: &[u8], kind: u16, reply: Reply) -> Option<Vec<u8>> {
-    let (code, addresses) = match reply {
-        Reply::A(addresses) if kind == 1 => (0, addresses),
+    let (code, records) = match reply {
+        Reply::A(addresses) if kind == 1 => {
+            (0, addresses.iter().map(|address| address.octets().to_vec()).collect())
+        }
         Reply::A(_) => (0, vec![]),
+        Reply::Records(records) => (0, records(kind)),
         Reply::NoSuchName => (3, vec![]),
         Reply::ServerFailure => (2, vec![]),
         Reply::Silence => return None,
     };
     let mut message = question.to_vec();
-    message[2..12].copy_from_slice(&[0x81, 0x80 | code, 0, 1, 0, addresses.len() as u8, 0, 0, 0, 0]);
-    for address in addresses {
-        message.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 0, 0, 4]);
-        message.extend(address.octets());
+    message[2..12].copy_from_slice(&[0x81, 0x80 | code, 0, 1, 0, records.len() as u8, 0, 0, 0, 0]);
+    for data in records {
+        message.extend([0xc0, 12, 0, kind as u8, 0, 1, 0, 0, 1, 0]);
+        message.extend((data.len() as u16).to_be_bytes());
+        message.extend(data);
     }
     Some(message)
 }
