@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::de::Error;
@@ -11,6 +12,8 @@ use serin_event::action::{RecordType, UnknownRecordType};
 
 use crate::egress::EgressPolicy;
 use crate::quantity;
+use crate::resolver::Resolver;
+use crate::tls;
 
 /// What the canary engine may do, and how much of it. Everything has a default.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -72,6 +75,9 @@ pub struct DnsConfig {
     /// What a plugin's look-up asks for unless it says so itself. Default `[A]`.
     #[serde(deserialize_with = "records")]
     pub records: Vec<RecordType>,
+    /// A PEM file of authorities to trust besides the system's, for servers over TLS and HTTPS.
+    #[serde(deserialize_with = "tls::path")]
+    pub roots: Option<PathBuf>,
     /// How long a look-up may take, retry included. Default 5 s, at most 60 s.
     #[serde(deserialize_with = "quantity::timeout")]
     pub timeout: Duration,
@@ -79,7 +85,12 @@ pub struct DnsConfig {
 
 impl Default for DnsConfig {
     fn default() -> Self {
-        Self { resolver: Resolver::System, records: vec![RecordType::A], timeout: Duration::from_secs(5) }
+        Self {
+            resolver: Resolver::System,
+            records: vec![RecordType::A],
+            roots: None,
+            timeout: Duration::from_secs(5),
+        }
     }
 }
 
@@ -87,6 +98,9 @@ impl Default for DnsConfig {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct HttpConfig {
+    /// A PEM file of authorities to trust besides the system's.
+    #[serde(deserialize_with = "tls::path")]
+    pub roots: Option<PathBuf>,
     /// How long a request may take, look-up and answer included. Default 10 s, at most 60 s.
     #[serde(deserialize_with = "quantity::timeout")]
     pub timeout: Duration,
@@ -101,34 +115,7 @@ pub struct HttpConfig {
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(10), max_body: 64 << 10, max_answer: 64 << 10 }
-    }
-}
-
-/// Who is asked for names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resolver {
-    /// The name servers of /etc/resolv.conf; 127.0.0.1 if that file is missing, as in the C library.
-    System,
-    /// The listener that `demo` starts.
-    Demo,
-    /// This name server.
-    Address(SocketAddr),
-}
-
-impl<'de> Deserialize<'de> for Resolver {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        scalar(deserializer, |text| {
-            match text {
-            "system" => Ok(Self::System),
-            "demo" => Ok(Self::Demo),
-            _ => text.parse().map(Self::Address).map_err(|_| {
-                format!(
-                    "`{text}` is not a resolver: write `system`, `demo`, or an address with its port, like `9.9.9.9:53`"
-                )
-            }),
-        }
-        })
+        Self { roots: None, timeout: Duration::from_secs(10), max_body: 64 << 10, max_answer: 64 << 10 }
     }
 }
 
@@ -263,12 +250,13 @@ mod tests {
     fn empty_is_default_and_full_is_read() {
         assert_eq!(serde_yaml::from_str::<CanaryConfig>("{}").unwrap(), CanaryConfig::default());
         let config: CanaryConfig = serde_yaml::from_str(
-            "{dns: {resolver: '9.9.9.9:53', timeout: 2s, records: [TXT, AAAA]}, http: {timeout: 3s, maxBody: 1KiB, maxAnswer: 0},
+            "{dns: {resolver: '9.9.9.9:53', timeout: 2s, records: [TXT, AAAA]}, http: {roots: /ca.pem, timeout: 3s, maxBody: 1KiB, maxAnswer: 0},
               egress: {allow: [loopback]}, rates: {source: {burst: 1, per: 1h}}, dedupe: 0s, concurrency: 2,
               queue: 3, targetShare: 100%, sourceShare: 1%, demo: {dns: '127.0.0.1:0', http: '[::1]:0'}}",
         )
         .unwrap();
-        assert_eq!(config.dns.resolver, Resolver::Address("9.9.9.9:53".parse().unwrap()));
+        assert_eq!(config.dns.resolver, "9.9.9.9:53".parse().unwrap());
+        assert_eq!(config.http.roots, Some("/ca.pem".into()));
         assert_eq!(config.dns.records, [RecordType::Txt, RecordType::Aaaa]);
         assert_eq!(config.http.max_body, 1024);
         assert_eq!(config.rates.source.per, Duration::from_secs(3600));
@@ -287,7 +275,9 @@ mod tests {
     #[test]
     fn wrong_is_refused_with_the_place_and_a_remedy() {
         for (text, needle) in [
-            ("dns: {resolver: nine}", "write `system`, `demo`, or an address with its port"),
+            ("dns: {resolver: nine}", "write `system`, `demo`, an address with its port"),
+            ("dns: {resolver: tls://dns.quad9.net}", "is not an address"),
+            ("dns: {roots: ca.pem}", "`ca.pem` is not an absolute path"),
             ("dns: {timeout: 5}", "`5` is not a duration"),
             ("dns: {timeout: 90s}", "allowed are 1 ms to 60000 ms"),
             ("dns: {records: [MX]}", "`MX` is no record that canaries ask for: write `A`, `AAAA` or `TXT`"),

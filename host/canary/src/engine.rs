@@ -218,7 +218,7 @@ pub(crate) struct Firing {
 
 impl Firing {
     fn new(config: &CanaryConfig, demo: Option<SocketAddr>) -> Result<Self, CanaryError> {
-        let dns = |timeout| Dns::new(config.dns.resolver, demo, timeout, config.concurrency);
+        let dns = |timeout| Dns::new(&config.dns, demo, timeout, config.concurrency);
         let http = Http::new(config.http.clone(), config.egress.clone(), dns(config.http.timeout)?)?;
         Ok(Self { dns: dns(config.dns.timeout)?, records: config.dns.records.as_slice().into(), http })
     }

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder, Response, Url};
+use reqwest::{Certificate, Client, ClientBuilder, Response, Url};
 use serin_event::action::Method;
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::HttpConfig;
 use crate::dns::{Dns, DnsError};
 use crate::egress::{EgressPolicy, Refused};
+use crate::tls::{self, TlsError};
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,9 @@ pub enum HttpError {
     /// The client could not be set up.
     #[error("cannot set up the HTTP client")]
     Setup(#[source] reqwest::Error),
+    /// The authorities for TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Not an absolute URL with a host.
     #[error("`{0}` is not an absolute http or https URL")]
     Url(String),
@@ -60,11 +64,18 @@ impl Http {
     pub(crate) fn new(config: HttpConfig, egress: EgressPolicy, dns: Dns) -> Result<Self, HttpError> {
         let egress = Arc::new(egress);
         let resolver = Arc::new(CheckedResolver { dns, egress: egress.clone() });
-        let client = client(&config, resolver.clone()).build().or_else(|error| {
-            // A machine without CA certificates can still reach http URLs.
-            tracing::warn!(%error, "no CA certificates: https canaries will fail");
-            client(&config, resolver).tls_certs_only([]).build()
-        });
+        let client = match &config.roots {
+            Some(path) => {
+                let roots = tls::roots(path, "http.roots")?;
+                let roots: Result<Vec<_>, _> = roots.iter().map(|root| Certificate::from_der(root)).collect();
+                client(&config, resolver).tls_certs_merge(roots.map_err(HttpError::Setup)?).build()
+            }
+            None => client(&config, resolver.clone()).build().or_else(|error| {
+                // A machine without CA certificates can still reach http URLs.
+                tracing::warn!(%error, "no CA certificates: https canaries will fail");
+                client(&config, resolver).tls_certs_only([]).build()
+            }),
+        };
         Ok(Self { client: client.map_err(HttpError::Setup)?, egress, config })
     }
 

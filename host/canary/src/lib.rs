@@ -15,9 +15,11 @@ mod limits;
 mod places;
 mod quantity;
 mod reports;
+pub mod resolver;
 mod retry;
+mod tls;
 
-pub use config::{CanaryConfig, DemoConfig, DnsConfig, HttpConfig, Rate, Rates, Resolver, Retry, Share};
+pub use config::{CanaryConfig, DemoConfig, DnsConfig, HttpConfig, Rate, Rates, Retry, Share};
 pub use demo::{Demo, DemoError, Hit};
 pub use dns::DnsError;
 pub use egress::{EgressPolicy, Refused, Scope};
@@ -25,3 +27,5 @@ pub use engine::{CanaryError, Engine, Submitter};
 pub use http::HttpError;
 pub use limits::Rejected;
 pub use reports::Counters;
+pub use resolver::Resolver;
+pub use tls::TlsError;

@@ -50,7 +50,9 @@ impl Retrying {
 fn is_passing(fired: &Fired) -> bool {
     match fired {
         Ok(Outcome::HttpStatus(status)) => *status == 429 || *status >= 500,
-        Err(CanaryError::Dns(error)) => matches!(error, DnsError::Lookup(_) | DnsError::Timeout(_)),
+        Err(CanaryError::Dns(error)) => {
+            matches!(error, DnsError::Lookup(_) | DnsError::NoConnection | DnsError::Timeout(_))
+        }
         Err(CanaryError::Http(error)) => {
             matches!(error, HttpError::Request(_) | HttpError::Timeout(_) | HttpError::NoAddresses)
         }

@@ -1,8 +1,10 @@
 //! The engine against real servers on loopback.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod authority;
 mod dns_server;
 mod http_server;
+mod transports;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
