@@ -11,6 +11,7 @@ use serin_config::scalar;
 use serin_event::action::{RecordType, UnknownRecordType};
 
 use crate::egress::EgressPolicy;
+use crate::proxy::Proxy;
 use crate::quantity;
 use crate::resolver::Resolver;
 use crate::tls;
@@ -98,6 +99,8 @@ impl Default for DnsConfig {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct HttpConfig {
+    /// Who carries the requests to their hosts. Default: nobody.
+    pub proxy: Option<Proxy>,
     /// A PEM file of authorities to trust besides the system's.
     #[serde(deserialize_with = "tls::path")]
     pub roots: Option<PathBuf>,
@@ -115,7 +118,13 @@ pub struct HttpConfig {
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { roots: None, timeout: Duration::from_secs(10), max_body: 64 << 10, max_answer: 64 << 10 }
+        Self {
+            proxy: None,
+            roots: None,
+            timeout: Duration::from_secs(10),
+            max_body: 64 << 10,
+            max_answer: 64 << 10,
+        }
     }
 }
 
@@ -284,6 +293,7 @@ mod tests {
             ("dns: {records: []}", "no record to ask for: write `[A]`"),
             ("dns: {records: [A, TXT, A]}", "`A` is there twice"),
             ("dns: {ttl: 5}", "unknown field `ttl`"),
+            ("http: {proxy: '127.0.0.1:3128'}", "is not a proxy: write its URL"),
             ("http: {maxBody: 2MiB}", "allowed are 0 bytes to 1048576 bytes"),
             ("egress: {allow: [everything]}", "`everything` is neither"),
             ("rates: {source: {burst: 0, per: 1s}}", "nonzero"),

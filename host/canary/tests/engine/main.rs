@@ -4,6 +4,8 @@
 mod authority;
 mod dns_server;
 mod http_server;
+mod proxies;
+mod proxy_server;
 mod transports;
 
 use std::net::Ipv4Addr;
