@@ -39,6 +39,8 @@ pub struct CanaryConfig {
     /// Actions waiting for their turn. Default 256, at most 65536.
     #[serde(deserialize_with = "quantity::queue")]
     pub queue: usize,
+    /// Which actions a queue that is full keeps. Default `oldest`.
+    pub prefer: Preference,
     /// How much of `concurrency` and of `queue` the actions for one host may take, and all look-ups together; at
     /// least one place. Default 25%, 1% to 100%.
     pub target_share: Share,
@@ -60,6 +62,7 @@ impl Default for CanaryConfig {
             dedupe: Duration::from_secs(10),
             concurrency: 16,
             queue: 256,
+            prefer: Preference::Oldest,
             target_share: Share(25),
             source_share: Share(50),
             demo: None,
@@ -175,6 +178,16 @@ impl Default for Retry {
     }
 }
 
+/// `prefer`: which actions are kept if there is no place for all to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Preference {
+    /// Those that wait; the new one is turned away.
+    Oldest,
+    /// The new one; the oldest that has its place is given up.
+    Newest,
+}
+
 /// `targetShare`, `sourceShare`: a part of what there is, in percent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share(u8);
@@ -261,7 +274,7 @@ mod tests {
         let config: CanaryConfig = serde_yaml::from_str(
             "{dns: {resolver: '9.9.9.9:53', timeout: 2s, records: [TXT, AAAA]}, http: {roots: /ca.pem, timeout: 3s, maxBody: 1KiB, maxAnswer: 0},
               egress: {allow: [loopback]}, rates: {source: {burst: 1, per: 1h}}, dedupe: 0s, concurrency: 2,
-              queue: 3, targetShare: 100%, sourceShare: 1%, demo: {dns: '127.0.0.1:0', http: '[::1]:0'}}",
+              queue: 3, prefer: newest, targetShare: 100%, sourceShare: 1%, demo: {dns: '127.0.0.1:0', http: '[::1]:0'}}",
         )
         .unwrap();
         assert_eq!(config.dns.resolver, "9.9.9.9:53".parse().unwrap());
@@ -272,6 +285,7 @@ mod tests {
         assert_eq!(config.rates.global, Rates::default().global);
         assert_eq!((config.target_share, config.source_share), (Share(100), Share(1)));
         assert_eq!((config.dedupe, config.concurrency, config.queue), (Duration::ZERO, 2, 3));
+        assert_eq!(config.prefer, Preference::Newest);
     }
 
     #[test]
@@ -303,6 +317,7 @@ mod tests {
             ("retry: {wait: 2m}", "allowed are 1 ms to 60000 ms"),
             ("concurrency: 0", "allowed are 1 actions at once to 256 actions at once"),
             ("queue: 1000000", " to 65536 "),
+            ("prefer: latest", "unknown variant `latest`, expected `oldest` or `newest`"),
             ("targetShare: 25", "`25` is not a share: write a percentage like `25%`"),
             ("targetShare: 0%", "allowed are 1 % to 100 %"),
             ("targetShare: 101%", "allowed are 1 % to 100 %"),

@@ -4,6 +4,7 @@
 mod authority;
 mod dns_server;
 mod http_server;
+mod preference;
 mod proxies;
 mod proxy_server;
 mod transports;
