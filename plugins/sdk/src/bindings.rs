@@ -78,7 +78,7 @@ pub mod serin {
         }
         /// A few facts that the host keeps for the plugin, apart from all others; needs
         /// `grants: { kv: {} }`, which can say how many (`keys`) and how much (`bytes`).
-        /// They outlive the instance, and a new version of the component, but not the agent.
+        /// They outlive the instance, and a new version of the component; the agent only with `grants: { kv: { persist: true } }`.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod kv {
             #[used]
