@@ -47,7 +47,7 @@ void serin_finding_key(serin_finding *finding, serin_text key);
 /* A further fact, at most 32; keys as in an annotation. */
 void serin_finding_field(serin_finding *finding, serin_text key, serin_text value);
 
-/* Asks for a look-up of a name's A record; the pipeline file must grant it. */
+/* Asks for a look-up of a name, or of a record and a name, like `TXT a.example`; the pipeline file must grant it. */
 void serin_request_dns(serin_outcome *outcome, serin_text name);
 
 /* Asks for an HTTP request; the pipeline file must grant it. */

@@ -262,7 +262,8 @@ typedef struct serin_plugin_types_action_t {
 
 // Make an HTTP request; needs `grants.http`.
 #define SERIN_PLUGIN_TYPES_ACTION_HTTP 0
-// Look up the A record of a name of at most 253 bytes; needs `grants.dns`.
+// Look up a name of at most 253 bytes; needs `grants.dns`. `A NAME`, `AAAA NAME` and `TXT NAME` ask for that
+// record; a name alone asks for what `spec.canary.dns.records` says, the A record if it says nothing.
 #define SERIN_PLUGIN_TYPES_ACTION_DNS 1
 
 // Ask for an action because of an event. The host checks the grants, limits

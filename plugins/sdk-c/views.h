@@ -411,7 +411,7 @@ static inline uint16_t serin_action_result_http_status(serin_action_result actio
   return serin_u16(action_result.at, 40);
 }
 
-/* Addresses in a DNS answer. */
+/* Addresses in a DNS answer, and texts, which stand in double quotes. */
 static inline serin_texts serin_action_result_addresses(serin_action_result action_result) {
   return serin_texts_at(action_result.at, 48);
 }

@@ -138,7 +138,7 @@ type Action struct {
 	body    []byte
 }
 
-// DNS is a look-up of a name's A record.
+// DNS is a look-up of a name, or of a record and a name, like `TXT a.example`.
 func DNS(name string) Action {
 	return Action{target: name}
 }

@@ -434,7 +434,7 @@ func (view ActionResult) HTTPStatus() uint16 {
 	return view.at.u16(40)
 }
 
-// Addresses: addresses in a DNS answer.
+// Addresses: addresses in a DNS answer, and texts, which stand in double quotes.
 func (view ActionResult) Addresses() iter.Seq[string] {
 	return view.at.texts(48)
 }

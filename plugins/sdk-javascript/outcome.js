@@ -77,7 +77,7 @@ class AlertBuilder {
   }
 }
 
-/** A look-up of a name's A record; the pipeline file must grant it. */
+/** A look-up of a name, or of a record and a name, like `TXT a.example`; the pipeline file must grant it. */
 export function dns(name) {
   return { tag: "dns", val: name };
 }

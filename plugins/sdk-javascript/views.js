@@ -310,7 +310,7 @@ export class ActionResult extends Structure {
   get httpStatus() {
     return this.readU16(40);
   }
-  /** Addresses in a DNS answer. */
+  /** Addresses in a DNS answer, and texts, which stand in double quotes. */
   get addresses() {
     return this.readTexts(48);
   }

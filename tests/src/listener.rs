@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use hickory_proto::op::{Message, MessageType, ResponseCode};
-use hickory_proto::rr::rdata::A;
+use hickory_proto::rr::rdata::{A, TXT};
 use hickory_proto::rr::{RData, Record, RecordType};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -20,7 +20,7 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// A DNS server that answers every A query with 192.0.2.1; arrivals are the names asked for, with their type.
+    /// A DNS server that answers every A query with 192.0.2.1 and every TXT query with `v=1`; arrivals are the names asked for, with their type.
     pub(crate) fn dns() -> Result<Self> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen for DNS")?;
         let address = socket.local_addr()?;
@@ -97,6 +97,10 @@ fn answer(packet: &[u8], arrivals: &Sender<String>) -> Option<Vec<u8>> {
     if question.query_type() == RecordType::A {
         let address = RData::A(A(Ipv4Addr::new(192, 0, 2, 1)));
         answer.answers = vec![Record::from_rdata(question.name().clone(), 0, address)];
+    }
+    if question.query_type() == RecordType::TXT {
+        let text = RData::TXT(TXT::new(vec!["v=1".to_owned()]));
+        answer.answers = vec![Record::from_rdata(question.name().clone(), 0, text)];
     }
     answer.to_vec().ok()
 }

@@ -2,13 +2,19 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serin_config::scalar;
+use serin_event::action::{RecordType, UnknownRecordType};
 
 use crate::egress::EgressPolicy;
+use crate::proxy::Proxy;
 use crate::quantity;
+use crate::resolver::Resolver;
+use crate::tls;
 
 /// What the canary engine may do, and how much of it. Everything has a default.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -33,6 +39,8 @@ pub struct CanaryConfig {
     /// Actions waiting for their turn. Default 256, at most 65536.
     #[serde(deserialize_with = "quantity::queue")]
     pub queue: usize,
+    /// Which actions a queue that is full keeps. Default `oldest`.
+    pub prefer: Preference,
     /// How much of `concurrency` and of `queue` the actions for one host may take, and all look-ups together; at
     /// least one place. Default 25%, 1% to 100%.
     pub target_share: Share,
@@ -54,6 +62,7 @@ impl Default for CanaryConfig {
             dedupe: Duration::from_secs(10),
             concurrency: 16,
             queue: 256,
+            prefer: Preference::Oldest,
             target_share: Share(25),
             source_share: Share(50),
             demo: None,
@@ -67,6 +76,12 @@ impl Default for CanaryConfig {
 pub struct DnsConfig {
     /// Who is asked. Default `system`.
     pub resolver: Resolver,
+    /// What a plugin's look-up asks for unless it says so itself. Default `[A]`.
+    #[serde(deserialize_with = "records")]
+    pub records: Vec<RecordType>,
+    /// A PEM file of authorities to trust besides the system's, for servers over TLS and HTTPS.
+    #[serde(deserialize_with = "tls::path")]
+    pub roots: Option<PathBuf>,
     /// How long a look-up may take, retry included. Default 5 s, at most 60 s.
     #[serde(deserialize_with = "quantity::timeout")]
     pub timeout: Duration,
@@ -74,7 +89,12 @@ pub struct DnsConfig {
 
 impl Default for DnsConfig {
     fn default() -> Self {
-        Self { resolver: Resolver::System, timeout: Duration::from_secs(5) }
+        Self {
+            resolver: Resolver::System,
+            records: vec![RecordType::A],
+            roots: None,
+            timeout: Duration::from_secs(5),
+        }
     }
 }
 
@@ -82,6 +102,11 @@ impl Default for DnsConfig {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct HttpConfig {
+    /// Who carries the requests to their hosts. Default: nobody.
+    pub proxy: Option<Proxy>,
+    /// A PEM file of authorities to trust besides the system's.
+    #[serde(deserialize_with = "tls::path")]
+    pub roots: Option<PathBuf>,
     /// How long a request may take, look-up and answer included. Default 10 s, at most 60 s.
     #[serde(deserialize_with = "quantity::timeout")]
     pub timeout: Duration,
@@ -96,33 +121,40 @@ pub struct HttpConfig {
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(10), max_body: 64 << 10, max_answer: 64 << 10 }
+        Self {
+            proxy: None,
+            roots: None,
+            timeout: Duration::from_secs(10),
+            max_body: 64 << 10,
+            max_answer: 64 << 10,
+        }
     }
 }
 
-/// Who is asked for names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resolver {
-    /// The name servers of /etc/resolv.conf; 127.0.0.1 if that file is missing, as in the C library.
-    System,
-    /// The listener that `demo` starts.
-    Demo,
-    /// This name server.
-    Address(SocketAddr),
+/// Each type at most once, and one at least.
+fn records<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<RecordType>, D::Error> {
+    let mut records = Vec::new();
+    for RecordName(record) in Vec::deserialize(deserializer)? {
+        if records.contains(&record) {
+            return Err(D::Error::custom(format!(
+                "`{}` is there twice: write each record once",
+                record.name()
+            )));
+        }
+        records.push(record);
+    }
+    if records.is_empty() {
+        return Err(D::Error::custom("no record to ask for: write `[A]`, or some of `A`, `AAAA` and `TXT`"));
+    }
+    Ok(records)
 }
 
-impl<'de> Deserialize<'de> for Resolver {
+struct RecordName(RecordType);
+
+impl<'de> Deserialize<'de> for RecordName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         scalar(deserializer, |text| {
-            match text {
-            "system" => Ok(Self::System),
-            "demo" => Ok(Self::Demo),
-            _ => text.parse().map(Self::Address).map_err(|_| {
-                format!(
-                    "`{text}` is not a resolver: write `system`, `demo`, or an address with its port, like `9.9.9.9:53`"
-                )
-            }),
-        }
+            text.parse().map(Self).map_err(|error: UnknownRecordType| error.to_string())
         })
     }
 }
@@ -144,6 +176,16 @@ impl Default for Retry {
     fn default() -> Self {
         Self { times: 2, wait: Duration::from_secs(1) }
     }
+}
+
+/// `prefer`: which actions are kept if there is no place for all to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Preference {
+    /// Those that wait; the new one is turned away.
+    Oldest,
+    /// The new one; the oldest that has its place is given up.
+    Newest,
 }
 
 /// `targetShare`, `sourceShare`: a part of what there is, in percent.
@@ -230,17 +272,20 @@ mod tests {
     fn empty_is_default_and_full_is_read() {
         assert_eq!(serde_yaml::from_str::<CanaryConfig>("{}").unwrap(), CanaryConfig::default());
         let config: CanaryConfig = serde_yaml::from_str(
-            "{dns: {resolver: '9.9.9.9:53', timeout: 2s}, http: {timeout: 3s, maxBody: 1KiB, maxAnswer: 0},
+            "{dns: {resolver: '9.9.9.9:53', timeout: 2s, records: [TXT, AAAA]}, http: {roots: /ca.pem, timeout: 3s, maxBody: 1KiB, maxAnswer: 0},
               egress: {allow: [loopback]}, rates: {source: {burst: 1, per: 1h}}, dedupe: 0s, concurrency: 2,
-              queue: 3, targetShare: 100%, sourceShare: 1%, demo: {dns: '127.0.0.1:0', http: '[::1]:0'}}",
+              queue: 3, prefer: newest, targetShare: 100%, sourceShare: 1%, demo: {dns: '127.0.0.1:0', http: '[::1]:0'}}",
         )
         .unwrap();
-        assert_eq!(config.dns.resolver, Resolver::Address("9.9.9.9:53".parse().unwrap()));
+        assert_eq!(config.dns.resolver, "9.9.9.9:53".parse().unwrap());
+        assert_eq!(config.http.roots, Some("/ca.pem".into()));
+        assert_eq!(config.dns.records, [RecordType::Txt, RecordType::Aaaa]);
         assert_eq!(config.http.max_body, 1024);
         assert_eq!(config.rates.source.per, Duration::from_secs(3600));
         assert_eq!(config.rates.global, Rates::default().global);
         assert_eq!((config.target_share, config.source_share), (Share(100), Share(1)));
         assert_eq!((config.dedupe, config.concurrency, config.queue), (Duration::ZERO, 2, 3));
+        assert_eq!(config.prefer, Preference::Newest);
     }
 
     #[test]
@@ -253,10 +298,16 @@ mod tests {
     #[test]
     fn wrong_is_refused_with_the_place_and_a_remedy() {
         for (text, needle) in [
-            ("dns: {resolver: nine}", "write `system`, `demo`, or an address with its port"),
+            ("dns: {resolver: nine}", "write `system`, `demo`, an address with its port"),
+            ("dns: {resolver: tls://dns.quad9.net}", "is not an address"),
+            ("dns: {roots: ca.pem}", "`ca.pem` is not an absolute path"),
             ("dns: {timeout: 5}", "`5` is not a duration"),
             ("dns: {timeout: 90s}", "allowed are 1 ms to 60000 ms"),
+            ("dns: {records: [MX]}", "`MX` is no record that canaries ask for: write `A`, `AAAA` or `TXT`"),
+            ("dns: {records: []}", "no record to ask for: write `[A]`"),
+            ("dns: {records: [A, TXT, A]}", "`A` is there twice"),
             ("dns: {ttl: 5}", "unknown field `ttl`"),
+            ("http: {proxy: '127.0.0.1:3128'}", "is not a proxy: write its URL"),
             ("http: {maxBody: 2MiB}", "allowed are 0 bytes to 1048576 bytes"),
             ("egress: {allow: [everything]}", "`everything` is neither"),
             ("rates: {source: {burst: 0, per: 1s}}", "nonzero"),
@@ -266,6 +317,7 @@ mod tests {
             ("retry: {wait: 2m}", "allowed are 1 ms to 60000 ms"),
             ("concurrency: 0", "allowed are 1 actions at once to 256 actions at once"),
             ("queue: 1000000", " to 65536 "),
+            ("prefer: latest", "unknown variant `latest`, expected `oldest` or `newest`"),
             ("targetShare: 25", "`25` is not a share: write a percentage like `25%`"),
             ("targetShare: 0%", "allowed are 1 % to 100 %"),
             ("targetShare: 101%", "allowed are 1 % to 100 %"),

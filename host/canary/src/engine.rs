@@ -1,25 +1,24 @@
 //! The canary engine: bounded places to wait in, in front of a small runtime of its own.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::mpsc as sync;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use serin_event::action::{Action, ActionRequest, ActionResult, Outcome};
+use serin_event::action::{ActionRequest, ActionResult};
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::config::CanaryConfig;
+use crate::config::{CanaryConfig, Preference};
 use crate::demo::{Demo, DemoError};
-use crate::dns::{Dns, DnsError};
-use crate::http::{Http, HttpError};
+use crate::firing::{Firing, FiringError};
 use crate::limits::{Limits, Rejected};
 use crate::places::{Place, Places, Share};
 use crate::reports::{Counters, MAX_RESULTS, Reports};
 use crate::retry::Retrying;
+use crate::waiting::{Due, Job, Waiting};
 
 /// Why the engine could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -27,12 +26,9 @@ pub enum CanaryError {
     /// The demo listeners.
     #[error(transparent)]
     Demo(#[from] DemoError),
-    /// The DNS resolver.
+    /// The DNS resolver or the HTTP client.
     #[error(transparent)]
-    Dns(#[from] DnsError),
-    /// The HTTP client.
-    #[error(transparent)]
-    Http(#[from] HttpError),
+    Firing(#[from] FiringError),
     /// The runtime.
     #[error("cannot start the canary engine's thread")]
     Thread(#[source] io::Error),
@@ -51,19 +47,13 @@ pub struct Engine {
 /// Hands requests to an [`Engine`], from any thread. Once the engine is gone, its queue is full.
 #[derive(Clone)]
 pub struct Submitter {
-    queue: mpsc::Sender<Job>,
+    /// Tells the engine's thread that more is waiting.
+    wake: mpsc::Sender<()>,
+    waiting: Waiting,
+    prefer: Preference,
     places: Places,
     limits: Arc<Mutex<Limits>>,
     reports: Reports,
-}
-
-/// An accepted request.
-struct Job {
-    request: ActionRequest,
-    accepted: Instant,
-    share: Share,
-    /// Where it waits.
-    waiting: Place,
 }
 
 impl Engine {
@@ -80,16 +70,17 @@ impl Engine {
             let _inside = runtime.enter();
             Firing::new(&config, demo.as_ref().map(Demo::dns))?
         };
-        let (queue, jobs) = mpsc::channel(config.queue);
+        let (wake, woken) = mpsc::channel(1);
+        let waiting = Waiting::default();
         let (reports, results) = Reports::new();
         let (stop, stopped) = oneshot::channel();
-        let work = work(jobs, Retrying::new(firing, &config), reports.clone());
+        let work = work(woken, waiting.clone(), Retrying::new(firing, &config), reports.clone());
         let thread = thread::Builder::new()
             .name("serin-canary".into())
             .spawn(move || runtime.block_on(until(stopped, work)))
             .map_err(CanaryError::Thread)?;
         let (places, limits) = (Places::new(&config), Arc::new(Mutex::new(Limits::new(&config))));
-        let submitter = Submitter { queue, places, limits, reports };
+        let submitter = Submitter { wake, waiting, prefer: config.prefer, places, limits, reports };
         Ok(Self { submitter, results, demo, stop, thread })
     }
 
@@ -123,8 +114,8 @@ impl Engine {
     /// counters as accepted only. Drop all submitters before: as long as one
     /// is left there may be more to do, and the whole `patience` is waited for.
     pub fn shutdown(self, patience: Duration) -> (Vec<ActionResult>, Counters) {
-        let Submitter { queue, places, reports, .. } = self.submitter;
-        drop(queue);
+        let Submitter { wake, places, reports, .. } = self.submitter;
+        drop(wake);
         // It has ended by itself if nobody listens.
         let _ = self.stop.send(patience);
         if self.thread.join().is_err() {
@@ -142,9 +133,11 @@ impl Submitter {
     pub fn submit(&self, request: ActionRequest) -> Result<(), Rejected> {
         let accepted = Instant::now();
         match self.admitted(&request) {
-            Ok((slot, share, waiting)) => {
+            Ok((share, place)) => {
                 self.reports.accepted();
-                slot.send(Job { request, accepted, share, waiting });
+                self.waiting.push(Job { request, accepted }, share, place);
+                // If there is no room to tell it, the thread has yet to hear that there is something.
+                let _ = self.wake.try_send(());
                 Ok(())
             }
             Err(rejected) => {
@@ -156,22 +149,42 @@ impl Submitter {
     }
 
     /// The places are taken first: an action that finds none must not count as done before.
-    fn admitted(&self, request: &ActionRequest) -> Result<(mpsc::Permit<'_, Job>, Share, Place), Rejected> {
+    fn admitted(&self, request: &ActionRequest) -> Result<(Share, Place), Rejected> {
+        if self.wake.is_closed() {
+            return Err(Rejected::QueueFull);
+        }
         let share = self.places.of(request);
-        let waiting = share.wait()?;
-        // There are as many slots as places to wait: only an engine that is gone has none.
-        let slot = self.queue.try_reserve().map_err(|_| Rejected::QueueFull)?;
-        self.admit(request)?;
-        Ok((slot, share, waiting))
+        match share.wait() {
+            Ok(place) => {
+                self.admit(request)?;
+                Ok((share, place))
+            }
+            Err(rejected) if self.prefer == Preference::Oldest => Err(rejected),
+            // What is turned away for another reason must not displace anything.
+            Err(_) => {
+                self.admit(request)?;
+                let place = self.waiting.displace(&share, |job| self.displaced(job))?;
+                Ok((share, place))
+            }
+        }
+    }
+
+    fn displaced(&self, job: Job) {
+        self.limits().forget(&job.request);
+        self.reports.rejected(job.request, Rejected::Displaced, job.accepted);
     }
 
     fn counters(&self) -> Counters {
         self.reports.counters(&self.places)
     }
 
-    /// A thread that panicked leaves the limits as they are: at worst a token is spent for nothing.
     fn admit(&self, request: &ActionRequest) -> Result<(), Rejected> {
-        self.limits.lock().unwrap_or_else(PoisonError::into_inner).admit(request)
+        self.limits().admit(request)
+    }
+
+    /// A thread that panicked leaves the limits as they are: at worst a token is spent for nothing.
+    fn limits(&self) -> MutexGuard<'_, Limits> {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -188,46 +201,18 @@ async fn until(stopped: oneshot::Receiver<Duration>, work: impl Future<Output = 
     }
 }
 
-async fn work(mut jobs: mpsc::Receiver<Job>, retrying: Retrying, reports: Reports) {
+async fn work(mut woken: mpsc::Receiver<()>, waiting: Waiting, retrying: Retrying, reports: Reports) {
     let mut running = JoinSet::new();
-    while let Some(job) = jobs.recv().await {
+    while woken.recv().await.is_some() {
         while running.try_join_next().is_some() {}
-        let (retrying, reports) = (retrying.clone(), reports.clone());
-        running.spawn(async move {
-            let Job { request, accepted, share, waiting } = job;
-            let Some(place) = share.run().await else { return };
-            drop(waiting);
-            let fired = retrying.fire(&request, &share, place).await;
-            reports.done(request, fired, accepted);
-        });
-    }
-    while running.join_next().await.is_some() {}
-}
-
-/// What came of an action.
-pub(crate) type Fired = Result<Outcome, CanaryError>;
-
-/// Carries out actions.
-#[derive(Clone)]
-pub(crate) struct Firing {
-    dns: Dns,
-    http: Http,
-}
-
-impl Firing {
-    fn new(config: &CanaryConfig, demo: Option<SocketAddr>) -> Result<Self, CanaryError> {
-        let dns = |timeout| Dns::new(config.dns.resolver, demo, timeout, config.concurrency);
-        let http = Http::new(config.http.clone(), config.egress.clone(), dns(config.http.timeout)?)?;
-        Ok(Self { dns: dns(config.dns.timeout)?, http })
-    }
-
-    /// Carries out an action, once.
-    pub(crate) async fn fire(&self, request: &ActionRequest) -> Fired {
-        match &request.action {
-            Action::Dns { name } => Ok(Outcome::Resolved(self.dns.fire(name).await?)),
-            Action::Http { method, url, headers, body } => {
-                Ok(Outcome::HttpStatus(self.http.fire(*method, url, headers, body).await?))
-            }
+        while let Some(turn) = waiting.next() {
+            let (waiting, retrying, reports) = (waiting.clone(), retrying.clone(), reports.clone());
+            running.spawn(async move {
+                let Some(Due { job, share, running }) = waiting.due(turn).await else { return };
+                let fired = retrying.fire(&job.request, &share, running).await;
+                reports.done(job.request, fired, job.accepted);
+            });
         }
     }
+    while running.join_next().await.is_some() {}
 }

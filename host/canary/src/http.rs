@@ -1,18 +1,20 @@
 //! HTTP canaries: one request to addresses that were checked, the answer thrown away.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
-use reqwest::{Client, ClientBuilder, Response, Url};
+use reqwest::{Certificate, Client, ClientBuilder, Response, Url};
 use serin_event::action::Method;
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::HttpConfig;
 use crate::dns::{Dns, DnsError};
 use crate::egress::{EgressPolicy, Refused};
+use crate::proxy::{self, well_known};
+use crate::tls::{self, TlsError};
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +22,12 @@ pub enum HttpError {
     /// The client could not be set up.
     #[error("cannot set up the HTTP client")]
     Setup(#[source] reqwest::Error),
+    /// The authorities for TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The proxy may not be connected to.
+    #[error("`spec.canary.http.proxy`: {0}")]
+    Proxy(#[source] Refused),
     /// Not an absolute URL with a host.
     #[error("`{0}` is not an absolute http or https URL")]
     Url(String),
@@ -58,13 +66,23 @@ pub(crate) struct Http {
 
 impl Http {
     pub(crate) fn new(config: HttpConfig, egress: EgressPolicy, dns: Dns) -> Result<Self, HttpError> {
+        if let Some(address) = config.proxy.as_ref().and_then(|proxy| proxy.address()) {
+            egress.check(address).map_err(HttpError::Proxy)?;
+        }
         let egress = Arc::new(egress);
         let resolver = Arc::new(CheckedResolver { dns, egress: egress.clone() });
-        let client = client(&config, resolver.clone()).build().or_else(|error| {
-            // A machine without CA certificates can still reach http URLs.
-            tracing::warn!(%error, "no CA certificates: https canaries will fail");
-            client(&config, resolver).tls_certs_only([]).build()
-        });
+        let client = match &config.roots {
+            Some(path) => {
+                let roots = tls::roots(path, "http.roots")?;
+                let roots: Result<Vec<_>, _> = roots.iter().map(|root| Certificate::from_der(root)).collect();
+                client(&config, resolver).and_then(|client| client.tls_certs_merge(roots?).build())
+            }
+            None => client(&config, resolver.clone()).and_then(ClientBuilder::build).or_else(|error| {
+                // A machine without CA certificates can still reach http URLs.
+                tracing::warn!(%error, "no CA certificates: https canaries will fail");
+                client(&config, resolver)?.tls_certs_only([]).build()
+            }),
+        };
         Ok(Self { client: client.map_err(HttpError::Setup)?, egress, config })
     }
 
@@ -93,12 +111,14 @@ impl Http {
         Ok(status)
     }
 
-    /// Hosts written as addresses never reach the resolver, so they are checked here.
+    /// Hosts written as addresses never reach the resolver, so they are checked here; and so are those of which a proxy
+    /// would be asked, as far as it is known where they lead.
     fn check(&self, text: &str, body: &[u8]) -> Result<Url, HttpError> {
         let wrong = || HttpError::Url(text.to_owned());
         let url = Url::parse(text).map_err(|_| wrong())?;
         let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https")).ok_or_else(wrong)?;
-        if let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        let known = || self.config.proxy.as_ref().and_then(|_| well_known(host));
+        if let Some(address) = proxy::address(host).or_else(known) {
             self.egress.check(address).map_err(HttpError::Denied)?;
         }
         if body.len() as u64 > self.config.max_body {
@@ -118,14 +138,19 @@ impl Http {
     }
 }
 
-fn client(config: &HttpConfig, resolver: Arc<CheckedResolver>) -> ClientBuilder {
-    Client::builder()
+/// With the proxy of the configuration or none: those that the environment names are for others.
+fn client(config: &HttpConfig, resolver: Arc<CheckedResolver>) -> Result<ClientBuilder, reqwest::Error> {
+    let builder = Client::builder()
         .dns_resolver(resolver)
         .no_proxy()
         .redirect(Policy::none())
         .connect_timeout(config.timeout)
         .pool_max_idle_per_host(0)
-        .user_agent(concat!("serin/", env!("CARGO_PKG_VERSION")))
+        .user_agent(concat!("serin/", env!("CARGO_PKG_VERSION")));
+    match &config.proxy {
+        Some(proxy) => Ok(builder.proxy(reqwest::Proxy::all(proxy.url())?)),
+        None => Ok(builder),
+    }
 }
 
 /// Resolves a host and lets it through only if every one of its addresses may be connected to.

@@ -28,6 +28,8 @@ pub enum Rejected {
     TargetFull,
     /// Too many actions of the same source are waiting, in all or for the same target.
     SourceFull,
+    /// It was taken, and gave its place in the queue to a newer one.
+    Displaced,
 }
 
 impl Rejected {
@@ -40,6 +42,7 @@ impl Rejected {
             Self::QueueFull => "queue full",
             Self::TargetFull => "queue full for this target",
             Self::SourceFull => "queue full for the source",
+            Self::Displaced => "gave way to a newer one",
         }
     }
 }
@@ -70,6 +73,11 @@ impl Limits {
         self.global.check().map_err(|_| Rejected::GlobalRate)?;
         self.recent.insert(request, now);
         Ok(())
+    }
+
+    /// What has not been carried out is no earlier action for its like. Its tokens are spent.
+    pub(crate) fn forget(&mut self, request: &ActionRequest) {
+        self.recent.forget(request);
     }
 }
 
@@ -121,6 +129,13 @@ impl Recent {
         }
     }
 
+    fn forget(&mut self, request: &ActionRequest) {
+        let key = self.key(request);
+        if self.known.remove(&key) {
+            self.order.retain(|(_, known)| *known != key);
+        }
+    }
+
     fn key(&self, request: &ActionRequest) -> u64 {
         self.hasher.hash_one((&request.source, &request.action))
     }
@@ -139,7 +154,7 @@ mod tests {
     fn dns(source: &str, name: &str) -> ActionRequest {
         ActionRequest {
             source: Source::Plugin(source.into()),
-            action: Action::Dns { name: name.into() },
+            action: Action::Dns { name: name.into(), record: None },
             exec_id: String::new(),
         }
     }

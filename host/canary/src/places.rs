@@ -105,6 +105,19 @@ pub(crate) struct Share {
     both: Arc<Rooms>,
 }
 
+/// What is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// The source's part of the target's.
+    Both,
+    /// The source's part.
+    Source,
+    /// The target's part.
+    Target,
+    /// The queue.
+    All,
+}
+
 /// A place that is taken; free again when dropped.
 #[derive(Debug)]
 pub(crate) struct Place(#[expect(dead_code, reason = "held")] [OwnedSemaphorePermit; 4]);
@@ -165,6 +178,28 @@ impl Share {
         let source = take(&self.source.waiting).ok_or(Rejected::SourceFull)?;
         let both = take(&self.both.waiting).ok_or(Rejected::SourceFull)?;
         Ok(Place([target, source, both, take(&self.all.waiting).ok_or(Rejected::QueueFull)?]))
+    }
+
+    /// The smallest part that has no place to wait for the first turn.
+    pub(crate) fn full(&self) -> Option<Full> {
+        let is_full = |rooms: &Rooms| rooms.waiting.available_permits() == 0;
+        let parts: [(Full, &Rooms); 4] = [
+            (Full::Both, &self.both),
+            (Full::Source, &self.source),
+            (Full::Target, &self.target),
+            (Full::All, &self.all),
+        ];
+        parts.into_iter().find(|(_, rooms)| is_full(rooms)).map(|(full, _)| full)
+    }
+
+    /// Whether both are of the same such part.
+    pub(crate) fn has_in_common(&self, part: Full, other: &Self) -> bool {
+        match part {
+            Full::Both => Arc::ptr_eq(&self.both, &other.both),
+            Full::Source => Arc::ptr_eq(&self.source, &other.source),
+            Full::Target => Arc::ptr_eq(&self.target, &other.target),
+            Full::All => true,
+        }
     }
 
     /// A place to wait to be done again, if there is one.
@@ -233,8 +268,8 @@ mod tests {
         ] {
             assert_eq!(of(url), host(name), "{url}");
         }
-        assert_eq!(Target::of(&Action::Dns { name: "a.test".into() }), Target::Resolver);
-        assert_eq!(Target::of(&Action::Dns { name: "b.test".into() }), Target::Resolver);
+        assert_eq!(Target::of(&Action::Dns { name: "a.test".into(), record: None }), Target::Resolver);
+        assert_eq!(Target::of(&Action::Dns { name: "b.test".into(), record: None }), Target::Resolver);
     }
 
     #[test]

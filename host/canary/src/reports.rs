@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serin_event::action::{ActionRequest, ActionResult, Outcome};
 
-use crate::engine::{CanaryError, Fired};
+use crate::firing::{Fired, FiringError};
 use crate::http::HttpError;
 use crate::limits::Rejected;
 use crate::places::Places;
@@ -16,7 +16,7 @@ use crate::places::Places;
 /// Results that wait to be taken; those beyond are counted as lost.
 pub(crate) const MAX_RESULTS: usize = 4096;
 
-/// What became of all requests so far. `accepted` = `fired` + `failed` + those still under way.
+/// What became of all requests so far. `accepted` = `fired` + `failed` + `displaced` + those still under way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Requests accepted.
@@ -39,6 +39,8 @@ pub struct Counters {
     pub target_full: u64,
     /// Requests held back because too many of the same source were waiting.
     pub source_full: u64,
+    /// Accepted actions that gave way to newer ones while they waited.
+    pub displaced: u64,
     /// Actions that wait for their first turn, now.
     pub waiting: u64,
     /// Actions that wait to be done again, now.
@@ -68,6 +70,7 @@ struct Counts {
     queue_full: AtomicU64,
     target_full: AtomicU64,
     source_full: AtomicU64,
+    displaced: AtomicU64,
     results_lost: AtomicU64,
 }
 
@@ -84,7 +87,7 @@ impl Reports {
     pub(crate) fn done(&self, request: ActionRequest, fired: Fired, accepted: Instant) {
         let count = if fired.is_err() { &self.counts.failed } else { &self.counts.fired };
         count.fetch_add(1, Relaxed);
-        if let Err(CanaryError::Http(HttpError::Denied(_))) = fired {
+        if let Err(FiringError::Http(HttpError::Denied(_))) = fired {
             self.counts.denied.fetch_add(1, Relaxed);
         }
         let outcome = fired.unwrap_or_else(|error| {
@@ -103,6 +106,7 @@ impl Reports {
             Rejected::QueueFull => &self.counts.queue_full,
             Rejected::TargetFull => &self.counts.target_full,
             Rejected::SourceFull => &self.counts.source_full,
+            Rejected::Displaced => &self.counts.displaced,
         };
         count.fetch_add(1, Relaxed);
         self.send(request, Outcome::Suppressed(rejected.reason()), accepted);
@@ -129,6 +133,7 @@ impl Reports {
             queue_full: read(&self.counts.queue_full),
             target_full: read(&self.counts.target_full),
             source_full: read(&self.counts.source_full),
+            displaced: read(&self.counts.displaced),
             waiting: places.waiting(),
             waiting_again: places.waiting_again(),
             running: places.running(),

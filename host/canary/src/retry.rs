@@ -7,7 +7,7 @@ use serin_event::action::{ActionRequest, Outcome};
 
 use crate::config::CanaryConfig;
 use crate::dns::DnsError;
-use crate::engine::{CanaryError, Fired, Firing};
+use crate::firing::{Fired, Firing, FiringError};
 use crate::http::HttpError;
 use crate::places::{Place, Share};
 
@@ -50,8 +50,10 @@ impl Retrying {
 fn is_passing(fired: &Fired) -> bool {
     match fired {
         Ok(Outcome::HttpStatus(status)) => *status == 429 || *status >= 500,
-        Err(CanaryError::Dns(error)) => matches!(error, DnsError::Lookup(_) | DnsError::Timeout(_)),
-        Err(CanaryError::Http(error)) => {
+        Err(FiringError::Dns(error)) => {
+            matches!(error, DnsError::Lookup(_) | DnsError::NoConnection | DnsError::Timeout(_))
+        }
+        Err(FiringError::Http(error)) => {
             matches!(error, HttpError::Request(_) | HttpError::Timeout(_) | HttpError::NoAddresses)
         }
         _ => false,

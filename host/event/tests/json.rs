@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use serin_event::action::{Action, ActionRequest, ActionResult, Method, Outcome, Source};
+use serin_event::action::{Action, ActionRequest, ActionResult, Answer, Method, Outcome, RecordType, Source};
 use serin_event::argument::{Argument, File, FileRole};
 use serin_event::kernel_object::{BpfMap, BpfProgram, Credentials, Module, PerfEvent, UserNamespace};
 use serin_event::network::{Address, Packet, Sock, Tuple, UnixAddress};
@@ -374,7 +374,7 @@ fn action_results() {
     };
     let get =
         Action::Http { method: Method::Get, url: "http://o3n.io/".into(), headers: vec![], body: Vec::new() };
-    let dns = Action::Dns { name: "abc.o3n.io".into() };
+    let dns = Action::Dns { name: "abc.o3n.io".into(), record: None };
     let cases = [
         (Source::Plugin("bait".into()), http, Outcome::HttpStatus(204)),
         (
@@ -624,7 +624,7 @@ fn lines_are_read_back() {
     };
     let http =
         Action::Http { method: Method::Post, url: "https://x/".into(), headers: vec![], body: vec![0; 3] };
-    let dns = Action::Dns { name: "a.b".into() };
+    let dns = Action::Dns { name: "a.b".into(), record: None };
     for event in [
         event(EventKind::Exec),
         event(EventKind::Exit { status: 3, signal: 0 }),
@@ -639,6 +639,10 @@ fn lines_are_read_back() {
         result(http, Outcome::HttpStatus(204)),
         result(dns.clone(), Outcome::Resolved(vec![])),
         result(dns.clone(), Outcome::Resolved(vec!["192.0.2.1".parse().unwrap()])),
+        result(
+            Action::Dns { name: "a.b".into(), record: Some(RecordType::Txt) },
+            Outcome::Resolved(vec![Answer::Text("1.2.3.4".into()), Answer::Text("\"\n".into())]),
+        ),
         result(dns, Outcome::Failed("no answer".into())),
     ] {
         let written = line(&event);

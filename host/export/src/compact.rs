@@ -7,7 +7,7 @@ use std::fmt::{self, Display};
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
-use serin_event::action::{Action, ActionResult, Outcome};
+use serin_event::action::{Action, ActionResult, Answer, Outcome};
 use serin_event::argument::Argument;
 use serin_event::kernel_object::{BpfMap, BpfProgram, Module, PerfEvent};
 use serin_event::names::{self, CAPABILITIES};
@@ -168,14 +168,18 @@ fn value(argument: &Argument, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 fn action_result(result: &ActionResult, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match &result.request.action {
         Action::Http { url, .. } => write!(f, " {}", Text(url))?,
-        Action::Dns { name } => write!(f, " {}", Text(name))?,
+        Action::Dns { name, record: None } => write!(f, " {}", Text(name))?,
+        Action::Dns { name, record: Some(record) } => write!(f, " {} {}", record.name(), Text(name))?,
     }
     match &result.outcome {
         Outcome::HttpStatus(status) => write!(f, ": {status}"),
-        Outcome::Resolved(addresses) if addresses.is_empty() => write!(f, ": no address"),
-        Outcome::Resolved(addresses) => {
+        Outcome::Resolved(answers) if answers.is_empty() => write!(f, ": no address"),
+        Outcome::Resolved(answers) => {
             f.write_str(":")?;
-            addresses.iter().try_for_each(|address| write!(f, " {address}"))
+            answers.iter().try_for_each(|answer| match answer {
+                Answer::Address(address) => write!(f, " {address}"),
+                Answer::Text(text) => write!(f, " {text:?}"),
+            })
         }
         Outcome::Suppressed(reason) => write!(f, ": suppressed, {reason}"),
         Outcome::Failed(reason) => write!(f, ": failed, {}", Text(reason)),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use serin_event::action::{Action, ActionRequest, ActionResult, Method, Outcome, Source};
+use serin_event::action::{Action, ActionRequest, ActionResult, Answer, Method, Outcome, RecordType, Source};
 use serin_event::argument::{Argument, File, FileRole};
 use serin_event::kernel_object::{BpfMap, BpfProgram, Credentials, Module, PerfEvent, UserNamespace};
 use serin_event::network::{Address, Packet, Sock, Tuple, UnixAddress};
@@ -151,14 +151,19 @@ fn results() -> impl Iterator<Item = EventKind> {
         body: b"secret".to_vec(),
     };
     let get = Action::Http { method: Method::Get, url: url(), headers: Vec::new(), body: Vec::new() };
-    let dns = Action::Dns { name: "abc.o3n.io".into() };
+    let dns = Action::Dns { name: "abc.o3n.io".into(), record: None };
     let (policy, plugin) = (Source::Policy("p".into()), Source::Plugin("bait".into()));
-    let addresses = || vec!["192.0.2.7".parse().unwrap(), "2001:db8::1".parse().unwrap()];
+    let addresses = || ["192.0.2.7", "2001:db8::1"].map(|text| text.parse().unwrap()).to_vec();
     [
         (policy.clone(), post, Outcome::HttpStatus(204)),
         (plugin.clone(), get, Outcome::Failed("no route".into())),
         (policy.clone(), dns.clone(), Outcome::Resolved(addresses())),
         (policy, dns.clone(), Outcome::Resolved(Vec::new())),
+        (
+            plugin.clone(),
+            Action::Dns { name: "abc.o3n.io".into(), record: Some(RecordType::Txt) },
+            Outcome::Resolved(vec![Answer::Text("1.2.3.4".into())]),
+        ),
         (plugin, dns, Outcome::Suppressed("rate limit")),
     ]
     .into_iter()

@@ -260,13 +260,13 @@ fn action_result(to: &mut ActionResultWriter<'_>, result: &ActionResult) {
     match &request.action {
         Action::Http { method: Method::Get, url, .. } => to.action_code(1).target(url),
         Action::Http { method: Method::Post, url, .. } => to.action_code(2).target(url),
-        Action::Dns { name } => to.action_code(3).target(name),
+        Action::Dns { name, .. } => to.action_code(3).target(name),
     };
     match &result.outcome {
         Outcome::HttpStatus(status) => to.outcome_code(1).http_status(*status),
-        Outcome::Resolved(addresses) => {
-            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-            to.outcome_code(2).addresses(&addresses)
+        Outcome::Resolved(answers) => {
+            let answers: Vec<String> = answers.iter().map(ToString::to_string).collect();
+            to.outcome_code(2).addresses(&answers)
         }
         Outcome::Suppressed(reason) => to.outcome_code(3).reason(reason),
         Outcome::Failed(reason) => to.outcome_code(4).reason(reason),

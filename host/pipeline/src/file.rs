@@ -24,6 +24,10 @@ impl FileGrant {
         Self(PathBuf::new())
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
     fn is_empty(&self) -> bool {
         self.0.as_os_str().is_empty()
     }

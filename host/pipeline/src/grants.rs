@@ -80,7 +80,10 @@ impl Grants {
     /// A URL comes back as parsed, so that what is requested is what was checked.
     pub(crate) fn check(&self, action: Action) -> Result<Action, Refusal> {
         match action {
-            Action::Dns { name } => self.check_dns(name),
+            Action::Dns { name, record } => {
+                self.check_dns(&name)?;
+                Ok(Action::Dns { name, record })
+            }
             Action::Http { method, url, headers, body } => {
                 let url = self.check_http(method, &url)?;
                 Ok(Action::Http { method, url, headers, body })
@@ -88,13 +91,13 @@ impl Grants {
         }
     }
 
-    fn check_dns(&self, name: String) -> Result<Action, Refusal> {
-        let plain = name.strip_suffix('.').unwrap_or(&name).to_ascii_lowercase();
+    fn check_dns(&self, name: &str) -> Result<(), Refusal> {
+        let plain = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
         if !is_domain_name(&plain) {
             return Err(Refusal::Malformed("not a domain name".to_owned()));
         }
         if self.dns.iter().any(|glob| glob.matches(&plain)) {
-            Ok(Action::Dns { name })
+            Ok(())
         } else {
             Err(Refusal::NotGranted(format!("grants.dns for {plain}")))
         }
@@ -181,10 +184,10 @@ mod tests {
             ("a..o3n.io", false),
             (long.as_str(), false),
         ] {
-            let checked = grants.check(Action::Dns { name: name.to_owned() });
+            let checked = grants.check(Action::Dns { name: name.to_owned(), record: None });
             assert_eq!(checked.is_ok(), allowed, "{name}: {checked:?}");
         }
-        assert!(Grants::default().check(Action::Dns { name: "a.b".to_owned() }).is_err());
+        assert!(Grants::default().check(Action::Dns { name: "a.b".to_owned(), record: None }).is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the host keeps for one plugin: a few facts that outlive its instance.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -18,11 +19,13 @@ pub struct KvGrant {
     /// Bytes of all keys and values; default 1 MiB, at most 64 MiB.
     #[serde(deserialize_with = "quantity::kv_bytes")]
     pub bytes: usize,
+    /// They outlive the agent.
+    pub persist: bool,
 }
 
 impl Default for KvGrant {
     fn default() -> Self {
-        Self { keys: 4096, bytes: 1 << 20 }
+        Self { keys: 4096, bytes: 1 << 20, persist: false }
     }
 }
 
@@ -34,20 +37,31 @@ pub(crate) enum Refusal {
 }
 
 /// Keys and values of one plugin.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Kv {
-    values: HashMap<String, Value>,
+    values: HashMap<Arc<str>, Value>,
     /// Of all keys and values.
     bytes: usize,
     /// When the next value goes, or earlier.
     next_expiry: Option<Instant>,
     /// Writes that were refused.
     pub(crate) refused: u64,
+    /// Since the last [`Kv::changes`].
+    changed: bool,
 }
 
+/// A key and its value, as they are kept elsewhere.
 #[derive(Debug)]
+pub(crate) struct Fact {
+    pub(crate) key: Arc<str>,
+    pub(crate) value: Arc<[u8]>,
+    /// How long it is still kept; for good without.
+    pub(crate) left: Option<Duration>,
+}
+
+#[derive(Debug, Clone)]
 struct Value {
-    bytes: Vec<u8>,
+    bytes: Arc<[u8]>,
     expiry: Option<Instant>,
 }
 
@@ -58,8 +72,36 @@ impl Value {
 }
 
 impl Kv {
+    /// These, and how many of them were beyond the grant.
+    pub(crate) fn of(facts: Vec<Fact>, grant: KvGrant, now: Instant) -> (Self, usize) {
+        let (mut kv, mut left_out) = (Self::default(), 0);
+        for Fact { key, value, left } in facts {
+            match kv.check(grant, &key, value.len(), now) {
+                Ok(()) => kv.insert(&key, value, left.unwrap_or_default(), now),
+                Err(_) => left_out += 1,
+            }
+        }
+        (Self { changed: left_out > 0, ..kv }, left_out)
+    }
+
+    /// All that is there, if anything has changed since the last time. Keys and values are shared, not copied.
+    pub(crate) fn changes(&mut self, now: Instant) -> Option<Vec<Fact>> {
+        let fact = |(key, value): (&Arc<str>, &Value)| Fact {
+            key: Arc::clone(key),
+            value: Arc::clone(&value.bytes),
+            left: value.expiry.map(|expiry| expiry.saturating_duration_since(now)),
+        };
+        let lives = |(_, value): &(&Arc<str>, &Value)| value.lives(now);
+        std::mem::take(&mut self.changed).then(|| self.values.iter().filter(lives).map(fact).collect())
+    }
+
+    /// Has the next [`Kv::changes`] tell all.
+    pub(crate) fn change(&mut self) {
+        self.changed = true;
+    }
+
     pub(crate) fn get(&self, key: &str, now: Instant) -> Option<&[u8]> {
-        self.values.get(key).filter(|value| value.lives(now)).map(|value| value.bytes.as_slice())
+        self.values.get(key).filter(|value| value.lives(now)).map(|value| &*value.bytes)
     }
 
     /// `ttl` of zero: for good.
@@ -76,6 +118,11 @@ impl Kv {
             self.refused += 1;
             return result;
         }
+        self.insert(key, bytes.into(), ttl, now);
+        Ok(())
+    }
+
+    fn insert(&mut self, key: &str, bytes: Arc<[u8]>, ttl: Duration, now: Instant) {
         self.delete(key, now);
         // A time that can't be counted to is for good.
         let expiry = if ttl.is_zero() { None } else { now.checked_add(ttl) };
@@ -84,8 +131,8 @@ impl Kv {
             (next, expiry) => next.or(expiry),
         };
         self.bytes += key.len() + bytes.len();
-        self.values.insert(key.to_owned(), Value { bytes, expiry });
-        Ok(())
+        self.values.insert(key.into(), Value { bytes, expiry });
+        self.changed = true;
     }
 
     fn check(&mut self, grant: KvGrant, key: &str, length: usize, now: Instant) -> Result<(), Refusal> {
@@ -109,6 +156,7 @@ impl Kv {
     pub(crate) fn delete(&mut self, key: &str, now: Instant) -> bool {
         let Some(value) = self.values.remove(key) else { return false };
         self.bytes -= key.len() + value.bytes.len();
+        self.changed = true;
         value.lives(now)
     }
 
@@ -138,7 +186,7 @@ mod tests {
     #[test]
     fn keys_bytes_and_sizes_are_bounded() {
         let (mut kv, now) = (Kv::default(), Instant::now());
-        let grant = KvGrant { keys: 2, bytes: 10 };
+        let grant = KvGrant { keys: 2, bytes: 10, persist: false };
         let mut set = |key: &str, length| kv.set(grant, key, vec![0; length], FOR_GOOD, now);
         assert_eq!(set("", 1), Err(Refusal::TooLarge));
         assert_eq!(set(&"k".repeat(MAX_KV_KEY + 1), 1), Err(Refusal::TooLarge));
@@ -157,7 +205,7 @@ mod tests {
     #[test]
     fn values_go_when_their_time_has_passed() {
         let (mut kv, start) = (Kv::default(), Instant::now());
-        let grant = KvGrant { keys: 2, bytes: 100 };
+        let grant = KvGrant { keys: 2, bytes: 100, persist: false };
         let second = Duration::from_secs(1);
         for key in ["short", "long"] {
             let ttl = if key == "short" { second } else { 3 * second };

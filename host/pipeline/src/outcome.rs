@@ -308,7 +308,7 @@ fn severity(severity: types::Severity) -> Severity {
 
 fn native(action: types::Action) -> Result<Action, Refusal> {
     let request = match action {
-        types::Action::Dns(name) => return Ok(Action::Dns { name }),
+        types::Action::Dns(text) => return Ok(look_up(text)),
         types::Action::Http(request) => request,
     };
     let types::HttpRequest { method, url, headers, body } = request;
@@ -324,6 +324,15 @@ fn native(action: types::Action) -> Result<Action, Refusal> {
     }
     check_headers(&headers)?;
     Ok(Action::Http { method, url, headers, body })
+}
+
+/// A name, or a record and a name: `TXT a.example`. No name has a space, so plugins that know nothing of records mean what
+/// they did, and none has to be compiled anew.
+fn look_up(text: String) -> Action {
+    match text.split_once(' ').map(|(record, name)| (record.parse(), name)) {
+        Some((Ok(record), name)) => Action::Dns { name: name.to_owned(), record: Some(record) },
+        _ => Action::Dns { name: text, record: None },
+    }
 }
 
 /// What the connection itself needs, or what would change where the request ends: never a plugin's to write.
@@ -365,7 +374,25 @@ fn check_headers(headers: &[(String, String)]) -> Result<(), Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_HEADER, MAX_HEADERS, check_headers};
+    use serin_event::action::{Action, RecordType};
+
+    use super::{MAX_HEADER, MAX_HEADERS, check_headers, look_up};
+
+    #[test]
+    fn a_look_up_names_its_record_or_not() {
+        for (text, name, record) in [
+            ("a.test", "a.test", None),
+            ("A a.test", "a.test", Some(RecordType::A)),
+            ("AAAA a.test", "a.test", Some(RecordType::Aaaa)),
+            ("TXT a.test", "a.test", Some(RecordType::Txt)),
+            // Which are no names, so that no grant is for them.
+            ("MX a.test", "MX a.test", None),
+            ("TXT  a.test", " a.test", Some(RecordType::Txt)),
+            ("txt a.test", "txt a.test", None),
+        ] {
+            assert_eq!(look_up(text.to_owned()), Action::Dns { name: name.to_owned(), record });
+        }
+    }
 
     #[test]
     fn headers() {

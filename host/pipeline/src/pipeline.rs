@@ -13,9 +13,11 @@ use crate::config::{PipelineFile, PluginEntry, read_config};
 use crate::counters::Counters;
 use crate::engine::Runtime;
 use crate::error::{LoadError, Reason};
+use crate::facts::Facts;
 use crate::plugin::{Passage, Plugin};
 use crate::rollbacks::{Key, Rollbacks};
 use crate::rollout::{HostId, Rollout, RolloutStatus, Stage, Staged};
+use crate::sandbox::SharedKv;
 use crate::version::Version;
 
 /// Plugins, started and ready.
@@ -58,6 +60,16 @@ impl Pipeline {
         }
         for gone in before {
             tracing::info!(plugin = &*gone.name, "gone after {} events", gone.counters.events);
+        }
+        if let Some(facts) = &self.loader.facts {
+            facts.replace(self.plugins.iter().filter_map(Plugin::facts));
+        }
+    }
+
+    /// Writes what plugins keep beyond the end of the agent and have changed lately; to be called at the end.
+    pub fn keep_facts(&self) {
+        if let Some(facts) = &self.loader.facts {
+            facts.write();
         }
     }
 
@@ -132,6 +144,7 @@ pub struct Loader {
     runtime: Arc<Runtime>,
     host: HostId,
     rollbacks: Option<Arc<Rollbacks>>,
+    facts: Option<Arc<Facts>>,
 }
 
 impl Loader {
@@ -141,13 +154,19 @@ impl Loader {
     /// If what runs plugins can't be started.
     pub fn new(host: HostId) -> Result<Self, LoadError> {
         let runtime = Runtime::new().map(Arc::new).map_err(LoadError::Engine)?;
-        Ok(Self { runtime, host, rollbacks: None })
+        Ok(Self { runtime, host, rollbacks: None, facts: None })
     }
 
     /// Remembers what is rolled back, and does not start what was.
     #[must_use]
     pub fn with_rollbacks(self, rollbacks: Option<Rollbacks>) -> Self {
         Self { rollbacks: rollbacks.map(Arc::new), ..self }
+    }
+
+    /// Keeps what plugins are granted to keep beyond the end of the agent. Without it, nothing outlives the pipeline.
+    #[must_use]
+    pub fn with_facts(self, facts: Option<Facts>) -> Self {
+        Self { facts: facts.map(Arc::new), ..self }
     }
 
     /// Compiles, links and starts the plugins of a pipeline file.
@@ -171,6 +190,10 @@ impl Loader {
             plugins.push(plugin);
         }
         let loader = self.clone();
+        // A pipeline that is to succeed another keeps its own once it does.
+        if let Some(facts) = &self.facts {
+            facts.add(plugins.iter().filter_map(Plugin::facts));
+        }
         Ok(Pipeline { loader, plugins, batch: Batch::default(), selected: Vec::new(), kept: Vec::new() })
     }
 
@@ -183,24 +206,24 @@ impl Loader {
     ) -> Result<Plugin, Reason> {
         let runtime = &*self.runtime;
         let old = version(runtime, file, &PluginEntry { rollout: None, ..entry.clone() }, cache)?;
-        let Some(rollout) = &entry.rollout else { return run(runtime, old) };
+        let Some(rollout) = &entry.rollout else { return self.run(old) };
         let Rollout { percent, rollback, .. } = *rollout;
         let place = self.host.place(&entry.name);
         let status = |stage, digest| RolloutStatus { percent, place, stage, digest };
         if place >= percent {
             let status = status(Stage::Old, old.digest);
-            return Ok(run(runtime, old)?.staged(Staged::new(status, rollback, None)));
+            return Ok(self.run(old)?.staged(Staged::new(status, rollback, None)));
         }
         let new = version(runtime, file, &rollout.apply(entry), cache);
         if let Ok(new) = &new
             && let Some(reason) = self.rollbacks.as_ref().and_then(|known| known.reason(&Key::of(new)))
         {
             let staged = Staged::given_up(status(Stage::New, old.digest), rollback, new, reason);
-            return Ok(run(runtime, old)?.staged(staged));
+            return Ok(self.run(old)?.staged(staged));
         }
         let new = new.and_then(|new| {
             let (digest, key) = (new.digest, Key::of(&new));
-            Ok((run(runtime, new)?, digest, key))
+            Ok((self.run(new)?, digest, key))
         });
         match new {
             Ok((plugin, digest, key)) => {
@@ -213,15 +236,20 @@ impl Loader {
             Err(reason) => {
                 let why = format!("the new version: {reason}");
                 let staged = Staged::unstartable(status(Stage::New, old.digest), rollback, &old, &why);
-                Ok(run(runtime, old)?.staged(staged))
+                Ok(self.run(old)?.staged(staged))
             }
         }
     }
-}
 
-fn run(runtime: &Runtime, version: Version) -> Result<Plugin, Reason> {
-    let _running = runtime.run();
-    Plugin::start(&runtime.engine, version)
+    fn run(&self, version: Version) -> Result<Plugin, Reason> {
+        let grant = version.entry.grants.kv.filter(|grant| grant.persist);
+        let kv = match (&self.facts, grant) {
+            (Some(facts), Some(grant)) => SharedKv::new(facts.load(&version.entry.name, grant).into()),
+            _ => SharedKv::default(),
+        };
+        let _running = self.runtime.run();
+        Plugin::start(&self.runtime.engine, version, kv)
+    }
 }
 
 /// Prepares a version of a plugin.

@@ -65,11 +65,10 @@ enum State {
 }
 
 impl Plugin {
-    /// Starts a plugin.
-    pub(crate) fn start(engine: &Engine, version: Version) -> Result<Self, Reason> {
+    /// Starts a plugin, with what is kept for it.
+    pub(crate) fn start(engine: &Engine, version: Version, kv: SharedKv) -> Result<Self, Reason> {
         let entry = &version.entry;
         let name: Arc<str> = entry.name.as_str().into();
-        let kv = SharedKv::default();
         let hashes = entry.grants.hash.map(Hashes::start).transpose().map_err(Reason::Thread)?.map(Arc::new);
         let sandbox = Sandbox::new(&name, &entry.grants, entry.limits);
         let sandbox = sandbox.with_kv(Arc::clone(&kv)).with_hashes(hashes.clone());
@@ -93,6 +92,12 @@ impl Plugin {
             failures: 0,
             untold: None,
         })
+    }
+
+    /// Its facts and the name to keep them under, if they are to outlive the agent.
+    pub(crate) fn facts(&self) -> Option<(Arc<str>, SharedKv)> {
+        let is_kept = self.version.entry.grants.kv.is_some_and(|grant| grant.persist);
+        is_kept.then(|| (Arc::clone(&self.name), Arc::clone(&self.kv)))
     }
 
     /// As a part of a rollout.

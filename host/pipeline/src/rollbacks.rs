@@ -1,13 +1,12 @@
 //! Versions of plugins that were rolled back, remembered from one start of the agent to the next.
 
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::digest::Digest;
+use crate::canonical;
+use crate::state::{self, StateError};
 use crate::version::Version;
 
 /// The file's name in the folder of what the agent keeps.
@@ -35,8 +34,7 @@ pub(crate) struct Key {
     plugin: String,
     /// The component's digest.
     component: String,
-    /// The digest of its entry with the configuration, as this agent shows it: whoever changes a limit means to try
-    /// again.
+    /// The digest of its entry with the configuration: whoever changes a limit means to try again.
     entry: String,
 }
 
@@ -45,7 +43,7 @@ impl Key {
         Self {
             plugin: version.entry.name.clone(),
             component: version.digest.to_string(),
-            entry: Digest::of(format!("{:?}", version.entry).as_bytes()).to_string(),
+            entry: canonical::digest(&version.entry).to_string(),
         }
     }
 }
@@ -55,16 +53,6 @@ impl Key {
 struct Record {
     version: Key,
     reason: String,
-}
-
-/// Why what is rolled back can't be remembered.
-#[derive(Debug, thiserror::Error)]
-#[error("{} cannot be created", .folder.display())]
-pub struct StateError {
-    /// The folder.
-    pub folder: PathBuf,
-    /// Why.
-    pub source: std::io::Error,
 }
 
 /// Why a file tells nothing.
@@ -85,10 +73,7 @@ impl Rollbacks {
     /// # Errors
     /// If there is no such folder and none can be created.
     pub fn open(folder: &Path) -> Result<Self, StateError> {
-        if !folder.is_dir() {
-            let created = std::fs::DirBuilder::new().mode(0o700).recursive(true).create(folder);
-            created.map_err(|source| StateError { folder: folder.to_owned(), source })?;
-        }
+        state::create(folder)?;
         let path = folder.join(FILE);
         let records = read(&path).unwrap_or_else(|broken| {
             tracing::warn!("{} is ignored, what was rolled back is tried again: {broken}", path.display());
@@ -111,7 +96,8 @@ impl Rollbacks {
         records.push(Record { version: version.clone(), reason });
         let surplus = records.len().saturating_sub(MAX_RECORDS);
         records.drain(..surplus);
-        if let Err(error) = write(&self.path, &records) {
+        let content = |file: &mut _| serde_json::to_writer_pretty(file, &*records);
+        if let Err(error) = state::write(&self.path, content) {
             tracing::warn!("a rollback is forgotten at the next start: {}: {error}", self.path.display());
         }
     }
@@ -127,17 +113,6 @@ fn read(path: &Path) -> Result<Vec<Record>, Broken> {
         return Err(Broken::Size(size));
     }
     Ok(serde_json::from_slice(&std::fs::read(path)?)?)
-}
-
-/// In one piece: a crash leaves the file before or the one behind.
-fn write(path: &Path, records: &[Record]) -> std::io::Result<()> {
-    let partial = path.with_extension("json.partial");
-    let mut options = std::fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
-    file.write_all(&serde_json::to_vec_pretty(records)?)?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    std::fs::rename(&partial, path)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Which HTTP requests are granted.
 
+use std::fmt;
+
 use serde::{Deserialize, Deserializer};
 use serin_event::action::Method;
 use url::Url;
@@ -18,6 +20,18 @@ pub struct UrlPattern {
     host: Glob,
     port: u16,
     path: Glob,
+}
+
+/// As it is written, with its method and port.
+impl fmt::Display for UrlPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let method = match self.method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+        };
+        let (host, path) = (self.host.pattern(), self.path.pattern());
+        write!(f, "{method} {}://{host}:{}{path}", self.scheme, self.port)
+    }
 }
 
 impl UrlPattern {

@@ -65,6 +65,56 @@ fn failures_are_counted_and_the_events_come_out() {
 }
 
 #[test]
+fn what_lies_about_its_memory_harms_only_itself() {
+    for deed in ["area", "outside", "endless", "odd", "text-outside", "text-too-long"] {
+        let mut pipeline = evil_beside_good(&format!("{{ onFrame: forge-{deed} }}"), "10s");
+        assert_all_come_out(&mut pipeline);
+        assert_eq!(counts(&pipeline).failures(), 1, "{deed}");
+    }
+    // Which is no lie: each text is there, and what they say makes no sense.
+    let mut pipeline = evil_beside_good("{ onFrame: forge-overlapping }", "10s");
+    assert_all_come_out(&mut pipeline);
+    assert_eq!((counts(&pipeline).failures(), counts(&pipeline).annotations), (0, 0));
+    assert!(counts(&pipeline).rejected > 0);
+}
+
+#[test]
+fn a_call_of_the_host_from_within_its_own_fails() {
+    let mut pipeline = evil_beside_good("{ onFrame: reenter }", "10s");
+    // The first call has it call whenever the host wants memory, which the second does.
+    assert_all_come_out(&mut pipeline);
+    assert_eq!(counts(&pipeline).failures(), 0);
+    assert_all_come_out(&mut pipeline);
+    assert_eq!((counts(&pipeline).failures(), counts(&pipeline).log_lines_lost), (1, 0));
+}
+
+#[test]
+fn one_that_takes_long_over_each_event_holds_up_no_batch() {
+    let mut pipeline = evil_beside_good("{ onFrame: dawdle }", "30ms");
+    assert_all_come_out(&mut pipeline);
+    assert_eq!((counts(&pipeline).timeouts, counts(&pipeline).failures()), (1, 1));
+}
+
+fn evil_beside_good(config: &str, time: &str) -> Pipeline {
+    let entries = format!(
+        "- name: evil\n  component: {}\n  grants: {{ log: true, kv: {{}} }}\n  limits: {{ time: {time} }}\n  config: {config}\n\
+         - name: containers\n  component: {}",
+        plugin("evil"),
+        plugin("container-enrich")
+    );
+    Setup::new().load(&entries).unwrap()
+}
+
+/// A batch, which the good plugin has seen all of.
+fn assert_all_come_out(pipeline: &mut Pipeline) {
+    let mut events = batch();
+    assert_eq!(pipeline.process(&mut events), []);
+    events.retain(|event| !matches!(event.kind, EventKind::PluginError(_)));
+    assert_eq!(events.len(), batch().len());
+    assert!(events.iter().all(|event| event.annotations.iter().any(|a| &*a.key == "container.id")));
+}
+
+#[test]
 fn on_failure_drop_drops_the_events_but_no_losses() {
     for (deed, count) in FAILURES {
         let mut pipeline = evil(&format!("{{ onFrame: {deed} }}"), "  onFailure: drop");

@@ -64,7 +64,7 @@ fn canary_requests_what_it_is_granted() {
         (
             "{ dns: t.o3n.io, payload: '{binary}' }",
             "{ dns: ['*.t.o3n.io'] }",
-            Action::Dns { name: "F52XG4RPMJUW4L3MNY.G01.t.o3n.io".to_owned() },
+            Action::Dns { name: "F52XG4RPMJUW4L3MNY.G01.t.o3n.io".to_owned(), record: None },
         ),
         (
             "{ http: 'https://example.com/t?b={binary}' }",

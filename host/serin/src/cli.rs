@@ -79,7 +79,8 @@ pub(crate) struct RunArguments {
     /// Where compiled plugins are kept from one start to the next
     #[arg(long, value_name = "DIR", default_value = "/var/cache/serin")]
     pub cache: PathBuf,
-    /// Where the agent keeps what it must know after a restart: which versions of plugins were rolled back
+    /// Where the agent keeps what it must know after a restart: which versions of plugins were rolled back, and what
+    /// plugins are to remember
     #[arg(long, value_name = "DIR", default_value = "/var/lib/serin")]
     pub state: PathBuf,
     /// A directory with a file for each container, ID.json, that says what Kubernetes knows of it; for policies with

@@ -127,7 +127,7 @@ fn outward(action: &ActionPlan) -> Option<Action> {
             headers: Vec::new(),
             body: Vec::new(),
         }),
-        ActionPlan::DnsLookup(name) => Some(Action::Dns { name: name.clone() }),
+        ActionPlan::DnsLookup(name) => Some(Action::Dns { name: name.clone(), record: None }),
         ActionPlan::Post
         | ActionPlan::NoPost
         | ActionPlan::Signal(_)
@@ -185,7 +185,7 @@ mod tests {
             Action::Http { method: Method::Get, url: "http://b.test/".into(), headers: vec![], body: vec![] };
         for (hook, selector, expected) in [
             (7, 0, vec![]),
-            (7, 1, vec![Action::Dns { name: "a.test".into() }, get]),
+            (7, 1, vec![Action::Dns { name: "a.test".into(), record: None }, get]),
             (7, 2, vec![]),
             (8, 1, vec![]),
         ] {

@@ -12,7 +12,7 @@ use serin_api::{Hub, Listen, Server};
 use serin_canary::{CanaryConfig, Engine};
 use serin_export::{Exporter, Monitor, SinkConfig};
 use serin_kernel::{Kernel, KernelConfig, KernelError, LoadedHook};
-use serin_pipeline::{Cache, HostId, Loader, MAX_BATCH, PipelineFile, Rollbacks};
+use serin_pipeline::{Cache, Facts, HostId, Loader, MAX_BATCH, PipelineFile, Rollbacks};
 use serin_policy::PolicyPlan;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
@@ -153,6 +153,7 @@ impl Agent {
         let count_of_policies = policies.len();
         let cache = cache(&arguments.cache);
         let loader = Loader::new(HostId::of_this_host())?.with_rollbacks(rollbacks(&arguments.state));
+        let loader = loader.with_facts(facts(&arguments.state));
         let pipeline = loader.load(&file, cache.as_ref())?;
         let exporter = Exporter::open(&file.spec.sinks)?;
         let sinks = exporter.monitor();
@@ -337,6 +338,12 @@ async fn finished<T>(thread: &JoinHandle<T>) {
 /// Without a cache plugins are compiled at every start, which is slower and nothing else.
 fn cache(path: &Path) -> Option<Cache> {
     Cache::open(path).inspect_err(|error| tracing::info!("plugins are compiled anew: {error}")).ok()
+}
+
+/// Without a folder for them, nothing of plugins outlives the agent.
+fn facts(state: &Path) -> Option<Facts> {
+    let opened = Facts::open(state);
+    opened.inspect_err(|error| tracing::warn!("facts of plugins are forgotten at the end: {error}")).ok()
 }
 
 /// Without a place for what is kept, a version that was rolled back is tried again at each start.

@@ -110,13 +110,14 @@ fn add_canaries(lines: &mut Lines, canaries: serin_canary::Counters) {
         &[("fired", canaries.fired)],
         &[
             ("failed", canaries.failed),
-            ("given up", canaries.accepted - canaries.fired - canaries.failed),
+            ("given up", canaries.accepted - canaries.fired - canaries.failed - canaries.displaced),
             ("duplicates", canaries.duplicates),
             ("over their source's rate", canaries.rate_limited),
             ("over the rate of all", canaries.globally_rate_limited),
             ("queue full", canaries.queue_full),
             ("queue full for their target", canaries.target_full),
             ("queue full for their source", canaries.source_full),
+            ("displaced by newer ones", canaries.displaced),
             ("results lost", canaries.results_lost),
         ],
     );

@@ -62,6 +62,7 @@ impl WorkerThread {
             results.into_iter().map(|result| own(&node_name, EventKind::ActionResult(result))).collect();
         // Results make no further requests: the pipeline rejects those.
         pipeline.process(&mut events);
+        pipeline.keep_facts();
         hub.publish(&events);
         let ended = worked.and_then(|()| exporter.export(events));
         exporter.close(LAST_EVENTS);

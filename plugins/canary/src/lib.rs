@@ -38,7 +38,7 @@ pub struct Canary {
 
 #[derive(Debug)]
 enum Token {
-    Dns { name: String, payload: Template },
+    Dns { name: String, payload: Template, record: Option<Record> },
     Http { url: Template, post: Option<Post> },
 }
 
@@ -57,6 +57,8 @@ pub struct Config {
     dns: Option<String>,
     /// For `dns`: what the name carries; fields in braces as in `http`.
     payload: Option<String>,
+    /// For `dns`: the record that is asked for, unless `spec.canary.dns.records` is to say it.
+    record: Option<Record>,
     /// URL of an HTTP token, with `{node}`, `{policy}`, `{function}`, `{binary}`, `{arguments}`, `{cwd}`, `{uid}`,
     /// `{pid}`, `{exec_id}` where the event's fields go.
     http: Option<String>,
@@ -87,6 +89,26 @@ enum Level {
     Critical,
 }
 
+#[derive(Debug, Clone, Copy, serde::Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum Record {
+    A,
+    Aaaa,
+    Txt,
+}
+
+impl Record {
+    /// What asks for this record of a name.
+    fn of(self, name: &str) -> String {
+        let record = match self {
+            Self::A => "A",
+            Self::Aaaa => "AAAA",
+            Self::Txt => "TXT",
+        };
+        format!("{record} {name}")
+    }
+}
+
 impl Plugin for Canary {
     type Config = Config;
 
@@ -98,7 +120,9 @@ impl Plugin for Canary {
             (Some(name), None) => Token::Dns {
                 name: dns::check_token(&name)?,
                 payload: Template::parse(config.payload.as_deref().unwrap_or(PAYLOAD))?,
+                record: config.record,
             },
+            (None, Some(_)) if config.record.is_some() => return Err("`record` is for `dns`".to_owned()),
             (None, Some(_)) if config.payload.is_some() => {
                 return Err("`payload` is for `dns`; with `http` write the fields into the URL, \
                             like `https://example.com/token?host={node}`"
@@ -139,9 +163,10 @@ impl Plugin for Canary {
         }
         self.count += 1;
         let (action, annotation) = match &self.token {
-            Token::Dns { name, payload } => {
-                let data = payload.render(&event, str::to_owned);
-                (Action::Dns(dns::name(&data, self.count, name)), "dns")
+            Token::Dns { name, payload, record } => {
+                let name = dns::name(&payload.render(&event, str::to_owned), self.count, name);
+                let asked = record.map_or(name.clone(), |record| record.of(&name));
+                (Action::Dns(asked), "dns")
             }
             Token::Http { url, post } => {
                 let url = url.render(&event, template::percent_encode);

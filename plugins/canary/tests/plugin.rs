@@ -34,6 +34,26 @@ fn looks_up_what_happened() {
 }
 
 #[test]
+fn asks_for_the_record_that_is_configured() {
+    for record in ["A", "AAAA", "TXT"] {
+        let config = format!(r#"{{"dns": "abc.def.o3n.io", "payload": "", "record": "{record}"}}"#);
+        let mut plugin: Canary = testing::init(&config).unwrap();
+        let effects = testing::on_event(&mut plugin, link("/bin/ln", 100));
+        assert_eq!(requested(&effects).unwrap(), format!("{record} G01.abc.def.o3n.io"));
+    }
+    for (config, needle) in [
+        (
+            r#"{"dns": "abc.def.o3n.io", "record": "MX"}"#,
+            "unknown variant `MX`, expected one of `A`, `AAAA`, `TXT`",
+        ),
+        (r#"{"http": "https://example.com/", "record": "A"}"#, "`record` is for `dns`"),
+    ] {
+        let error = testing::init::<Canary>(config).unwrap_err();
+        assert!(error.contains(needle), "{error}");
+    }
+}
+
+#[test]
 fn requests_a_url() {
     let config =
         r#"{"http": "https://example.com/token/x?host={node}&cmd={binary}%20{arguments}&uid={uid}"}"#;

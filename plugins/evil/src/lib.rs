@@ -1,6 +1,8 @@
 //! Misbehaves as its configuration says, for the tests of the sandbox. It uses
 //! the bindings and not the SDK, which would not let it do most of this.
 
+pub mod forged;
+
 use std::cell::RefCell;
 
 use serin_plugin::bindings::exports::serin::plugin::frames::Guest;
@@ -9,6 +11,8 @@ use serin_plugin::bindings::serin::plugin::types::{
     Subscription,
 };
 use serin_plugin::kv;
+
+use forged::Forgery;
 
 /// What to do, and in which call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -44,6 +48,18 @@ enum Deed {
     Alert,
     /// Write as many keys as there is room for, and more.
     Hoard,
+    /// Take long over each event.
+    Dawdle,
+    /// Call the host while it hands over a frame.
+    Reenter,
+    /// Return lists and texts whose pointers and lengths lie.
+    ForgeArea,
+    ForgeOutside,
+    ForgeEndless,
+    ForgeOdd,
+    ForgeTextOutside,
+    ForgeTextTooLong,
+    ForgeOverlapping,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -142,6 +158,15 @@ fn perform(deed: Deed, count: u32) -> Outcome {
         }
         Deed::Alert => outcome.alerts = (0..count).map(|event| alert(event, "evil")).collect(),
         Deed::Hoard => hoard(&mut outcome),
+        Deed::Dawdle => (0..count).for_each(|_| dawdle()),
+        Deed::Reenter => forged::reenter(),
+        Deed::ForgeArea => forged::forge(Forgery::Area),
+        Deed::ForgeOutside => forged::forge(Forgery::Outside),
+        Deed::ForgeEndless => forged::forge(Forgery::Endless),
+        Deed::ForgeOdd => forged::forge(Forgery::Odd),
+        Deed::ForgeTextOutside => forged::forge(Forgery::TextOutside),
+        Deed::ForgeTextTooLong => forged::forge(Forgery::TextTooLong),
+        Deed::ForgeOverlapping => forged::forge(Forgery::Overlapping),
     }
     outcome
 }
@@ -150,6 +175,11 @@ fn perform(deed: Deed, count: u32) -> Outcome {
 fn recurse(depth: u32) -> u32 {
     let room = std::hint::black_box([depth; 1000]);
     room.iter().sum::<u32>().wrapping_add(std::hint::black_box(recurse)(depth.wrapping_add(1)))
+}
+
+/// So long that a batch takes seconds.
+fn dawdle() {
+    (0..200_000_000u32).for_each(|step| _ = std::hint::black_box(step));
 }
 
 fn annotation(events: Vec<u32>, key: &str, value: String) -> Annotation {
@@ -212,4 +242,4 @@ fn actions(event: u32) -> [ActionRequest; 3] {
 }
 
 #[cfg(target_arch = "wasm32")]
-serin_plugin::bindings::export!(Evil with_types_in serin_plugin::bindings);
+serin_plugin::bindings::export!(Evil with_types_in crate::forged);

@@ -192,7 +192,7 @@ structure! {
         32 exec_id: text
         /// Status of an HTTP answer.
         40 http_status: u16
-        /// Addresses in a DNS answer.
+        /// Addresses in a DNS answer, and texts, which stand in double quotes.
         48 addresses: texts
         /// Why it was suppressed or failed.
         56 reason: text

@@ -88,7 +88,7 @@ class AlertBuilder:
 
 
 def dns(name: str) -> Action:
-    """A look-up of a name's A record; the pipeline file must grant it."""
+    """A look-up of a name, or of a record and a name, like `TXT a.example`; the pipeline file must grant it."""
     return types.Action_Dns(name)
 
 

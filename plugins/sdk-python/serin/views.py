@@ -403,7 +403,7 @@ class ActionResult(Structure):
 
     @property
     def addresses(self) -> Iterator[str]:
-        """Addresses in a DNS answer."""
+        """Addresses in a DNS answer, and texts, which stand in double quotes."""
         return self._texts(48)
 
     @property

@@ -78,7 +78,7 @@ pub mod serin {
         }
         /// A few facts that the host keeps for the plugin, apart from all others; needs
         /// `grants: { kv: {} }`, which can say how many (`keys`) and how much (`bytes`).
-        /// They outlive the instance, and a new version of the component, but not the agent.
+        /// They outlive the instance, and a new version of the component; the agent only with `grants: { kv: { persist: true } }`.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod kv {
             #[used]
@@ -941,7 +941,8 @@ pub mod serin {
             pub enum Action {
                 /// Make an HTTP request; needs `grants.http`.
                 Http(HttpRequest),
-                /// Look up the A record of a name of at most 253 bytes; needs `grants.dns`.
+                /// Look up a name of at most 253 bytes; needs `grants.dns`. `A NAME`, `AAAA NAME` and `TXT NAME` ask for that
+                /// record; a name alone asks for what `spec.canary.dns.records` says, the A record if it says nothing.
                 Dns(_rt::String),
             }
             impl ::core::fmt::Debug for Action {

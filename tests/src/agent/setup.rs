@@ -28,6 +28,8 @@ pub(crate) struct Setup {
     policies: PathBuf,
     pipeline: PathBuf,
     socket: PathBuf,
+    /// What it keeps from one start to the next.
+    state: PathBuf,
     arguments: Vec<String>,
     /// A file with all its settings, in the place of arguments.
     file: Option<PathBuf>,
@@ -54,12 +56,14 @@ impl Setup {
         std::fs::create_dir(&policies)?;
         let pipeline = folder.path().join("pipeline.yaml");
         let socket = folder.path().join("api/serin.sock");
+        let state = folder.path().join("state");
         let (arguments, without_capabilities) = (Vec::new(), &[][..]);
         let setup = Self {
             folder,
             policies,
             pipeline,
             socket,
+            state,
             arguments,
             file: None,
             without_capabilities,
@@ -91,6 +95,12 @@ impl Setup {
     pub(crate) fn file(self, name: &str, content: &[u8]) -> Result<Self> {
         std::fs::write(self.path(name), content)?;
         Ok(self)
+    }
+
+    /// Keeps what outlives it in this folder, for an agent that is started later.
+    pub(crate) fn keeping(mut self, state: &Path) -> Self {
+        self.state = state.to_owned();
+        self
     }
 
     /// Serves the API at this path.
@@ -203,7 +213,7 @@ impl Setup {
             None => {
                 command.arg("--policies").arg(&self.policies).arg("--pipeline").arg(&self.pipeline);
                 command.arg("--metrics").arg(endpoint(self.folder.path()));
-                command.arg("--state").arg(self.path("state"));
+                command.arg("--state").arg(&self.state);
                 command.arg("--api-socket").arg(&self.socket).args(&self.arguments);
             }
         }

@@ -14,6 +14,7 @@ use crate::trigger;
 pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("canaries::dns_lookup_arrives", dns_lookup),
+        scenario("canaries::a_plugin_chooses_its_record_and_a_policy_asks_for_a", records),
         scenario("canaries::get_url_arrives", get_url),
         scenario("canaries::every_action_of_a_selector_happens", all_actions),
         scenario("canaries::a_black_hole_holds_up_no_event", black_hole),
@@ -54,6 +55,41 @@ fn dns_lookup(_: &Kernel) -> Result<()> {
     let query = server.next()?;
     ensure!(query.trim_end_matches('.') == "A abc.def.o3n.io", "looked up: {query}");
     agent.wait_for("action_result", |event| event["action_result"].to_string().contains("192.0.2.1"))?;
+    agent.stop()?;
+    Ok(())
+}
+
+fn records(_: &Kernel) -> Result<()> {
+    let server = Listener::dns()?;
+    let pipeline = format!(
+        "\
+apiVersion: serin.dev/v1alpha1
+kind: Pipeline
+spec:
+  plugins:
+    - name: bait
+      component: {component}
+      events: {{ policies: [canary] }}
+      config: {{ dns: token.canary.example, payload: '', record: TXT }}
+      grants: {{ dns: ['*.token.canary.example'] }}
+  canary:
+    dns: {{ resolver: '{address}', records: [AAAA] }}
+  sinks:
+    - stdout: {{ format: json }}
+",
+        component = crate::root().join("target/plugins/canary.wasm").display(),
+        address = server.address,
+    );
+    let policy = with_actions("      - action: DnsLookup\n        argFqdn: abc.def.o3n.io\n");
+    let mut agent = Setup::new()?.policy(&policy)?.pipeline(&pipeline)?.start()?;
+    make_a_link()?;
+    let queries = BTreeSet::from([server.next()?, server.next()?]);
+    let expected = ["A abc.def.o3n.io.", "TXT G01.token.canary.example."].map(str::to_owned);
+    ensure!(queries == BTreeSet::from(expected), "looked up: {queries:?}");
+    let of_plugin = |event: &serde_json::Value| event["action_result"]["plugin"] == "bait";
+    let result = agent.wait_for("action_result", of_plugin)?["action_result"].clone();
+    ensure!(result["dns"]["record"] == "TXT", "no record: {result}");
+    ensure!(result["resolved"][0] == "\"v=1\"", "another answer: {result}");
     agent.stop()?;
     Ok(())
 }

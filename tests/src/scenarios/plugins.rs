@@ -28,6 +28,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
             contained("allocate", "      limits: { memory: 16MiB }\n")
         }),
         scenario("plugins::evil_ones_leave_enforcement_alone", |_| evil_beside_enforcement()),
+        scenario("plugins::facts_outlive_the_agent", |_| facts_outlive_the_agent()),
         scenario("plugins::a_rollout_to_no_host_changes_nothing", |_| rollout_to_nobody()),
         scenario("plugins::a_rollout_that_fails_is_rolled_back", |_| rollout_that_fails()),
     ]
@@ -252,6 +253,29 @@ fn rollout_to_nobody() -> Result<()> {
 }
 
 /// The new version fails until the old one takes its place; that is seen in the events, the status, the metrics and the log.
+/// The plugin says how many facts it has found before it writes a hundred.
+fn facts_outlive_the_agent() -> Result<()> {
+    let state = tempfile::tempdir()?;
+    let entry = plugin(
+        "evil",
+        "      grants: { log: true, kv: { keys: 100, persist: true } }\n      limits: { time: 1s }\n      config: { onFrame: hoard }\n",
+    );
+    for expected in ["found 0,", "found 100,"] {
+        let mut agent = Setup::new()?.keeping(state.path()).pipeline(&pipeline(&entry))?.start()?;
+        let told = |agent: &Agent| {
+            let found = agent.events.iter().find_map(|event| annotation(event, "evil", "evil.kv"));
+            found.map(str::to_owned)
+        };
+        trigger::exit(0, &["facts"])?;
+        agent.wait_until(|agent| told(agent).is_some())?;
+        let found = told(&agent).unwrap_or_default();
+        ensure!(found.starts_with(expected), "{found}, not {expected}");
+        agent.stop()?;
+    }
+    ensure!(state.path().join("kv/evil.json").is_file(), "no file");
+    Ok(())
+}
+
 fn rollout_that_fails() -> Result<()> {
     let mut agent = Setup::new()?.pipeline(&rollout(100))?.start()?;
     let event = provoke(&mut agent)?;

@@ -6,6 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use rustls::ServerConfig;
+
+use crate::authority;
+
 pub(crate) struct HttpServer {
     pub(crate) address: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
@@ -18,6 +22,24 @@ impl HttpServer {
             // The client may have had enough before the end of the answer.
             Some(answer) => drop(stream.write_all(answer.as_bytes())),
             None => thread::sleep(Duration::from_secs(600)),
+        })
+    }
+
+    pub(crate) fn over_tls(
+        config: Arc<ServerConfig>,
+        answer: impl Fn(&str) -> Option<String> + Clone + Send + 'static,
+    ) -> Self {
+        Self::serve(move |stream, log| {
+            let mut stream = authority::over_tls(&config, stream);
+            // A client that refuses the certificate asks for nothing.
+            if stream.conn.complete_io(&mut stream.sock).is_ok() {
+                let request = read(&mut stream);
+                log.lock().unwrap().push(request.clone());
+                let answer = answer(request.lines().next().unwrap_or_default()).unwrap();
+                stream.write_all(answer.as_bytes()).unwrap();
+                stream.conn.send_close_notify();
+                stream.flush().unwrap();
+            }
         })
     }
 
@@ -34,18 +56,22 @@ impl HttpServer {
     }
 
     fn start_with(respond: impl Fn(&mut TcpStream, &str) + Clone + Send + 'static) -> Self {
+        Self::serve(move |mut stream, log| {
+            let request = read(&mut stream);
+            log.lock().unwrap().push(request.clone());
+            respond(&mut stream, request.lines().next().unwrap_or_default());
+        })
+    }
+
+    fn serve(exchange: impl Fn(TcpStream, Arc<Mutex<Vec<String>>>) + Clone + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::<Mutex<Vec<String>>>::default();
         let log = requests.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (mut stream, log, respond) = (stream.unwrap(), log.clone(), respond.clone());
-                thread::spawn(move || {
-                    let request = read(&mut stream);
-                    log.lock().unwrap().push(request.clone());
-                    respond(&mut stream, request.lines().next().unwrap_or_default());
-                });
+                let (stream, log, exchange) = (stream.unwrap(), log.clone(), exchange.clone());
+                thread::spawn(move || exchange(stream, log));
             }
         });
         Self { address, requests }

@@ -1,8 +1,13 @@
 //! The engine against real servers on loopback.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod authority;
 mod dns_server;
 mod http_server;
+mod preference;
+mod proxies;
+mod proxy_server;
+mod transports;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -12,7 +17,7 @@ use std::time::{Duration, Instant};
 use dns_server::{DnsServer, Reply};
 use http_server::HttpServer;
 use serin_canary::{CanaryConfig, Engine, Hit, Rejected};
-use serin_event::action::{Action, ActionRequest, Method, Outcome, Source};
+use serin_event::action::{Action, ActionRequest, Answer, Method, Outcome, RecordType, Source};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi";
@@ -27,7 +32,7 @@ fn request(action: Action) -> ActionRequest {
 }
 
 fn dns(name: &str) -> ActionRequest {
-    request(Action::Dns { name: name.into() })
+    request(Action::Dns { name: name.into(), record: None })
 }
 
 fn get(url: impl Into<String>) -> ActionRequest {
@@ -54,10 +59,66 @@ fn a_look_up_is_one_a_query_each_time() {
     let server = DnsServer::start(|_| Reply::A(vec![Ipv4Addr::new(192, 0, 2, 7)]));
     let engine = engine(&format!("{{dns: {{resolver: '{}'}}, dedupe: 0s}}", server.address));
     for name in ["abc.def.o3n.io", "abc.def.o3n.io", "abc.def.o3n.io."] {
-        let resolved = Outcome::Resolved(vec![Ipv4Addr::new(192, 0, 2, 7).into()]);
+        let resolved = Outcome::Resolved(vec![Answer::Address(Ipv4Addr::new(192, 0, 2, 7).into())]);
         assert_eq!(outcome(&engine, dns(name)), resolved, "{name}");
     }
     assert_eq!(server.queries(), vec![("abc.def.o3n.io.".to_owned(), 1); 3]);
+}
+
+/// A: 192.0.2.7, AAAA: 2001:db8::7, TXT: two strings, then one that looks like an address, then a long one.
+fn of_each_record(kind: u16) -> Vec<Vec<u8>> {
+    let text = |text: &str| [&[text.len() as u8], text.as_bytes()].concat();
+    match kind {
+        1 => vec![vec![192, 0, 2, 7]],
+        28 => vec![[&[0x20, 1, 0xd, 0xb8][..], &[0; 11], &[7]].concat()],
+        16 => vec![
+            [text("v=1 "), text("x")].concat(),
+            text("1.2.3.4"),
+            [text(&"a".repeat(255)), text("bcd")].concat(),
+        ],
+        _ => vec![],
+    }
+}
+
+#[test]
+fn plugins_choose_their_records_and_policies_ask_for_a() {
+    let server = DnsServer::start(|_| Reply::Records(of_each_record));
+    let engine =
+        engine(&format!("{{dns: {{resolver: '{}', records: [AAAA, A]}}, dedupe: 0s}}", server.address));
+    let v4 = Answer::Address("192.0.2.7".parse().unwrap());
+    let v6 = Answer::Address("2001:db8::7".parse().unwrap());
+    let long = "a".repeat(255) + "b";
+    let texts = ["v=1 x", "1.2.3.4", &long].map(|text| Answer::Text(text.to_owned())).to_vec();
+    let policy = Source::Policy("p".into());
+    let plugin = Source::Plugin("bait".into());
+    for (source, record, expected) in [
+        (&policy, None, vec![v4.clone()]),
+        (&plugin, None, vec![v6.clone(), v4.clone()]),
+        (&plugin, Some(RecordType::A), vec![v4]),
+        (&plugin, Some(RecordType::Aaaa), vec![v6]),
+        (&plugin, Some(RecordType::Txt), texts),
+    ] {
+        let action = Action::Dns { name: "a.test".into(), record };
+        let asked = ActionRequest { source: source.clone(), ..request(action) };
+        assert_eq!(outcome(&engine, asked), Outcome::Resolved(expected), "{source:?} {record:?}");
+    }
+    let mut kinds: Vec<u16> = server.queries().into_iter().map(|(_, kind)| kind).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, [1, 1, 1, 16, 28, 28]);
+}
+
+#[test]
+fn one_answer_of_several_has_fired_and_many_are_cut() {
+    let server = DnsServer::start(|name| match name {
+        "many.test." => Reply::Records(|kind| if kind == 16 { vec![vec![1, b'x']; 40] } else { vec![] }),
+        _ => Reply::ServerFailure,
+    });
+    let engine = engine(&format!(
+        "{{dns: {{resolver: '{}', records: [A, TXT], timeout: 400ms}}, retry: {{times: 0}}}}",
+        server.address
+    ));
+    assert_eq!(outcome(&engine, dns("many.test")), Outcome::Resolved(vec![Answer::Text("x".into()); 32]));
+    assert!(failure(&engine, dns("broken.test")).contains("erver Failure"));
 }
 
 #[test]
@@ -306,7 +367,7 @@ fn a_target_holds_its_share_of_the_places_and_the_others_are_answered() {
     for n in 0..50 {
         let url = format!("http://healthy.test:{}/{n}", healthy.address.port());
         assert_eq!(outcome(&engine, get(url)), Outcome::HttpStatus(200), "{n}");
-        let resolved = Outcome::Resolved(vec![Ipv4Addr::LOCALHOST.into()]);
+        let resolved = Outcome::Resolved(vec![Answer::Address(Ipv4Addr::LOCALHOST.into())]);
         assert_eq!(outcome(&engine, dns(&format!("{n}.quick.test"))), resolved, "{n}");
     }
     assert_eq!(hole.requests().len(), 2, "the hole got no more than its share");
@@ -349,7 +410,7 @@ fn a_source_whose_targets_swallow_everything_leaves_the_others_their_places() {
             let url = format!("http://healthy.test:{}/{n}", healthy.address.port());
             assert_eq!(outcome(&engine, other(get(url))), Outcome::HttpStatus(200), "{n}");
             // The resolver is a target of both.
-            let resolved = Outcome::Resolved(vec![Ipv4Addr::LOCALHOST.into()]);
+            let resolved = Outcome::Resolved(vec![Answer::Address(Ipv4Addr::LOCALHOST.into())]);
             assert_eq!(outcome(&engine, other(dns(&format!("{n}.quick.test")))), resolved, "{n}");
         }
     }
@@ -419,7 +480,7 @@ fn the_demo_listeners_answer_and_show_what_came() {
         "{dns: {resolver: demo}, egress: {allow: [loopback]}, demo: {dns: '127.0.0.1:0', http: '127.0.0.1:0'}}",
     );
     let port = engine.demo().unwrap().http().port();
-    let home = Outcome::Resolved(vec![Ipv4Addr::LOCALHOST.into()]);
+    let home = Outcome::Resolved(vec![Answer::Address(Ipv4Addr::LOCALHOST.into())]);
     assert_eq!(outcome(&engine, dns("abc.def.o3n.io")), home);
     assert_eq!(outcome(&engine, get(format!("http://t.test:{port}/a?b"))), Outcome::HttpStatus(200));
     let body = vec![b'x'; 60_000];

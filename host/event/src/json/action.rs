@@ -1,7 +1,7 @@
 //! Action results in JSON; Tetragon has no such event.
 
 use super::encode::{Object, string};
-use crate::action::{Action, ActionResult, Method, Outcome, Source};
+use crate::action::{Action, ActionResult, Method, Outcome, RecordType, Source};
 
 /// Appends an action result. Of a body only its size is told, of headers nothing: they may hold secrets.
 pub(super) fn result(result: &ActionResult, object: &mut Object<'_>) {
@@ -14,11 +14,9 @@ pub(super) fn result(result: &ActionResult, object: &mut Object<'_>) {
     match &result.outcome {
         Outcome::HttpStatus(status) => object.number("http_status", *status),
         // An empty answer is an outcome too, so the array is written even if empty.
-        Outcome::Resolved(addresses) if addresses.is_empty() => {
-            object.key("resolved").extend_from_slice(b"[]")
-        }
-        Outcome::Resolved(addresses) => {
-            object.array("resolved", addresses, |address, out| string(&address.to_string(), out));
+        Outcome::Resolved(answers) if answers.is_empty() => object.key("resolved").extend_from_slice(b"[]"),
+        Outcome::Resolved(answers) => {
+            object.array("resolved", answers, |answer, out| string(&answer.to_string(), out));
         }
         Outcome::Suppressed(reason) => object.string("suppressed", reason),
         Outcome::Failed(reason) => object.string("failed", reason),
@@ -43,9 +41,10 @@ fn action(action: &Action, object: &mut Object<'_>) {
             }
             http.close();
         }
-        Action::Dns { name } => {
+        Action::Dns { name, record } => {
             let mut dns = Object::open(object.key("dns"));
             dns.string("name", name);
+            dns.text("record", record.map_or("", RecordType::name));
             dns.close();
         }
     }

@@ -10,14 +10,15 @@ mod fields;
 mod structure;
 mod time;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use self::fields::Fields;
 pub use self::fields::ReadError;
-use crate::action::{Action, ActionRequest, ActionResult, Method, Outcome, Source};
+use crate::action::{
+    Action, ActionRequest, ActionResult, Method, Outcome, Source, UnknownAnswer, UnknownRecordType,
+};
 use crate::argument::{Argument, File, FileRole};
 use crate::event::{
     Alert, Annotation, Event, EventKind, Finding, Hook, Mapping, Place, PluginError, Probe, ProgramPlace,
@@ -397,8 +398,14 @@ fn action_result(body: &mut Fields) -> Result<ActionResult, ReadError> {
 fn action(body: &mut Fields) -> Result<Action, ReadError> {
     if let Some(mut dns) = body.object("dns")? {
         let name = dns.text("name")?;
+        let record = match dns.text("record")?.as_str() {
+            "" => None,
+            text => Some(
+                text.parse().map_err(|error: UnknownRecordType| dns.wrong("record", &error.to_string()))?,
+            ),
+        };
         dns.finish()?;
-        return Ok(Action::Dns { name });
+        return Ok(Action::Dns { name, record });
     }
     let Some(mut http) = body.object("http")? else {
         return Err(body.wrong("dns", "neither `dns` nor `http` is there"));
@@ -417,11 +424,11 @@ fn action(body: &mut Fields) -> Result<Action, ReadError> {
 
 fn outcome(body: &mut Fields) -> Result<Outcome, ReadError> {
     if let Some(resolved) = body.take("resolved") {
-        let addresses = body.texts("resolved", Some(resolved))?;
+        let answers = body.texts("resolved", Some(resolved))?;
         let parse = |text: &String| {
-            text.parse::<IpAddr>().map_err(|_| body.wrong("resolved", &format!("`{text}` is no address")))
+            text.parse().map_err(|error: UnknownAnswer| body.wrong("resolved", &error.to_string()))
         };
-        return Ok(Outcome::Resolved(addresses.iter().map(parse).collect::<Result<_, _>>()?));
+        return Ok(Outcome::Resolved(answers.iter().map(parse).collect::<Result<_, _>>()?));
     }
     let status = body.integer("http_status")?;
     let (suppressed, failed) = (body.text("suppressed")?, body.text("failed")?);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serin_event::action::{ActionRequest, Source};
+use serin_event::action::{ActionRequest, Answer, Source};
 use serin_event::argument::File;
 use serin_event::network::{Packet, Sock, UnixAddress};
 use serin_event::{Finding, Mapping, Place, PluginError, Process};
@@ -56,7 +56,7 @@ fn hook() -> Hook {
 }
 
 fn result(outcome: Outcome) -> EventKind {
-    let action = Action::Dns { name: "abc.o3n.io".into() };
+    let action = Action::Dns { name: "abc.o3n.io".into(), record: None };
     let request = ActionRequest { source: Source::Plugin("bait".into()), action, exec_id: String::new() };
     EventKind::ActionResult(ActionResult { request, outcome, duration: 0 })
 }
@@ -131,6 +131,10 @@ fn one_line_an_event() {
         (
             alone(result(Outcome::Resolved(vec!["192.0.2.7".parse().unwrap()]))),
             "🐤 canary  gull abc.o3n.io: 192.0.2.7",
+        ),
+        (
+            alone(result(Outcome::Resolved(vec![Answer::Text("v=1 \u{1b}".into())]))),
+            r#"🐤 canary  gull abc.o3n.io: "v=1 \u{1b}""#,
         ),
         (alone(result(Outcome::Resolved(Vec::new()))), "🐤 canary  gull abc.o3n.io: no address"),
         (

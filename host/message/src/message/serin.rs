@@ -1,7 +1,7 @@
 //! What Tetragon's API has no place for.
 
 use prost_types::{ListValue, Value, value};
-use serin_event::action::{self, Method, Outcome, Source};
+use serin_event::action::{self, Method, Outcome, RecordType, Source};
 use serin_event::{Event, Hook};
 
 use crate::proto::action_result::{self, Action};
@@ -87,7 +87,10 @@ fn action(action: &action::Action) -> Action {
             let body_size = u32::try_from(body.len()).unwrap_or(u32::MAX);
             Action::Http(HttpAction { method: method.into(), url: url.clone(), body_size })
         }
-        action::Action::Dns { name } => Action::Dns(DnsAction { name: name.clone() }),
+        action::Action::Dns { name, record } => {
+            let record = record.map_or("", RecordType::name).into();
+            Action::Dns(DnsAction { name: name.clone(), record })
+        }
     }
 }
 
@@ -95,8 +98,8 @@ fn outcome(outcome: &Outcome) -> action_result::Outcome {
     let text = |text: String| Value { kind: Some(value::Kind::StringValue(text)) };
     match outcome {
         Outcome::HttpStatus(status) => action_result::Outcome::HttpStatus(u32::from(*status)),
-        Outcome::Resolved(addresses) => action_result::Outcome::Resolved(ListValue {
-            values: addresses.iter().map(|address| text(address.to_string())).collect(),
+        Outcome::Resolved(answers) => action_result::Outcome::Resolved(ListValue {
+            values: answers.iter().map(|answer| text(answer.to_string())).collect(),
         }),
         Outcome::Suppressed(reason) => action_result::Outcome::Suppressed((*reason).into()),
         Outcome::Failed(reason) => action_result::Outcome::Failed(reason.clone()),

@@ -855,7 +855,7 @@ pub mod action_result {
     pub enum Outcome {
         #[prost(uint32, tag = "6")]
         HttpStatus(u32),
-        /// Addresses of the answer; none for NXDOMAIN or no data.
+        /// Addresses of the answer, and texts in double quotes; none for NXDOMAIN or no data.
         #[prost(message, tag = "7")]
         Resolved(::prost_types::ListValue),
         #[prost(string, tag = "8")]
@@ -888,6 +888,9 @@ pub struct HttpAction {
 pub struct DnsAction {
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
+    /// The record that a plugin asked for, A, AAAA or TXT; empty if it left that to the configuration, or a policy asked.
+    #[prost(string, tag = "2")]
+    pub record: ::prost::alloc::string::String,
 }
 /// An event passes if each field that is set has a value that matches.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

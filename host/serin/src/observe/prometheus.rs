@@ -256,6 +256,7 @@ fn canaries(snapshot: &Snapshot, text: &mut Text) {
         ("queue_full", canaries.queue_full),
         ("target_full", canaries.target_full),
         ("source_full", canaries.source_full),
+        ("displaced", canaries.displaced),
     ] {
         text.sample("serin_actions_total", &[("result", result)], count);
     }

@@ -242,6 +242,9 @@ pub(crate) struct Canaries {
     /// Held back because too many of the same source were waiting.
     #[serde(default)]
     pub source_full: u64,
+    /// Gave way to newer ones while they waited.
+    #[serde(default)]
+    pub displaced: u64,
     /// Waiting for their first turn, now.
     #[serde(default)]
     pub waiting: u64,
@@ -267,6 +270,7 @@ impl From<serin_canary::Counters> for Canaries {
             queue_full: counters.queue_full,
             target_full: counters.target_full,
             source_full: counters.source_full,
+            displaced: counters.displaced,
             waiting: counters.waiting,
             waiting_again: counters.waiting_again,
             running: counters.running,

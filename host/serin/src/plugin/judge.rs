@@ -159,7 +159,8 @@ fn alert(alert: &Alert) -> Value {
 
 fn action(request: &ActionRequest) -> Value {
     match &request.action {
-        Action::Dns { name } => json!({ "dns": name }),
+        Action::Dns { name, record: None } => json!({ "dns": name }),
+        Action::Dns { name, record: Some(record) } => json!({ "dns": format!("{} {name}", record.name()) }),
         Action::Http { method, url, headers, body } => {
             let method = match method {
                 Method::Get => "GET",
