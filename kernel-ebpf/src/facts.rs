@@ -4,6 +4,7 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap};
 use serin_abi::config::{BINARY_PARENT, Filter, TEST_NOT, TEST_TEXT_EQUAL, TEST_TEXT_IN};
 use serin_abi::digest::{Digest, add_bytes};
+use serin_abi::expression::Places;
 use serin_abi::ranges::Ranges;
 use serin_abi::record::ARGUMENT_UNREADABLE;
 use serin_abi::selector::{Facts, Verdict, constant};
@@ -126,6 +127,12 @@ impl<R: Registers> Facts for Call<'_, R> {
             }
             search::<Texts>(state, buffer, text, test, values).into()
         }
+    }
+
+    #[inline(always)]
+    fn places(&mut self) -> *mut Places {
+        // SAFETY: a pointer to a map value.
+        unsafe { &raw mut (*self.scratch.work).places }
     }
 
     #[inline(always)]

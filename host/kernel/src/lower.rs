@@ -13,6 +13,7 @@ use serin_btf::{Format, Step, TypeKind};
 use serin_policy::{ArgumentKind, ArgumentSource, HookPlan, Target};
 
 mod actions;
+mod expressions;
 mod filters;
 mod reading;
 #[cfg(test)]
@@ -40,6 +41,8 @@ pub(crate) struct Lowered {
     pub(crate) members: Vec<(Member, u32)>,
     pub(crate) ranges: Vec<Range>,
     pub(crate) texts: Vec<Vec<u8>>,
+    /// Used entries of [`HookConfig::operations`].
+    operations: usize,
 }
 
 /// Lowers a hook, with what names its filters on binaries and its scopes, with the format of its tracepoint's record, if it
@@ -54,8 +57,13 @@ pub(crate) fn lower(
     format: Option<&Format>,
     types: &impl Types,
 ) -> Result<Lowered, String> {
-    let mut lowered =
-        Lowered { config: zeroed(), members: Vec::new(), ranges: Vec::new(), texts: Vec::new() };
+    let mut lowered = Lowered {
+        config: zeroed(),
+        members: Vec::new(),
+        ranges: Vec::new(),
+        texts: Vec::new(),
+        operations: 0,
+    };
     lowered.config.hook = hook;
     lowered.config.seed = RandomState::new().hash_one(hook);
     lowered.config.source = match plan.target {

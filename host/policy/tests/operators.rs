@@ -19,6 +19,7 @@ const NUMBERS: &[&str] = &[
     "NotInMap",
     "InRange",
     "NotInRange",
+    "CelExpr",
 ];
 const TEXTS: &[&str] =
     &["Equal", "NotEqual", "Prefix", "NotPrefix", "Postfix", "NotPostfix", "SubString", "SubStringIgnCase"];
@@ -45,7 +46,8 @@ const TABLE: &[(&str, &[&[&str]])] = &[
 ];
 
 /// Some of these are values of any operator.
-const VALUES: [&str; 8] = [
+const VALUES: [&str; 9] = [
+    "values: [arg0 == arg1]",
     "values: [1]",
     "values: ['1:2']",
     "values: [/a]",

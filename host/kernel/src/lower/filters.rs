@@ -98,6 +98,7 @@ impl Lowered {
                 self.set(TEST_INTEGER_IN, slot, values.iter().map(|&value| value as u64))
             }
             Test::Gained(after) => Filter { test: TEST_BITS_GAINED, slot, values: *after as u32, count: 0 },
+            Test::Expression(expression) => self.expression(expression)?,
             Test::IntRanges(ranges) => self.ranges(TEST_INTEGER_RANGE, slot, ranges),
             Test::Addresses(ranges) => self.ranges(TEST_ADDRESS_RANGE, slot, ranges),
             Test::IntMask(mask) => {

@@ -124,12 +124,16 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     (
         "spec.kprobes.selectors.matchArgs.args",
         "Another way to say which: the number of the entry in the hook's `args`, counted from 0, in a list; two numbers for \
-         CapabilitiesGained.",
+         CapabilitiesGained. CelExpr has neither.",
     ),
-    ("spec.kprobes.selectors.matchArgs.operator", "How the argument is compared with the values."),
+    (
+        "spec.kprobes.selectors.matchArgs.operator",
+        "How the argument is compared with the values. CelExpr: whether the expression is true.",
+    ),
     (
         "spec.kprobes.selectors.matchArgs.values",
-        "What it is compared with; one must match, or none with Not…",
+        "What it is compared with; one must match, or none with Not… For CelExpr, one expression over integer entries of \
+         `args`: `arg0 == int32(-1) && arg1 < arg2`.",
     ),
     ("spec.kprobes.selectors.matchData", "What the entries of `data` must be. All entries must hold."),
     ("spec.kprobes.selectors.matchData.index", "The number of the entry of `data`, from 0; 0 if left out."),
