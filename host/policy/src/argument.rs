@@ -106,10 +106,6 @@ fn read(
         return None;
     }
     let (resolve, resolve_places) = resolve::read(&fields, report)?.unzip();
-    if let (Origin::Probe, Some(places)) = (origin, &resolve_places) {
-        report.error(places.path(), "`resolve` is not supported yet for arguments of probes");
-        return None;
-    }
     let places = ArgumentPlaces {
         index: index_field?.span(),
         kind: kind_field?.span(),

@@ -217,7 +217,11 @@ fn no_root(
         let help = "add `btfType: …`, the name of the structure that it points to";
         return (places.path, message, Some(help.into()));
     };
-    let whose = if matches!(hook.target, Target::Uprobe(_)) { "the program" } else { "this kernel" };
+    let whose = if matches!(hook.target, Target::Uprobe(_) | Target::Usdt(_)) {
+        "the program"
+    } else {
+        "this kernel"
+    };
     let help = nearest(structure, types.structures()).map(|near| format!("did you mean `{near}`?"));
     (span, format!("{whose} has no structure {}", quote(structure)), help)
 }

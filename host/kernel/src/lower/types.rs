@@ -1,7 +1,7 @@
 //! What is asked of types when a hook is lowered.
 
 use serin_btf::{Btf, BtfError, Field, Walk};
-use serin_policy::{ArgumentPlan, ArgumentSource, HookPlan, Target};
+use serin_policy::{ArgumentPlan, ArgumentSource, HookPlan, Target, Uprobe, Usdt};
 
 /// The types that a hook's arguments have.
 pub(crate) trait Types {
@@ -27,10 +27,10 @@ impl Types for OfTarget<'_> {
 
     fn walk(&self, plan: &HookPlan, argument: &ArgumentPlan) -> Result<Option<Walk>, String> {
         let walk = match &plan.target {
-            Target::Uprobe(probe)
+            Target::Uprobe(Uprobe { types: path, .. }) | Target::Usdt(Usdt { types: path, .. })
                 if argument.resolve.is_some() && argument.source == ArgumentSource::Parameter =>
             {
-                let path = probe.types.as_ref().ok_or("there is no `btfPath` for `resolve`")?;
+                let path = path.as_ref().ok_or("there is no `btfPath` for `resolve`")?;
                 let types = Btf::of_program(path.as_ref()).map_err(|error| format!("`{path}`: {error}"))?;
                 plan.walk(argument, &types)
             }

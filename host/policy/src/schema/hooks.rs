@@ -61,8 +61,8 @@ pub(crate) const UPROBE: Shape = Shape {
 pub(crate) const USDT: Shape = Shape {
     path: "spec.kprobes",
     in_list: true,
-    supported: &["path", "provider", "name", "message", "tags", "args", "selectors"],
-    later: &["btfPath"],
+    supported: &["path", "provider", "name", "btfPath", "BTFPath", "message", "tags", "args", "selectors"],
+    later: &[],
 };
 
 /// A list of hooks in `spec`.
