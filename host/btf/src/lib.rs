@@ -12,6 +12,7 @@ mod format;
 mod parse;
 mod program;
 mod resolve;
+mod tracefs;
 mod walk;
 
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ use std::sync::Mutex;
 pub use format::{FieldKind, Format, FormatField};
 pub use program::ProgramTypesError;
 pub use resolve::{Field, Function, Parameter, TypeKind};
+pub use tracefs::{Tracefs, TracefsError};
 pub use walk::{Bits, Element, Load, Root, Step, Walk, WalkError, WalkReason};
 
 /// Where the running kernel shows its BTF.

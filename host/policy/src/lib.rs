@@ -101,6 +101,9 @@ pub const MAX_RESOLVE: usize = 10;
 /// <https://github.com/cilium/tetragon/blob/main/pkg/sensors/tracing/lists_linux.go>
 pub const COMPAT_BIT: u32 = 1 << 31;
 
+/// Most functions that a pattern stands for.
+pub const MAX_GENERATED: usize = 256;
+
 /// Longest `message`, in bytes.
 pub const MAX_MESSAGE: usize = 256;
 

@@ -42,7 +42,7 @@ const TABLE: &[(&str, &[&[&str]])] = &[
     ("skb", &[SOURCE, DESTINATION, &["Protocol", "Family"]]),
     ("sockaddr", &[SOURCE, &["Family"]]),
     ("sockaddr_un", &[TEXTS, &["Family"]]),
-    ("cred user_namespace module load_info bpf_attr bpf_prog bpf_map perf_event nop", &[]),
+    ("cred user_namespace module load_info bpf_attr bpf_prog bpf_map perf_event nop auto", &[]),
 ];
 
 /// Some of these are values of any operator.
