@@ -9,6 +9,7 @@
 //! <https://docs.kernel.org/bpf/btf.html>
 
 mod format;
+mod module;
 mod parse;
 mod program;
 mod resolve;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 pub use format::{FieldKind, Format, FormatField};
+pub use module::ModuleError;
 pub use program::ProgramTypesError;
 pub use resolve::{Field, Function, Parameter, TypeKind};
 pub use tracefs::{Tracefs, TracefsError};
@@ -35,6 +37,8 @@ pub struct Btf {
     offsets: Vec<u32>,
     /// Byte range of the string section in `data`.
     strings: std::ops::Range<usize>,
+    /// The first type of a module, where walks look for structures first; 1 if there is none.
+    preferred: u32,
     /// The functions that have been asked for, by name: many hooks are on the same ones, and looking one up passes by
     /// all types.
     functions: Mutex<HashMap<String, Option<u32>>>,

@@ -112,6 +112,13 @@ fn read(
         return None;
     }
     let (resolve, resolve_places) = resolve::read(&fields, report)?.unzip();
+    if let (Origin::Program | Origin::Probe, Some(module)) =
+        (origin, resolve_places.as_ref().and_then(ResolvePlaces::module))
+    {
+        let message = "`btfTypeModule` is about the kernel's types; those of a program are in `btfPath`";
+        report.error_with_help(module, message, "leave it out");
+        return None;
+    }
     let places =
         ArgumentPlaces { index: index_field?.span(), kind: kind_span, resolve: resolve_places, position: 0 };
     let (index, label) = (index?, label?.into());

@@ -108,7 +108,7 @@ fn functions(_: &Kernel) -> Result<()> {
 
 fn patterns(_: &Kernel) -> Result<()> {
     for (pattern, words) in [
-        ("^no_such_function", "policy-0.yaml:6:53: no function of this kernel matches `^no_such_function`"),
+        ("^no_such_function", "policy-0.yaml:6:51: no function of this kernel matches `^no_such_function`"),
         ("^vfs_|^ext|^sec", "functions; at most 256 are hooked"),
     ] {
         let spec = format!(

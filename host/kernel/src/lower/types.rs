@@ -34,7 +34,11 @@ impl Types for OfTarget<'_> {
                 let types = Btf::of_program(path.as_ref()).map_err(|error| format!("`{path}`: {error}"))?;
                 plan.walk(argument, &types)
             }
-            _ => plan.walk(argument, self.kernel),
+            _ => {
+                let types = argument.resolve.as_ref().map(|resolve| resolve.module_types(self.kernel));
+                let types = types.transpose().map_err(|error| error.to_string())?.flatten();
+                plan.walk(argument, types.as_ref().unwrap_or(self.kernel))
+            }
         };
         let Some(walk) = walk else { return Ok(None) };
         match walk {

@@ -248,7 +248,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "spec.kprobes.args.maxData",
         "For char_buf: read as much as can be, which serin always does: 4088 bytes.",
     ),
-    ("spec.kprobes.args.btfTypeModule", "For btfType: the module whose type it is."),
+    (
+        "spec.kprobes.args.btfTypeModule",
+        "For btfType: the kernel's module whose type it is, which must be loaded.",
+    ),
     ("spec.kprobes.data.sizeArgIndex", "For char_buf: the parameter that says how many bytes there are."),
     ("spec.kprobes.data.returnCopy", "Read it when the call has returned."),
     ("spec.kprobes.data.maxData", "For char_buf: read more than 4096 bytes."),

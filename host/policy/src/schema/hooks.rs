@@ -103,9 +103,10 @@ pub(crate) const ARGUMENT: Shape = Shape {
         "maxData",
         "btfType",
         "BTFType",
+        "btfTypeModule",
         "source",
     ],
-    later: &["btfTypeModule"],
+    later: &[],
 };
 
 /// An entry of `data`.
