@@ -46,6 +46,8 @@ mod reader;
 mod record;
 mod scopes;
 mod structures;
+mod target;
+mod text;
 mod uprobe;
 mod usdt;
 mod ways;

@@ -23,7 +23,6 @@ mod types;
 use actions::socket_action;
 pub(crate) use actions::{follows, notification, overrides, tracks};
 use filters::only_ip;
-pub(crate) use filters::text;
 use reading::{reading, size};
 pub(crate) use types::{OfTarget, Types};
 
