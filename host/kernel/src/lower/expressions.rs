@@ -120,6 +120,13 @@ mod tests {
             ("1 - (2 - (3 - arg2)) < 3 - (2 - 1)", |_, _, c, _| {
                 1_i64.wrapping_sub(2_i64.wrapping_sub(3_i64.wrapping_sub(c))) < 2
             }),
+            ("arg0 == arg0 && 5u - 10u == 18446744073709551611u", |_, _, _, _| true),
+            ("arg0 == arg0 && 18446744073709551611u + 6u == 1u", |_, _, _, _| true),
+            ("arg0 == arg0 && int32(-1) == int32(4294967295)", |_, _, _, _| true),
+            ("arg0 == arg0 && uint32(6u) == uint32(17179869190u)", |_, _, _, _| true),
+            ("arg0 != arg0 || uint32(3u) != uint32(5u) - uint32(2u)", |_, _, _, _| false),
+            ("arg0 == arg0 && int32(-2) == int32(5) - int32(7)", |_, _, _, _| true),
+            ("(arg0 == arg0) == (5 == 10)", |_, _, _, _| false),
             ("arg2 < 0 != (arg0 < int32(0))", |a, _, c, _| (c < 0) != (a < 0)),
         ];
         let mut outcomes = [0, 0];
