@@ -90,7 +90,9 @@ fn value<R: Registers>(config: &HookConfig, registers: &R, argument: &ArgumentCo
     let index = constant(&argument.index);
     if R::IN_PROGRAM && constant(&config.source) == USDT {
         let (value, readable) = operands::read(config, registers, index);
-        return Resolved { value, failed: UNREADABLE * u32::from(!readable) };
+        let Resolved { value, failed } = resolve::<R>(config, argument, value);
+        // Of what cannot be read, no step is told.
+        return Resolved { value, failed: if readable { failed } else { UNREADABLE } };
     }
     let value = match constant(&argument.origin) {
         ORIGIN_TASK => task::current(),

@@ -7,6 +7,7 @@ use serin_abi::config::{
     TEST_TEXT_POSTFIX_SORTED, TEST_TEXT_PREFIX, TEST_TEXT_PREFIX_SORTED,
 };
 use serin_abi::digest::{Digest, add_bytes};
+use serin_abi::expression::Places;
 use serin_abi::ranges::Ranges;
 use serin_abi::record::ARGUMENT_UNREADABLE;
 use serin_abi::selector::{Facts, Verdict, constant};
@@ -139,6 +140,12 @@ impl<R: Registers> Facts for Call<'_, R> {
                 _ => search::<Texts>(state, buffer, text, test, values).into(),
             }
         }
+    }
+
+    #[inline(always)]
+    fn places(&mut self) -> *mut Places {
+        // SAFETY: a pointer to a map value.
+        unsafe { &raw mut (*self.scratch.work).places }
     }
 
     #[inline(always)]

@@ -3,7 +3,7 @@
 use aya_ebpf::helpers::generated::{bpf_probe_read, bpf_probe_read_str, bpf_probe_read_user};
 use serin_abi::config::{
     ArgumentConfig, FIELD_ADDRESS, FIELD_BITS, FIELD_FIRST_BIT, FIELD_SIGNED, HookConfig, ORIGIN_PARAMETER,
-    PROGRAM,
+    PROGRAM, USDT,
 };
 use serin_abi::selector::{constant, entry};
 use serin_abi::{MAX_FIELDS, MAX_STRING};
@@ -28,7 +28,7 @@ pub const UNREADABLE: u32 = 1 << 16;
 pub fn resolve<R: Registers>(config: &HookConfig, argument: &ArgumentConfig, value: u64) -> Resolved {
     let (first, count) = (constant(&argument.first_step), constant(&argument.step_count));
     let in_program = R::IN_PROGRAM
-        && constant(&config.source) == PROGRAM
+        && matches!(constant(&config.source), PROGRAM | USDT)
         && constant(&argument.origin) == ORIGIN_PARAMETER;
     let (mut place, mut errors, mut taken) = (value, 0_u64, 0_u32);
     let mut index = 0;

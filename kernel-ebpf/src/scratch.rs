@@ -6,6 +6,7 @@
 //! program takes the first that is free.
 
 use serin_abi::digest::Digest;
+use serin_abi::expression::Places;
 use serin_abi::packet::Headers;
 use serin_abi::path::Walk;
 use serin_abi::ranges::Bisection;
@@ -35,6 +36,8 @@ pub struct Work {
     pub binaries: BinarySets,
     /// How a number is found among ranges.
     pub bisection: Bisection,
+    /// The values of an expression.
+    pub places: Places,
     /// What the arguments are known by, if equal events are held back.
     pub digest: Digest,
     /// Key for looking up a binary.

@@ -99,6 +99,11 @@ pub(crate) fn seek(offset: i64) -> Result<Ended> {
     run(&["seek", &offset.to_string()])
 }
 
+/// Calls `lseek(2)` on no file with this offset from this place.
+pub(crate) fn seek_from(offset: i64, whence: u32) -> Result<Ended> {
+    run(&["seek", &offset.to_string(), &whence.to_string()])
+}
+
 /// Calls `chmod(2)` on no file with this mode, of which the call takes two bytes.
 pub(crate) fn chmod_nothing(mode: u32) -> Result<Ended> {
     run(&["chmod", &mode.to_string()])
@@ -260,6 +265,7 @@ fn act(words: &[&str]) -> Result<u8> {
         ["system-call", words @ ..] => syscalls::act(words)?,
         ["open", path] => say(std::fs::File::open(path).err().map_or(0, errno))?,
         ["seek", offset] => say(call(libc::SYS_lseek, [-1, offset.parse()?, 0]))?,
+        ["seek", offset, whence] => say(call(libc::SYS_lseek, [-1, offset.parse()?, whence.parse()?]))?,
         ["chmod", mode] => say(call(libc::SYS_chmod, [0, mode.parse()?, 0]))?,
         ["connect", to] => say(TcpStream::connect(*to).err().map_or(0, errno))?,
         ["connect-unix", path] => say(connect_unix_socket(path)?.err().map_or(0, errno))?,

@@ -9,9 +9,11 @@
 //! <https://docs.kernel.org/bpf/btf.html>
 
 mod format;
+mod module;
 mod parse;
 mod program;
 mod resolve;
+mod tracefs;
 mod walk;
 
 use std::collections::HashMap;
@@ -19,8 +21,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 pub use format::{FieldKind, Format, FormatField};
+pub use module::ModuleError;
 pub use program::ProgramTypesError;
 pub use resolve::{Field, Function, Parameter, TypeKind};
+pub use tracefs::{Tracefs, TracefsError};
 pub use walk::{Bits, Element, Load, Root, Step, Walk, WalkError, WalkReason};
 
 /// Where the running kernel shows its BTF.
@@ -33,6 +37,8 @@ pub struct Btf {
     offsets: Vec<u32>,
     /// Byte range of the string section in `data`.
     strings: std::ops::Range<usize>,
+    /// The first type of a module, where walks look for structures first; 1 if there is none.
+    preferred: u32,
     /// The functions that have been asked for, by name: many hooks are on the same ones, and looking one up passes by
     /// all types.
     functions: Mutex<HashMap<String, Option<u32>>>,

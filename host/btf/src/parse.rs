@@ -1,10 +1,11 @@
 //! The binary form: one pass that finds where each type starts.
 
+use std::ops::Range;
 use std::sync::Mutex;
 
 use crate::Btf;
 
-const MAGIC: u16 = 0xeb9f;
+pub(crate) const MAGIC: u16 = 0xeb9f;
 /// Bytes of `struct btf_type`: name_off, info, size or type.
 const TYPE_SIZE: usize = 12;
 
@@ -97,22 +98,9 @@ impl Btf {
     /// # Errors
     /// Says what is wrong with the bytes.
     pub fn parse(data: Vec<u8>) -> Result<Self, &'static str> {
-        let magic = data.get(..2).ok_or("shorter than a header")?;
-        if magic != MAGIC.to_le_bytes() {
-            return Err("wrong magic number (or another byte order)");
-        }
-        // Later kernels append to the header: its own length says where the sections start.
-        let field = |at| read_u32(&data, at).map(|value| value as usize).ok_or("header cut short");
-        let header = field(4)?;
-        let section = |offset: usize, length: usize| {
-            let start = header.checked_add(offset)?;
-            let end = start.checked_add(length)?;
-            (end <= data.len()).then_some(start..end)
-        };
-        let types = section(field(8)?, field(12)?).ok_or("type section reaches beyond the end")?;
-        let strings = section(field(16)?, field(20)?).ok_or("string section reaches beyond the end")?;
+        let (types, strings) = sections(&data)?;
         let offsets = index(&data, types)?;
-        Ok(Btf { data, offsets, strings, functions: Mutex::default() })
+        Ok(Btf { data, offsets, strings, preferred: 1, functions: Mutex::default() })
     }
 
     /// The type with this id; `None` for ids out of range.
@@ -145,7 +133,26 @@ impl Btf {
     }
 }
 
-fn index(data: &[u8], types: std::ops::Range<usize>) -> Result<Vec<u32>, &'static str> {
+/// The sections of types and of strings.
+pub(crate) fn sections(data: &[u8]) -> Result<(Range<usize>, Range<usize>), &'static str> {
+    let magic = data.get(..2).ok_or("shorter than a header")?;
+    if magic != MAGIC.to_le_bytes() {
+        return Err("wrong magic number (or another byte order)");
+    }
+    // Later kernels append to the header: its own length says where the sections start.
+    let field = |at| read_u32(data, at).map(|value| value as usize).ok_or("header cut short");
+    let header = field(4)?;
+    let section = |offset: usize, length: usize| {
+        let start = header.checked_add(offset)?;
+        let end = start.checked_add(length)?;
+        (end <= data.len()).then_some(start..end)
+    };
+    let types = section(field(8)?, field(12)?).ok_or("type section reaches beyond the end")?;
+    let strings = section(field(16)?, field(20)?).ok_or("string section reaches beyond the end")?;
+    Ok((types, strings))
+}
+
+fn index(data: &[u8], types: Range<usize>) -> Result<Vec<u32>, &'static str> {
     let mut offsets = vec![0];
     let mut at = types.start;
     while at < types.end {

@@ -193,10 +193,15 @@ impl Btf {
 
     /// The structure or union of this name.
     pub(crate) fn structure_id(&self, name: &str) -> Option<u32> {
+        self.structure_id_from(1, name)
+    }
+
+    /// The same, among the types from this id on.
+    pub(crate) fn structure_id_from(&self, first: u32, name: &str) -> Option<u32> {
         let is_wanted = |found: &Type<'_>| {
             found.kind.is_structure() && found.count > 0 && self.is_named(found.name, name)
         };
-        Some(self.types().find(|(_, found)| is_wanted(found))?.0)
+        Some(self.types().find(|(id, found)| *id >= first && is_wanted(found))?.0)
     }
 
     fn find_field(&self, structure: &str, path: &str) -> Option<Field> {

@@ -156,7 +156,10 @@ impl Btf {
         match root {
             Root::Parameter(function, index) => Some((self.parameter_type(function, index)?, false)),
             Root::Tracepoint(event, index) => Some((self.tracepoint_argument_type(event, index)?, false)),
-            Root::Pointer(structure) => Some((self.structure_id(structure)?, true)),
+            Root::Pointer(structure) => {
+                let preferred = self.structure_id_from(self.preferred, structure);
+                Some((preferred.or_else(|| self.structure_id(structure))?, true))
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use serin_policy::{ArgumentSource, HookPlan, Target};
 
 use crate::deny::{self, Points};
 use crate::lower::overrides;
+pub(crate) use crate::target::function;
 use crate::{Backend, Enforcement, Probe, mappings};
 
 /// One way of attaching a hook.
@@ -208,19 +209,6 @@ pub(crate) fn plan_shared() -> Attempts {
     let mut attempts = Attempts::default();
     attempts.consider(Backend::SysEnter, None, &Ok(()));
     attempts
-}
-
-/// The kernel function, LSM hook, trace event or place in a program that a target is attached to.
-pub(crate) fn function(target: &Target) -> String {
-    match target {
-        Target::Function(name) | Target::Lsm(name) => name.clone(),
-        Target::Syscall { name, .. } => format!("__x64_sys_{name}"),
-        Target::CompatSyscall { name, .. } => format!("__ia32_sys_{name}"),
-        Target::Tracepoint(event) | Target::RawTracepoint(event) => event.to_string(),
-        Target::Uprobe(probe) => probe.to_string(),
-        Target::Usdt(probe) => probe.to_string(),
-        Target::Loader => "loader".into(),
-    }
 }
 
 #[cfg(test)]

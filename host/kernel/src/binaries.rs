@@ -7,7 +7,7 @@ use serin_abi::config::{TEST_TEXT_EQUAL, TEST_TEXT_POSTFIX, TEST_TEXT_PREFIX};
 use serin_abi::{BINARY_KEY, BINARY_PATHS, BinarySets, MAX_BINARY_SETS};
 use serin_policy::{BinaryComparison, BinaryCondition, PolicyPlan, SelectorPlan};
 
-use crate::lower::text;
+use crate::text::text;
 
 /// Every condition on binaries that differs from the others, by its number in [`BinarySets`].
 #[derive(Clone, Default)]

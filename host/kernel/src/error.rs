@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use serin_btf::BtfError;
+use serin_btf::{BtfError, TracefsError};
 
-use crate::{Backend, TracefsError};
+use crate::Backend;
 
 /// Why the kernel side cannot be set up.
 #[derive(Debug, thiserror::Error)]

@@ -11,9 +11,9 @@ use aya::programs::{Program, ProgramError};
 use aya::{Btf, Ebpf};
 use serin_policy::{PlaceError, Target, Uprobe, Usdt};
 
-use crate::attach::function;
 use crate::executable::find_place;
 use crate::programs::program_error;
+use crate::target::function;
 use crate::uprobe::{self, CodePlace};
 use crate::{Backend, KernelError};
 

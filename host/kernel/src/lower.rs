@@ -13,6 +13,7 @@ use serin_btf::{Format, Step, TypeKind};
 use serin_policy::{ArgumentKind, ArgumentSource, HookPlan, Target};
 
 mod actions;
+mod expressions;
 mod filters;
 mod reading;
 #[cfg(test)]
@@ -22,7 +23,6 @@ mod types;
 use actions::socket_action;
 pub(crate) use actions::{follows, notification, overrides, tracks};
 use filters::only_ip;
-pub(crate) use filters::text;
 pub(crate) use reading::may_be_late;
 use reading::{reading, size};
 pub(crate) use types::{OfTarget, Types};
@@ -41,6 +41,8 @@ pub(crate) struct Lowered {
     pub(crate) members: Vec<(Member, u32)>,
     pub(crate) ranges: Vec<Range>,
     pub(crate) texts: Vec<Vec<u8>>,
+    /// Used entries of [`HookConfig::operations`].
+    operations: usize,
 }
 
 /// Lowers a hook, with what names its filters on binaries and its scopes, with the format of its tracepoint's record, if it
@@ -55,8 +57,13 @@ pub(crate) fn lower(
     format: Option<&Format>,
     types: &impl Types,
 ) -> Result<Lowered, String> {
-    let mut lowered =
-        Lowered { config: zeroed(), members: Vec::new(), ranges: Vec::new(), texts: Vec::new() };
+    let mut lowered = Lowered {
+        config: zeroed(),
+        members: Vec::new(),
+        ranges: Vec::new(),
+        texts: Vec::new(),
+        operations: 0,
+    };
     lowered.config.hook = hook;
     lowered.config.seed = RandomState::new().hash_one(hook);
     lowered.config.source = match plan.target {

@@ -15,8 +15,8 @@ use serin_policy::PolicyPlan;
 
 pub(crate) use self::order::Order;
 use self::ring::{Item, PerfRing};
-use crate::attach;
 use crate::loss::LossTracker;
+use crate::target::function;
 use crate::{AttemptError, Backend, HookCount, Kernel, KernelError, LoadedHook};
 
 /// The initial pid namespace: `PROC_PID_INIT_INO`.
@@ -216,7 +216,7 @@ impl Kernel {
     ) -> Result<LoadedHook, KernelError> {
         let plan = &policy.hooks[index];
         let attached = check().and_then(|()| self.loaders.attach(id).map_err(|error| error.to_string()));
-        let function = attach::function(&plan.target);
+        let function = function(&plan.target);
         let backend = Backend::PerfEvent;
         match attached {
             Ok(()) => Ok(LoadedHook { id, index, function, backend, returns: None, enforcement: None }),

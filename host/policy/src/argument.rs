@@ -1,9 +1,10 @@
 //! Reads `args`: what of a hook is read.
 
 use crate::fields::{Field, Fields, is_default};
+use crate::format;
 use crate::report::Report;
 use crate::resolve::{self, ResolvePlaces};
-use crate::schema::{ARGUMENT, Section, TYPES};
+use crate::schema::{ARGUMENT, Section, TYPES, TypeName};
 use crate::source::Span;
 use crate::{
     ArgumentKind, ArgumentPlan, ArgumentSource, MAX_ARGUMENT_INDEX, MAX_FIELD_INDEX, MAX_PROBE_INDEX, Target,
@@ -65,7 +66,7 @@ pub(crate) fn read_all(
     let mut arguments: Vec<(ArgumentPlan, ArgumentPlaces)> = vec![];
     let mut complete = true;
     for (position, item) in args.items(report)?.enumerate() {
-        let (plan, places) = match read(item, origin, report) {
+        let (plan, places) = match read(item, (origin, target), report) {
             Some(Some((plan, places))) => (plan, ArgumentPlaces { position, ..places }),
             Some(None) => continue,
             None => {
@@ -92,32 +93,40 @@ fn reads_the_same(one: &ArgumentPlan, other: &ArgumentPlan) -> bool {
 /// Reads an argument; `Some(None)` for one of type `nop`, which only holds a place.
 fn read(
     item: Field<'_>,
-    origin: Origin,
+    (origin, target): (Origin, Option<&Target>),
     report: &mut Report<'_>,
 ) -> Option<Option<(ArgumentPlan, ArgumentPlaces)>> {
     let fields = Fields::read(item.node, &ARGUMENT, report)?;
     let index_field = fields.require("index", report);
     let index = index_field.and_then(|index| index.integer("a whole number", 0..=origin.last(), report));
-    let kind_field = fields.require("type", report);
-    let kind = kind_field.and_then(|kind| kind.word(&TYPES, report));
+    let kind_field = fields.get("type").filter(|kind| !is_default(kind.node));
+    let kind = match kind_field {
+        Some(kind) => kind.word(&TYPES, report),
+        None if origin == Origin::Record => Some(TypeName::Field),
+        None => fields.require("type", report).and_then(|kind| kind.word(&TYPES, report)),
+    };
+    let kind_span = kind_field.map_or(fields.span(), |kind| kind.span());
     let label = fields.get("label").map_or(Some(""), |label| label.optional_string(report));
     if let Some(source) = fields.get("source").filter(|source| !is_default(source.node)) {
         report.error_with_help(source.span(), "`source` belongs to entries of `data`", "write them there");
         return None;
     }
     let (resolve, resolve_places) = resolve::read(&fields, report)?.unzip();
-    if let (Origin::Probe, Some(places)) = (origin, &resolve_places) {
-        report.error(places.path(), "`resolve` is not supported yet for arguments of probes");
+    if let (Origin::Program | Origin::Probe, Some(module)) =
+        (origin, resolve_places.as_ref().and_then(ResolvePlaces::module))
+    {
+        let message = "`btfTypeModule` is about the kernel's types; those of a program are in `btfPath`";
+        report.error_with_help(module, message, "leave it out");
         return None;
     }
-    let places = ArgumentPlaces {
-        index: index_field?.span(),
-        kind: kind_field?.span(),
-        resolve: resolve_places,
-        position: 0,
-    };
+    let places =
+        ArgumentPlaces { index: index_field?.span(), kind: kind_span, resolve: resolve_places, position: 0 };
     let (index, label) = (index?, label?.into());
-    let Some(kind) = kind? else { return Some(None) };
+    let kind = match kind? {
+        TypeName::Of(kind) => kind,
+        TypeName::Nothing => return Some(None),
+        TypeName::Field => format::kind_of_field(target?, index, kind_span, report)?,
+    };
     check_origin(kind, origin, places.kind, report)?;
     let kind = read_size(&fields, kind, origin, places.kind, report)?;
     Some(Some((ArgumentPlan { index, kind, label, source: ArgumentSource::Parameter, resolve }, places)))
@@ -163,6 +172,13 @@ fn read_size(
     span: Span,
     report: &mut Report<'_>,
 ) -> Option<ArgumentKind> {
+    if let Some(more) = fields.get("maxData")
+        && more.boolean(report)?
+        && !matches!(kind, ArgumentKind::Bytes { .. })
+    {
+        report.error_with_help(more.span(), "`maxData` belongs to the type `char_buf`", "leave it out");
+        return None;
+    }
     if let Some(copy) = fields.get("returnCopy")
         && copy.boolean(report)?
     {

@@ -72,8 +72,18 @@ fn check_resolved(
         if is_missing && argument.source == ArgumentSource::Parameter {
             continue;
         }
-        let Some(resolve) = &places.resolve else { continue };
-        if let Err((span, message, help)) = resolve::check(hook, argument, resolve, places.kind, btf) {
+        let (Some(resolve), Some(plan)) = (&places.resolve, &argument.resolve) else { continue };
+        let types = match plan.module_types(btf) {
+            Ok(types) => types,
+            Err(reason) => {
+                let message = format!("the types of the module are not known: {reason}");
+                let help = "load the module before the policy, or leave the hook out".into();
+                error(resolve.module().unwrap_or(resolve.path()), message, Some(help));
+                continue;
+            }
+        };
+        let types = types.as_ref().unwrap_or(btf);
+        if let Err((span, message, help)) = resolve::check(hook, argument, resolve, places.kind, types) {
             error(span, message, help);
         }
     }

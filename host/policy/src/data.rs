@@ -4,7 +4,7 @@ use crate::argument::ArgumentPlaces;
 use crate::diagnostic::quote;
 use crate::fields::{Field, Fields};
 use crate::report::Report;
-use crate::schema::{DATA, DataSource, SOURCES, TYPES};
+use crate::schema::{DATA, DataSource, SOURCES, TYPES, TypeName};
 use crate::suggest::nearest;
 use crate::{ArgumentKind, ArgumentPlan, ArgumentSource, Register, resolve};
 
@@ -52,7 +52,11 @@ fn read(item: Field<'_>, position: usize, report: &mut Report<'_>) -> Option<(Ar
     let what = fields.require("resolve", report)?;
     let (source, kind, label) = (source?, kind?, label?.into());
     let kind_span = kind_field?.span();
-    let Some(kind) = kind.filter(|kind| can_be_read(*kind)) else {
+    let kind = match kind {
+        TypeName::Of(kind) if can_be_read(kind) => Some(kind),
+        _ => None,
+    };
+    let Some(kind) = kind else {
         let message = "entries of `data` are not of this type, which belongs to arguments";
         report.error_with_help(
             kind_span,

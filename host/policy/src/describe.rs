@@ -255,7 +255,8 @@ mod tests {
             ("", vec!["apiVersion", "spec"]),
             ("spec.kprobes.call", vec!["spec.kprobes.call", "The function to hook"]),
             ("call", vec!["spec.kprobes.call"]),
-            ("matchArgs.operator", vec!["Postfix", "SubString", "not supported yet"]),
+            ("matchArgs.operator", vec!["Postfix", "SubString", "CelExpr"]),
+            ("metadata", vec!["generateName", "not supported yet"]),
             ("spec.kprobes", vec!["a list of mappings", "selectors"]),
             ("nodeSelector", vec!["Not supported yet"]),
         ] {

@@ -1,8 +1,9 @@
 //! Holds the tracepoints of a policy against the formats of the kernel's trace events.
 
-use serin_btf::{FieldKind, Format, FormatField, TypeKind};
+use serin_btf::{FieldKind, Format, FormatField, Tracefs, TypeKind};
 
 use crate::check::{NO_TYPE, describe, is_character, mismatch};
+use crate::report::Report;
 use crate::source::Span;
 use crate::suggest::nearest;
 use crate::{ArgumentKind, ArgumentPlan, Diagnostic, Policy, Target, TraceEvent};
@@ -53,6 +54,64 @@ impl Policy {
             }
         }
         Ok(errors)
+    }
+}
+
+/// The type of a field of a tracepoint's record, by the format that the running kernel has.
+pub(crate) fn kind_of_field(
+    target: &Target,
+    index: u8,
+    span: Span,
+    report: &mut Report<'_>,
+) -> Option<ArgumentKind> {
+    let Target::Tracepoint(event) = target else {
+        let message = "`auto` is the type of fields in records of tracepoints, which the kernel tells";
+        report.error_with_help(span, message, "write the type");
+        return None;
+    };
+    let format = match Tracefs::open().and_then(|tracefs| tracefs.format(&event.subsystem, &event.name)) {
+        Ok(Some(format)) => format,
+        Ok(None) => {
+            let help = "the directories in /sys/kernel/tracing/events show which there are";
+            report.error_with_help(span, format!("this kernel has no tracepoint `{event}`"), help);
+            return None;
+        }
+        Err(error) => {
+            let message = format!("the type of field {index} is not known: {error}");
+            report.error_with_help(span, message, "write the type");
+            return None;
+        }
+    };
+    let field = match find(index, event, &format) {
+        Ok(field) => field,
+        Err(wrong) => {
+            report.error_with_help(span, wrong.message, wrong.help);
+            return None;
+        }
+    };
+    let kind = own_type(field);
+    if kind.is_none() {
+        let message = format!("field {index} (`{}`) of `{event}` is {}", field.name, told(field));
+        report.error_with_help(span, message, "write a type: `auto` reads integers and arrays of characters");
+    }
+    kind
+}
+
+/// The type that reads all of a field, if its format tells that.
+fn own_type(field: &FormatField) -> Option<ArgumentKind> {
+    use ArgumentKind::{DataLocation, Int, Int8, Int16, Long, Size, String, Uint, Uint8, Uint16};
+    match (&field.kind, field.size, field.signed) {
+        (FieldKind::Integer, 1, true) => Some(Int8),
+        (FieldKind::Integer, 1, false) => Some(Uint8),
+        (FieldKind::Integer, 2, true) => Some(Int16),
+        (FieldKind::Integer, 2, false) => Some(Uint16),
+        (FieldKind::Integer, 4, true) => Some(Int),
+        (FieldKind::Integer, 4, false) => Some(Uint),
+        (FieldKind::Integer, 8, true) => Some(Long),
+        (FieldKind::Integer, 8, false) => Some(Size),
+        (FieldKind::Array { element }, ..) if is_character(element) => Some(String),
+        (FieldKind::Location { element, .. }, ..) if is_character(element) => Some(DataLocation),
+        _ => None,
     }
 }
 
@@ -219,6 +278,28 @@ format:
             |_: &str, name: &str| Ok::<_, ()>((name == "e").then(|| Format::parse(FORMAT)).flatten());
         let errors = policies[0].check_formats(format, || vec!["s/e".into()]).unwrap();
         errors.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn fields_have_a_type_of_their_own() {
+        let field = |kind, size, signed| FormatField { name: "a".into(), kind, offset: 8, size, signed };
+        let characters = || "char".to_owned();
+        for (field, expected) in [
+            (field(FieldKind::Integer, 1, true), Some(ArgumentKind::Int8)),
+            (field(FieldKind::Integer, 2, false), Some(ArgumentKind::Uint16)),
+            (field(FieldKind::Integer, 4, true), Some(ArgumentKind::Int)),
+            (field(FieldKind::Integer, 8, false), Some(ArgumentKind::Size)),
+            (field(FieldKind::Integer, 3, false), None),
+            (field(FieldKind::Array { element: characters() }, 16, false), Some(ArgumentKind::String)),
+            (
+                field(FieldKind::Location { element: characters(), relative: true }, 4, false),
+                Some(ArgumentKind::DataLocation),
+            ),
+            (field(FieldKind::Array { element: "__u8".into() }, 16, false), None),
+            (field(FieldKind::Pointer { target: characters() }, 8, false), None),
+        ] {
+            assert_eq!(own_type(&field), expected, "{field:?}");
+        }
     }
 
     #[test]

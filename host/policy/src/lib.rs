@@ -15,6 +15,7 @@ mod descriptor;
 mod diagnostic;
 mod enforcer;
 mod error;
+mod expression;
 mod fields;
 mod format;
 mod hook;
@@ -58,9 +59,10 @@ pub use load::load;
 pub use place::{ProbeArgument, ProgramPlace, TraceEvent, Uprobe, Usdt};
 pub use plan::{
     ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, ArgumentSource, BinaryComparison,
-    BinaryCondition, BinaryFilter, CapabilitySet, EnforcedCall, HookPlan, IdentityCondition, IdentityFilter,
-    Membership, Namespace, NamespaceValue, Part, PidFilter, PolicyPlan, RateLimit, RateScope, Register,
-    Resolve, SelectorPlan, SocketAction, Stacks, Target, Test, UserId,
+    BinaryCondition, BinaryFilter, CapabilitySet, EnforcedCall, Expression, ExpressionOperator,
+    ExpressionStep, HookPlan, IdentityCondition, IdentityFilter, IntegerType, Membership, Namespace,
+    NamespaceValue, Part, PidFilter, PolicyPlan, RateLimit, RateScope, Register, Resolve, SelectorPlan,
+    SocketAction, Stacks, Target, Test, UserId,
 };
 pub use policy::Policy;
 pub use program::PlaceError;
@@ -99,6 +101,9 @@ pub const MAX_RESOLVE: usize = 10;
 /// <https://github.com/cilium/tetragon/blob/main/pkg/sensors/tracing/lists_linux.go>
 pub const COMPAT_BIT: u32 = 1 << 31;
 
+/// Most functions that a pattern stands for.
+pub const MAX_GENERATED: usize = 256;
+
 /// Longest `message`, in bytes.
 pub const MAX_MESSAGE: usize = 256;
 
@@ -113,6 +118,12 @@ pub const MAX_VALUE: usize = 4095;
 
 /// Longest value of `SubString`, in bytes.
 pub const MAX_SUBSTRING: usize = 1024;
+
+/// Most numbers, arguments and operators of an expression; a hook can have as many over all its expressions.
+pub const MAX_EXPRESSION_STEPS: usize = 256;
+
+/// Most values of an expression that wait to be used.
+pub const MAX_EXPRESSION_VALUES: usize = 16;
 
 /// Longest `argUrl`, in bytes.
 pub const MAX_URL: usize = 2048;

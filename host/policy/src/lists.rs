@@ -2,12 +2,16 @@
 
 use std::collections::HashMap;
 
-use crate::fields::{Field, Fields};
+use regex::RegexBuilder;
+use serin_btf::Tracefs;
+
+use crate::diagnostic::quote;
+use crate::fields::{Field, Fields, is_default};
 use crate::hook;
 use crate::report::Report;
 use crate::schema::{LIST, LIST_TYPES, ListType};
 use crate::source::Span;
-use crate::{ArgumentKind, COMPAT_BIT, Target, selector, syscall};
+use crate::{ArgumentKind, COMPAT_BIT, MAX_GENERATED, Target, selector, syscall};
 
 /// A list, by its name.
 pub(crate) type Lists = HashMap<String, List>;
@@ -43,14 +47,26 @@ fn read(item: Field<'_>, report: &mut Report<'_>) -> Option<(String, List)> {
     let name = fields.require("name", report).and_then(|name| name.string(report));
     let kind = fields.get("type").map_or(Some(ListType::Functions), |kind| kind.word(&LIST_TYPES, report))?;
     fields.get("validated").map_or(Some(true), |field| field.boolean(report))?;
-    let generated = kind == ListType::GeneratedSyscalls;
-    let mut targets = if generated {
-        if let Some(values) = fields.get("values") {
-            let message = "a list that is generated has no values of its own";
-            report.error_with_help(values.span(), message, "leave `values` out, or write `type: syscalls`");
-            return None;
-        }
+    let generated = matches!(kind, ListType::GeneratedSyscalls | ListType::GeneratedFunctions);
+    if let Some(values) = fields.get("values").filter(|values| generated && !is_default(values.node)) {
+        let message = "a list that is generated has no values of its own";
+        report.error_with_help(values.span(), message, "leave `values` out, or write `type: syscalls`");
+        return None;
+    }
+    let pattern = fields.get("pattern").filter(|pattern| !is_default(pattern.node));
+    if let Some(pattern) = pattern.filter(|_| kind != ListType::GeneratedFunctions) {
+        let message = "`pattern` belongs to the type `generated_ftrace`";
+        report.error_with_help(pattern.span(), message, "leave it out");
+        return None;
+    }
+    let mut targets = if kind == ListType::GeneratedSyscalls {
         syscall::all().collect()
+    } else if kind == ListType::GeneratedFunctions {
+        let pattern = match pattern {
+            Some(pattern) => pattern,
+            None => fields.require("pattern", report)?,
+        };
+        matching(pattern, report)?
     } else {
         let values = fields.require("values", report)?;
         selector::read_each(values, report, |value, report| {
@@ -64,6 +80,56 @@ fn read(item: Field<'_>, report: &mut Report<'_>) -> Option<(String, List)> {
     let mut seen = std::collections::HashSet::new();
     targets.retain(|target| seen.insert(target.clone()));
     Some((name?.into(), List { targets, generated }))
+}
+
+/// Bytes that a pattern may take when it is compiled.
+const PATTERN_SIZE: usize = 1 << 20;
+
+/// The functions of the running kernel whose names a regular expression matches anywhere.
+fn matching(pattern: Field<'_>, report: &mut Report<'_>) -> Option<Vec<Target>> {
+    let text = pattern.string(report)?;
+    let regex = match RegexBuilder::new(text).size_limit(PATTERN_SIZE).build() {
+        Ok(regex) => regex,
+        Err(error) => {
+            let reason = error.to_string();
+            let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            let message = format!("{} is not a regular expression: {reason}", quote(text));
+            report.error_with_help(pattern.span(), message, "write it like `^vfs_(read|write)$`");
+            return None;
+        }
+    };
+    let names = match Tracefs::open().and_then(|tracefs| tracefs.functions()) {
+        Ok(names) => names,
+        Err(error) => {
+            let message = format!("what functions the kernel has is not known: {error}");
+            report.error_with_help(pattern.span(), message, "write their names: `values: [\"…\"]`");
+            return None;
+        }
+    };
+    let targets: Vec<_> =
+        names.iter().filter(|name| regex.is_match(name)).filter_map(|name| target(name)).collect();
+    if targets.is_empty() {
+        let message = format!("no function of this kernel matches {}", quote(text));
+        let help = "/sys/kernel/tracing/available_filter_functions lists them";
+        report.error_with_help(pattern.span(), message, help);
+        return None;
+    }
+    if targets.len() > MAX_GENERATED {
+        let count = targets.len();
+        let message =
+            format!("{} matches {count} functions; at most {MAX_GENERATED} are hooked", quote(text));
+        report.error_with_help(pattern.span(), message, "write a pattern that matches less");
+        return None;
+    }
+    Some(targets)
+}
+
+/// Where a function is hooked: that of a system call, as one. What the kernel has in place of functions that are gone is none.
+fn target(name: &str) -> Option<Target> {
+    if name.starts_with("__ftrace_invalid_address") {
+        return None;
+    }
+    if syscall::is_entry(name) { syscall::find(name).ok() } else { Some(Target::Function(name.into())) }
 }
 
 /// The numbers of a list's system calls, as an argument of this type has them.

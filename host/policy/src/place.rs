@@ -39,6 +39,8 @@ pub struct Usdt {
     pub provider: String,
     /// Its name: `line`.
     pub name: String,
+    /// `btfPath`, as of [`Uprobe::types`].
+    pub types: Option<String>,
 }
 
 /// How a USDT probe passes an argument.

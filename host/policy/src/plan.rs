@@ -5,12 +5,14 @@
 
 mod action;
 mod argument;
+mod expression;
 mod filter;
 mod identity;
 mod selector;
 
 pub use action::{ActionPlan, SocketAction};
 pub use argument::{ArgumentKind, ArgumentPlan, ArgumentSource, Register, Resolve};
+pub use expression::{Expression, ExpressionOperator, ExpressionStep, IntegerType};
 pub use filter::{
     ArgumentFilter, BinaryComparison, BinaryCondition, BinaryFilter, Membership, Part, PidFilter, Test,
 };

@@ -10,7 +10,7 @@ use crate::source::Span;
 use crate::suggest::nearest;
 use crate::{
     ActionPlan, ArgumentKind, ArgumentSource, Diagnostic, HookPlan, Policy, ProbeArgument, ProgramPlace,
-    Target, Uprobe, Usdt,
+    Target, Usdt,
 };
 
 /// Why a place cannot be hooked in a program.
@@ -23,8 +23,8 @@ pub enum PlaceError {
 }
 
 impl Policy {
-    /// Checks that programs have the places that uprobes name there, with the types of what `resolve` names, and the probes
-    /// that `usdts` do.
+    /// Checks that programs have the places that uprobes name there, and the probes that `usdts` do, with the types of what
+    /// `resolve` names.
     ///
     /// `find_probe` tells how each argument is passed, at each place that a probe has; of a probe that is not there, it gives
     /// the names of others as `provider:name`.
@@ -38,16 +38,18 @@ impl Policy {
         for (hook, places) in self.plan().hooks.iter().zip(&self.hooks) {
             if let Target::Usdt(probe) = &hook.target {
                 let found = find_probe(probe);
-                errors.extend(
-                    wrong_with(hook, probe, found, places)
-                        .map(|(span, message, help)| Diagnostic::new(&self.source, span, message, help)),
-                );
+                match wrong_with(hook, probe, found, places) {
+                    None => errors.extend(self.check_types(hook, places, probe.types.as_deref())),
+                    Some((span, message, help)) => {
+                        errors.push(Diagnostic::new(&self.source, span, message, help));
+                    }
+                }
             }
             let Target::Uprobe(probe) = &hook.target else { continue };
             let path = &probe.path;
             let (message, help) = match find(Path::new(path), &probe.place) {
                 Ok(_) => {
-                    errors.extend(self.check_types(hook, places, probe));
+                    errors.extend(self.check_types(hook, places, probe.types.as_deref()));
                     continue;
                 }
                 Err(PlaceError::Program(reason)) => (format!("cannot hook `{path}`: {reason}"), None),
@@ -59,7 +61,7 @@ impl Policy {
     }
 
     /// Holds the arguments that lie behind others against the program's types.
-    fn check_types(&self, hook: &HookPlan, places: &HookPlaces, probe: &Uprobe) -> Vec<Diagnostic> {
+    fn check_types(&self, hook: &HookPlan, places: &HookPlaces, types: Option<&str>) -> Vec<Diagnostic> {
         let error = |(span, message, help)| Diagnostic::new(&self.source, span, message, help);
         let arguments = hook.arguments.iter().zip(&places.arguments);
         let resolved: Vec<_> = arguments
@@ -67,7 +69,7 @@ impl Policy {
             .filter_map(|(argument, places)| Some((argument, places.resolve.as_ref()?, places.kind)))
             .collect();
         let Some((_, first, _)) = resolved.first() else { return vec![] };
-        let (Some(path), Some(span)) = (&probe.types, places.types) else {
+        let (Some(path), Some(span)) = (types, places.types) else {
             let message = "what lies behind an argument of a program is known by that program's types";
             let help =
                 "add `btfPath: …` to the hook, a file of BTF: `pahole -J` makes one of debugging information";
@@ -93,7 +95,7 @@ fn wrong_with(
     found: Result<Vec<Vec<ProbeArgument>>, PlaceError>,
     places: &HookPlaces,
 ) -> Option<(Span, String, Option<String>)> {
-    let Usdt { path, provider, name } = probe;
+    let Usdt { path, provider, name, .. } = probe;
     let sites = match found {
         Ok(sites) => sites,
         Err(PlaceError::Program(reason)) => {

@@ -18,12 +18,18 @@ pub(crate) struct ResolvePlaces {
     path: Span,
     elements: Vec<Span>,
     structure: Option<Span>,
+    module: Option<Span>,
 }
 
 impl ResolvePlaces {
     /// Where `resolve` stands.
     pub(crate) fn path(&self) -> Span {
         self.path
+    }
+
+    /// Where `btfTypeModule` stands.
+    pub(crate) fn module(&self) -> Option<Span> {
+        self.module
     }
 }
 
@@ -35,6 +41,12 @@ pub(crate) fn read(
     let given = |name| argument.get(name).filter(|field: &Field<'_>| !is_default(field.node));
     // Tetragon does not mind the case of letters.
     let structure = given("btfType").or(given("BTFType"));
+    let module = given("btfTypeModule");
+    if let Some(module) = module.filter(|_| structure.is_none()) {
+        let message = "`btfTypeModule` says whose structure `btfType` is, and there is none";
+        report.error_with_help(module.span(), message, "add `btfType: …`, or leave `btfTypeModule` out");
+        return None;
+    }
     let Some(field) = given("resolve") else {
         if let Some(structure) = structure {
             let message = "`btfType` says what `resolve` starts from, and there is none";
@@ -45,15 +57,30 @@ pub(crate) fn read(
     };
     let (path, elements) = read_path(field, report)?;
     let name = structure.map_or(Some(None), |field| field.string(report).map(Some))?;
-    let places = ResolvePlaces { path: field.span(), elements, structure: structure.map(|at| at.span()) };
-    Some(Some((Resolve { path, structure: name.map(String::from) }, places)))
+    let module_name = module.map_or(Some(None), |field| read_module(field, report).map(Some))?;
+    let (structure, module) = (structure.map(|at| at.span()), module.map(|at| at.span()));
+    let places = ResolvePlaces { path: field.span(), elements, structure, module };
+    let (structure, module) = (name.map(String::from), module_name.map(String::from));
+    Some(Some((Resolve { path, structure, module }, places)))
 }
 
 /// Reads the path from the current task.
 pub(crate) fn read_in_task(field: Field<'_>, report: &mut Report<'_>) -> Option<(Resolve, ResolvePlaces)> {
     let (path, elements) = read_path(field, report)?;
-    let places = ResolvePlaces { path: field.span(), elements, structure: None };
-    Some((Resolve { path, structure: None }, places))
+    let places = ResolvePlaces { path: field.span(), elements, structure: None, module: None };
+    Some((Resolve { path, structure: None, module: None }, places))
+}
+
+/// The name of a module, which is that of a file.
+fn read_module<'n>(field: Field<'n>, report: &mut Report<'_>) -> Option<&'n str> {
+    let name = field.string(report)?;
+    let is_allowed = |character: char| character.is_ascii_alphanumeric() || "_-".contains(character);
+    if !name.chars().all(is_allowed) || name == "vmlinux" {
+        let message = format!("{} is not the name of a module", quote(name));
+        report.error_with_help(field.span(), message, "`lsmod` lists those that are loaded");
+        return None;
+    }
+    Some(name)
 }
 
 fn read_path(field: Field<'_>, report: &mut Report<'_>) -> Option<(Vec<Element>, Vec<Span>)> {
@@ -113,16 +140,10 @@ fn name(rest: &str, follows: bool) -> Option<(Element, usize)> {
     starts.then(|| (Element::Field(name.into()), rest.len() - text.len() + length))
 }
 
-/// Where a part of a text stands in the file. All of it, if the file writes it in another way than it reads.
+/// Where a part of a path stands in the file, which is given in bytes.
 fn part(span: Span, text: &str, range: &Range<usize>) -> Span {
-    let quotes = match (span.length as usize).checked_sub(text.chars().count()) {
-        Some(0) => 0,
-        Some(2) => 1,
-        _ => return span,
-    };
-    let before = text[..range.start].chars().count() as u32;
-    let length = text[range.clone()].chars().count().max(1) as u32;
-    Span { line: span.line, column: span.column + quotes + before, length }
+    let start = text[..range.start].chars().count();
+    span.part(text, &(start..start + text[range.clone()].chars().count()))
 }
 
 impl HookPlan {
@@ -133,7 +154,7 @@ impl HookPlan {
     /// If it leads nowhere.
     #[must_use]
     pub fn walk(&self, argument: &ArgumentPlan, types: &Btf) -> Option<Result<Walk, WalkError>> {
-        let Resolve { path, structure } = argument.resolve.as_ref()?;
+        let Resolve { path, structure, .. } = argument.resolve.as_ref()?;
         let index = usize::from(argument.index);
         let function = match &self.target {
             Target::Function(name) => name.clone(),
@@ -223,9 +244,16 @@ fn no_root(
         let help = "add `btfType: …`, the name of the structure that it points to";
         return (places.path, message, Some(help.into()));
     };
-    let whose = if matches!(hook.target, Target::Uprobe(_)) { "the program" } else { "this kernel" };
+    let module = argument.resolve.as_ref().and_then(|resolve| resolve.module.as_ref());
+    let whose = if module.is_some() {
+        "neither the module nor this kernel has a"
+    } else if matches!(hook.target, Target::Uprobe(_) | Target::Usdt(_)) {
+        "the program has no"
+    } else {
+        "this kernel has no"
+    };
     let help = nearest(structure, types.structures()).map(|near| format!("did you mean `{near}`?"));
-    (span, format!("{whose} has no structure {}", quote(structure)), help)
+    (span, format!("{whose} structure {}", quote(structure)), help)
 }
 
 /// What to write instead if a type does not read what a path leads to.
@@ -282,20 +310,6 @@ mod tests {
             ("ä", Err(0..2)),
         ] {
             assert_eq!(parse(text), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn parts_of_a_text_stand_behind_its_quotes() {
-        let span = |column, length| Span { line: 3, column, length };
-        for (whole, expected) in [
-            (span(10, 5), span(12, 1)),
-            (span(10, 7), span(13, 1)),
-            // Written with escapes, or on several lines.
-            (span(10, 9), span(10, 9)),
-            (span(10, 3), span(10, 3)),
-        ] {
-            assert_eq!(part(whole, "a.b.c", &(2..3)), expected);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::fields::{Field, Fields};
 use crate::report::Report;
-use crate::schema::{RETURN_ARGUMENT, TYPES};
+use crate::schema::{RETURN_ARGUMENT, TYPES, TypeName};
 use crate::socket;
 use crate::source::Span;
 use crate::{ArgumentKind, ArgumentPlan, ArgumentSource, Target};
@@ -55,7 +55,11 @@ fn read_argument(field: Field<'_>, report: &mut Report<'_>) -> Option<(ArgumentP
     let kind_field = fields.require("type", report)?;
     let kind = kind_field.word(&TYPES, report)?;
     let label = fields.get("label").map_or(Some(""), |label| label.optional_string(report))?;
-    let Some(kind) = kind.filter(|kind| is_integer(*kind) || socket::is_socket(*kind)) else {
+    let kind = match kind {
+        TypeName::Of(kind) if is_integer(kind) || socket::is_socket(kind) => Some(kind),
+        _ => None,
+    };
+    let Some(kind) = kind else {
         let message = "what a function returns can only be read as an integer or a socket";
         report.error_with_help(
             kind_field.span(),

@@ -2,6 +2,7 @@
 
 use crate::action;
 use crate::binary;
+use crate::expression;
 use crate::fields::{Field, Fields, is_default};
 use crate::hook::{Context, Known};
 use crate::identity;
@@ -129,8 +130,14 @@ fn read_argument(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>
     let fields = Fields::read(item.node, &MATCH_ARGS, report)?;
     let operator = fields.require("operator", report);
     let comparison = operator.and_then(|operator| operator.word(&ARGUMENT_OPERATORS, report));
-    if let (Some(operator), Some(Comparison { relation: Relation::Gained, .. })) = (operator, comparison) {
-        return read_gained(&fields, operator, context, report);
+    match (operator, comparison) {
+        (Some(operator), Some(Comparison { relation: Relation::Gained, .. })) => {
+            return read_gained(&fields, operator, context, report);
+        }
+        (_, Some(Comparison { relation: Relation::Expression, .. })) => {
+            return read_expression(&fields, context, report);
+        }
+        _ => {}
     }
     let argument = find_argument(&fields, context, report);
     read_comparison(&fields, comparison, argument, context.lists, report)
@@ -141,11 +148,7 @@ fn read_data(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) ->
     let fields = Fields::read(item.node, &MATCH_DATA, report)?;
     let operator = fields.require("operator", report);
     let comparison = operator.and_then(|operator| operator.word(&ARGUMENT_OPERATORS, report));
-    if let (Some(operator), Some(Comparison { relation: Relation::Gained, .. })) = (operator, comparison) {
-        let message = "this operator compares two arguments";
-        report.error_with_help(operator.span(), message, "write it below `matchArgs`");
-        return None;
-    }
+    refuse_of_arguments(operator, comparison, "write it below `matchArgs`", report)?;
     let index = fields.get("index");
     let field = match fields.get("args") {
         Some(args) => Some(only_argument(index, args, report)?),
@@ -186,11 +189,8 @@ fn read_returned(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>
     let argument = context.returns.flatten().map(|kind| (0, kind));
     let operator = fields.require("operator", report);
     let comparison = operator.and_then(|operator| operator.word(&ARGUMENT_OPERATORS, report));
-    if let (Some(operator), Some(Comparison { relation: Relation::Gained, .. })) = (operator, comparison) {
-        let help = "write `Equal`, `InRange` or another operator of integers";
-        report.error_with_help(operator.span(), "this operator compares two arguments", help);
-        return None;
-    }
+    let help = "write `Equal`, `InRange` or another operator of integers";
+    refuse_of_arguments(operator, comparison, help, report)?;
     read_comparison(&fields, comparison, argument, context.lists, report)
 }
 
@@ -215,6 +215,39 @@ fn read_comparison(
         (_, None) => return None,
     };
     Some(ArgumentFilter { slot, part, negated: comparison.negated, test })
+}
+
+/// Refuses operators that say themselves which arguments they are about.
+fn refuse_of_arguments(
+    operator: Option<Field<'_>>,
+    comparison: Option<Comparison>,
+    help: &str,
+    report: &mut Report<'_>,
+) -> Option<()> {
+    let message = match comparison.map(|comparison| comparison.relation) {
+        Some(Relation::Gained) => "this operator compares two arguments",
+        Some(Relation::Expression) => "this operator is about entries of `args`",
+        _ => return Some(()),
+    };
+    report.error_with_help(operator?.span(), message, help);
+    None
+}
+
+/// Reads `CelExpr`, which names its arguments itself.
+fn read_expression(
+    fields: &Fields<'_>,
+    context: &Context<'_>,
+    report: &mut Report<'_>,
+) -> Option<ArgumentFilter> {
+    let values = fields.require("values", report);
+    for name in ["index", "args"] {
+        if let Some(field) = fields.get(name).filter(|field| !is_default(field.node)) {
+            let message = "an expression says itself which arguments it is about";
+            report.error_with_help(field.span(), message, format!("leave `{name}` out"));
+            return None;
+        }
+    }
+    expression::read(values?, context.arguments.as_ref()?, report)
 }
 
 /// Reads `CapabilitiesGained`, which compares two arguments.
@@ -289,7 +322,7 @@ fn check_operator(
             "this operator compares parts of sockets, packets, addresses or files; this argument has none",
             "read the argument as `sock`, `skb`, `sockaddr`, `file` or the like",
         ),
-        Relation::Part(_) | Relation::Privileged(_) | Relation::Gained => {
+        Relation::Part(_) | Relation::Privileged(_) | Relation::Gained | Relation::Expression => {
             ("arguments of this type have nothing that this operator compares", part::operators(kind))
         }
         Relation::Equal if kind.is_text() => return Some(()),

@@ -1,5 +1,6 @@
 //! The text of a policy file, and places in it.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A place in a file: line and column from 1, length in characters, all on one line.
@@ -8,6 +9,20 @@ pub(crate) struct Span {
     pub(crate) line: u32,
     pub(crate) column: u32,
     pub(crate) length: u32,
+}
+
+impl Span {
+    /// Where a part of a value's text stands, which is given in characters. All of it, if the file writes it in another way
+    /// than it reads.
+    pub(crate) fn part(self, text: &str, range: &Range<usize>) -> Span {
+        let quotes = match (self.length as usize).checked_sub(text.chars().count()) {
+            Some(0) => 0,
+            Some(2) => 1,
+            _ => return self,
+        };
+        let column = self.column + quotes + range.start as u32;
+        Span { line: self.line, column, length: range.len().max(1) as u32 }
+    }
 }
 
 /// A policy file's path and text.
@@ -57,6 +72,20 @@ fn line_starts(text: &str) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_of_a_text_stand_behind_its_quotes() {
+        let span = |column, length| Span { line: 3, column, length };
+        for (whole, expected) in [
+            (span(10, 5), span(12, 1)),
+            (span(10, 7), span(13, 1)),
+            // Written with escapes, or on several lines.
+            (span(10, 9), span(10, 9)),
+            (span(10, 3), span(10, 3)),
+        ] {
+            assert_eq!(whole.part("a.b.c", &(2..3)), expected);
+        }
+    }
 
     #[test]
     fn lines_end_at_every_kind_of_break() {

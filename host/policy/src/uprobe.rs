@@ -26,9 +26,7 @@ pub(crate) fn read(
     report: &mut Report<'_>,
 ) -> Option<Vec<(Target, Span)>> {
     let path = read_path(path, report);
-    // Tetragon does not mind the case of letters.
-    let types = fields.get("btfPath").or(fields.get("BTFPath")).filter(|field| !is_default(field.node));
-    let types = types.map_or(Some(None), |field| read_path(field, report).map(Some));
+    let types = read_types(fields, report);
     let ways: Vec<_> = WAYS.into_iter().filter_map(|way| fields.get(way)).collect();
     let [way] = ways.as_slice() else {
         let message = "an entry of `spec.uprobes` must have one of `symbols`, `offsets` and `addrs`";
@@ -42,7 +40,7 @@ pub(crate) fn read(
     })?;
     let counters = read_counters(fields, places.len(), report)?;
     let (path, types) = (path?, types?);
-    let probe = |place, counter| Uprobe { path: path.into(), place, types: types.map(String::from), counter };
+    let probe = |place, counter| Uprobe { path: path.into(), place, types: types.clone(), counter };
     let target = |((place, span), counter)| (Target::Uprobe(probe(place, counter)), span);
     Some(places.into_iter().zip(counters).map(target).collect())
 }
@@ -61,6 +59,13 @@ fn read_counters(fields: &Fields<'_>, places: usize, report: &mut Report<'_>) ->
         return None;
     }
     Some(counters)
+}
+
+/// `btfPath`; `Some(None)` if there is none.
+pub(crate) fn read_types(fields: &Fields<'_>, report: &mut Report<'_>) -> Option<Option<String>> {
+    // Tetragon does not mind the case of letters.
+    let types = fields.get("btfPath").or(fields.get("BTFPath")).filter(|field| !is_default(field.node));
+    types.map_or(Some(None), |field| read_path(field, report).map(|path| Some(path.into())))
 }
 
 pub(crate) fn read_path<'n>(field: Field<'n>, report: &mut Report<'_>) -> Option<&'n str> {

@@ -4,7 +4,7 @@ use crate::diagnostic::quote;
 use crate::fields::{Field, Fields};
 use crate::hook::Context;
 use crate::report::Report;
-use crate::uprobe::read_path;
+use crate::uprobe::{read_path, read_types};
 use crate::{ActionPlan, MAX_PROBE_INDEX, Target, Usdt};
 
 /// Longest name of a provider or probe, in bytes.
@@ -15,7 +15,9 @@ pub(crate) fn read(name: Field<'_>, fields: &Fields<'_>, report: &mut Report<'_>
     let path = fields.require("path", report).and_then(|path| read_path(path, report));
     let provider = fields.require("provider", report).and_then(|provider| read_name(provider, report));
     let name = read_name(name, report);
-    Some(Target::Usdt(Usdt { path: path?.into(), provider: provider?.into(), name: name?.into() }))
+    let types = read_types(fields, report)?;
+    let (path, provider, name) = (path?.into(), provider?.into(), name?.into());
+    Some(Target::Usdt(Usdt { path, provider, name, types }))
 }
 
 fn read_name<'n>(field: Field<'n>, report: &mut Report<'_>) -> Option<&'n str> {

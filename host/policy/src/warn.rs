@@ -1,6 +1,6 @@
 //! What a policy says that is right and yet may not do what its author wants.
 
-use crate::{ArgumentKind, ArgumentSource, Diagnostic, HookPlan, Policy, Target};
+use crate::{ArgumentFilter, ArgumentKind, ArgumentSource, Diagnostic, HookPlan, Policy, Target};
 
 /// Functions of the kernel that see what a system call will really work on, by the system call's name.
 const LATER: &[(&[&str], &str)] = &[
@@ -35,8 +35,8 @@ impl Policy {
             return Vec::new();
         };
         let enforcing = hook.selectors.iter().filter(|selector| selector.enforces());
-        let compared = enforcing.flat_map(|selector| &selector.arguments);
-        let arguments = compared.filter_map(|filter| hook.arguments.get(filter.slot));
+        let compared = enforcing.flat_map(|selector| &selector.arguments).flat_map(ArgumentFilter::slots);
+        let arguments = compared.filter_map(|slot| hook.arguments.get(slot));
         let given: Vec<_> =
             arguments.filter(|argument| argument.source == ArgumentSource::Parameter).collect();
         let first = |is: fn(ArgumentKind) -> bool| {

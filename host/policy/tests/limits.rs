@@ -80,6 +80,13 @@ fn values_are_limited_in_length() {
             "b".repeat(length - 1)
         )
     };
+    let expression = |terms: usize| {
+        format!(
+            "  - call: sys_dup\n    args: [{{index: 0, type: int}}]\n    selectors:\n    - matchArgs:\n      \
+             - {{operator: CelExpr, values: ['arg0 {} == arg0']}}\n",
+            "+ arg0 ".repeat(terms)
+        )
+    };
     let message = |length| format!("  - {{call: sys_read, message: {}}}\n", "m".repeat(length));
     let tag = |length| format!("  - {{call: sys_read, tags: [{}]}}\n", "t".repeat(length));
     let tags = |count| format!("  - {{call: sys_read, tags: [{}]}}\n", "tag, ".repeat(count));
@@ -94,6 +101,9 @@ fn values_are_limited_in_length() {
         (filter("Equal", 4095), None),
         (filter("Equal", 4096), Some("this value has 4096 bytes; at most 4095 are compared".into())),
         (filter("Postfix", 4096), Some("this value has 4096 bytes; at most 4095 are compared".into())),
+        (expression(126), None),
+        (expression(127), Some("it has more than 256 numbers, arguments and operators".into())),
+        (expression(600), Some("this expression has 4213 bytes; at most 4095 are read".into())),
         (binary(4095), None),
         (binary(4096), Some("this path has 4096 bytes; paths of binaries have at most 4095".into())),
         (message(256), None),

@@ -19,6 +19,7 @@ const NUMBERS: &[&str] = &[
     "NotInMap",
     "InRange",
     "NotInRange",
+    "CelExpr",
 ];
 const TEXTS: &[&str] =
     &["Equal", "NotEqual", "Prefix", "NotPrefix", "Postfix", "NotPostfix", "SubString", "SubStringIgnCase"];
@@ -41,11 +42,12 @@ const TABLE: &[(&str, &[&[&str]])] = &[
     ("skb", &[SOURCE, DESTINATION, &["Protocol", "Family"]]),
     ("sockaddr", &[SOURCE, &["Family"]]),
     ("sockaddr_un", &[TEXTS, &["Family"]]),
-    ("cred user_namespace module load_info bpf_attr bpf_prog bpf_map perf_event nop", &[]),
+    ("cred user_namespace module load_info bpf_attr bpf_prog bpf_map perf_event nop auto", &[]),
 ];
 
 /// Some of these are values of any operator.
-const VALUES: [&str; 8] = [
+const VALUES: [&str; 9] = [
+    "values: [arg0 == arg1]",
     "values: [1]",
     "values: ['1:2']",
     "values: [/a]",

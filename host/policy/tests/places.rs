@@ -108,12 +108,15 @@ fn a_probe_is_read_by_its_names() {
   - path: /bin/sh
     provider: one
     name: begin
-    args: [{index: 11, type: string}]
+    btfPath: /types
+    args: [{index: 11, type: string}, {index: 11, type: int, btfType: tm, resolve: tm_mday}]
     selectors: [matchActions: [{action: Set, argIndex: 1, argValue: 7}]]
 ",
     );
-    let probe = Usdt { path: "/bin/sh".into(), provider: "one".into(), name: "begin".into() };
+    let types = Some("/types".into());
+    let probe = Usdt { path: "/bin/sh".into(), provider: "one".into(), name: "begin".into(), types };
     assert_eq!((&hooks[0].target, hooks[0].arguments[0].index), (&Target::Usdt(probe), 11));
+    assert!(hooks[0].arguments[1].resolve.is_some());
     assert_eq!(hooks[0].selectors[0].actions, [ActionPlan::Set { argument: 1, value: 7 }]);
     assert_eq!(hooks[0].position, (8, 11));
 }

@@ -6,7 +6,7 @@ use serin_event::argument::Argument;
 use serin_event::names::BPF_COMMANDS;
 use serin_event::network::Tuple;
 use serin_event::structure::Structure;
-use serin_policy::{ArgumentFilter, COMPAT_BIT, Part, Test};
+use serin_policy::{ArgumentFilter, COMPAT_BIT, Expression, Part, Test};
 
 use crate::answer::Answer;
 
@@ -32,12 +32,18 @@ enum Known<'a> {
 
 /// Whether a filter on one of these arguments holds. An enforcing one holds for what could not be read.
 pub(crate) fn holds(filter: &ArgumentFilter, arguments: &[&Argument], enforcing: bool) -> Answer {
-    let Some(argument) = arguments.get(filter.slot) else {
+    let asked: Option<Vec<&Argument>> =
+        filter.slots().into_iter().map(|slot| arguments.get(slot).copied()).collect();
+    let Some(asked) = asked else {
         return Answer::untold("it was recorded with fewer arguments than the policy reads");
     };
-    if let Argument::Unreadable(_) = argument {
+    if asked.iter().any(|argument| matches!(argument, Argument::Unreadable(_))) {
         return enforcing.into();
     }
+    if let Test::Expression(expression) = &filter.test {
+        return evaluate(expression, arguments);
+    }
+    let Some(argument) = asked.first() else { return mismatched() };
     let known = match filter.part {
         Part::Value => value(argument),
         part => part_of(argument, part),
@@ -49,6 +55,19 @@ pub(crate) fn holds(filter: &ArgumentFilter, arguments: &[&Argument], enforcing:
         Known::Absent => Answer::No,
         Known::Untold(why) => Answer::untold(why),
     }
+}
+
+fn evaluate(expression: &Expression, arguments: &[&Argument]) -> Answer {
+    let mut reason = OTHER_TYPE;
+    let holds = expression.holds(|slot| match value(arguments.get(slot)?) {
+        Known::Number(bits) => Some(bits),
+        Known::Untold(why) => {
+            reason = why;
+            None
+        }
+        _ => None,
+    });
+    holds.map_or_else(|| Answer::untold(reason), Answer::from)
 }
 
 fn value(argument: &Argument) -> Known<'_> {
@@ -280,6 +299,25 @@ mod tests {
             let other = holds(&filter(part, true, test), &[argument], false);
             assert_eq!((told(&found), told(&other)), (expected, negated), "{part:?} of {argument:?}");
         }
+    }
+
+    #[test]
+    fn expressions_are_evaluated_over_the_arguments_that_they_name() {
+        use serin_policy::{ExpressionOperator, ExpressionStep, IntegerType};
+        let less = |left, right| {
+            let operator = ExpressionStep::Operator(ExpressionOperator::Less, IntegerType::S64);
+            let steps = vec![ExpressionStep::Argument(left), ExpressionStep::Argument(right), operator];
+            filter(Part::Value, false, Test::Expression(Expression { steps }))
+        };
+        let arguments = [Argument::Long(-1), Argument::String("x".into()), Argument::Int(0)];
+        let unreadable = Argument::Unreadable("why");
+        let all: Vec<_> = arguments.iter().chain([&unreadable]).collect();
+        for (left, right, expected) in
+            [(0, 2, Some(true)), (2, 0, Some(false)), (0, 1, UNTOLD), (0, 3, Some(false)), (0, 4, UNTOLD)]
+        {
+            assert_eq!(told(&holds(&less(left, right), &all, false)), expected, "{left} < {right}");
+        }
+        assert_eq!(told(&holds(&less(0, 3), &all, true)), Some(true), "it enforces");
     }
 
     #[test]

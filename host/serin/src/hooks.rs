@@ -18,7 +18,7 @@ pub(crate) fn info(policy: &Arc<str>, function: &str, plan: &HookPlan) -> HookIn
             Target::Lsm(_) => Place::Lsm,
             Target::Tracepoint(_) | Target::RawTracepoint(_) => Place::Tracepoint,
             Target::Uprobe(probe) => Place::Program(place(probe).into()),
-            Target::Usdt(Usdt { path, provider, name }) => {
+            Target::Usdt(Usdt { path, provider, name, .. }) => {
                 let (path, provider, name) = (path.clone(), provider.clone(), name.clone());
                 Place::Probe(Probe { path, provider, name }.into())
             }

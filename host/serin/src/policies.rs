@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Error, Result};
-use serin_btf::Btf;
-use serin_kernel::{AttemptError, Kernel, KernelError, Tracefs, TracefsError, Way, find_place, find_probe};
+use serin_btf::{Btf, Tracefs, TracefsError};
+use serin_kernel::{AttemptError, Kernel, KernelError, Way, find_place, find_probe};
 use serin_policy::{Diagnostic, Errors, Policy, PolicyPlan};
 
 use crate::cli::KernelArguments;

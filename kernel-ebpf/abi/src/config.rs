@@ -3,7 +3,7 @@
 //! The program is one template. Loops run to counts given here, branches test
 //! numbers given here, so what a hook does not use is not in its machine code.
 
-use crate::{MAX_ARGUMENTS, MAX_FIELDS, MAX_FILTERS, MAX_SELECTORS};
+use crate::{MAX_ARGUMENTS, MAX_FIELDS, MAX_FILTERS, MAX_OPERATIONS, MAX_SELECTORS};
 
 /// What a selector does once the call has returned.
 #[repr(C)]
@@ -75,6 +75,8 @@ pub struct HookConfig {
     pub operands: [Operand; MAX_OPERANDS],
     /// What to read of arguments that are structures, and how to get to those that lie behind parameters.
     pub fields: [FieldConfig; MAX_FIELDS],
+    /// Those of all filters that are expressions.
+    pub operations: [Operation; MAX_OPERATIONS],
 }
 
 /// Some of [`HookConfig::filters`].
@@ -86,6 +88,56 @@ pub struct Filters {
     /// How many; none hold always.
     pub count: u32,
 }
+
+/// One operation of an [expression](crate::expression).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Operation {
+    /// [`OPERATION_CONSTANT`]: the number, as a register holds it. [`OPERATION_ARGUMENT`]: position in
+    /// [`HookConfig::arguments`].
+    pub value: u64,
+    /// One of the `OPERATION_*` numbers.
+    pub code: u32,
+    /// The type of what it works on: one of the `INTEGER_*` numbers.
+    pub integer: u16,
+    /// The place of the result, and of the only or left operand; the right one's is the next. Below
+    /// [`MAX_PLACES`](crate::MAX_PLACES).
+    pub place: u16,
+}
+
+/// A number.
+pub const OPERATION_CONSTANT: u32 = 0;
+/// An argument.
+pub const OPERATION_ARGUMENT: u32 = 1;
+/// The sum.
+pub const OPERATION_ADD: u32 = 2;
+/// The difference.
+pub const OPERATION_SUBTRACT: u32 = 3;
+/// Bits that both have.
+pub const OPERATION_AND: u32 = 4;
+/// Bits that one has.
+pub const OPERATION_OR: u32 = 5;
+/// Bits that only one has.
+pub const OPERATION_XOR: u32 = 6;
+/// 1 if they are equal.
+pub const OPERATION_EQUAL: u32 = 7;
+/// 1 if they are not.
+pub const OPERATION_NOT_EQUAL: u32 = 8;
+/// 1 if the left one is less.
+pub const OPERATION_LESS: u32 = 9;
+/// 1 if the left one is not greater.
+pub const OPERATION_LESS_OR_EQUAL: u32 = 10;
+/// The lower bits of the left one.
+pub const OPERATION_WRAP: u32 = 11;
+
+/// A signed integer of 64 bits.
+pub const INTEGER_S64: u16 = 0;
+/// An unsigned integer of 64 bits, or a truth value.
+pub const INTEGER_U64: u16 = 1;
+/// A signed integer of 32 bits.
+pub const INTEGER_S32: u16 = 2;
+/// An unsigned integer of 32 bits.
+pub const INTEGER_U32: u16 = 3;
 
 /// Arguments are the hooked function's own.
 pub const FUNCTION: u32 = 0;
@@ -330,11 +382,13 @@ pub struct Filter {
     /// One of the `TEST_*` numbers, perhaps with [`TEST_NOT`].
     pub test: u32,
     /// Tests of arguments: position in [`HookConfig::arguments`], and from [`WORD_SHIFT`] on which of its
-    /// words is compared. Process ids: `PID_*` bits. Binaries: [`BINARY_OWN`] or [`BINARY_PARENT`].
+    /// words is compared. Process ids: `PID_*` bits. Binaries: [`BINARY_OWN`] or [`BINARY_PARENT`]. Expressions: a bit for
+    /// each argument that they name.
     pub slot: u32,
     /// Sets and binaries: the set's number. Texts and ranges: the first value in the hook's list. Masks: the lower half.
+    /// Expressions: the first of [`HookConfig::operations`].
     pub values: u32,
-    /// Texts and ranges: how many values. Masks: the upper half.
+    /// Texts and ranges: how many values. Masks: the upper half. Expressions: how many operations.
     pub count: u32,
 }
 
@@ -375,6 +429,8 @@ pub const TEST_BITS_GAINED: u32 = 13;
 pub const TEST_TEXT_IN: u32 = 14;
 /// The text contains a value, which has no capital letters, if those of the text are taken for small ones (ASCII).
 pub const TEST_TEXT_SUBSTRING_ANY_CASE: u32 = 15;
+/// The [expression](crate::expression) is true.
+pub const TEST_EXPRESSION: u32 = 16;
 
 /// The text starts with a value; they are sorted: see [`search_sorted`](crate::text::search_sorted).
 pub const TEST_TEXT_PREFIX_SORTED: u32 = 16;

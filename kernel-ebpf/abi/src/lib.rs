@@ -24,6 +24,7 @@ macro_rules! keep_apart {
 pub mod binaries;
 pub mod config;
 pub mod digest;
+pub mod expression;
 pub mod identity;
 pub mod network;
 mod offsets;
@@ -69,6 +70,12 @@ pub const MAX_FILTERS: usize = 128;
 
 /// Steps of reading structures and of getting to arguments, over all arguments of one hook.
 pub const MAX_FIELDS: usize = 96;
+
+/// Operations of expressions, over all filters of one hook.
+pub const MAX_OPERATIONS: usize = 256;
+
+/// Values of an expression that wait to be used.
+pub const MAX_PLACES: usize = 16;
 
 /// Longest text that is read of a structure: a function's name, `KSYM_NAME_LEN` without its NUL.
 pub const MAX_FIELD_TEXT: usize = 511;

@@ -2,10 +2,12 @@
 
 use crate::config::{
     ACTIONS_ENFORCING, Filter, Filters, HookConfig, TEST_ADDRESS_RANGE, TEST_BINARY_IN, TEST_BITS_GAINED,
-    TEST_CAPABILITY, TEST_CAPABILITY_CHANGED, TEST_INTEGER_IN, TEST_INTEGER_MASK, TEST_INTEGER_RANGE,
-    TEST_NAMESPACE_CHANGED, TEST_NAMESPACE_IN, TEST_NOT, TEST_PID_IN, TEST_SCOPE, TEST_USER, WORD_SHIFT,
+    TEST_CAPABILITY, TEST_CAPABILITY_CHANGED, TEST_EXPRESSION, TEST_INTEGER_IN, TEST_INTEGER_MASK,
+    TEST_INTEGER_RANGE, TEST_NAMESPACE_CHANGED, TEST_NAMESPACE_IN, TEST_NOT, TEST_PID_IN, TEST_SCOPE,
+    TEST_USER, WORD_SHIFT,
 };
-use crate::{MAX_FILTERS, MAX_SELECTORS, Number};
+use crate::expression::{Places, evaluate};
+use crate::{MAX_ARGUMENTS, MAX_FILTERS, MAX_SELECTORS, Number};
 
 /// Whether a filter holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +70,8 @@ pub trait Facts {
     fn in_ranges(&mut self, filter: &Filter, value: Number) -> bool;
     /// Whether the text in `filter.slot` passes `filter.test`, but for [`TEST_NOT`], against any of the filter's values.
     fn text(&mut self, filter: &Filter) -> Verdict;
+    /// Memory for the values of expressions, valid to write.
+    fn places(&mut self) -> *mut Places;
     /// A filter could not read its argument, and `failed_closed` or does not hold.
     fn count_unreadable(&mut self, failed_closed: bool);
 }
@@ -155,7 +159,7 @@ fn holds(config: &HookConfig, filters: Filters, actions: u32, facts: &mut impl F
     let mut failed_closed = false;
     let mut index = 0;
     while index < MAX_FILTERS as u32 && index < count && first + index < MAX_FILTERS as u32 {
-        match judge(entry(&config.filters, first + index), facts) {
+        match judge(config, entry(&config.filters, first + index), facts) {
             Verdict::Match => {}
             Verdict::Miss => return None,
             Verdict::Unreadable => {
@@ -172,18 +176,16 @@ fn holds(config: &HookConfig, filters: Filters, actions: u32, facts: &mut impl F
 }
 
 #[inline(always)]
-fn judge(filter: &Filter, facts: &mut impl Facts) -> Verdict {
+fn judge(config: &HookConfig, filter: &Filter, facts: &mut impl Facts) -> Verdict {
     let test = constant(&filter.test);
-    if let Some((first, last)) = arguments(filter) {
-        // A loop, so that the code that reads arguments, the most that a hook has, is there once.
-        let mut slot = first;
-        loop {
+    let arguments = arguments(filter);
+    // A loop, so that the code that reads arguments, the most that a hook has, is there once.
+    let mut slot = 0;
+    while slot < MAX_ARGUMENTS as u32 {
+        if arguments & 1 << slot != 0 {
             facts.read(slot);
-            if slot == last {
-                break;
-            }
-            slot = last;
         }
+        slot += 1;
     }
     let verdict = match test & !TEST_NOT {
         TEST_PID_IN => facts.pid_is_member(constant(&filter.values), constant(&filter.slot)).into(),
@@ -210,21 +212,24 @@ fn judge(filter: &Filter, facts: &mut impl Facts) -> Verdict {
                 _ => Verdict::Unreadable,
             }
         }
+        TEST_EXPRESSION => {
+            let places = facts.places();
+            // SAFETY: `places` gives memory for all of them.
+            unsafe { evaluate(config, filter, places, |slot| facts.integer(slot, 0)) }
+        }
         _ => facts.text(filter),
     };
     if test & TEST_NOT != 0 { verdict.negated() } else { verdict }
 }
 
-/// The first and the last slot of the arguments that a filter asks about, which are one or two.
+/// The slots of the arguments that a filter asks about: one bit each.
 #[inline(always)]
-fn arguments(filter: &Filter) -> Option<(u32, u32)> {
+fn arguments(filter: &Filter) -> u32 {
     match constant(&filter.test) & !TEST_NOT {
-        TEST_PID_IN | TEST_BINARY_IN | TEST_SCOPE | TEST_NAMESPACE_IN..=TEST_USER => None,
-        TEST_BITS_GAINED => Some((constant(&filter.slot), constant(&filter.values))),
-        _ => {
-            let (slot, _) = place(filter);
-            Some((slot, slot))
-        }
+        TEST_PID_IN | TEST_BINARY_IN | TEST_SCOPE | TEST_NAMESPACE_IN..=TEST_USER => 0,
+        TEST_BITS_GAINED => 1 << constant(&filter.slot) | 1 << constant(&filter.values),
+        TEST_EXPRESSION => constant(&filter.slot),
+        _ => 1 << place(filter).0,
     }
 }
 
@@ -291,9 +296,10 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
+    use crate::MAX_PLACES;
     use crate::config::{
-        ACTION_POST, ACTION_SIGKILL, SCOPE_CONTAINERS, SCOPE_HOST, Selector, TEST_BINARY_NOT_IN,
-        TEST_PID_NOT_IN, TEST_TEXT_EQUAL,
+        ACTION_POST, ACTION_SIGKILL, INTEGER_U64, OPERATION_ARGUMENT, OPERATION_LESS, Operation,
+        SCOPE_CONTAINERS, SCOPE_HOST, Selector, TEST_BINARY_NOT_IN, TEST_PID_NOT_IN, TEST_TEXT_EQUAL,
     };
 
     /// `LATE`: of a call that is decided when it returns.
@@ -306,6 +312,7 @@ mod tests {
         unreadable: u32,
         /// Slots that have been read: one bit each.
         loaded: u32,
+        places: Places,
     }
 
     impl<const LATE: bool> Facts for Process<LATE> {
@@ -358,6 +365,9 @@ mod tests {
             assert!(self.loaded & 1 << filter.slot != 0, "slot {} has not been read", filter.slot);
             self.text
         }
+        fn places(&mut self) -> *mut Places {
+            &raw mut self.places
+        }
         fn count_unreadable(&mut self, _: bool) {
             self.unreadable += 1;
         }
@@ -394,11 +404,25 @@ mod tests {
         config
     }
 
-    const PROCESS: Process =
-        Process { pid: 7, binary: 3, integer: Some(5), text: Verdict::Match, unreadable: 0, loaded: 0 };
+    const PROCESS: Process = Process {
+        pid: 7,
+        binary: 3,
+        integer: Some(5),
+        text: Verdict::Match,
+        unreadable: 0,
+        loaded: 0,
+        places: Places { values: [0; MAX_PLACES + 1] },
+    };
 
-    const RETURNING: Process<true> =
-        Process { pid: 7, binary: 3, integer: Some(5), text: Verdict::Match, unreadable: 0, loaded: 0 };
+    const RETURNING: Process<true> = Process {
+        pid: 7,
+        binary: 3,
+        integer: Some(5),
+        text: Verdict::Match,
+        unreadable: 0,
+        loaded: 0,
+        places: Places { values: [0; MAX_PLACES + 1] },
+    };
 
     #[test]
     fn each_test_holds_and_fails() {
@@ -498,6 +522,23 @@ mod tests {
             config.filters[0].slot = before;
             let selected = select(&config, &mut Process { ..PROCESS });
             assert_eq!(selected.is_some(), expected, "from slot {before} to {after}");
+        }
+    }
+
+    #[test]
+    fn arguments_of_expressions_are_read_first() {
+        // Slot 1 holds 6, slot 3 holds 8.
+        for (left, right, expected) in [(1, 3, true), (3, 1, false)] {
+            let mut config = config(&[(ACTION_POST, &[(TEST_EXPRESSION, 0)])]);
+            config.filters[0] = Filter { test: TEST_EXPRESSION, slot: 1 << 1 | 1 << 3, values: 0, count: 3 };
+            let operation = |code, value, place| Operation { value, code, integer: INTEGER_U64, place };
+            config.operations[0] = operation(OPERATION_ARGUMENT, left, 0);
+            config.operations[1] = operation(OPERATION_ARGUMENT, right, 1);
+            config.operations[2] = operation(OPERATION_LESS, 0, 0);
+            let selected = select(&config, &mut Process { ..PROCESS });
+            assert_eq!(selected.is_some(), expected, "slot {left} < slot {right}");
+            let mut unreadable = Process { integer: None, ..PROCESS };
+            assert_eq!((select(&config, &mut unreadable), unreadable.unreadable), (None, 1));
         }
     }
 

@@ -13,6 +13,8 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("lists::each_call_is_reported_by_its_name", each_call),
         scenario("lists::all_system_calls_of_a_process", all_calls),
         scenario("lists::a_call_in_two_lists_is_reported_twice", two_lists),
+        scenario("lists::functions_that_a_pattern_matches", functions).needs(Kernel::function_hooks),
+        scenario("lists::patterns_that_match_too_much_or_nothing", patterns).needs(Kernel::function_hooks),
         scenario("lists::calls_of_32_bit_programs", compat).needs(Kernel::compat_calls),
     ]
 }
@@ -71,6 +73,50 @@ fn all_calls(_: &Kernel) -> Result<()> {
     ensure!(exits.len() == 1 && exits[0]["return"].is_null(), "exit_group: {exits:?}");
     ensure!(!hits_on(&agent, ended.pid, "__x64_sys_write").is_empty(), "its output was not seen");
     agent.stop()?;
+    Ok(())
+}
+
+fn functions(_: &Kernel) -> Result<()> {
+    let spec = format!(
+        "  lists:
+  - {{name: some, type: generated_ftrace, pattern: '^(do_sys_openat2|__x64_sys_(lseek|chmod)|vfs_open)$'}}
+  kprobes:
+  - call: list:some
+    args: [{{index: 1, type: uint64}}]
+    selectors: [matchBinaries: [{{operator: In, values: ['{}']}}]]
+",
+        trigger::program()?
+    );
+    let mut agent = Setup::new()?.policy(&policy(&spec))?.start()?;
+    let (sought, changed) = (trigger::seek(86)?, trigger::chmod_nothing(87)?);
+    agent.settle()?;
+    for (ended, call, number) in [(sought, "__x64_sys_lseek", "86"), (changed, "__x64_sys_chmod", "87")] {
+        let calls = hits_on(&agent, ended.pid, call);
+        ensure!(calls.iter().any(|hit| hit["args"][0]["size_arg"] == number), "{call}: {calls:?}");
+        // Its libraries.
+        for function in ["do_sys_openat2", "vfs_open"] {
+            ensure!(!hits_on(&agent, ended.pid, function).is_empty(), "{function} was not seen");
+        }
+        let others = agent.hits_of(ended.pid).into_iter().filter_map(|hit| hit["function_name"].as_str());
+        let known = [call, "do_sys_openat2", "vfs_open", "__x64_sys_lseek"];
+        let others: Vec<_> = others.filter(|function| !known.contains(function)).collect();
+        ensure!(others.is_empty(), "others: {others:?}");
+    }
+    agent.stop()?;
+    Ok(())
+}
+
+fn patterns(_: &Kernel) -> Result<()> {
+    for (pattern, words) in [
+        ("^no_such_function", "policy-0.yaml:6:51: no function of this kernel matches `^no_such_function`"),
+        ("^vfs_|^ext|^sec", "functions; at most 256 are hooked"),
+    ] {
+        let spec = format!(
+            "  lists:\n  - {{name: some, type: generated_ftrace, pattern: '{pattern}'}}\n  kprobes: [{{call: list:some}}]\n"
+        );
+        let log = Setup::new()?.policy(&policy(&spec))?.refusal()?;
+        ensure!(log.contains(words), "{pattern}: the message lacks {words:?}:\n{log}");
+    }
     Ok(())
 }
 

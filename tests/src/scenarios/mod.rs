@@ -14,6 +14,7 @@ mod ends;
 mod enforcement;
 mod enforcers;
 mod evasion;
+mod expressions;
 mod files;
 mod filters;
 mod hooks;
@@ -98,6 +99,7 @@ fn of_the_kernel() -> Vec<Scenario> {
         files::scenarios(),
         writes::scenarios(),
         filters::scenarios(),
+        expressions::scenarios(),
         matrix::scenarios(),
         binaries::scenarios(),
         identity::scenarios(),

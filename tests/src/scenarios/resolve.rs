@@ -242,6 +242,10 @@ fn refused(_: &Kernel) -> Result<()> {
         ("{index: 2, type: int, resolve: file}", "what `resolve` leads to is a pointer to `struct file`"),
         ("{index: 0, type: int8, resolve: 'comm[16]'}", "the array has 16 elements"),
         ("{index: 0, type: int, btfType: task_strct, resolve: tgid}", "did you mean `task_struct`?"),
+        (
+            "{index: 0, type: int, btfType: x, btfTypeModule: no_module, resolve: y}",
+            "/sys/kernel/btf/no_module cannot be read: No such file",
+        ),
     ] {
         let yaml = policy("tracepoints", EXEC, &format!("    - {argument}"), "");
         let log = Setup::new()?.policy(&yaml)?.refusal()?;

@@ -15,6 +15,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("tracepoints::strings_in_the_record", strings),
         scenario("tracepoints::a_string_elsewhere_in_the_record", located_string),
         scenario("tracepoints::a_string_that_is_pointed_to", pointed_string).needs(Kernel::syscall_events),
+        scenario("tracepoints::fields_as_their_format_says", typed).needs(Kernel::syscall_events),
         scenario("tracepoints::the_arguments_of_a_raw_one", raw),
         scenario("tracepoints::shipped_policies", shipped),
         scenario("tracepoints::a_process_is_killed", killed),
@@ -53,6 +54,37 @@ fn expect(agent: &mut Agent, pid: u32, tracepoint: &str, arguments: &Value) -> R
     ensure!(hit["policy_name"] == "tracepoints" && hit["message"] == "seen", "policy: {event}");
     ensure!(hit["action"] == "KPROBE_ACTION_POST", "action: {event}");
     ensure!(hit["args"] == *arguments, "args: {event}");
+    Ok(())
+}
+
+fn typed(_: &Kernel) -> Result<()> {
+    let fields = "    args: [{index: 5, type: auto}, {index: 6}, {index: 4, type: auto, label: number}]
+    selectors: [matchArgs: [{index: 6, operator: Equal, values: [4711]}]]
+";
+    let mut agent = Setup::new()?.policy(&policy("syscalls/sys_enter_lseek", fields))?.start()?;
+    let missed = trigger::seek(12)?;
+    let ended = trigger::seek(4711)?;
+    // The register holds -1, which the format takes for an unsigned number of 64 bits.
+    let arguments = json!([
+        { "size_arg": u64::MAX.to_string() },
+        { "size_arg": "4711" },
+        { "int_arg": libc::SYS_lseek, "label": "number" },
+    ]);
+    let event = agent.wait_for("lseek", |event| is_hit(event, ended.pid))?;
+    ensure!(event["process_tracepoint"]["args"] == arguments, "args: {event}");
+    agent.settle()?;
+    ensure!(!agent.events.iter().any(|event| is_hit(event, missed.pid)), "another offset was reported");
+    agent.stop()?;
+    let fields = "    args: [{index: 6, type: auto}]\n    selectors: [matchArgs: [{index: 6, operator: Prefix, values: [/]}]]\n";
+    let mut agent =
+        Setup::new()?.policy(&policy("sched/sched_process_exec", &fields.replace('6', "4")))?.start()?;
+    let ended = trigger::seek(1)?;
+    let path = json!([{ "string_arg": trigger::program()? }]);
+    expect(&mut agent, ended.pid, "sched/sched_process_exec", &path)?;
+    agent.stop()?;
+    let log =
+        Setup::new()?.policy(&policy("sched/sched_process_exec", "    args: [{index: 99}]\n"))?.refusal()?;
+    ensure!(log.contains("has 7 fields, so there is no field 99"), "{log}");
     Ok(())
 }
 

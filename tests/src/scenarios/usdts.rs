@@ -14,6 +14,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("usdts::arguments_of_every_kind", arguments),
         scenario("usdts::every_place_of_a_probe", places),
         scenario("usdts::the_program_sees_that_somebody_looks", counted),
+        scenario("usdts::what_arguments_lead_to", resolved),
         scenario("usdts::a_process_is_killed", killed),
         scenario("usdts::an_argument_is_set", set).needs(Kernel::user_writes),
         scenario("usdts::nothing_can_be_set", unsettable).needs(Kernel::no_user_writes),
@@ -116,6 +117,48 @@ fn counted(_: &Kernel) -> Result<()> {
     let event = agent.wait_for("main", |event| event["process_uprobe"]["process"]["pid"] == ended.pid)?;
     ensure!(event["process_uprobe"]["ref_ctr_offset"] == json!(counter.to_string()), "counter: {event}");
     agent.stop()?;
+    Ok(())
+}
+
+/// The text that the probe passes is taken for a `struct tm`.
+fn resolved(_: &Kernel) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let types = folder.path().join("tm.btf").to_string_lossy().into_owned();
+    std::fs::write(&types, crate::btf::of_time())?;
+    let fields = format!(
+        "    btfPath: {types}
+    args:
+    - {{index: 0, type: int32}}
+    - {{index: 1, type: int, btfType: tm, resolve: tm_min}}
+    - {{index: 1, type: string, btfType: tm, resolve: tm_zone}}
+    selectors:
+    - matchArgs: [{{args: [1], operator: Equal, values: [{}]}}]
+",
+        i32::from_le_bytes(*b"gull")
+    );
+    let mut agent = Setup::new()?.policy(&policy("numbers", &fields)?)?.start()?;
+    let text = |word: &str| format!("a {word} over {}", "x".repeat(60));
+    let (missed, ended) = (probes::number(7, &text("  tern"))?, probes::number(7, &text("  gull"))?);
+    let event = agent.wait_for("probe", |event| is_hit(event, ended.pid))?;
+    let args = &event["process_usdt"]["args"];
+    ensure!(args[0]["int_arg"] == 7 && args[1]["int_arg"] == i32::from_le_bytes(*b"gull"), "args: {event}");
+    ensure!(args[2]["error_arg"].is_object(), "no zone: {event}");
+    agent.settle()?;
+    ensure!(!agent.events.iter().any(|event| is_hit(event, missed.pid)), "another text was reported");
+    agent.stop()?;
+    let lead = "    args: [{index: 1, type: int, btfType: tm, resolve: tm_min}]\n";
+    for (fields, words) in [
+        (lead.to_owned(), ["policy-0.yaml:11:56:", "add `btfPath: …` to the hook"]),
+        (
+            format!("    btfPath: {types}\n{}", lead.replace("tm_min", "tm_mint")),
+            ["did you mean `tm_min`?", ":12:"],
+        ),
+    ] {
+        let log = Setup::new()?.policy(&policy("numbers", &fields)?)?.refusal()?;
+        for word in words {
+            ensure!(log.contains(word), "the message lacks {word:?}:\n{log}");
+        }
+    }
     Ok(())
 }
 

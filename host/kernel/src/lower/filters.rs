@@ -15,15 +15,14 @@ use serin_abi::record::{
     KIND_BINPRM, KIND_BYTES, KIND_FILE, KIND_NET_DEVICE, KIND_PATH, KIND_SKB, KIND_SOCK, KIND_SOCKADDR,
     KIND_SOCKADDR_UN, KIND_STRING,
 };
-use serin_abi::text::{BUFFER, FALLBACKS, fallbacks};
-use serin_abi::{MAX_STRING, MAX_SUBSTRING, Member, Number, Range, Text};
+use serin_abi::text::BUFFER;
+use serin_abi::{MAX_STRING, MAX_SUBSTRING, Member, Number, Range};
 use serin_policy::{ArgumentFilter, IdentityCondition, IdentityFilter, Membership, Part, SelectorPlan, Test};
 
 use super::{Lowered, limit};
 use crate::binaries::Binaries;
 use crate::identity;
 use crate::scopes::Scopes;
-use crate::wire::zeroed;
 
 /// Values of a filter on texts that are compared one after the other.
 const LISTED: usize = 4;
@@ -98,6 +97,7 @@ impl Lowered {
                 self.set(TEST_INTEGER_IN, slot, values.iter().map(|&value| value as u64))
             }
             Test::Gained(after) => Filter { test: TEST_BITS_GAINED, slot, values: *after as u32, count: 0 },
+            Test::Expression(expression) => self.expression(expression)?,
             Test::IntRanges(ranges) => self.ranges(TEST_INTEGER_RANGE, slot, ranges),
             Test::Addresses(ranges) => self.ranges(TEST_ADDRESS_RANGE, slot, ranges),
             Test::IntMask(mask) => {
@@ -224,20 +224,6 @@ pub(super) fn only_ip(filter: &ArgumentFilter) -> Option<Filter> {
     let slot = filter.slot as u32 | network::HAS_IP << WORD_SHIFT;
     let needed = matches!(filter.part, Part::SAddr | Part::DAddr | Part::SPort | Part::DPort);
     needed.then_some(Filter { test: TEST_INTEGER_MASK, slot, values: network::IP as u32, count: 0 })
-}
-
-/// A text as the programs read it.
-pub(crate) fn text(value: &[u8]) -> Text {
-    let mut text: Text = zeroed();
-    text.length = value.len() as u32;
-    text.bytes[..value.len()].copy_from_slice(value);
-    if value.len() <= MAX_SUBSTRING {
-        fallbacks(value, |at, length| {
-            let at = FALLBACKS + size_of::<u16>() * at;
-            text.bytes[at..at + size_of::<u16>()].copy_from_slice(&length.to_ne_bytes());
-        });
-    }
-    text
 }
 
 fn by_membership(membership: Membership, is_in: u32, is_not_in: u32) -> u32 {

@@ -240,6 +240,7 @@ fn the_way_to_an_argument_is_a_list_of_steps() {
         resolve: Some(Resolve {
             path: path.iter().map(|&name| Element::Field(name.into())).collect(),
             structure: None,
+            module: None,
         }),
         ..argument(0, kind)
     };

@@ -1,7 +1,7 @@
 //! What is asked of types when a hook is lowered.
 
 use serin_btf::{Btf, BtfError, Field, Walk};
-use serin_policy::{ArgumentPlan, ArgumentSource, HookPlan, Target};
+use serin_policy::{ArgumentPlan, ArgumentSource, HookPlan, Target, Uprobe, Usdt};
 
 /// The types that a hook's arguments have.
 pub(crate) trait Types {
@@ -27,14 +27,18 @@ impl Types for OfTarget<'_> {
 
     fn walk(&self, plan: &HookPlan, argument: &ArgumentPlan) -> Result<Option<Walk>, String> {
         let walk = match &plan.target {
-            Target::Uprobe(probe)
+            Target::Uprobe(Uprobe { types: path, .. }) | Target::Usdt(Usdt { types: path, .. })
                 if argument.resolve.is_some() && argument.source == ArgumentSource::Parameter =>
             {
-                let path = probe.types.as_ref().ok_or("there is no `btfPath` for `resolve`")?;
+                let path = path.as_ref().ok_or("there is no `btfPath` for `resolve`")?;
                 let types = Btf::of_program(path.as_ref()).map_err(|error| format!("`{path}`: {error}"))?;
                 plan.walk(argument, &types)
             }
-            _ => plan.walk(argument, self.kernel),
+            _ => {
+                let types = argument.resolve.as_ref().map(|resolve| resolve.module_types(self.kernel));
+                let types = types.transpose().map_err(|error| error.to_string())?.flatten();
+                plan.walk(argument, types.as_ref().unwrap_or(self.kernel))
+            }
         };
         let Some(walk) = walk else { return Ok(None) };
         match walk {

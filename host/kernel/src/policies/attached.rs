@@ -18,8 +18,9 @@ use crate::counters::{Counters, SELECTOR_COUNTERS};
 use crate::deny::MAX_POINTS;
 use crate::error::chain;
 use crate::link::{self, Link};
-use crate::lower::{Lowered, overrides, text};
+use crate::lower::{Lowered, overrides};
 use crate::programs::{Loader, Object, map, map_error, program, program_error};
+use crate::text::text;
 use crate::wire::Wire;
 use crate::{AttemptError, Backend, Enforcement, Kernel, KernelError};
 

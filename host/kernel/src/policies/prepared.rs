@@ -5,14 +5,14 @@ use std::ops;
 
 use serin_abi::NO_FIELD;
 use serin_abi::config::HookConfig;
-use serin_btf::Format;
+use serin_btf::{Format, Tracefs};
 use serin_policy::{HookPlan, PlaceError, PolicyPlan, Target};
 
 use crate::attach::{self, Attempt};
 use crate::lower::{Lowered, OfTarget, follows, lower, overrides};
 use crate::uprobe::CodePlace;
 use crate::wire::Wire;
-use crate::{Backend, Kernel, KernelError, Tracefs, identity, link, usdt};
+use crate::{Backend, Kernel, KernelError, identity, link, usdt};
 
 /// A hook about to be attached, or several that share a program.
 pub(super) struct Prepared<'p> {

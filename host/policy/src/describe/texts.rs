@@ -56,7 +56,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("spec.kprobes.tags", "Tags that events of this hook carry: at most 16, each of at most 128 bytes."),
     ("spec.kprobes.args", "The parameters to read, in the order in which events show them."),
     ("spec.kprobes.args.index", "The parameter's number, counted from 0."),
-    ("spec.kprobes.args.type", "How the parameter is read; checked against the kernel's types."),
+    (
+        "spec.kprobes.args.type",
+        "How the parameter is read; checked against the kernel's types. Fields of tracepoints are `auto` if it is left out.",
+    ),
     ("spec.kprobes.args.label", "A name for the argument in events."),
     (
         "spec.kprobes.args.resolve",
@@ -124,12 +127,16 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     (
         "spec.kprobes.selectors.matchArgs.args",
         "Another way to say which: the number of the entry in the hook's `args`, counted from 0, in a list; two numbers for \
-         CapabilitiesGained.",
+         CapabilitiesGained. CelExpr has neither.",
     ),
-    ("spec.kprobes.selectors.matchArgs.operator", "How the argument is compared with the values."),
+    (
+        "spec.kprobes.selectors.matchArgs.operator",
+        "How the argument is compared with the values. CelExpr: whether the expression is true.",
+    ),
     (
         "spec.kprobes.selectors.matchArgs.values",
-        "What it is compared with; one must match, or none with Not…",
+        "What it is compared with; one must match, or none with Not… For CelExpr, one expression over integer entries of \
+         `args`: `arg0 == int32(-1) && arg1 < arg2`.",
     ),
     ("spec.kprobes.selectors.matchData", "What the entries of `data` must be. All entries must hold."),
     ("spec.kprobes.selectors.matchData.index", "The number of the entry of `data`, from 0; 0 if left out."),
@@ -212,7 +219,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("spec.lists.type", "Where the names come from: `values`, or for the generated ones the kernel."),
     ("spec.lists.values", "System calls, as in `call`; left out in generated lists."),
     ("spec.lists.validated", "Whether Tetragon tries the names. serin always does."),
-    ("spec.lists.pattern", "Which functions of the kernel are in a generated list."),
+    (
+        "spec.lists.pattern",
+        "For generated_ftrace: a regular expression, which the names of at most 256 functions match.",
+    ),
     (
         "spec.loader",
         "Tell of each file that a process maps to execute it, with its build ID, in events of their own: process_loader.",
@@ -234,8 +244,14 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("spec.kprobes.returnArg.btfType", "For resolve: the structure that it points to."),
     ("spec.kprobes.returnArg.btfTypeModule", "For btfType: the module whose type it is."),
     ("spec.kprobes.args.source", "Belongs below `data`: a parameter comes from the call."),
-    ("spec.kprobes.args.maxData", "For char_buf: read more than 4096 bytes."),
-    ("spec.kprobes.args.btfTypeModule", "For btfType: the module whose type it is."),
+    (
+        "spec.kprobes.args.maxData",
+        "For char_buf: read as much as can be, which serin always does: 4088 bytes.",
+    ),
+    (
+        "spec.kprobes.args.btfTypeModule",
+        "For btfType: the kernel's module whose type it is, which must be loaded.",
+    ),
     ("spec.kprobes.data.sizeArgIndex", "For char_buf: the parameter that says how many bytes there are."),
     ("spec.kprobes.data.returnCopy", "Read it when the call has returned."),
     ("spec.kprobes.data.maxData", "For char_buf: read more than 4096 bytes."),

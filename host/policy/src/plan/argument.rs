@@ -1,6 +1,6 @@
 //! What hooks read.
 
-use serin_btf::Element;
+use serin_btf::{Btf, Element, ModuleError};
 
 use super::Part;
 
@@ -46,6 +46,18 @@ pub struct Resolve {
     pub path: Vec<Element>,
     /// `btfType`: the structure that the parameter points to, if its own type is not to tell.
     pub structure: Option<String>,
+    /// `btfTypeModule`: the kernel's module whose structure that is.
+    pub module: Option<String>,
+}
+
+impl Resolve {
+    /// The types to follow the path by, if they are not just the kernel's.
+    ///
+    /// # Errors
+    /// If the module is not loaded, or has no types.
+    pub fn module_types(&self, kernel: &Btf) -> Result<Option<Btf>, ModuleError> {
+        self.module.as_ref().map(|module| kernel.with_module(module)).transpose()
+    }
 }
 
 /// How an argument is read and compared.

@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use super::Expression;
+
 /// Whether a value must be in a set, or must not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Membership {
@@ -91,6 +93,18 @@ pub struct ArgumentFilter {
     pub test: Test,
 }
 
+impl ArgumentFilter {
+    /// Positions of all arguments that it asks about.
+    #[must_use]
+    pub fn slots(&self) -> Vec<usize> {
+        match &self.test {
+            Test::Gained(after) => vec![self.slot, *after],
+            Test::Expression(expression) => expression.arguments(),
+            _ => vec![self.slot],
+        }
+    }
+}
+
 /// An operator with its values. Values are never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Test {
@@ -103,6 +117,8 @@ pub enum Test {
     IntMask(u64),
     /// `CapabilitiesGained`: the argument in this slot has a bit that this one lacks.
     Gained(usize),
+    /// `CelExpr`: the expression holds; `slot` is the first argument that it names, which are integers.
+    Expression(Expression),
     /// Ranges of IP addresses, ends included; those of IPv4 lie within `::ffff:0:0/96`. Ascending and disjoint.
     Addresses(Vec<RangeInclusive<u128>>),
     /// `Equal` on a string or path; bytes without the terminating NUL.

@@ -40,6 +40,8 @@ pub(crate) enum Relation {
     Part(Part),
     /// A port is below 1024; such operators have no values.
     Privileged(Part),
+    /// An expression over arguments is true.
+    Expression,
     /// A second argument has a bit that the first lacks; it has no values either.
     Gained,
 }
@@ -92,6 +94,7 @@ pub(crate) const ARGUMENT_OPERATORS: Vocabulary<Comparison> = Vocabulary {
         ("CapabilitiesGained", is(Relation::Gained)),
         ("FileType", is(Relation::Part(Part::FileType))),
         ("NotFileType", is_not(Relation::Part(Part::FileType))),
+        ("CelExpr", is(Relation::Expression)),
     ],
-    later: &["CelExpr"],
+    later: &[],
 };

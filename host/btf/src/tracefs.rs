@@ -1,10 +1,10 @@
-//! The kernel's trace events, as tracefs shows them.
+//! The kernel's trace events and functions, as tracefs shows them.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serin_btf::Format;
+use crate::Format;
 
 /// Where tracefs is mounted: by itself, or as debugfs does it.
 const MOUNTS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
@@ -14,8 +14,8 @@ const MOUNTS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 pub enum TracefsError {
     /// It is not there, and cannot be mounted.
     #[error(
-        "tracepoints need tracefs, which is not mounted and cannot be: {0}; mount it with \
-         `mount -t tracefs tracefs /sys/kernel/tracing`, or write `raw: true`, which does without"
+        "tracefs is not mounted and cannot be: {0}; mount it with `mount -t tracefs tracefs /sys/kernel/tracing`; \
+         tracepoints with `raw: true` do without"
     )]
     Mount(#[source] io::Error),
     /// It cannot be read.
@@ -66,6 +66,21 @@ impl Tracefs {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(TracefsError::Read { path, source }),
         }
+    }
+
+    /// The functions of the kernel that can be traced, each once, in the order of their names; those of modules left out.
+    ///
+    /// # Errors
+    /// If the list cannot be read, as where the kernel is built without `CONFIG_DYNAMIC_FTRACE`.
+    pub fn functions(&self) -> Result<Vec<String>, TracefsError> {
+        let path = self.events.with_file_name("available_filter_functions");
+        let text = fs::read_to_string(&path).map_err(|source| TracefsError::Read { path, source })?;
+        // A module's name stands behind a function.
+        let mut names: Vec<_> =
+            text.lines().filter(|line| !line.contains(char::is_whitespace)).map(String::from).collect();
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
     }
 
     /// All events as `subsystem/event`; none if the directory cannot be read.
