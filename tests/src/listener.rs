@@ -20,7 +20,8 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// A DNS server that answers every A query with 192.0.2.1 and every TXT query with `v=1`; arrivals are the names asked for, with their type.
+    /// A DNS server that answers every A query with 192.0.2.1 and every TXT query with `v=1`; arrivals are the names asked
+    /// for, with their type.
     pub(crate) fn dns() -> Result<Self> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen for DNS")?;
         let address = socket.local_addr()?;

@@ -16,6 +16,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("canaries::dns_lookup_arrives", dns_lookup),
         scenario("canaries::a_plugin_chooses_its_record_and_a_policy_asks_for_a", records),
         scenario("canaries::get_url_arrives", get_url),
+        scenario("canaries::a_proxy_gets_the_request_and_its_host", proxy),
         scenario("canaries::every_action_of_a_selector_happens", all_actions),
         scenario("canaries::a_black_hole_holds_up_no_event", black_hole),
         scenario("canaries::a_first_run_shows_the_hit", first_run),
@@ -104,6 +105,24 @@ fn get_url(_: &Kernel) -> Result<()> {
     let request = server.next()?;
     ensure!(request == "GET /token HTTP/1.1", "request: {request}");
     agent.wait_for("action_result", |event| event["action_result"].to_string().contains("204"))?;
+    agent.stop()?;
+    Ok(())
+}
+
+/// The server stands for a proxy: what it is asked for is on a host that nobody else is asked for.
+fn proxy(_: &Kernel) -> Result<()> {
+    let (names, server) = (Listener::dns()?, Listener::http()?);
+    let pipeline = pipeline(&format!(
+        "dns: {{ resolver: '{}' }}\n    http: {{ proxy: 'http://{}' }}\n    egress: {{ allow: [loopback] }}",
+        names.address, server.address
+    ));
+    let policy = with_actions("      - action: GetUrl\n        argUrl: http://page.example/token\n");
+    let mut agent = Setup::new()?.policy(&policy)?.pipeline(&pipeline)?.start()?;
+    make_a_link()?;
+    let request = server.next()?;
+    ensure!(request == "GET http://page.example/token HTTP/1.1", "request: {request}");
+    agent.wait_for("action_result", |event| event["action_result"].to_string().contains("204"))?;
+    ensure!(names.rest().is_empty(), "the host was looked up");
     agent.stop()?;
     Ok(())
 }
