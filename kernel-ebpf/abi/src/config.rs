@@ -433,9 +433,9 @@ pub const TEST_TEXT_SUBSTRING_ANY_CASE: u32 = 15;
 pub const TEST_EXPRESSION: u32 = 16;
 
 /// The text starts with a value; they are sorted: see [`search_sorted`](crate::text::search_sorted).
-pub const TEST_TEXT_PREFIX_SORTED: u32 = 16;
+pub const TEST_TEXT_PREFIX_SORTED: u32 = 17;
 /// The text ends with a value; they are sorted.
-pub const TEST_TEXT_POSTFIX_SORTED: u32 = 17;
+pub const TEST_TEXT_POSTFIX_SORTED: u32 = 18;
 
 /// The inode number of the namespace of kind `slot` is in the set.
 pub const TEST_NAMESPACE_IN: u32 = 32;
