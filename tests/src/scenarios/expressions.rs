@@ -24,7 +24,9 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
 const CALLS: [(i64, u32); 4] = [(0, 0), (8, 1024), (-3, 4096), (1 << 32, 1024)];
 
 /// Expressions over where from, the descriptor and by how much, and whether they hold for each of the calls.
-const CASES: [(&str, [bool; 4]); 9] = [
+const CASES: [(&str, [bool; 4]); 11] = [
+    ("true", [true; 4]),
+    ("1 == 2", [false; 4]),
     ("arg1 == int32(-1) && arg0 >= int32(1024)", [false, true, true, true]),
     ("arg1 == int32(-2) && arg0 >= int32(1024)", [false; 4]),
     ("arg1 == int32(-2) || arg0 < int32(1024)", [true, false, false, false]),

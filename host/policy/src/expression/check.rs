@@ -57,14 +57,7 @@ pub(super) fn check(
     if check.part(parsed)? != Type::Bool {
         return Err(check.wrong(parsed, "an expression must be true or false", "compare it with something"));
     }
-    let expression = Expression { steps: check.steps };
-    if expression.arguments().is_empty() {
-        let at = 0..text.chars().count();
-        let message = "the expression asks about no argument".into();
-        let help = "write `arg0` for the first entry of `args`, `arg1` for the second, and so on";
-        return Err(Wrong { at, message, help: help.into() });
-    }
-    Ok(expression)
+    Ok(Expression { steps: check.steps })
 }
 
 struct Check<'a> {
