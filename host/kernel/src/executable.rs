@@ -7,6 +7,8 @@ use object::read::ReadCache;
 use object::{Object as _, ObjectSegment as _, ObjectSymbol as _, SegmentFlags, SymbolKind};
 use serin_policy::{PlaceError, ProgramPlace};
 
+use crate::pclntab;
+
 /// The offset in an executable's file of a place in its code, by which the kernel knows uprobes.
 ///
 /// # Errors
@@ -21,7 +23,7 @@ pub fn find_place(path: &Path, place: &ProgramPlace) -> Result<u64, PlaceError> 
         ProgramPlace::Address(address) => code_offset(&object, *address),
         ProgramPlace::Offset(offset) => has_code_at(&object, *offset).then_some(*offset),
     };
-    found.ok_or_else(|| PlaceError::NotThere(functions(&object).map(|(name, _)| name.into()).collect()))
+    found.ok_or_else(|| PlaceError::NotThere(names(&object)))
 }
 
 /// An executable that is read as far as it is looked at.
@@ -55,7 +57,17 @@ fn functions<'f>(object: &Executable<'f>) -> impl Iterator<Item = (&'f str, u64)
 }
 
 fn address_of(object: &Executable<'_>, name: &str) -> Option<u64> {
-    functions(object).find(|(known, _)| *known == name).map(|(_, address)| address)
+    let symbol = functions(object).find(|(known, _)| *known == name).map(|(_, address)| address);
+    symbol.or_else(|| pclntab::functions(object).get(name).copied())
+}
+
+/// What functions the file has: those that it has symbols of, or without any, those of Go.
+fn names(object: &Executable<'_>) -> Vec<String> {
+    let symbols: Vec<_> = functions(object).map(|(name, _)| name.to_owned()).collect();
+    if symbols.is_empty() {
+        return pclntab::functions(object).into_keys().map(str::to_owned).collect();
+    }
+    symbols
 }
 
 /// Address, offset in the file and size of each part of the file that is loaded as code.

@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::Path;
 
 use aya::maps::HashMap;
-use aya::programs::{FExit, Lsm};
+use aya::programs::{FExit, Lsm, ProgramType};
+use aya::sys::{BpfHelper, is_helper_supported};
 use aya::{Btf, Ebpf};
 use rustix::process::{getpgid, getpid};
 use rustix::thread::gettid;
@@ -40,6 +41,12 @@ impl Probe {
             kprobes: kprobes(),
         }
     }
+}
+
+/// Whether the kernel lets programs write to the memory of processes, as `Set` does.
+#[must_use]
+pub fn writes_to_programs() -> bool {
+    is_helper_supported(ProgramType::KProbe, BpfHelper::BPF_FUNC_probe_write_user).unwrap_or(false)
 }
 
 impl fmt::Display for Probe {

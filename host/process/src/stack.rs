@@ -44,7 +44,7 @@ impl Stacks {
     }
 
     /// Names a program's stack. If the process has ended since, there are only addresses. Without frame pointers, what
-    /// stands in the place of an address can be anything: what no program's code can be at is left out.
+    /// stands in the place of an address can be anything: where no code of the process is, it is left out.
     pub(crate) fn user(&mut self, stack: &[u64], task: Task) -> Vec<StackFrame> {
         if stack.is_empty() {
             return Vec::new();
@@ -61,9 +61,9 @@ impl Stacks {
         stack
             .iter()
             .filter(|&&address| is_of_programs(address))
-            .map(|&address| {
-                let map = maps.iter().find(|map| map.range.contains(&address));
-                map.map_or_else(|| unknown(address), |map| files.find(&directory, map, address))
+            .filter_map(|&address| match maps.iter().find(|map| map.range.contains(&address)) {
+                Some(map) => Some(files.find(&directory, map, address)),
+                None => maps.is_empty().then(|| unknown(address)),
             })
             .collect()
     }

@@ -3,6 +3,7 @@
 //! The reader is told of hooks before they are attached, so that it knows them when their first record comes. A policy
 //! that takes another's place is attached before the other goes: for a moment both see the same calls.
 
+mod actions;
 mod api;
 mod mode;
 mod status;
@@ -14,13 +15,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use serin_api::AgentError;
-use serin_api::proto::{AddTracingPolicyRequest, TracingPolicyMode as Mode};
+use serin_api::proto::{AddTracingPolicyRequest, TracingPolicyActionCounters, TracingPolicyMode as Mode};
 use serin_kernel::{HookCount, Kernel, LoadedCalls, LoadedHook, LoadedPolicy};
 use serin_policy::{Description, Policy, PolicyPlan};
 
 pub(crate) use self::api::Answers;
 use self::mode::{effective, mode_of, new_mode};
 pub(crate) use self::status::labels;
+use crate::counts::Counts;
 use crate::heap;
 use crate::hooks::{self, Canaries};
 use crate::policies::{at_hook, check_here, plans};
@@ -59,6 +61,8 @@ struct Entry {
     error: String,
     /// What hooks counted that it had before.
     counted: HookCount,
+    /// How often their actions were taken.
+    acted: TracingPolicyActionCounters,
 }
 
 impl LivePolicies {
@@ -86,6 +90,7 @@ impl LivePolicies {
                 hooks: Some(loaded.hooks),
                 error: String::new(),
                 counted: HookCount::default(),
+                acted: actions::NONE,
             });
             state.next_id += 1;
         }
@@ -147,7 +152,8 @@ impl State {
         let hooks = Some(self.load(&policy, mode)?);
         let domain = if domain.is_empty() { GRPC.into() } else { domain.clone() };
         let (error, counted) = (String::new(), HookCount::default());
-        let entry = Entry { id: self.next_id, domain, policy, mode, hooks, error, counted };
+        let acted = actions::NONE;
+        let entry = Entry { id: self.next_id, domain, policy, mode, hooks, error, counted, acted };
         self.next_id += 1;
         match old.and_then(|index| self.entries.get_mut(index)) {
             None => self.entries.push(entry),
@@ -197,8 +203,8 @@ impl State {
         let loaded = if enable { self.load(&entry.policy, mode).map(Some) } else { Ok(None) };
         let changed = loaded.and_then(|hooks| {
             let old = std::mem::replace(&mut entry.hooks, hooks);
+            self.count_old(&mut entry, old.as_deref().unwrap_or_default());
             entry.mode = mode;
-            entry.counted = entry.counted + self.count(old.as_deref().unwrap_or_default());
             self.unload(old)
         });
         self.entries.insert(index, entry);
@@ -279,11 +285,12 @@ impl State {
         found.ok_or_else(|| AgentError::NotFound(format!("there is no policy `{name}`")))
     }
 
-    /// What hooks have counted; nothing if the kernel does not tell.
-    fn count(&self, hooks: &[LoadedHook]) -> HookCount {
-        let counts = self.kernel.as_ref().and_then(|kernel| kernel.hook_counts().ok()).unwrap_or_default();
-        let ours = counts.iter().filter(|(id, _)| hooks.iter().any(|hook| hook.id == *id));
-        ours.map(|(_, count)| *count).sum()
+    /// Adds what the hooks of a policy have counted that go; nothing if the kernel does not tell.
+    fn count_old(&self, entry: &mut Entry, hooks: &[LoadedHook]) {
+        let counts = self.kernel.as_ref().and_then(|kernel| Counts::read(kernel).ok()).unwrap_or_default();
+        entry.counted = hooks.iter().fold(entry.counted, |sum, hook| sum + counts.hook(hook.id));
+        let acted = actions::of_hooks(entry.policy.plan(), entry.mode, hooks, &counts);
+        entry.acted = actions::sum(entry.acted, acted);
     }
 }
 

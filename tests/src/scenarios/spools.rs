@@ -131,14 +131,16 @@ fn long_outage(_: &Kernel) -> Result<()> {
         std::thread::sleep(Duration::from_millis(100));
     }
     let grown = resident(&agent)?.saturating_sub(before);
-    ensure!(grown < 16 << 20, "{grown} bytes more than before");
     collector.come()?;
     let so_far = agent.events.len();
     collector.wait_until(|arrived| arrived.len() >= so_far)?;
     let (printed, log) = agent.finish(Signal::TERM)?;
     let lost = (counted(&log, "lost")?, counted(&log, "dropped: queue full")?, counted(&log, "kept")?);
     ensure!(lost == (0, 0, 0), "{}", log.join("\n"));
-    same(&collector.arrived(), &printed)
+    same(&collector.arrived(), &printed)?;
+    // What it knows of processes grows with those that there are; the events of an hour would take more.
+    ensure!(grown < 64 << 20, "{grown} bytes more than before, after {} events", printed.len());
+    Ok(())
 }
 
 fn killed(_: &Kernel) -> Result<()> {

@@ -31,6 +31,7 @@ impl Agent for Answers {
                 ("lsm", probe.lsm.is_ok()),
                 ("kprobe", probe.kprobes.is_ok()),
                 ("uprobe_refctroff", Path::new(REFERENCE_COUNTERS).exists()),
+                ("probe_write_user", serin_kernel::writes_to_programs()),
                 // Older than any kernel that serin runs on.
                 ("signal", true),
                 ("large", true),

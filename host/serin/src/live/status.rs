@@ -8,7 +8,7 @@ use serin_api::proto::{
 use serin_kernel::{HookCount, Kernel, LoadedHook, SelectorCount};
 use serin_policy::PolicyPlan;
 
-use super::Entry;
+use super::{Entry, actions};
 use crate::counts::Counts;
 
 /// The status of a policy.
@@ -32,12 +32,14 @@ pub(super) fn status(
         mode: entry.mode.into(),
         kernel_memory_bytes: memory,
         stats: Some(TracingPolicyStats {
-            action_counters: Some(actions(all.posted, all.unposted)),
+            action_counters: Some(TracingPolicyActionCounters {
+                post: all.posted,
+                nopost: all.unposted,
+                ..actions::sum(entry.acted, actions::of_hooks(entry.policy.plan(), entry.mode, hooks, counts))
+            }),
             selector_action_counters: hooks
                 .iter()
-                .flat_map(|hook| {
-                    selector_actions(hook, labels(entry.policy.plan(), hook), counts.selectors(hook.id))
-                })
+                .flat_map(|hook| selector_actions(entry, hook, counts.selectors(hook.id)))
                 .collect(),
         }),
         hook_statuses: hook_statuses(entry),
@@ -85,10 +87,6 @@ fn description(hook: &LoadedHook) -> String {
     format!("{} by {}{returns}{}", hook.function, hook.backend, enforcement.unwrap_or_default())
 }
 
-fn actions(post: u64, nopost: u64) -> TracingPolicyActionCounters {
-    TracingPolicyActionCounters { post, nopost, ..TracingPolicyActionCounters::default() }
-}
-
 /// What the policy calls the selectors of a hook.
 pub(crate) fn labels<'a>(plan: &'a PolicyPlan, hook: &LoadedHook) -> Vec<&'a str> {
     let selectors = plan.hooks.get(hook.index).map(|plan| plan.selectors.as_slice()).unwrap_or_default();
@@ -97,16 +95,20 @@ pub(crate) fn labels<'a>(plan: &'a PolicyPlan, hook: &LoadedHook) -> Vec<&'a str
 
 /// A selector's `post` counts what was lost on its way as well.
 fn selector_actions<'a>(
+    entry: &'a Entry,
     hook: &'a LoadedHook,
-    labels: Vec<&'a str>,
     counts: &'a [SelectorCount],
 ) -> impl Iterator<Item = TracingPolicySelectorActionCounters> + 'a {
-    (0..).zip(counts).map(move |(index, count)| TracingPolicySelectorActionCounters {
-        hook: hook.function.clone(),
-        hook_index: u32::try_from(hook.index).ok(),
-        selector_index: Some(index),
-        selector_label: labels.get(index as usize).map(ToString::to_string).unwrap_or_default(),
-        action_counters: Some(actions(count.hits.saturating_sub(count.unposted), count.unposted)),
+    let selectors = entry.policy.plan().hooks.get(hook.index).map(|plan| plan.selectors.as_slice());
+    (0_u32..).zip(counts).map(move |(index, count)| {
+        let selector = selectors.and_then(|selectors| selectors.get(index as usize));
+        TracingPolicySelectorActionCounters {
+            hook: hook.function.clone(),
+            hook_index: u32::try_from(hook.index).ok(),
+            selector_index: Some(index),
+            selector_label: selector.map(|selector| selector.label.clone()).unwrap_or_default(),
+            action_counters: Some(actions::of_selector(selector, entry.mode, *count)),
+        }
     })
 }
 
