@@ -83,3 +83,26 @@ impl Stacks {
 fn is_of_programs(address: u64) -> bool {
     address >> 63 == 0
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn what_lies_in_no_code_of_a_process_is_left_out_if_that_can_be_told() {
+        let code = what_lies_in_no_code_of_a_process_is_left_out_if_that_can_be_told as *const () as u64;
+        let (procfs, pid) = (Path::new("/proc"), std::process::id());
+        let started = scan::started(procfs, pid).unwrap() * scan::tick();
+        let frames = |start_time| {
+            let task = Task { pid, tid: pid, start_time };
+            let found = Stacks::new(procfs).user(&[code, 16, u64::MAX], task);
+            found.into_iter().map(|frame| (frame.address, frame.module.to_string())).collect::<Vec<_>>()
+        };
+        let program = std::env::current_exe().unwrap().to_string_lossy().into_owned();
+        assert_eq!(frames(started), [(0, program)]);
+        // Of another process, which had this id.
+        assert_eq!(frames(started + scan::tick()), [(code, String::new()), (16, String::new())]);
+    }
+}
