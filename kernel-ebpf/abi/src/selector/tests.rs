@@ -216,8 +216,7 @@ fn words_of_an_argument_are_compared() {
 #[test]
 fn bits_are_gained_from_one_argument_to_another() {
     // Slot 0 holds 5, slot 1 holds 6, slot 3 holds 8.
-    for (before, after, expected) in
-        [(0, 1, true), (1, 0, true), (0, 0, false), (2, 1, false), (2, 3, true)]
+    for (before, after, expected) in [(0, 1, true), (1, 0, true), (0, 0, false), (2, 1, false), (2, 3, true)]
     {
         let mut config = config(&[(ACTION_POST, &[(TEST_BITS_GAINED, after)])]);
         config.filters[0].slot = before;

@@ -82,11 +82,7 @@ fn agrees_with_slices_at_every_length_near_a_word_or_page() {
                     "{case}"
                 );
                 let ending = &long[long.len() - subject_length..];
-                assert_eq!(
-                    check(TEST_TEXT_POSTFIX, ending, value, start),
-                    ending.ends_with(value),
-                    "{case}"
-                );
+                assert_eq!(check(TEST_TEXT_POSTFIX, ending, value, start), ending.ends_with(value), "{case}");
             }
         }
     }
