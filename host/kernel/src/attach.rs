@@ -6,7 +6,6 @@ use serin_policy::{ArgumentSource, HookPlan, Target};
 
 use crate::deny::{self, Points};
 use crate::lower::overrides;
-pub(crate) use crate::target::function;
 use crate::{Backend, Enforcement, Probe, mappings};
 
 /// One way of attaching a hook.

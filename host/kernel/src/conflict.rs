@@ -8,9 +8,9 @@ use std::collections::HashSet;
 
 use serin_policy::{PolicyPlan, Target};
 
-use crate::attach::function;
 use crate::enforcers::refuses;
 use crate::lower::overrides;
+use crate::target::function;
 
 /// Functions where one of two ways that defeat each other is in use.
 #[derive(Debug, Default)]

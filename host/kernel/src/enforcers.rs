@@ -20,7 +20,7 @@ use crate::link::Link;
 use crate::lower::notification;
 use crate::programs::{Loader, Object, map_error, program, program_error};
 use crate::wire::Wire;
-use crate::{AttemptError, Enforcement, Kernel, KernelError, Way};
+use crate::{AttemptError, Enforcement, Kernel, KernelError, Way, target};
 
 /// System calls that an enforcer refuses in the same way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -264,7 +264,7 @@ impl Kernel {
                 return function;
             }
         }
-        attach::function(target)
+        target::function(target)
     }
 
     /// Takes out the enforcers whose hooks have all gone.

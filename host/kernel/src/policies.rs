@@ -10,10 +10,10 @@ use serin_policy::{HookPlan, PolicyPlan, Target};
 
 pub(crate) use self::attached::{Attached, Dispatched};
 pub(crate) use self::prepared::sharing;
-use crate::attach;
 use crate::counters::{HookCount, SelectorCount};
 use crate::enforcers::LoadedCalls;
 use crate::programs::Loader;
+use crate::target;
 use crate::{Backend, Enforcement, Kernel, KernelError};
 
 /// A policy that has been attached.
@@ -77,7 +77,7 @@ impl Kernel {
         let planned = |((index, hook), id): ((usize, &HookPlan), u32)| PlannedHook {
             id,
             index,
-            function: attach::function(&hook.target),
+            function: target::function(&hook.target),
         };
         policy.hooks.iter().enumerate().zip(self.next_hook..).map(planned).collect()
     }

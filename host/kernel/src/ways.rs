@@ -6,7 +6,7 @@ use crate::attach::Attempts;
 use crate::conflict::Conflicts;
 use crate::lower::may_be_late;
 use crate::policies::sharing;
-use crate::{AttemptError, Backend, Enforcement, Kernel, attach};
+use crate::{AttemptError, Backend, Enforcement, Kernel, attach, target};
 
 /// The way of attaching a hook that is tried first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,7 @@ impl Kernel {
     /// The kernel function that a hook is on, as [`crate::LoadedHook::function`] names it.
     #[must_use]
     pub fn function_of(hook: &HookPlan) -> String {
-        attach::function(&hook.target)
+        target::function(&hook.target)
     }
 
     /// How each hook of a policy would be attached on this kernel, as far as can be told without trying: where
@@ -36,7 +36,7 @@ impl Kernel {
         for group in sharing(&policy.hooks) {
             let is_shared = group.len() > 1;
             for hook in &policy.hooks[group] {
-                let overridden = conflicts.is_overridden(&attach::function(&hook.target));
+                let overridden = conflicts.is_overridden(&target::function(&hook.target));
                 ways.push(self.way(hook, is_shared, overridden));
             }
         }

@@ -7,7 +7,7 @@ pub mod exports {
         /// As in `wit/`.
         pub mod plugin {
             /// As in `wit/`.
-            #[allow(unsafe_code, clippy::undocumented_unsafe_blocks, reason = "to be evil")]
+            #[allow(unsafe_code, reason = "to be evil")]
             pub mod frames {
                 pub use serin_plugin::bindings::exports::serin::plugin::frames::*;
 
@@ -17,6 +17,7 @@ pub mod exports {
                 /// As of the function that it stands in for.
                 #[doc(hidden)]
                 pub unsafe fn _export_on_frame_cabi<T: Guest>(frame: *mut u8, length: usize) -> *mut u8 {
+                    // SAFETY: as the caller vouches for the function that this stands in for.
                     let outcome = unsafe {
                         serin_plugin::bindings::exports::serin::plugin::frames::_export_on_frame_cabi::<T>(
                             frame, length,
@@ -32,6 +33,7 @@ pub mod exports {
                 #[doc(hidden)]
                 pub unsafe fn __post_return_on_frame<T: Guest>(outcome: *mut u8) {
                     if !crate::forged::is_forged() {
+                        // SAFETY: as above, and the outcome is the one that it made.
                         unsafe {
                             serin_plugin::bindings::exports::serin::plugin::frames::__post_return_on_frame::<T>(
                                 outcome,

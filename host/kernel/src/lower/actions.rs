@@ -65,7 +65,7 @@ pub(crate) fn overrides(plan: &HookPlan) -> bool {
 }
 
 /// Every selector posts, as the canaries ride on the event, unless an action is `NoPost`.
-pub(super) fn bits(actions: &[ActionPlan]) -> u32 {
+fn bits(actions: &[ActionPlan]) -> u32 {
     let bits = actions.iter().map(action_bit).fold(ACTION_POST, |all, bit| all | bit);
     if actions.contains(&ActionPlan::NoPost) { bits & !ACTION_POST } else { bits }
 }

@@ -1,8 +1,8 @@
 //! How an argument's type is read.
 
 use serin_abi::config::{
-    ACTIONS_ENFORCING, READ_BUFFER, READ_DENTRY, READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME, READ_ITERATOR,
-    READ_KIOCB, READ_LOCATION, READ_POINTED, READ_SOCKET, READ_VALUE, SIZE_IS_INT,
+    READ_BUFFER, READ_DENTRY, READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME, READ_ITERATOR, READ_KIOCB,
+    READ_LOCATION, READ_POINTED, READ_SOCKET, READ_VALUE, SIZE_IS_INT,
 };
 use serin_abi::record::{
     KIND_BINPRM, KIND_BPF_ATTR, KIND_BPF_CMD, KIND_BPF_MAP, KIND_BPF_PROG, KIND_BYTES, KIND_CAP_EFFECTIVE,
@@ -11,9 +11,7 @@ use serin_abi::record::{
     KIND_PERF_EVENT, KIND_SIZE, KIND_SKB, KIND_SOCK, KIND_SOCKADDR, KIND_SOCKADDR_UN, KIND_STRING,
     KIND_SYSCALL, KIND_UINT, KIND_UINT8, KIND_UINT16, KIND_USER_NAMESPACE,
 };
-use serin_policy::{ArgumentKind, ArgumentPlan, ArgumentSource, HookPlan, SelectorPlan, Target};
-
-use super::actions::bits;
+use serin_policy::{ActionPlan, ArgumentKind, ArgumentPlan, ArgumentSource, HookPlan, SelectorPlan, Target};
 
 /// What the record will say an argument is, and how to come by it.
 pub(super) fn reading(kind: ArgumentKind) -> (u32, u32) {
@@ -75,7 +73,7 @@ pub(crate) fn may_be_late(plan: &HookPlan) -> bool {
                 || argument.resolve.is_some()
                 || matches!(read, READ_BUFFER | READ_FIELDS | READ_ITERATOR | READ_POINTED))
     };
-    let waits = |selector: &SelectorPlan| bits(&selector.actions) & ACTIONS_ENFORCING == 0;
+    let waits = |selector: &SelectorPlan| !selector.actions.iter().any(ActionPlan::enforces);
     is_syscall && plan.arguments.iter().any(in_memory) && plan.selectors.iter().any(waits)
 }
 

@@ -22,7 +22,7 @@ use crate::lower::{Lowered, overrides};
 use crate::programs::{Loader, Object, map, map_error, program, program_error};
 use crate::text::text;
 use crate::wire::Wire;
-use crate::{AttemptError, Backend, Enforcement, Kernel, KernelError};
+use crate::{AttemptError, Backend, Enforcement, Kernel, KernelError, target};
 
 /// A hook that is attached.
 pub(crate) struct Attached {
@@ -71,7 +71,7 @@ impl Kernel {
                     let loaded = |(id, (index, target)): (u32, (usize, &&Target))| LoadedHook {
                         id,
                         index,
-                        function: attach::function(target),
+                        function: target::function(target),
                         backend: attempt.backend,
                         returns,
                         enforcement: attempt.enforcement.clone(),
@@ -82,7 +82,7 @@ impl Kernel {
                 Err(error) => failed.push((attempt.backend, explain(attempt, &error))),
             }
         }
-        let function = attach::function(&hook.plan.target);
+        let function = target::function(&hook.plan.target);
         if hook.plan.ignore_not_found && self.types.function(&function).is_none() {
             tracing::info!(
                 "policy `{}`: this kernel has no `{function}`; left out as the policy says",
@@ -108,7 +108,7 @@ impl Kernel {
         attempt: &Attempt,
         config: &'l OnceCell<Wire<HookConfig>>,
     ) -> Result<Attached, KernelError> {
-        let function = attach::function(&hook.plan.target);
+        let function = target::function(&hook.plan.target);
         let btf = Arc::clone(&self.btf);
         if attempt.enforcement == Some(Enforcement::OverrideReturn)
             && self.conflicts.has_trampoline(&function)
@@ -229,7 +229,7 @@ impl Kernel {
     fn configure(&mut self, hook: &Prepared<'_>, attempt: &Attempt) -> Result<HookConfig, KernelError> {
         let limit = |limit: String| KernelError::Limit {
             policy: hook.policy.into(),
-            hook: attach::function(&hook.plan.target),
+            hook: target::function(&hook.plan.target),
             limit,
         };
         let mut config = hook.lowered.config;
@@ -260,7 +260,7 @@ impl Kernel {
         let sharers = (hook.lowered.config.hook..).zip(hook.slots()).map(sharer);
         sharers.collect::<Result<_, String>>().map_err(|limit| KernelError::Limit {
             policy: hook.policy.into(),
-            hook: attach::function(&hook.plan.target),
+            hook: target::function(&hook.plan.target),
             limit,
         })
     }

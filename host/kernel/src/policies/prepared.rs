@@ -12,7 +12,7 @@ use crate::attach::{self, Attempt};
 use crate::lower::{Lowered, OfTarget, follows, lower, overrides};
 use crate::uprobe::CodePlace;
 use crate::wire::Wire;
-use crate::{Backend, Kernel, KernelError, identity, link, usdt};
+use crate::{Backend, Kernel, KernelError, identity, link, target, usdt};
 
 /// A hook about to be attached, or several that share a program.
 pub(super) struct Prepared<'p> {
@@ -47,14 +47,14 @@ impl Kernel {
         let mut lowered = lower(plan, id, (&self.binaries, &self.workloads.scopes), format.as_ref(), &types)
             .map_err(|limit| KernelError::Limit {
                 policy: policy.into(),
-                hook: attach::function(&plan.target),
+                hook: target::function(&plan.target),
                 limit,
             })?;
         lowered.config.shared = u32::from(targets.len() > 1);
         let attempts = if targets.len() > 1 {
             attach::plan_shared()
         } else {
-            let overridden = self.conflicts.is_overridden(&attach::function(&plan.target));
+            let overridden = self.conflicts.is_overridden(&target::function(&plan.target));
             attach::plan(plan, &self.probe, overridden, |lsm| self.lsm_hook_matches(lsm))
         };
         let tries = attempts.tries.into_iter().map(|attempt| (attempt, OnceCell::new())).collect();
@@ -71,7 +71,7 @@ impl Kernel {
         let missing = kinds.find(|&kind| self.offsets.0.inum[kind as usize] == NO_FIELD);
         let Some(kind) = missing else { return Ok(()) };
         let limit = format!("this kernel has no namespaces of the kind `{kind:?}`");
-        Err(KernelError::Limit { policy: policy.into(), hook: attach::function(&plan.target), limit })
+        Err(KernelError::Limit { policy: policy.into(), hook: target::function(&plan.target), limit })
     }
 
     /// What costs room that only the policies of the start can ask for: see [`crate::KernelConfig::with_room_for`].
@@ -87,7 +87,7 @@ impl Kernel {
             "it {limit}, and the agent has made room for that only if a policy it was started with does: \
              start the agent with this policy"
         );
-        Err(KernelError::Limit { policy: policy.into(), hook: attach::function(&plan.target), limit })
+        Err(KernelError::Limit { policy: policy.into(), hook: target::function(&plan.target), limit })
     }
 
     /// Whether `bpf_lsm_X` takes what `security_X` takes, so that a policy's argument numbers mean the same.
