@@ -8,11 +8,15 @@
 //!
 //! <https://docs.kernel.org/bpf/btf.html>
 
+#[cfg(test)]
+mod builder;
+mod field;
 mod format;
+mod function;
+mod kind;
 mod module;
 mod parse;
 mod program;
-mod resolve;
 mod tracefs;
 mod walk;
 
@@ -20,10 +24,12 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+pub use field::Field;
 pub use format::{FieldKind, Format, FormatField};
+pub use function::{Function, Parameter};
+pub use kind::TypeKind;
 pub use module::ModuleError;
 pub use program::ProgramTypesError;
-pub use resolve::{Field, Function, Parameter, TypeKind};
 pub use tracefs::{Tracefs, TracefsError};
 pub use walk::{Bits, Element, Load, Root, Step, Walk, WalkError, WalkReason};
 

@@ -76,7 +76,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::resolve::tests::Builder;
+    use crate::builder::Builder;
     use crate::{Element, Root, TypeKind};
 
     /// BTF whose ids and offsets of strings count from those of the kernel's.

@@ -73,7 +73,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::resolve::tests::Builder;
+    use crate::builder::Builder;
 
     /// An ELF file of x86-64 with these bytes as its section `.BTF`.
     fn elf(btf: &[u8]) -> Vec<u8> {
