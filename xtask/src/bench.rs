@@ -24,7 +24,10 @@ pub(crate) fn all() -> Result<()> {
         run(Command::new(layout::binary("examples").join(example)).current_dir(layout::root()))?;
     }
     println!("\n## A plugin in every language\n");
-    examples::bench()?;
+    let components = examples::bench()?;
+    println!("\n## Chains of it, with one worker and with two\n");
+    let components = components.iter().map(|(language, path)| format!("{language}={}", path.display()));
+    run(Command::new(layout::binary("examples").join("chain_bench")).args(components))?;
     println!("\n## The agent on this machine");
     if packages::is_root() {
         run(Command::new(layout::binary("serin-tests")).current_dir(layout::root()).arg("bench"))?;

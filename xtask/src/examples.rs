@@ -60,8 +60,10 @@ pub(crate) fn report() -> Result<Report> {
     Ok(report)
 }
 
-/// Prints what the plugin costs in every language whose compiler is here: of an event, how often Rust's.
-pub(crate) fn bench() -> Result<()> {
+/// Prints what the plugin costs in every language whose compiler is here: of an event, how often Rust's. Gives each
+/// language's component.
+pub(crate) fn bench() -> Result<Vec<(&'static str, PathBuf)>> {
+    let mut components = Vec::new();
     println!("| language | component | build, processor time | an event, Rust = 1 |\n|---|---|---|---|");
     let mut of_rust = None;
     for Language { name, install, .. } in [RUST].iter().chain(&OTHERS) {
@@ -78,8 +80,9 @@ pub(crate) fn bench() -> Result<()> {
         let event = nanoseconds(&measured).with_context(|| format!("no result in:\n{measured}"))?;
         let ratio = event / *of_rust.get_or_insert(event);
         println!("| {name} | {size} KiB | {built:.1} s | {ratio:.1} |");
+        components.push((*name, folder.join("exec-watch.wasm")));
     }
-    Ok(())
+    Ok(components)
 }
 
 /// What all programs that were started and have ended took, in user mode and in the kernel's.

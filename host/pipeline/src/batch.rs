@@ -15,7 +15,10 @@ pub(crate) struct Batch {
     records: Vec<Option<Record>>,
     /// What events had before it was replaced: as long as the encoder tells it by its address, nothing else may be there.
     replaced: Vec<Arc<Process>>,
-    framed: Framed,
+    /// The last frame for each way that the events go at once, and perhaps more from before.
+    framed: Vec<Framed>,
+    /// How many ways the events go at once.
+    ways: usize,
     /// For frames of few events, or of events too large for one frame.
     part: Encoder,
 }
@@ -28,7 +31,7 @@ struct Record {
     alerts: usize,
 }
 
-/// The last frame that was made.
+/// The last frame that was made for a way.
 #[derive(Debug, Default)]
 struct Framed {
     bytes: Vec<u8>,
@@ -47,7 +50,16 @@ impl Batch {
         self.replaced.clear();
         self.records.clear();
         self.records.resize(count, None);
-        self.framed.events.clear();
+        self.forget_frames();
+    }
+
+    /// From now on the events go this many ways at once: an event goes the same way until this changes.
+    pub(crate) fn split(&mut self, ways: usize) {
+        if self.ways != ways {
+            self.ways = ways;
+            self.framed.resize_with(self.framed.len().max(ways), Framed::default);
+            self.forget_frames();
+        }
     }
 
     /// Makes room for events that were added to the batch, which then has this many.
@@ -60,7 +72,7 @@ impl Batch {
         if let Some(record) = self.records.get_mut(index) {
             *record = None;
         }
-        self.framed.events.clear();
+        self.forget_frames();
     }
 
     /// Keeps what an event had until the next batch.
@@ -68,33 +80,47 @@ impl Batch {
         self.replaced.push(process);
     }
 
-    /// A frame of as many of the events as fit, and how many these are.
+    /// Makes a way's frame, of as many of the events as fit; how many these are.
     ///
     /// One always fits: an event that is larger than a frame should be gets a frame of its own.
-    pub(crate) fn frame(&mut self, selected: &[usize], events: &[Event]) -> (&[u8], usize) {
+    pub(crate) fn frame(&mut self, way: usize, selected: &[usize], events: &[Event]) -> usize {
+        let Some(mut framed) = self.framed.get_mut(way).map(std::mem::take) else { return 0 };
+        let count = self.make(&mut framed, selected, events);
+        if let Some(place) = self.framed.get_mut(way) {
+            *place = framed;
+        }
+        count
+    }
+
+    /// A way's frame as it was made last.
+    pub(crate) fn bytes(&self, way: usize) -> &[u8] {
+        self.framed.get(way).map_or(&[], |framed| &framed.bytes)
+    }
+
+    fn make(&mut self, framed: &mut Framed, selected: &[usize], events: &[Event]) -> usize {
         // Few events: what the whole batch shares is more than what they have.
-        if selected.len() * 4 < events.len() {
-            return self.frame_of_part(selected, events);
+        if selected.len() * self.ways * 4 < events.len() {
+            return self.frame_of_part(framed, selected, events);
         }
-        let size: usize = selected.iter().map(|index| self.write(*index, events)).sum();
+        let size: usize = selected.iter().map(|index| self.write(*index, events, &mut framed.amended)).sum();
         if size + self.encoder.writer.shared_size() > MAX_FRAME {
-            return self.frame_of_part(selected, events);
+            return self.frame_of_part(framed, selected, events);
         }
-        if self.framed.events == selected {
-            self.update(selected);
+        if framed.events == selected {
+            self.update(framed);
         } else {
             let places = selected.iter().filter_map(|index| self.records.get(*index)?.as_ref());
-            self.encoder.writer.frame(places.map(|record| record.place.clone()), &mut self.framed.bytes);
-            self.framed.events.clear();
-            self.framed.events.extend_from_slice(selected);
+            self.encoder.writer.frame(places.map(|record| record.place.clone()), &mut framed.bytes);
+            framed.events.clear();
+            framed.events.extend_from_slice(selected);
         }
-        self.framed.shared = self.encoder.writer.shared_size();
-        self.framed.amended.clear();
-        (&self.framed.bytes, selected.len())
+        framed.shared = self.encoder.writer.shared_size();
+        framed.amended.clear();
+        selected.len()
     }
 
     /// Writes what of an event is not written yet; the size of its record.
-    fn write(&mut self, index: usize, events: &[Event]) -> usize {
+    fn write(&mut self, index: usize, events: &[Event], amended: &mut Vec<usize>) -> usize {
         let (Some(event), Some(record)) = (events.get(index), self.records.get_mut(index)) else { return 0 };
         let (annotations, alerts) = (event.annotations.len(), event.alerts.len());
         match record {
@@ -106,20 +132,20 @@ impl Batch {
                 if (record.annotations, record.alerts) != (annotations, alerts) {
                     self.encoder.amend(record.place.clone(), event);
                     (record.annotations, record.alerts) = (annotations, alerts);
-                    self.framed.amended.push(index);
+                    amended.push(index);
                 }
                 record.place.len()
             }
         }
     }
 
-    /// Brings the last frame, which is of the same events, up to date.
-    fn update(&mut self, selected: &[usize]) {
-        let Framed { bytes, shared, amended, .. } = &mut self.framed;
+    /// Brings a frame of the same events up to date.
+    fn update(&self, framed: &mut Framed) {
+        let Framed { bytes, events, shared, amended } = framed;
         self.encoder.writer.extend(bytes, *shared);
         let mut amended = amended.iter().peekable();
         let mut at = 0;
-        for index in selected {
+        for index in events {
             let Some(Some(record)) = self.records.get(*index) else { continue };
             if amended.next_if_eq(&index).is_some() {
                 self.encoder.writer.replace(bytes, at, record.place.clone());
@@ -129,7 +155,7 @@ impl Batch {
     }
 
     /// Writes events until the frame is full, with nothing in it but what is theirs.
-    fn frame_of_part(&mut self, selected: &[usize], events: &[Event]) -> (&[u8], usize) {
+    fn frame_of_part(&mut self, framed: &mut Framed, selected: &[usize], events: &[Event]) -> usize {
         self.part.clear();
         let mut places: Vec<RecordRange> = Vec::with_capacity(selected.len());
         for event in selected.iter().filter_map(|index| events.get(*index)) {
@@ -146,9 +172,13 @@ impl Batch {
             places.pop();
         }
         let count = places.len();
-        self.part.writer.frame(places, &mut self.framed.bytes);
-        self.framed.events.clear();
-        (&self.framed.bytes, count)
+        self.part.writer.frame(places, &mut framed.bytes);
+        framed.events.clear();
+        count
+    }
+
+    fn forget_frames(&mut self) {
+        self.framed.iter_mut().for_each(|framed| framed.events.clear());
     }
 }
 
@@ -163,9 +193,11 @@ impl FrameEncoder {
     /// A frame of the events, or of as many as fit.
     pub fn encode(&mut self, events: &[Event]) -> &[u8] {
         self.batch.start(events.len());
+        self.batch.split(1);
         self.all.clear();
         self.all.extend(0..events.len());
-        self.batch.frame(&self.all, events).0
+        self.batch.frame(0, &self.all, events);
+        self.batch.bytes(0)
     }
 }
 

@@ -1,5 +1,7 @@
 //! An entry of a pipeline file in a form that stays the same from one release to the next.
 
+use std::num::NonZeroUsize;
+
 use serde_json::{Map, Value, json};
 use serin_config::Glob;
 
@@ -24,6 +26,7 @@ fn canonical(entry: &PluginEntry) -> Value {
         grants,
         limits,
         on_failure,
+        workers,
         rollout: _,
     } = entry;
     let mut fields = Fields::default();
@@ -35,8 +38,17 @@ fn canonical(entry: &PluginEntry) -> Value {
     fields.put("config", config.clone());
     fields.put("configFile", json!(config_file));
     put_grants(&mut fields, grants);
-    if *limits != Limits::default() {
-        fields.put("limits", json!([limits.memory, nanoseconds(limits.time)]));
+    let Limits { memory, time, alerts, log_lines } = *limits;
+    let defaults = Limits::default();
+    if (memory, time) != (defaults.memory, defaults.time) {
+        fields.put("limits", json!([memory, nanoseconds(time)]));
+    }
+    for (name, rate, default) in
+        [("limits.alerts", alerts, defaults.alerts), ("limits.logLines", log_lines, defaults.log_lines)]
+    {
+        if rate != default {
+            fields.put(name, json!([rate.burst, nanoseconds(rate.per)]));
+        }
     }
     fields.put(
         "onFailure",
@@ -46,6 +58,9 @@ fn canonical(entry: &PluginEntry) -> Value {
             OnFailure::Disable => json!("disable"),
         },
     );
+    if *workers != NonZeroUsize::MIN {
+        fields.put("workers", json!(workers));
+    }
     Value::Object(fields.0)
 }
 

@@ -1,5 +1,6 @@
 //! The pipeline file.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -8,14 +9,16 @@ use serin_config::scalar;
 
 use crate::artifact::{ArtifactError, Store};
 use crate::digest::Digest;
-use crate::grants::Grants;
+use crate::grants::{Grants, Rate};
 use crate::locate::{Location, Step, locate};
 use crate::quantity;
 use crate::rollout::Rollout;
 use crate::signature::{Trust, signature_file};
 use crate::source::ComponentSource;
 use crate::subscription::EventFilter;
-use crate::{DEFAULT_MEMORY, DEFAULT_TIME, MAX_CONFIG, MAX_FILE, MAX_PLUGINS};
+use crate::{
+    DEFAULT_ALERTS, DEFAULT_LOG_LINES, DEFAULT_MEMORY, DEFAULT_TIME, MAX_CONFIG, MAX_FILE, MAX_PLUGINS,
+};
 
 /// A pipeline file: `S` is a sink's configuration, `C` the canary engine's.
 #[derive(Debug, Clone)]
@@ -86,9 +89,16 @@ pub struct PluginEntry {
     /// What becomes of the events of a call that fails.
     #[serde(default, deserialize_with = "on_failure")]
     pub on_failure: OnFailure,
+    /// How many instances of it work at once, from 1 to 16; default 1.
+    #[serde(default = "one_worker", deserialize_with = "quantity::workers")]
+    pub workers: NonZeroUsize,
     /// Another version, on some of the hosts.
     #[serde(default)]
     pub rollout: Option<Rollout>,
+}
+
+fn one_worker() -> NonZeroUsize {
+    NonZeroUsize::MIN
 }
 
 impl PluginEntry {
@@ -108,11 +118,20 @@ pub struct Limits {
     /// How long one call may take; default 100 ms.
     #[serde(deserialize_with = "quantity::time")]
     pub time: std::time::Duration,
+    /// How many alerts; default 10,000 in a second. Those beyond are counted and not raised.
+    pub alerts: Rate,
+    /// How many lines each worker may log; default 100 in a second, and of one call 16.
+    pub log_lines: Rate,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory: DEFAULT_MEMORY, time: DEFAULT_TIME }
+        Self {
+            memory: DEFAULT_MEMORY,
+            time: DEFAULT_TIME,
+            alerts: Rate::a_second(DEFAULT_ALERTS),
+            log_lines: Rate::a_second(DEFAULT_LOG_LINES),
+        }
     }
 }
 

@@ -19,12 +19,18 @@ pub struct Counters {
     pub events: u64,
     /// Time in calls.
     pub time: Duration,
+    /// Of calls, how many took how long.
+    pub durations: Durations,
+    /// The most bytes of linear memory that an instance of it has had.
+    pub memory: usize,
     /// Events that the plugin dropped, by its reason.
     pub dropped: BTreeMap<String, u64>,
     /// Annotations it made.
     pub annotations: u64,
     /// Alerts it raised.
     pub alerts: u64,
+    /// Alerts above the limit of its entry.
+    pub alerts_over_rate: u64,
     /// Actions it requested and was granted.
     pub actions: u64,
     /// Actions that its grants don't cover.
@@ -72,6 +78,34 @@ impl Counters {
         }
         let reason = if self.dropped.len() < MAX_REASONS { reason } else { OTHER_REASONS };
         *self.dropped.entry(reason.to_owned()).or_default() += 1;
+    }
+}
+
+/// How many calls took how long.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Durations([u64; Self::LIMITS.len() + 1]);
+
+impl Durations {
+    /// The longest time of each class but the last, which has none.
+    pub const LIMITS: [Duration; 6] = [
+        Duration::from_micros(10),
+        Duration::from_micros(100),
+        Duration::from_millis(1),
+        Duration::from_millis(10),
+        Duration::from_millis(100),
+        Duration::from_secs(1),
+    ];
+
+    /// Calls of each class; of the last, those that took longer than all limits.
+    pub fn counts(&self) -> &[u64] {
+        &self.0
+    }
+
+    pub(crate) fn count(&mut self, time: Duration) {
+        let class = Self::LIMITS.partition_point(|limit| *limit < time);
+        if let Some(count) = self.0.get_mut(class) {
+            *count += 1;
+        }
     }
 }
 

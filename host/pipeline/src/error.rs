@@ -16,6 +16,9 @@ pub enum LoadError {
     /// The engine can't be started.
     #[error("the WebAssembly engine can't be started: {0:#}")]
     Engine(wasmtime::Error),
+    /// There can be no threads for workers of plugins.
+    #[error("the threads for workers of plugins can't be started: {0}")]
+    Threads(rayon::ThreadPoolBuildError),
     /// A plugin can't be started.
     #[error("{}: plugin `{name}` ({}): {reason}", place(.path, *.location), .component)]
     Plugin {

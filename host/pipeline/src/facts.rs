@@ -4,28 +4,21 @@
 //! written, need no compaction and can be looked at. A database would cost a write to the disk for each change, or
 //! would have to gather changes as this does.
 
+mod file;
+
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
-use base64::Engine as _;
-use base64::display::Base64Display;
-use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize, Serializer};
-
-use crate::kv::{Fact, Kv, KvGrant};
+use crate::kv::{Kv, KvGrant};
 use crate::sandbox::SharedKv;
 use crate::state::{self, StateError};
 
 /// The folder's name in the folder of what the agent keeps.
 const FOLDER: &str = "kv";
-const VERSION: u32 = 1;
-/// Bytes of a file: those of the largest grant, with each byte of each key escaped.
-const MAX_FILE: u64 = 512 << 20;
 /// Between two looks at what has changed.
 const PAUSE: Duration = Duration::from_secs(10);
 /// Writing takes no more than this part of the time.
@@ -54,50 +47,6 @@ struct Kept {
     kv: SharedKv,
     /// The plugin is gone, so this is written once more.
     is_last: bool,
-}
-
-#[derive(Serialize)]
-struct Written<'a> {
-    version: u32,
-    facts: BTreeMap<&'a str, WrittenFact<'a>>,
-}
-
-#[derive(Serialize)]
-struct WrittenFact<'a> {
-    #[serde(serialize_with = "base64")]
-    value: &'a [u8],
-    /// Milliseconds since the Unix epoch.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    until: Option<u64>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Found {
-    version: u32,
-    facts: BTreeMap<String, FoundFact>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FoundFact {
-    value: String,
-    until: Option<u64>,
-}
-
-/// Why a file tells nothing.
-#[derive(Debug, thiserror::Error)]
-enum Broken {
-    #[error("it cannot be read: {0}")]
-    Read(#[from] std::io::Error),
-    #[error("it has more than the {MAX_FILE} bytes that the agent writes at most")]
-    Size,
-    #[error("it is not what the agent writes: {0}")]
-    Content(#[from] serde_json::Error),
-    #[error("the value of `{key}` is not base64")]
-    Value { key: String },
-    #[error("it is of version {0}, and this agent knows {VERSION}")]
-    Version(u32),
 }
 
 impl Facts {
@@ -180,7 +129,7 @@ impl Shared {
                 continue;
             };
             let path = self.path(&plugin);
-            match write(&path, &facts, SystemTime::now()) {
+            match file::write(&path, &facts, SystemTime::now()) {
                 Ok(()) => self.forget(&plugin, &kv, is_last),
                 Err(error) => {
                     tracing::warn!(plugin = &*plugin, "facts are not kept, {}: {error}", path.display());
@@ -200,7 +149,7 @@ impl Shared {
 
     fn read(&self, plugin: &str, grant: KvGrant, now: SystemTime) -> Kv {
         let path = self.path(plugin);
-        let facts = read(&path, now).unwrap_or_else(|broken| {
+        let facts = file::read(&path, now).unwrap_or_else(|broken| {
             tracing::warn!(plugin, "{} is ignored, nothing is known at first: {broken}", path.display());
             Vec::new()
         });
@@ -224,48 +173,6 @@ impl Shared {
 /// What these hold is never half done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn base64<S: Serializer>(bytes: &&[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&Base64Display::new(bytes, &STANDARD))
-}
-
-/// Times are written by the wall clock: no other goes on while the host is down.
-fn write(path: &Path, facts: &[Fact], now: SystemTime) -> std::io::Result<()> {
-    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let until = |left: Duration| u64::try_from((now + left).as_millis()).ok();
-    let facts = facts.iter().map(|fact| {
-        let until = fact.left.and_then(until);
-        (&*fact.key, WrittenFact { value: &fact.value, until })
-    });
-    let written = Written { version: VERSION, facts: facts.collect() };
-    state::write(path, |file| serde_json::to_writer(file, &written))
-}
-
-fn read(path: &Path, now: SystemTime) -> Result<Vec<Fact>, Broken> {
-    let mut content = Vec::new();
-    match std::fs::File::open(path) {
-        Ok(file) => file.take(MAX_FILE + 1).read_to_end(&mut content)?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error.into()),
-    };
-    if content.len() as u64 > MAX_FILE {
-        return Err(Broken::Size);
-    }
-    let found: Found = serde_json::from_slice(&content)?;
-    if found.version != VERSION {
-        return Err(Broken::Version(found.version));
-    }
-    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let mut facts = Vec::new();
-    for (key, FoundFact { value, until }) in found.facts {
-        let left = until.map(|until| Duration::from_millis(until).saturating_sub(now));
-        let value = STANDARD.decode(value).map_err(|_| Broken::Value { key: key.clone() })?;
-        if left != Some(Duration::ZERO) {
-            facts.push(Fact { key: key.into(), value: value.into(), left });
-        }
-    }
-    Ok(facts)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What a plugin may do beyond looking at events: nothing, unless its entry grants it.
 
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use serde::de::Error as _;
@@ -37,15 +38,22 @@ pub struct Grants {
     pub rate: Option<Rate>,
 }
 
-/// `rate`: `burst` actions at once, refilled evenly with `burst` in `per`.
+/// A rate: `burst` at once, refilled evenly with `burst` in `per`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Rate {
     /// How many at once.
-    pub burst: std::num::NonZeroU32,
+    pub burst: NonZeroU32,
     /// In which time; 1 ms to 24 h.
     #[serde(deserialize_with = "quantity::period")]
     pub per: Duration,
+}
+
+impl Rate {
+    /// So many in a second.
+    pub(crate) const fn a_second(burst: NonZeroU32) -> Self {
+        Self { burst, per: Duration::from_secs(1) }
+    }
 }
 
 /// Why an action is refused.
@@ -135,7 +143,7 @@ fn is_domain_name(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(label)
 }
 
-/// Counts actions against a [`Rate`]: a token bucket, kept as the time at which it will be full.
+/// Counts against a [`Rate`]: a token bucket, kept as the time at which it will be full.
 #[derive(Debug)]
 pub(crate) struct Meter {
     rate: Rate,
@@ -145,6 +153,13 @@ pub(crate) struct Meter {
 impl Meter {
     pub(crate) fn new(rate: Rate, now: Instant) -> Self {
         Self { rate, full_at: now }
+    }
+
+    /// Goes on counting where an older one was, if the rate is the same.
+    pub(crate) fn succeed(&mut self, before: Self) {
+        if self.rate == before.rate {
+            *self = before;
+        }
     }
 
     /// Takes a token if there is one.

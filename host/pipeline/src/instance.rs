@@ -72,6 +72,11 @@ impl Instance {
         std::mem::take(&mut self.store.data_mut().log_lines_lost)
     }
 
+    /// Bytes of linear memory that it has by now.
+    pub(crate) fn memory_used(&self) -> usize {
+        self.store.data().memory_used()
+    }
+
     /// Makes what the host keeps for the plugin another store.
     pub(crate) fn use_kv(&mut self, kv: SharedKv) {
         self.store.data_mut().use_kv(kv);

@@ -7,6 +7,7 @@
 //! what it says and does it. A plugin that traps, loops, takes too much memory
 //! or returns nonsense is discarded and started anew; the events go on.
 
+mod action;
 pub mod artifact;
 mod batch;
 mod bindings;
@@ -41,13 +42,15 @@ mod state;
 mod subscription;
 mod url_pattern;
 mod version;
+mod worker;
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 pub use batch::FrameEncoder;
 pub use cache::{Cache, CacheError};
 pub use config::{ConfigError, Limits, OnFailure, PipelineFile, PluginEntry, Spec};
-pub use counters::{Counters, OTHER_REASONS};
+pub use counters::{Counters, Durations, OTHER_REASONS};
 pub use digest::Digest;
 pub use error::{Failure, InspectError, LoadError, Reason};
 pub use facts::Facts;
@@ -78,6 +81,8 @@ pub const MAX_FRAME: usize = 1 << 20;
 
 /// Plugins in a pipeline.
 pub const MAX_PLUGINS: usize = 64;
+/// Workers of a plugin.
+pub const MAX_WORKERS: usize = 16;
 /// Bytes of a pipeline file.
 pub const MAX_FILE: u64 = 1 << 20;
 /// Bytes of a plugin's configuration file.
@@ -97,6 +102,11 @@ pub const DEFAULT_TIME: Duration = Duration::from_millis(100);
 pub const MIN_TIME: Duration = Duration::from_millis(1);
 /// The most `limits.time`.
 pub const MAX_TIME: Duration = Duration::from_secs(10);
+
+/// Alerts of a plugin in a second, unless `limits.alerts` says otherwise.
+pub const DEFAULT_ALERTS: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
+/// Lines that a worker of a plugin may log in a second, unless `limits.logLines` says otherwise.
+pub const DEFAULT_LOG_LINES: NonZeroU32 = NonZeroU32::new(100).unwrap();
 
 /// Bytes that a plugin may return from one call, as the host lays them out.
 pub const MAX_OUTCOME: usize = 4 << 20;

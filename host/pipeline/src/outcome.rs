@@ -7,15 +7,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use serin_event::action::{Action, ActionRequest, Method, Source};
+use serin_event::action::{Action, ActionRequest, Source};
 use serin_event::{Alert, Annotation, Event, EventKind, Finding, Severity};
 
+use crate::action::native;
 use crate::bindings::serin::plugin::types;
 use crate::counters::{Counters, is_due};
-use crate::grants::{Grants, Meter, Refusal};
+use crate::grants::{Grants, Meter, Rate, Refusal};
 use crate::{
-    MAX_ACTIONS, MAX_ALERT_KEY, MAX_ALERTS, MAX_BODY, MAX_FIELDS, MAX_FINDINGS, MAX_HEADER, MAX_HEADERS,
-    MAX_KEY, MAX_REASON, MAX_RULE, MAX_TECHNIQUE, MAX_TECHNIQUES, MAX_TEXT, MAX_TITLE, MAX_URL, MAX_VALUE,
+    MAX_ACTIONS, MAX_ALERT_KEY, MAX_ALERTS, MAX_FIELDS, MAX_FINDINGS, MAX_KEY, MAX_REASON, MAX_RULE,
+    MAX_TECHNIQUE, MAX_TECHNIQUES, MAX_TEXT, MAX_TITLE, MAX_VALUE,
 };
 
 /// The events of one call, and what is to become of them.
@@ -35,19 +36,22 @@ pub(crate) struct Applier {
     plugin: Arc<str>,
     grants: Grants,
     meter: Option<Meter>,
+    alert_meter: Meter,
 }
 
 impl Applier {
-    pub(crate) fn new(plugin: Arc<str>, grants: Grants) -> Self {
-        let meter = grants.rate.map(|rate| Meter::new(rate, Instant::now()));
-        Self { plugin, grants, meter }
+    pub(crate) fn new(plugin: Arc<str>, grants: Grants, alerts: Rate) -> Self {
+        let now = Instant::now();
+        let meter = grants.rate.map(|rate| Meter::new(rate, now));
+        Self { plugin, grants, meter, alert_meter: Meter::new(alerts, now) }
     }
 
-    /// Goes on counting where an older version was, if the rate is the same.
+    /// Goes on counting where an older version was, as far as the rates are the same.
     pub(crate) fn succeed(&mut self, before: Self) {
-        if self.grants.rate == before.grants.rate {
-            self.meter = before.meter;
+        if let (Some(meter), Some(before)) = (&mut self.meter, before.meter) {
+            meter.succeed(before);
         }
+        self.alert_meter.succeed(before.alert_meter);
     }
 
     /// Applies an outcome; the actions it requests are added to `requests`.
@@ -58,7 +62,7 @@ impl Applier {
         counters: &mut Counters,
         requests: &mut Vec<ActionRequest>,
     ) {
-        let rejected_before = counters.rejected;
+        let (rejected_before, over_rate_before) = (counters.rejected, counters.alerts_over_rate);
         let mut budget = Budget(MAX_TEXT);
         for annotation in outcome.annotations {
             self.annotate(annotation, call, &mut budget, counters);
@@ -84,6 +88,13 @@ impl Applier {
         }
         for drop in outcome.drops {
             call.drop(&drop, counters);
+        }
+        if counters.alerts_over_rate > over_rate_before && is_due(counters.alerts_over_rate) {
+            let count = counters.alerts_over_rate;
+            tracing::warn!(
+                plugin = &*self.plugin,
+                "{count} alerts are more than `limits.alerts` and were not raised"
+            );
         }
         if counters.rejected > rejected_before && is_due(counters.rejected) {
             tracing::warn!(
@@ -138,7 +149,7 @@ impl Applier {
 
     /// Attaches an alert to its event; gives the event that it becomes itself.
     fn alert(
-        &self,
+        &mut self,
         alert: types::Alert,
         event: &mut Event,
         budget: &mut Budget,
@@ -148,6 +159,10 @@ impl Applier {
         let on_own = matches!(event.kind, EventKind::Alert(_) | EventKind::PluginError(_));
         if on_own || event.alerts.len() >= MAX_FINDINGS {
             counters.rejected += 1;
+            return None;
+        }
+        if !self.alert_meter.take(Instant::now()) {
+            counters.alerts_over_rate += 1;
             return None;
         }
         let alert = self.checked(alert, event, budget, counters);
@@ -303,115 +318,5 @@ fn severity(severity: types::Severity) -> Severity {
         types::Severity::Medium => Severity::Medium,
         types::Severity::High => Severity::High,
         types::Severity::Critical => Severity::Critical,
-    }
-}
-
-fn native(action: types::Action) -> Result<Action, Refusal> {
-    let request = match action {
-        types::Action::Dns(text) => return Ok(look_up(text)),
-        types::Action::Http(request) => request,
-    };
-    let types::HttpRequest { method, url, headers, body } = request;
-    let method = match method {
-        types::Method::Get if !body.is_empty() => {
-            return Err(Refusal::Malformed("a GET request with a body".to_owned()));
-        }
-        types::Method::Get => Method::Get,
-        types::Method::Post => Method::Post,
-    };
-    if url.len() > MAX_URL || body.len() > MAX_BODY {
-        return Err(Refusal::Malformed(format!("a URL above {MAX_URL} bytes or a body above {MAX_BODY}")));
-    }
-    check_headers(&headers)?;
-    Ok(Action::Http { method, url, headers, body })
-}
-
-/// A name, or a record and a name: `TXT a.example`. No name has a space, so plugins that know nothing of records mean what
-/// they did, and none has to be compiled anew.
-fn look_up(text: String) -> Action {
-    match text.split_once(' ').map(|(record, name)| (record.parse(), name)) {
-        Some((Ok(record), name)) => Action::Dns { name: name.to_owned(), record: Some(record) },
-        _ => Action::Dns { name: text, record: None },
-    }
-}
-
-/// What the connection itself needs, or what would change where the request ends: never a plugin's to write.
-const RESERVED: [&str; 11] = [
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "keep-alive",
-    "te",
-    "trailer",
-    "upgrade",
-    "expect",
-    "proxy-authorization",
-    "proxy-connection",
-];
-
-/// <https://www.rfc-editor.org/rfc/rfc9110#name-field-names>, of which lower-case letters, digits, `-` and `_` are enough.
-fn check_headers(headers: &[(String, String)]) -> Result<(), Refusal> {
-    if headers.len() > MAX_HEADERS {
-        return Err(Refusal::Malformed(format!("{} headers, of at most {MAX_HEADERS}", headers.len())));
-    }
-    for (name, value) in headers {
-        let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
-        let named = (1..=MAX_KEY).contains(&name.len()) && name.bytes().all(letter);
-        if !named || RESERVED.contains(&name.as_str()) {
-            return Err(Refusal::Malformed(format!("`{}` as a header", name.escape_debug())));
-        }
-        // No line break, and so no further header, can be written into a value.
-        let printable = value.bytes().all(|b| matches!(b, b' '..=b'~'));
-        if value.len() > MAX_HEADER || !printable {
-            return Err(Refusal::Malformed(format!(
-                "a value of {name} that is too long or not visible ASCII"
-            )));
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use serin_event::action::{Action, RecordType};
-
-    use super::{MAX_HEADER, MAX_HEADERS, check_headers, look_up};
-
-    #[test]
-    fn a_look_up_names_its_record_or_not() {
-        for (text, name, record) in [
-            ("a.test", "a.test", None),
-            ("A a.test", "a.test", Some(RecordType::A)),
-            ("AAAA a.test", "a.test", Some(RecordType::Aaaa)),
-            ("TXT a.test", "a.test", Some(RecordType::Txt)),
-            // Which are no names, so that no grant is for them.
-            ("MX a.test", "MX a.test", None),
-            ("TXT  a.test", " a.test", Some(RecordType::Txt)),
-            ("txt a.test", "txt a.test", None),
-        ] {
-            assert_eq!(look_up(text.to_owned()), Action::Dns { name: name.to_owned(), record });
-        }
-    }
-
-    #[test]
-    fn headers() {
-        let long = "x".repeat(MAX_HEADER + 1);
-        for (name, value, fine) in [
-            ("authorization", "Bearer abc", true),
-            ("x-token_2", "", true),
-            ("", "x", false),
-            ("X-Token", "x", false),
-            ("host", "other.example", false),
-            ("content-length", "0", false),
-            ("x", "a\r\nhost: other.example", false),
-            ("x: y", "z", false),
-            ("x", "ä", false),
-            ("x", &long, false),
-        ] {
-            let checked = check_headers(&[(name.to_owned(), value.to_owned())]);
-            assert_eq!(checked.is_ok(), fine, "{name}: {value}: {checked:?}");
-        }
-        assert!(check_headers(&vec![("x".to_owned(), String::new()); MAX_HEADERS + 1]).is_err());
     }
 }

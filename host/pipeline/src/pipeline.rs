@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use serin_event::Event;
 use serin_event::action::ActionRequest;
 
@@ -26,9 +27,10 @@ pub struct Pipeline {
     loader: Loader,
     plugins: Vec<Plugin>,
     batch: Batch,
-    /// Room for which of a batch's events a plugin gets, and which go on.
-    selected: Vec<usize>,
+    /// Room for which of a batch's events go on.
     kept: Vec<bool>,
+    /// What further workers of plugins run on, if any has more than one.
+    threads: Option<ThreadPool>,
 }
 
 impl Pipeline {
@@ -101,17 +103,11 @@ impl Pipeline {
         self.kept.clear();
         self.kept.resize(events.len(), true);
         self.batch.start(events.len());
-        let mut passage = Passage {
-            events,
-            kept: &mut self.kept,
-            batch: &mut self.batch,
-            selected: std::mem::take(&mut self.selected),
-            raised: Vec::new(),
-        };
+        let mut passage =
+            Passage { events, kept: &mut self.kept, batch: &mut self.batch, raised: Vec::new() };
         for plugin in &mut self.plugins {
-            plugin.process(&self.loader.runtime.engine, &mut passage, requests);
+            plugin.process(&self.loader.runtime.engine, self.threads.as_ref(), &mut passage, requests);
         }
-        self.selected = passage.selected;
         let mut kept = self.kept.iter();
         events.retain(|_| kept.next().is_none_or(|kept| *kept));
     }
@@ -190,11 +186,12 @@ impl Loader {
             plugins.push(plugin);
         }
         let loader = self.clone();
+        let threads = threads(&file.spec.plugins)?;
         // A pipeline that is to succeed another keeps its own once it does.
         if let Some(facts) = &self.facts {
             facts.add(plugins.iter().filter_map(Plugin::facts));
         }
-        Ok(Pipeline { loader, plugins, batch: Batch::default(), selected: Vec::new(), kept: Vec::new() })
+        Ok(Pipeline { loader, plugins, batch: Batch::default(), kept: Vec::new(), threads })
     }
 
     /// Starts the version that this host is to have.
@@ -250,6 +247,15 @@ impl Loader {
         let _running = self.runtime.run();
         Plugin::start(&self.runtime.engine, version, kv)
     }
+}
+
+/// Threads for all workers of a plugin but the first, which runs on the pipeline's own: plugins run one after the other,
+/// so that as many are enough as the one with most workers needs.
+fn threads(plugins: &[PluginEntry]) -> Result<Option<ThreadPool>, LoadError> {
+    let most = plugins.iter().map(|plugin| plugin.workers.get()).max().unwrap_or(1);
+    let builder = ThreadPoolBuilder::new().num_threads(most - 1);
+    let builder = builder.thread_name(|number| format!("plugin-worker-{}", number + 1));
+    (most > 1).then(|| builder.build().map_err(LoadError::Threads)).transpose()
 }
 
 /// Prepares a version of a plugin.

@@ -1,12 +1,14 @@
 //! The bounds of durations and sizes in the pipeline file.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use serde::Deserializer;
 use serin_config::{count, duration, scalar, size, within};
 
 use crate::{
-    MAX_HASH_SIZE, MAX_HASH_WAIT, MAX_KV_BYTES, MAX_KV_KEYS, MAX_MEMORY, MAX_TIME, MIN_MEMORY, MIN_TIME,
+    MAX_HASH_SIZE, MAX_HASH_WAIT, MAX_KV_BYTES, MAX_KV_KEYS, MAX_MEMORY, MAX_TIME, MAX_WORKERS, MIN_MEMORY,
+    MIN_TIME,
 };
 
 /// `limits.memory`
@@ -48,6 +50,14 @@ pub(crate) fn hash_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u6
 /// `limits.time`
 pub(crate) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     scalar(deserializer, |text| within(duration(text)?, MIN_TIME, MAX_TIME, |time| format!("{time:?}")))
+}
+
+/// `workers`
+pub(crate) fn workers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NonZeroUsize, D::Error> {
+    scalar(deserializer, |text| {
+        let workers = within(count(text)?, 1, MAX_WORKERS, |count| format!("{count} workers"));
+        workers.map(|workers| NonZeroUsize::new(workers).unwrap_or(NonZeroUsize::MIN))
+    })
 }
 
 /// `rollout.percent`

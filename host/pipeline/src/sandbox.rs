@@ -8,7 +8,7 @@ use wasmtime::ResourceLimiter;
 use crate::bindings::serin::plugin::{file, hash, kv, log, redact, types};
 use crate::config::Limits;
 use crate::file::{self as files, FileGrant};
-use crate::grants::Grants;
+use crate::grants::{Grants, Meter};
 use crate::hash::{Answer, Digest, Hashes};
 use crate::kv::{Kv, KvGrant, Refusal};
 use crate::redact::{Mask, Masks, Place};
@@ -37,8 +37,9 @@ pub(crate) struct Sandbox {
     hash_wait_left: Duration,
     /// What this call has masked.
     pub(crate) masks: Masks,
-    /// Lines that may still be logged in this call.
+    /// Lines that may still be logged in this call, and at all for now.
     log_lines: u32,
+    log_meter: Meter,
     /// Lines that were not logged.
     pub(crate) log_lines_lost: u64,
 }
@@ -66,6 +67,7 @@ impl Sandbox {
             hash_wait_left: Duration::ZERO,
             masks: Masks::default(),
             log_lines: 0,
+            log_meter: Meter::new(limits.log_lines, Instant::now()),
             log_lines_lost: 0,
         }
     }
@@ -82,6 +84,11 @@ impl Sandbox {
 
     pub(crate) fn use_kv(&mut self, kv: SharedKv) {
         self.kv = kv;
+    }
+
+    /// Bytes of linear memory that the instance has; they never become less.
+    pub(crate) fn memory_used(&self) -> usize {
+        self.memory_used
     }
 
     /// How long a call may take.
@@ -192,7 +199,8 @@ impl redact::Host for Sandbox {
 
 impl log::Host for Sandbox {
     fn write(&mut self, level: log::Level, message: String) {
-        let Some(left) = self.log_lines.checked_sub(1) else {
+        let left = self.log_lines.checked_sub(1);
+        let Some(left) = left.filter(|_| self.log_meter.take(Instant::now())) else {
             self.log_lines_lost += 1;
             return;
         };

@@ -35,6 +35,7 @@ fn everything_is_read() {
       grants: {{ log: true, dns: ['*.o3n.io'], http: ['POST https://a.b/*'], rate: {{ per: 1m, burst: 5 }} }}
       limits: {{ memory: 8MiB, time: 20ms }}
       onFailure: drop
+      workers: 4
     - name: plain
       component: /plain.wasm
   sinks:
@@ -48,6 +49,7 @@ fn everything_is_read() {
     assert_eq!(bait.config, serde_json::json!({"token": "abc", "n": [1, 2]}));
     assert_eq!((bait.on_failure, bait.grants.rate.unwrap().burst.get()), (OnFailure::Drop, 5));
     assert_eq!((plain.on_failure, plain.grants.log, plain.limits.memory), (OnFailure::Pass, false, 16 << 20));
+    assert_eq!((bait.workers.get(), plain.workers.get()), (4, 1));
     assert_eq!(plain.config, serde_json::Value::Null);
     assert_eq!((file.spec.sinks[0].stdout.as_str(), file.spec.canary.as_ref().unwrap().queue), ("json", 3));
     assert!(parse(&format!("{HEAD}  sinks: []\n")).unwrap().spec.canary.is_none());
@@ -67,7 +69,9 @@ fn mistakes_are_told_with_their_place() {
         (format!("{HEAD}  plugin: []\n"), "dir/p.yaml:4:3: spec: unknown field `plugin`, expected one of `plugins`, `store`, `trust`, `sinks`, `canary`"),
         (format!("{HEAD}  sinks:\n    - stdin: x\n"), "dir/p.yaml:5:7: spec.sinks[0]: unknown field `stdin`, expected `stdout`"),
         (format!("{HEAD}  canary: {{ queue: many }}\n"), "dir/p.yaml:4:20: spec.canary.queue: invalid type: string \"many\", expected u32"),
-        (entry("grant: {}"), "dir/p.yaml:7:7: spec.plugins[0]: unknown field `grant`, expected one of `name`, `component`, `events`, `digest`, `config`, `configFile`, `grants`, `limits`, `onFailure`, `rollout`"),
+        (entry("grant: {}"), "dir/p.yaml:7:7: spec.plugins[0]: unknown field `grant`, expected one of `name`, `component`, `events`, `digest`, `config`, `configFile`, `grants`, `limits`, `onFailure`, `workers`, `rollout`"),
+        (entry("workers: 17"), "dir/p.yaml:7:16: spec.plugins[0].workers: 17 workers is out of bounds: allowed are 1 workers to 16 workers"),
+        (entry("limits: { alerts: { burst: 0, per: 1s } }"), "dir/p.yaml:7:34: spec.plugins[0].limits.alerts.burst: invalid value: integer `0`, expected a nonzero u32"),
         (entry("grants: { files: [/etc/passwd] }"), "dir/p.yaml:7:17: spec.plugins[0].grants: unknown field `files`, expected one of `log`, `kv`, `file`, `hash`, `redact`, `dns`, `http`, `rate`"),
         (entry("grants: { file: [/etc/../passwd] }"), "dir/p.yaml:7:24: spec.plugins[0].grants.file[0]: `/etc/../passwd` is not the exact path of a file: write an absolute one without `.`, `..` and `//`"),
         (entry("grants: { hash: {} }\n      limits: { time: 5ms }"), "dir/p.yaml:8:15: a call may wait 5ms for digests, but has 5ms in all: lower `wait` or raise `time`"),

@@ -221,6 +221,31 @@ fn log_lines_are_bounded() {
     assert_eq!(counts(&pipeline).log_lines_lost, 1000 - 16);
 }
 
+/// Over calls, beside what bounds each.
+#[test]
+fn log_lines_and_alerts_have_rates() {
+    let limits = "{ alerts: { burst: 15, per: 1h }, logLines: { burst: 20, per: 1h } }";
+    let entry = |deed: &str| {
+        let (component, config) = (plugin("evil"), format!("{{ onFrame: {deed} }}"));
+        format!(
+            "- name: evil\n  component: {component}\n  grants: {{ log: true, kv: {{}} }}\n  limits: {limits}\n  config: {config}"
+        )
+    };
+    let mut pipeline = Setup::new().load(&entry("log")).unwrap();
+    (0..3).for_each(|_| _ = pipeline.process(&mut batch()));
+    assert_eq!(counts(&pipeline).log_lines_lost, 3 * 1000 - 20);
+
+    let mut pipeline = Setup::new().load(&entry("alert")).unwrap();
+    let mut raised = 0;
+    for _ in 0..3 {
+        let mut events = batch();
+        pipeline.process(&mut events);
+        raised += events.iter().filter(|event| matches!(event.kind, EventKind::Alert(_))).count();
+    }
+    assert_eq!((raised, counts(&pipeline).alerts, counts(&pipeline).alerts_over_rate), (15, 15, 15));
+    assert_eq!(counts(&pipeline).rejected, 0);
+}
+
 #[test]
 fn hundreds_of_actions_are_bounded() {
     let entry = format!(

@@ -1,7 +1,10 @@
 //! Fails on demand: for testing that a failing plugin harms nobody.
 //!
-//! It annotates every exec with `faulty.seen`, and fails at those whose
-//! arguments contain a word. It needs `grants: { log: true }`.
+//! It annotates every exec with `faulty.seen`: how many of its process this
+//! instance has seen, this one included. It fails at those whose arguments
+//! contain a word. It needs `grants: { log: true }`.
+
+use std::collections::HashMap;
 
 use serin_plugin::{EventView, Kind, Outcome, Plugin, Subscription};
 
@@ -28,13 +31,17 @@ enum Fault {
 
 /// The plugin.
 #[derive(Debug)]
-pub struct Faulty(Config);
+pub struct Faulty {
+    config: Config,
+    /// Execs seen of each process, by its id.
+    seen: HashMap<u32, u64>,
+}
 
 impl Plugin for Faulty {
     type Config = Config;
 
     fn new(config: Config) -> Result<Self, String> {
-        Ok(Self(config))
+        Ok(Self { config, seen: HashMap::new() })
     }
 
     fn subscription(&self) -> Subscription {
@@ -43,11 +50,13 @@ impl Plugin for Faulty {
 
     fn on_event(&mut self, event: EventView<'_>, outcome: &mut Outcome) {
         let Some(process) = event.process() else { return };
-        if process.arguments().any(|argument| argument == self.0.argument) {
+        if process.arguments().any(|argument| argument == self.config.argument) {
             serin_plugin::log::warn("failing, as configured");
-            fail(self.0.fault);
+            fail(self.config.fault);
         }
-        outcome.annotate("faulty.seen", "yes");
+        let seen = self.seen.entry(process.pid()).or_default();
+        *seen += 1;
+        outcome.annotate("faulty.seen", &seen.to_string());
     }
 }
 

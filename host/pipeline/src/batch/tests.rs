@@ -313,13 +313,23 @@ fn frames_follow_what_plugins_find_and_drop() {
         let mut events = events(&mut random, 40);
         batch.start(events.len());
         let mut kept: Vec<usize> = (0..events.len()).collect();
+        let mut ways = 1;
         for plugin in 0..8 {
-            // Some plugins want few events, some get all that are left, some drop.
+            // Some plugins want few events, some get all that are left, some drop; most have as many workers as those before.
             let few: Vec<usize> = kept.iter().copied().filter(|_| random.below(8) == 0).collect();
             let selected = if random.below(3) == 0 && !few.is_empty() { &few } else { &kept };
-            let (bytes, taken) = batch.frame(selected, &events);
-            assert_eq!(taken, selected.len());
-            assert_frame(bytes, selected, &events);
+            if random.below(3) == 0 {
+                ways = 1 + random.below(3);
+            }
+            batch.split(ways);
+            for way in 0..ways {
+                let of_way: Vec<_> = selected.iter().copied().filter(|index| index % ways == way).collect();
+                if of_way.is_empty() {
+                    continue;
+                }
+                assert_eq!(batch.frame(way, &of_way, &events), of_way.len());
+                assert_frame(batch.bytes(way), &of_way, &events);
+            }
             for index in selected {
                 if random.below(4) == 0 {
                     find(&mut random, plugin, &mut events[*index]);
@@ -351,13 +361,14 @@ fn a_frame_that_would_be_too_large_is_split() {
     events[5].process = Some(Arc::new(Process { binary: "x".repeat(MAX_FRAME * 2), ..Process::default() }));
     let mut batch = Batch::default();
     batch.start(events.len());
+    batch.split(1);
     let all: Vec<usize> = (0..events.len()).collect();
     let mut rest = all.as_slice();
     let mut counts = Vec::new();
     while !rest.is_empty() {
-        let (bytes, count) = batch.frame(rest, &events);
+        let count = batch.frame(0, rest, &events);
         let (frame, others) = rest.split_at(count);
-        assert_frame(bytes, frame, &events);
+        assert_frame(batch.bytes(0), frame, &events);
         counts.push(count);
         rest = others;
     }

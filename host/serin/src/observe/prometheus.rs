@@ -3,9 +3,11 @@
 //!
 //! Names begin with `serin_`; where Tetragon has a metric of the same meaning, it is there by that name as well.
 
-use std::fmt::Write as _;
+mod plugins;
 
-use super::snapshot::{Hook, Plugin, Snapshot, Spool};
+use std::fmt::{Display, Write as _};
+
+use super::snapshot::{Hook, Snapshot, Spool};
 
 /// Appends all metrics.
 pub(super) fn render(snapshot: &Snapshot) -> String {
@@ -14,7 +16,7 @@ pub(super) fn render(snapshot: &Snapshot) -> String {
     kernel(snapshot, &mut text);
     policies(snapshot, &mut text);
     processes(snapshot, &mut text);
-    plugins(snapshot, &mut text);
+    plugins::plugins(snapshot, &mut text);
     canaries(snapshot, &mut text);
     sinks(snapshot, &mut text);
     text.0
@@ -28,8 +30,9 @@ type Labels<'a> = &'a [(&'a str, &'a str)];
 enum Kind {
     Counter,
     Gauge,
+    Histogram,
 }
-use Kind::{Counter, Gauge};
+use Kind::{Counter, Gauge, Histogram};
 
 struct Text(String);
 
@@ -45,11 +48,12 @@ impl Text {
         let kind = match kind {
             Counter => "counter",
             Gauge => "gauge",
+            Histogram => "histogram",
         };
         let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
     }
 
-    fn sample(&mut self, name: &str, labels: Labels<'_>, value: u64) {
+    fn sample(&mut self, name: &str, labels: Labels<'_>, value: impl Display) {
         self.0.push_str(name);
         for (index, (key, text)) in labels.iter().enumerate() {
             let open = if index == 0 { '{' } else { ',' };
@@ -194,55 +198,6 @@ fn processes(snapshot: &Snapshot, text: &mut Text) {
     }
 }
 
-fn plugins(snapshot: &Snapshot, text: &mut Text) {
-    let counters: [Counted<Plugin>; 15] = [
-        ("serin_plugin_calls_total", "Calls.", |plugin| plugin.calls),
-        ("serin_plugin_events_total", "Events in calls.", |plugin| plugin.events),
-        ("serin_plugin_nanoseconds_total", "Time in calls.", |plugin| plugin.nanoseconds),
-        ("serin_plugin_dropped_total", "Events it dropped.", |plugin| plugin.dropped),
-        ("serin_plugin_annotations_total", "Annotations it made.", |plugin| plugin.annotations),
-        ("serin_plugin_alerts_total", "Alerts it raised.", |plugin| plugin.alerts),
-        ("serin_plugin_actions_total", "Actions it was granted.", |plugin| plugin.actions),
-        ("serin_plugin_actions_refused_total", "Actions beyond its grants.", |plugin| plugin.refused_actions),
-        ("serin_plugin_actions_over_rate_total", "Actions over its rate.", |plugin| plugin.actions_over_rate),
-        ("serin_plugin_rejected_effects_total", "Effects that made no sense.", |plugin| {
-            plugin.rejected_effects
-        }),
-        ("serin_plugin_restarts_total", "Instances started after a failure.", |plugin| plugin.restarts),
-        ("serin_plugin_passed_by_total", "Events that went on without it.", |plugin| plugin.passed_by),
-        ("serin_plugin_dropped_by_failure_total", "Events lost with it.", |plugin| plugin.dropped_by_failure),
-        ("serin_plugin_redactions_total", "Parts of texts it masked.", |plugin| plugin.redactions),
-        ("serin_plugin_rollbacks_total", "Times its old version took over again.", |plugin| plugin.rollbacks),
-    ];
-    for (name, help, value) in counters {
-        text.head(name, Counter, help);
-        snapshot
-            .plugins
-            .iter()
-            .for_each(|plugin| text.sample(name, &[("plugin", &plugin.name)], value(plugin)));
-    }
-    let help = "Which version of a plugin runs whose rollout goes on: old, new, or rolled_back.";
-    text.head("serin_plugin_rollout_info", Gauge, help);
-    for plugin in &snapshot.plugins {
-        if let Some(rollout) = &plugin.rollout {
-            let labels = [("plugin", plugin.name.as_str()), ("version", &rollout.version)];
-            text.sample("serin_plugin_rollout_info", &labels, 1);
-        }
-    }
-    text.head("serin_plugin_failures_total", Counter, "Calls that failed, by reason.");
-    for plugin in &snapshot.plugins {
-        for (reason, count) in [
-            ("trap", plugin.traps),
-            ("timeout", plugin.timeouts),
-            ("out_of_memory", plugin.out_of_memory),
-            ("bad_outcome", plugin.bad_outcomes),
-        ] {
-            let labels = [("plugin", plugin.name.as_str()), ("reason", reason)];
-            text.sample("serin_plugin_failures_total", &labels, count);
-        }
-    }
-}
-
 fn canaries(snapshot: &Snapshot, text: &mut Text) {
     let canaries = snapshot.canaries;
     text.head("serin_actions_total", Counter, "Canaries by what became of them.");
@@ -312,7 +267,7 @@ fn spools(snapshot: &Snapshot, text: &mut Text) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::snapshot::{Policy, Rollout, Sink};
+    use super::super::snapshot::{Plugin, Policy, Rollout, Sink};
     use super::*;
 
     fn snapshot() -> Snapshot {
@@ -321,7 +276,16 @@ mod tests {
         Snapshot {
             events: [("process_exec".to_owned(), 7), ("loss".to_owned(), 1)].into(),
             policies: vec![Policy { name: "a\"b\\".into(), hooks: vec![hook("f", 3), hook("g", 4)] }],
-            plugins: vec![Plugin { name: "p".into(), traps: 2, rollout: Some(rollout), ..Plugin::default() }],
+            plugins: vec![Plugin {
+                name: "p".into(),
+                traps: 2,
+                calls: 4,
+                nanoseconds: 1_500_000,
+                memory: 1 << 20,
+                durations: vec![0, 3, 0, 1, 0, 0, 0],
+                rollout: Some(rollout),
+                ..Plugin::default()
+            }],
             sinks: vec![
                 Sink { name: "stdout".into(), state: "failing".into(), lost: 9, ..Sink::default() },
                 Sink {
@@ -343,6 +307,13 @@ mod tests {
             "serin_policy_hits_total{policy=\"a\\\"b\\\\\",hook=\"g\"} 4",
             "serin_plugin_failures_total{plugin=\"p\",reason=\"trap\"} 2",
             "serin_plugin_rollout_info{plugin=\"p\",version=\"rolled_back\"} 1",
+            "serin_plugin_memory_bytes{plugin=\"p\"} 1048576",
+            "serin_plugin_call_seconds_bucket{plugin=\"p\",le=\"0.00001\"} 0",
+            "serin_plugin_call_seconds_bucket{plugin=\"p\",le=\"0.001\"} 3",
+            "serin_plugin_call_seconds_bucket{plugin=\"p\",le=\"1\"} 4",
+            "serin_plugin_call_seconds_bucket{plugin=\"p\",le=\"+Inf\"} 4",
+            "serin_plugin_call_seconds_sum{plugin=\"p\"} 0.0015",
+            "serin_plugin_call_seconds_count{plugin=\"p\"} 4",
             "serin_sink_up{sink=\"stdout\"} 0",
             "serin_sink_lost_total{sink=\"stdout\"} 9",
             "serin_sink_spool_events{sink=\"http\"} 5",
@@ -370,7 +341,9 @@ mod tests {
         }
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let name = line.split(['{', ' ']).next().unwrap_or_default();
-            assert!(names.contains(&name), "{line} is not described");
+            let histogram = ["_bucket", "_sum", "_count"].iter().find_map(|part| name.strip_suffix(part));
+            let is_described = names.contains(&name) || histogram.is_some_and(|name| names.contains(&name));
+            assert!(is_described, "{line} is not described");
         }
     }
 

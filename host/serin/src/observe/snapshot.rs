@@ -136,6 +136,8 @@ pub(crate) struct Plugin {
     pub dropped: u64,
     pub annotations: u64,
     pub alerts: u64,
+    #[serde(default)]
+    pub alerts_over_rate: u64,
     pub actions: u64,
     pub refused_actions: u64,
     pub actions_over_rate: u64,
@@ -151,6 +153,18 @@ pub(crate) struct Plugin {
     pub redactions: u64,
     #[serde(default)]
     pub rollbacks: u64,
+    #[serde(default)]
+    pub cut_texts: u64,
+    #[serde(default)]
+    pub log_lines_lost: u64,
+    #[serde(default)]
+    pub facts_refused: u64,
+    /// The most bytes of linear memory that an instance has had.
+    #[serde(default)]
+    pub memory: u64,
+    /// Of calls, how many took how long: see [`serin_pipeline::Durations`].
+    #[serde(default)]
+    pub durations: Vec<u64>,
     /// The version that is being rolled out, if one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Rollout>,
@@ -203,6 +217,7 @@ impl Plugin {
             dropped: counters.dropped.values().sum(),
             annotations: counters.annotations,
             alerts: counters.alerts,
+            alerts_over_rate: counters.alerts_over_rate,
             actions: counters.actions,
             refused_actions: counters.refused,
             actions_over_rate: counters.over_rate,
@@ -216,6 +231,11 @@ impl Plugin {
             dropped_by_failure: counters.dropped_by_failure,
             redactions: counters.redactions,
             rollbacks: counters.rollbacks,
+            cut_texts: counters.cut,
+            log_lines_lost: counters.log_lines_lost,
+            facts_refused: counters.kv_refused,
+            memory: counters.memory as u64,
+            durations: counters.durations.counts().to_vec(),
             rollout: rollout.map(Rollout::from),
         }
     }

@@ -192,6 +192,7 @@ impl Counts {
             counts.others.extend([
                 (key("action refused"), counters.refused),
                 (key("action over its rate"), counters.over_rate),
+                (key("alert over its rate"), counters.alerts_over_rate),
                 (key("effect rejected"), counters.rejected),
                 (key("text cut"), counters.cut),
                 (key("log line lost"), counters.log_lines_lost),
