@@ -1,5 +1,7 @@
 //! Plugins: they add what they know, and one that fails does no harm.
 
+use std::process::Command;
+
 use anyhow::{Result, ensure};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -27,6 +29,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("plugins::one_that_hoards_memory_is_contained", |_| {
             contained("allocate", "      limits: { memory: 16MiB }\n")
         }),
+        scenario("plugins::several_workers_see_each_process_in_order", |_| several_workers()),
         scenario("plugins::evil_ones_leave_enforcement_alone", |_| evil_beside_enforcement()),
         scenario("plugins::facts_outlive_the_agent", |_| facts_outlive_the_agent()),
         scenario("plugins::a_rollout_to_no_host_changes_nothing", |_| rollout_to_nobody()),
@@ -197,6 +200,27 @@ fn contained(fault: &str, limits: &str) -> Result<()> {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
     anyhow::bail!("the plugin did not come back")
+}
+
+/// Many processes at once that each run three programs in a row: whichever worker has a process counts from one to three.
+fn several_workers() -> Result<()> {
+    let entry =
+        "      workers: 4\n      config: { fault: trap, argument: never }\n      grants: { log: true }\n";
+    let mut agent = Setup::new()?.pipeline(&pipeline(&plugin("faulty", entry)))?.start()?;
+    let run = || Command::new("sh").args(["-c", "exec sh -c 'exec sh -c :'"]).spawn();
+    let mut running = (0..60).map(|_| run()).collect::<std::io::Result<Vec<_>>>()?;
+    for process in &mut running {
+        ensure!(process.wait()?.success(), "the shell failed");
+    }
+    agent.settle()?;
+    for process in &running {
+        let execs =
+            agent.events.iter().filter(|event| event["process_exec"]["process"]["pid"] == process.id());
+        let seen: Vec<_> = execs.filter_map(|event| annotation(event, "faulty", "faulty.seen")).collect();
+        ensure!(seen == ["1", "2", "3"], "of process {}: {seen:?}", process.id());
+    }
+    agent.stop()?;
+    Ok(())
 }
 
 /// Whatever plugins do to themselves, who makes a forbidden link is killed, and every hit is told.
