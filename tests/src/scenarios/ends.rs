@@ -7,22 +7,29 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
+use serin_api::proto::GetEventsRequest;
 
-use super::{Scenario, scenario};
+use super::{Scenario, losses, scenario};
 use crate::agent::{Agent, Setup, nothing_left};
 use crate::bpf::Loaded;
 use crate::kernel::Kernel;
+use crate::listener::Listener;
 use crate::policy::{PASSWD, on_symlinkat};
-use crate::trigger;
+use crate::trigger::{self, Waiting};
 
 /// Bytes of memory that no agent can start in.
 const TOO_LITTLE: u64 = 4 << 20;
+/// Bytes of memory that an agent may take once it has started: its queues, full.
+const ENOUGH: u64 = 96 << 20;
+/// More than all queues together hold.
+const HITS: u64 = 200_000;
 
 pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("ends::killed_it_leaves_nothing_attached_and_the_next_start_tidies", killed),
         scenario("ends::out_of_memory_it_leaves_nothing_and_starts_again", out_of_memory)
             .needs(can_limit_memory),
+        scenario("ends::what_it_takes_under_load_is_bounded", bounded_memory).needs(can_limit_memory),
     ]
 }
 
@@ -52,7 +59,13 @@ struct MemoryGroup {
 }
 
 impl MemoryGroup {
-    fn new() -> Result<Self> {
+    fn new(limit: u64) -> Result<Self> {
+        let group = Self::unlimited()?;
+        fs::write(group.folder.join(group.limit), limit.to_string())?;
+        Ok(group)
+    }
+
+    fn unlimited() -> Result<Self> {
         let root = Path::new("/sys/fs/cgroup");
         // Version 2, or version 1 as it is usually mounted.
         let (root, limit) = match root.join("cgroup.controllers").is_file() {
@@ -77,13 +90,14 @@ impl Drop for MemoryGroup {
 }
 
 fn can_limit_memory(_: &Kernel) -> Result<(), String> {
-    MemoryGroup::new().map(drop).map_err(|error| format!("no control group can limit memory: {error:#}"))
+    MemoryGroup::unlimited()
+        .map(drop)
+        .map_err(|error| format!("no control group can limit memory: {error:#}"))
 }
 
 /// While it starts, as what it takes later is bounded.
 fn out_of_memory(_: &Kernel) -> Result<()> {
-    let group = MemoryGroup::new()?;
-    fs::write(group.folder.join(group.limit), TOO_LITTLE.to_string())?;
+    let group = MemoryGroup::new(TOO_LITTLE)?;
     let (setup, before) = (Setup::new()?.policy(&on_symlinkat("links", PASSWD))?, Loaded::now());
     let agent = setup.command();
     let mut inside = Command::new("sh");
@@ -95,4 +109,31 @@ fn out_of_memory(_: &Kernel) -> Result<()> {
     nothing_left(&before)?;
     drop(group);
     starts_again()
+}
+
+/// A server that takes nothing and a client that reads nothing: what waits for them is bounded, and every hit is printed or
+/// counted as lost.
+fn bounded_memory(_: &Kernel) -> Result<()> {
+    let hole = Listener::black_hole()?;
+    let pipeline = format!(
+        "apiVersion: serin.dev/v1alpha1\nkind: Pipeline\nspec:\n  sinks:\n    - stdout: {{ format: json }}\n    - http: {{ url: \"http://{}/\" }}\n",
+        hole.address
+    );
+    let mut agent = Setup::new()?.policy(&on_symlinkat("links", PASSWD))?.pipeline(&pipeline)?.start()?;
+    let mut api = agent.api()?;
+    let unread = api.events(GetEventsRequest::default())?;
+    // What it has taken by now is not of the group.
+    let group = MemoryGroup::new(ENOUGH)?;
+    fs::write(group.folder.join("cgroup.procs"), agent.pid()?.as_raw_nonzero().to_string())?;
+    let mut flood = Waiting::flood(HITS)?;
+    let pid = flood.pid();
+    flood.go()?;
+    flood.end()?;
+    agent.settle()?;
+    let printed = agent.hits_of(pid).len() as u64;
+    let lost: u64 = agent.events.iter().map(losses::count).sum();
+    ensure!(printed > 0 && printed + lost >= HITS, "{HITS} hits, but {printed} printed and {lost} lost");
+    drop((unread, hole));
+    agent.stop()?;
+    Ok(())
 }
