@@ -3,7 +3,7 @@
 mod failure;
 
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rayon::ThreadPool;
 use serin_config::Glob;
@@ -95,6 +95,15 @@ impl Plugin {
             failures: 0,
             untold: None,
         })
+    }
+
+    /// Starts an instance beside those that run, and drops it; how long the start took.
+    pub(crate) fn start_another(&self, engine: &Engine) -> Result<Duration, Failure> {
+        let entry = &self.version.entry;
+        let sandbox = Sandbox::new(&self.name, &entry.grants, entry.limits).with_hashes(self.hashes.clone());
+        let started = Instant::now();
+        self.version.restart(engine, sandbox)?;
+        Ok(started.elapsed())
     }
 
     /// Its facts and the name to keep them under, if they are to outlive the agent.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use serin_event::{Event, EventKind};
-use serin_pipeline::MAX_BATCH;
+use serin_pipeline::{Cache, MAX_BATCH};
 
 use crate::events::{HITS, execs};
 use crate::{CHAINS, check, clean, pipeline};
@@ -19,11 +19,11 @@ pub(crate) fn chains(components: &[String]) -> anyhow::Result<()> {
     println!(
         "ns per event, batches of {MAX_BATCH}, medians of {ROUNDS}; one event in {HITS} matches the rule\n"
     );
-    println!(
-        "| chain of | workers |{} plugins |",
-        CHAINS.map(|length| format!(" {length} |")).concat().trim_end_matches('|')
-    );
+    println!("| plugins in the chain: | workers |{}", CHAINS.map(|length| format!(" {length} |")).concat());
     println!("|---|---|{}", "---|".repeat(CHAINS.len()));
+    // An interpreter takes seconds to compile.
+    let folder = tempfile::tempdir()?;
+    let cache = Cache::open(folder.path())?;
     let mut events = execs();
     let native = CHAINS.map(|length| median(&mut events, |events| (0..length).for_each(|_| native(events))));
     row("native Rust", 1, &native);
@@ -32,7 +32,7 @@ pub(crate) fn chains(components: &[String]) -> anyhow::Result<()> {
         for workers in [1, 2] {
             let mut times = Vec::new();
             for length in CHAINS {
-                times.push(chain(Path::new(path), length, workers)?);
+                times.push(chain(Path::new(path), length, workers, &cache)?);
             }
             row(language, workers, &times);
         }
@@ -45,7 +45,7 @@ fn row(language: &str, workers: usize, times: &[f64]) {
     println!("| {language} | {workers} |{times}");
 }
 
-fn chain(component: &Path, length: usize, workers: usize) -> anyhow::Result<f64> {
+fn chain(component: &Path, length: usize, workers: usize, cache: &Cache) -> anyhow::Result<f64> {
     let entry = |number: usize| {
         format!(
             "    - name: plugin-{number}\n      component: {}\n      workers: {workers}\n      config: {{ folders: [{FOLDER}] }}\n      \
@@ -53,7 +53,7 @@ fn chain(component: &Path, length: usize, workers: usize) -> anyhow::Result<f64>
             component.display()
         )
     };
-    let mut pipeline = pipeline(&(0..length).map(entry).collect::<Vec<_>>())?;
+    let mut pipeline = pipeline(&(0..length).map(entry).collect::<Vec<_>>(), Some(cache))?;
     let time = median(&mut execs(), |events| _ = black_box(pipeline.process(events)));
     check(&pipeline)?;
     Ok(time)

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use serin_event::argument::Argument;
 use serin_event::{Event, EventKind};
-use serin_pipeline::{FrameEncoder, MAX_BATCH, Pipeline, PipelineFile};
+use serin_pipeline::{Cache, FrameEncoder, MAX_BATCH, Pipeline, PipelineFile};
 
 use events::{HITS, batch, burst};
 
@@ -52,7 +52,7 @@ fn chains() -> anyhow::Result<()> {
         println!("{name}, encoding included");
         let mut single = 0.0;
         for plugins in CHAINS {
-            let mut pipeline = pipeline(&rules(plugins))?;
+            let mut pipeline = pipeline(&rules(plugins), None)?;
             let time = row(&format!("  a chain of {plugins} plugins"), &mut events, |events| {
                 black_box(pipeline.process(events));
             });
@@ -64,14 +64,14 @@ fn chains() -> anyhow::Result<()> {
             }
         }
     }
-    let mut enrich = pipeline(&[entry("containers", "container-enrich", "{}")])?;
+    let mut enrich = pipeline(&[entry("containers", "container-enrich", "{}")], None)?;
     row("container-enrich, 2 annotations for each event", &mut events, |events| {
         black_box(enrich.process(events));
     });
     check(&enrich)?;
     let mut enriched = rules(1);
     enriched.insert(0, entry("containers", "container-enrich", "{}"));
-    let mut enriched = pipeline(&enriched)?;
+    let mut enriched = pipeline(&enriched, None)?;
     row("container-enrich, then a rule that gets the annotations", &mut events, |events| {
         black_box(enriched.process(events));
     });
@@ -150,9 +150,9 @@ fn entry(name: &str, component: &str, config: &str) -> String {
     format!("    - {{ name: {name}, component: {}, config: {config} }}\n", path.display())
 }
 
-fn pipeline(entries: &[String]) -> anyhow::Result<Pipeline> {
+fn pipeline(entries: &[String], cache: Option<&Cache>) -> anyhow::Result<Pipeline> {
     let plugins = if entries.is_empty() { "[]\n".to_owned() } else { format!("\n{}", entries.concat()) };
     let text = format!("apiVersion: serin.dev/v1alpha1\nkind: Pipeline\nspec:\n  plugins: {plugins}");
     let file = PipelineFile::<(), ()>::parse(Path::new("bench.yaml"), text)?;
-    Pipeline::load(&file, None).context("`cargo xtask build` builds the plugins")
+    Pipeline::load(&file, cache).context("`cargo xtask build` builds the plugins")
 }
