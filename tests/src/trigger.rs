@@ -65,7 +65,7 @@ pub(crate) fn symlink_as(real: u32, effective: u32) -> Result<Ended> {
 /// Makes a failing link as a process without one capability.
 pub(crate) fn symlink_without(capability: &'static [u32]) -> Result<Ended> {
     let mut command = command(&["symlink", "/etc/hostname", ""])?;
-    without_capabilities(&mut command, capability);
+    without_capabilities(&mut command, capability.to_vec());
     finish(&mut command)
 }
 
@@ -390,9 +390,9 @@ fn errno(error: std::io::Error) -> i32 {
 }
 
 /// Takes capabilities away from a command before it starts, from the bounding set included.
-pub(crate) fn without_capabilities(command: &mut Command, capabilities: &'static [u32]) {
+pub(crate) fn without_capabilities(command: &mut Command, capabilities: Vec<u32>) {
     let drop_all = move || {
-        for &capability in capabilities {
+        for &capability in &capabilities {
             // SAFETY: PR_CAPBSET_DROP takes no pointers, and is allowed between fork and exec.
             #[allow(unsafe_code, reason = "rustix refuses capabilities by number")]
             let result = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) };

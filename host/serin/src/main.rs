@@ -17,6 +17,7 @@ mod heap;
 mod hooks;
 mod inspect;
 mod live;
+mod notify;
 mod observe;
 mod plugin;
 mod policies;

@@ -23,6 +23,7 @@ use crate::containers::Containers;
 use crate::counts::Counts;
 use crate::heap;
 use crate::live::{Answers, LivePolicies, labels};
+use crate::notify::Notifier;
 use crate::observe::server::{self, Bound};
 use crate::observe::{Observed, snapshot};
 use crate::policies::{self, count};
@@ -50,6 +51,8 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
         let mut signals = Signals::new()?;
         let (refresh, mut asked_to_refresh) = tokio::sync::mpsc::unbounded_channel();
         let agent = Agent::start(arguments, started, &refresh)?;
+        let mut notifier = Notifier::from_environment();
+        notifier.ready(&agent.summary);
         let ended = loop {
             tokio::select! {
                 asked = signals.next() => match asked {
@@ -61,6 +64,10 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
                     }
                 },
                 () = agent.ended.notified() => break Err(()),
+                () = notifier.due() => match agent.observed.sickness() {
+                    None => notifier.works(),
+                    Some(reason) => tracing::error!("{reason}"),
+                },
                 Some(done) = asked_to_refresh.recv() => {
                     agent.refresh();
                     // Whoever asked may have given up.
@@ -69,6 +76,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
             }
         };
         drop(asked_to_refresh);
+        notifier.stopping();
         agent.stop(&mut signals, ended.is_ok()).await
     })
 }
@@ -129,6 +137,8 @@ enum Asked {
 
 /// The running agent.
 struct Agent {
+    /// What was attached at the start.
+    summary: String,
     policies: Arc<LivePolicies>,
     hub: Arc<Hub>,
     api: Option<Server>,
@@ -206,15 +216,16 @@ impl Agent {
         let worker = spawn("serin-worker", &ended, move || worker.run())?;
         let reader = spawn("serin-reader", &ended, move || reader.run())?;
         heap::trim();
-        tracing::info!(
-            "ready after {} ms: {} on {}, {} known",
-            started.elapsed().as_millis(),
+        let summary = format!(
+            "{} on {}, {} known",
             count(count_of_policies, "policy", "policies"),
             count(policies.hooks(), "hook", "hooks"),
             count(processes, "process", "processes"),
         );
+        tracing::info!("ready after {} ms: {summary}", started.elapsed().as_millis());
         observed.set_ready(true);
         Ok(Self {
+            summary,
             policies,
             hub,
             api,

@@ -33,7 +33,8 @@ pub(crate) struct Setup {
     arguments: Vec<String>,
     /// A file with all its settings, in the place of arguments.
     file: Option<PathBuf>,
-    without_capabilities: &'static [u32],
+    without_capabilities: Vec<u32>,
+    environment: Vec<(&'static str, String)>,
     namespaces: Namespaces,
 }
 
@@ -57,16 +58,16 @@ impl Setup {
         let pipeline = folder.path().join("pipeline.yaml");
         let socket = folder.path().join("api/serin.sock");
         let state = folder.path().join("state");
-        let (arguments, without_capabilities) = (Vec::new(), &[][..]);
         let setup = Self {
             folder,
             policies,
             pipeline,
             socket,
             state,
-            arguments,
+            arguments: Vec::new(),
             file: None,
-            without_capabilities,
+            without_capabilities: Vec::new(),
+            environment: Vec::new(),
             namespaces: Namespaces::Same,
         };
         setup.pipeline(BARE_PIPELINE)
@@ -122,8 +123,14 @@ impl Setup {
     }
 
     /// Starts the agent without these capabilities.
-    pub(crate) fn without_capabilities(mut self, capabilities: &'static [u32]) -> Self {
-        self.without_capabilities = capabilities;
+    pub(crate) fn without_capabilities(mut self, capabilities: impl IntoIterator<Item = u32>) -> Self {
+        self.without_capabilities = capabilities.into_iter().collect();
+        self
+    }
+
+    /// Starts the agent with this in its environment.
+    pub(crate) fn environment(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.environment.push((name, value.into()));
         self
     }
 
@@ -217,9 +224,10 @@ impl Setup {
                 command.arg("--api-socket").arg(&self.socket).args(&self.arguments);
             }
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if !self.without_capabilities.is_empty() {
-            trigger::without_capabilities(&mut command, self.without_capabilities);
+            trigger::without_capabilities(&mut command, self.without_capabilities.clone());
         }
         command
     }

@@ -9,7 +9,7 @@ use crate::kernel::Kernel;
 use crate::policy::{PASSWD, on_file, on_symlinkat};
 
 /// `CAP_BPF`, `CAP_PERFMON` and `CAP_SYS_ADMIN`, which includes both.
-const BPF_CAPABILITIES: &[u32] = &[39, 38, 21];
+const BPF_CAPABILITIES: [u32; 3] = [39, 38, 21];
 
 pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![

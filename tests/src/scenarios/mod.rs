@@ -39,6 +39,7 @@ mod remote;
 mod resolve;
 mod returns;
 mod sections;
+mod service;
 mod settings;
 mod sinks;
 mod spools;
@@ -136,6 +137,7 @@ fn of_the_agent() -> Vec<Scenario> {
         api::scenarios(),
         api_faults::scenarios(),
         remote::scenarios(),
+        service::scenarios(),
         settings::scenarios(),
         client::scenarios(),
         bad_input::scenarios(),
