@@ -1,6 +1,9 @@
 //! What the service asks of the agent.
 
-use crate::proto::{AddTracingPolicyRequest, GetInfoResponse, TracingPolicyMode, TracingPolicyStatus};
+use crate::proto::{
+    AddTracingPolicyRequest, DumpProcessCacheReqArgs, GetInfoResponse, LogLevel, ProcessInternal,
+    TracingPolicyMode, TracingPolicyStatus,
+};
 
 /// The agent behind the service. Calls may take as long as the kernel takes, and come from several threads.
 pub trait Agent: Send + Sync + 'static {
@@ -12,6 +15,21 @@ pub trait Agent: Send + Sync + 'static {
     /// # Errors
     /// It can't be told.
     fn status(&self) -> Result<String, AgentError>;
+
+    /// How much it logs.
+    fn log_level(&self) -> LogLevel;
+
+    /// Changes how much it logs, until it ends.
+    ///
+    /// # Errors
+    /// It can't be changed.
+    fn set_log_level(&self, level: LogLevel) -> Result<(), AgentError>;
+
+    /// The processes that it remembers.
+    ///
+    /// # Errors
+    /// They can't be told, or are more than fits an answer.
+    fn processes(&self, wanted: DumpProcessCacheReqArgs) -> Result<Vec<ProcessInternal>, AgentError>;
 
     /// All policies, in the order they were added.
     ///
@@ -67,4 +85,7 @@ pub enum AgentError {
     /// It is right, but this kernel can't, or not now.
     #[error("{0}")]
     Refused(String),
+    /// The answer would be too large.
+    #[error("{0}")]
+    TooMuch(String),
 }

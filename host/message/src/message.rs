@@ -33,6 +33,11 @@ pub fn to_message(event: &Event) -> GetEventsResponse {
     }
 }
 
+/// The message of a process by itself.
+pub fn process_to_message(process: &serin_event::Process) -> Process {
+    process::process(process, process.pid)
+}
+
 /// What happened, in these processes.
 fn kind(kind: &EventKind, time: u64, process: Option<Process>, parent: Option<Process>) -> Kind {
     match kind {

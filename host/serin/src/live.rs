@@ -6,6 +6,7 @@
 mod actions;
 mod api;
 mod mode;
+mod processes;
 mod status;
 
 use std::collections::HashMap;

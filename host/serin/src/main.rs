@@ -9,6 +9,7 @@
 //! ```
 
 mod backlog;
+mod census;
 mod cli;
 mod client;
 mod containers;
@@ -17,6 +18,7 @@ mod heap;
 mod hooks;
 mod inspect;
 mod live;
+mod log;
 mod observe;
 mod plugin;
 mod policies;
@@ -34,19 +36,19 @@ mod table;
 mod trace;
 mod worker;
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::CommandFactory as _;
-use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command, NamedPolicies, PolicyCommand};
+use crate::log::Log;
 
 fn main() -> ExitCode {
     let cli = settings::parse();
-    log_to_stderr();
-    match cli.and_then(|cli| dispatch(&cli.command)) {
+    let log = Log::start();
+    match cli.and_then(|cli| dispatch(&cli.command, log)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -55,9 +57,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn dispatch(command: &Command) -> Result<()> {
+fn dispatch(command: &Command, log: Log) -> Result<()> {
     match command {
-        Command::Run(arguments) => run::run(arguments),
+        Command::Run(arguments) => run::run(arguments, log),
         Command::Policy(command) => policy(command),
         Command::Plugin(command) => plugin::dispatch(command),
         Command::Events(arguments) => client::events(&arguments.agent.address(), arguments.following()),
@@ -103,18 +105,6 @@ fn policy(command: &PolicyCommand) -> Result<()> {
         PolicyCommand::SetMode { mode, policies } => configure(policies, None, Some((*mode).into())),
         PolicyCommand::List { json, selectors, agent } => client::list(&agent.address(), *json, *selectors),
     }
-}
-
-/// Events own stdout; everything said to a human goes to stderr. `SERIN_LOG` chooses how much, like `RUST_LOG`.
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_env("SERIN_LOG").unwrap_or_else(|_| EnvFilter::new("warn,serin=info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .without_time()
-        .init();
 }
 
 fn print(text: &str) -> Result<()> {

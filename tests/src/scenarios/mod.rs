@@ -9,6 +9,7 @@ mod canaries;
 mod client;
 mod clocks;
 mod data;
+mod debug;
 mod detections;
 mod ends;
 mod enforcement;
@@ -135,6 +136,7 @@ fn of_the_agent() -> Vec<Scenario> {
         operations::scenarios(),
         api::scenarios(),
         api_faults::scenarios(),
+        debug::scenarios(),
         remote::scenarios(),
         settings::scenarios(),
         client::scenarios(),

@@ -1,6 +1,7 @@
 //! The server, over its socket.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod debug;
 mod parrot;
 mod remote;
 

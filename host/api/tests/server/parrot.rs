@@ -18,6 +18,24 @@ impl Agent for Parrot {
         Ok("{\"ready\":true}".into())
     }
 
+    fn log_level(&self) -> LogLevel {
+        LogLevel::Warn
+    }
+
+    fn set_log_level(&self, level: LogLevel) -> Result<(), AgentError> {
+        self.remember(format!("log level {level:?}"));
+        Ok(())
+    }
+
+    fn processes(&self, wanted: DumpProcessCacheReqArgs) -> Result<Vec<ProcessInternal>, AgentError> {
+        if wanted.exclude_execve_map_processes {
+            return Err(AgentError::TooMuch("more than fits".into()));
+        }
+        let process = |refcnt| ProcessInternal { refcnt: Some(refcnt), ..ProcessInternal::default() };
+        let all = [0, 1].map(process).into_iter();
+        Ok(all.filter(|process| !wanted.skip_zero_refcnt || process.refcnt != Some(0)).collect())
+    }
+
     fn policies(&self) -> Result<Vec<TracingPolicyStatus>, AgentError> {
         let policy = |name: &str, domain: &str| TracingPolicyStatus {
             name: name.into(),

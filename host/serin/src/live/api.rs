@@ -4,11 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serin_api::proto::get_info_response::{BuildInfo, Probe};
-use serin_api::proto::{AddTracingPolicyRequest, GetInfoResponse, TracingPolicyMode, TracingPolicyStatus};
+use serin_api::proto::{
+    AddTracingPolicyRequest, DumpProcessCacheReqArgs, GetInfoResponse, LogLevel, ProcessInternal,
+    TracingPolicyMode, TracingPolicyStatus,
+};
 use serin_api::{Agent, AgentError, PolicyName};
 
-use super::{LivePolicies, status};
+use super::{LivePolicies, processes, status};
+use crate::census::Census;
 use crate::counts::Counts;
+use crate::log::{self, Log};
 use crate::observe::{Observed, server};
 
 /// Is there if the kernel counts who looks at a probe of a program.
@@ -19,6 +24,8 @@ pub(crate) struct Answers {
     pub(crate) policies: Arc<LivePolicies>,
     pub(crate) observed: Arc<Observed>,
     pub(crate) refresh: server::Refresh,
+    pub(crate) processes: Census,
+    pub(crate) log: Log,
 }
 
 impl Agent for Answers {
@@ -52,6 +59,27 @@ impl Agent for Answers {
     fn status(&self) -> Result<String, AgentError> {
         let status = server::status(&self.observed, &self.refresh);
         status.map_err(|error| AgentError::Refused(error.to_string()))
+    }
+
+    fn log_level(&self) -> LogLevel {
+        self.log.level()
+    }
+
+    fn set_log_level(&self, level: LogLevel) -> Result<(), AgentError> {
+        tracing::warn!(
+            "a client of the API changes the log level from {} to {}",
+            log::name(self.log.level()),
+            log::name(level)
+        );
+        self.log.set_level(level).map_err(|error| AgentError::Refused(error.to_string()))
+    }
+
+    fn processes(&self, wanted: DumpProcessCacheReqArgs) -> Result<Vec<ProcessInternal>, AgentError> {
+        tracing::debug!("a client of the API asks which processes are remembered");
+        processes::dump(&self.processes, wanted, |pid| {
+            let mut state = self.policies.lock();
+            state.kernel()?.knows_process(pid).map_err(|error| AgentError::Refused(error.to_string()))
+        })
     }
 
     fn policies(&self) -> Result<Vec<TracingPolicyStatus>, AgentError> {
