@@ -1,5 +1,6 @@
 //! What the service asks of the agent.
 
+use crate::proto::serin::{CheckPolicyRequest, CheckPolicyResponse, GetPipelineStatusResponse, PluginStatus};
 use crate::proto::{
     AddTracingPolicyRequest, DumpProcessCacheReqArgs, GetInfoResponse, LogLevel, ProcessInternal,
     TracingPolicyMode, TracingPolicyStatus,
@@ -30,6 +31,27 @@ pub trait Agent: Send + Sync + 'static {
     /// # Errors
     /// They can't be told, or are more than fits an answer.
     fn processes(&self, wanted: DumpProcessCacheReqArgs) -> Result<Vec<ProcessInternal>, AgentError>;
+
+    /// The plugins, in the order of the chain.
+    fn plugins(&self) -> Vec<PluginStatus>;
+
+    /// Starts the plugins of the pipeline file as it is now; those that run when they are in place.
+    ///
+    /// # Errors
+    /// They can't be started, or there is no file.
+    fn reload_pipeline(&self) -> Result<Vec<PluginStatus>, AgentError>;
+
+    /// What waits, where events go, and what was lost; but for what is known of clients.
+    ///
+    /// # Errors
+    /// It can't be told.
+    fn pipeline_status(&self) -> Result<GetPipelineStatusResponse, AgentError>;
+
+    /// What is to be said of policies, without loading them.
+    ///
+    /// # Errors
+    /// The agent is ending.
+    fn check_policy(&self, policies: &CheckPolicyRequest) -> Result<CheckPolicyResponse, AgentError>;
 
     /// All policies, in the order they were added.
     ///

@@ -18,6 +18,7 @@ use crate::plugin::{Passage, Plugin};
 use crate::rollbacks::{Key, Rollbacks};
 use crate::rollout::{HostId, Rollout, RolloutStatus, Stage, Staged};
 use crate::sandbox::SharedKv;
+use crate::status::PluginStatus;
 use crate::version::Version;
 
 /// Plugins, started and ready.
@@ -130,6 +131,11 @@ impl Pipeline {
     /// How far the plugins are that have a rollout, each with its name.
     pub fn rollouts(&self) -> impl Iterator<Item = (&Arc<str>, &RolloutStatus)> {
         self.plugins.iter().filter_map(|plugin| Some((&plugin.name, plugin.rollout()?)))
+    }
+
+    /// What each plugin is and how it does, in the order of the chain.
+    pub fn statuses(&self) -> impl Iterator<Item = PluginStatus> {
+        self.plugins.iter().map(Plugin::status)
     }
 
     /// Each plugin's name and counts, in the order of the chain.
@@ -272,7 +278,7 @@ fn version<S, C>(
     if let Some(config) = &entry.config_file {
         entry.config = read_config(&file.folder().join(config)).map_err(Reason::ConfigFile)?;
     }
-    Ok(Version { component, digest, entry })
+    Ok(Version::new(component, digest, entry))
 }
 
 /// The field of the entry that an error is about.

@@ -19,6 +19,7 @@ use crate::instance::Instance;
 use crate::outcome::{Applier, Call};
 use crate::rollout::{RolloutStatus, Staged};
 use crate::sandbox::{Sandbox, SharedKv};
+use crate::status::{PluginState, PluginStatus};
 use crate::subscription::{EventFilter, parse_kind};
 use crate::version::{Identity, Version};
 use crate::{MAX_BATCH, MAX_LOG_LINE};
@@ -136,6 +137,17 @@ impl Plugin {
             instance.use_kv(Arc::clone(&self.kv));
         }
         tracing::info!(plugin = &*self.name, "replaced");
+    }
+
+    /// What it is, and how it does.
+    pub(crate) fn status(&self) -> PluginStatus {
+        let (component, version) = self.version.about();
+        let state = match self.state {
+            State::Running { .. } => PluginState::Running,
+            State::Waiting { .. } => PluginState::Waiting,
+            State::Disabled => PluginState::Disabled,
+        };
+        PluginStatus { name: Arc::clone(&self.name), component, version, digest: self.version.digest, state }
     }
 
     fn wants(&self, event: &Event) -> bool {

@@ -10,6 +10,7 @@
 
 mod backlog;
 mod census;
+mod check;
 mod cli;
 mod client;
 mod containers;

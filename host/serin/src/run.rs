@@ -177,12 +177,16 @@ impl Agent {
             containers.watch(&policies)?;
         }
         let observed = Arc::new(Observed::new(&node_name, sinks.clone()));
+        let next = Next::default();
+        let reload = |path: &PathBuf| Reloader::start(path, loader, cache, next.clone());
+        let reloader = arguments.pipeline.as_ref().map(reload).transpose()?;
         let (asked, questions) = census::channel_of_questions();
         let answers = Answers {
             policies: Arc::clone(&policies),
             observed: Arc::clone(&observed),
             refresh: refresh.clone(),
             processes: asked,
+            reloader: reloader.clone(),
             log,
         };
         let api = listen.map(|listen| serve(&listen, answers, &hub)).transpose()?;
@@ -200,9 +204,6 @@ impl Agent {
             observed: Arc::clone(&observed),
             census: questions,
         };
-        let next = Next::default();
-        let reload = |path: &PathBuf| Reloader::start(path, loader, cache, next.clone());
-        let reloader = arguments.pipeline.as_ref().map(reload).transpose()?;
         let (hub_of_worker, observed_by_worker) = (Arc::clone(&hub), Arc::clone(&observed));
         let worker = WorkerThread {
             backlog,

@@ -29,6 +29,7 @@ mod many;
 mod matrix;
 mod network;
 mod operations;
+mod own_api;
 mod plugin_languages;
 mod plugin_registry;
 mod plugin_tools;
@@ -137,6 +138,7 @@ fn of_the_agent() -> Vec<Scenario> {
         api::scenarios(),
         api_faults::scenarios(),
         debug::scenarios(),
+        own_api::scenarios(),
         remote::scenarios(),
         settings::scenarios(),
         client::scenarios(),

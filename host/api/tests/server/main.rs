@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod debug;
+mod own;
 mod parrot;
 mod remote;
 

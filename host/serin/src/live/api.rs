@@ -4,6 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serin_api::proto::get_info_response::{BuildInfo, Probe};
+use serin_api::proto::serin::{
+    CheckPolicyRequest, CheckPolicyResponse, GetPipelineStatusResponse, PluginStatus,
+};
 use serin_api::proto::{
     AddTracingPolicyRequest, DumpProcessCacheReqArgs, GetInfoResponse, LogLevel, ProcessInternal,
     TracingPolicyMode, TracingPolicyStatus,
@@ -15,6 +18,7 @@ use crate::census::Census;
 use crate::counts::Counts;
 use crate::log::{self, Log};
 use crate::observe::{Observed, server};
+use crate::reload::Reloader;
 
 /// Is there if the kernel counts who looks at a probe of a program.
 const REFERENCE_COUNTERS: &str = "/sys/bus/event_source/devices/uprobe/format/ref_ctr_offset";
@@ -25,6 +29,8 @@ pub(crate) struct Answers {
     pub(crate) observed: Arc<Observed>,
     pub(crate) refresh: server::Refresh,
     pub(crate) processes: Census,
+    /// None if there is no pipeline file.
+    pub(crate) reloader: Option<Reloader>,
     pub(crate) log: Log,
 }
 
@@ -80,6 +86,24 @@ impl Agent for Answers {
             let mut state = self.policies.lock();
             state.kernel()?.knows_process(pid).map_err(|error| AgentError::Refused(error.to_string()))
         })
+    }
+
+    fn plugins(&self) -> Vec<PluginStatus> {
+        self.observed.plugins()
+    }
+
+    fn reload_pipeline(&self) -> Result<Vec<PluginStatus>, AgentError> {
+        let none = || AgentError::Refused("the agent was started without --pipeline".into());
+        self.reloader.as_ref().ok_or_else(none)?.reload().map_err(AgentError::Refused)?;
+        Ok(self.observed.plugins())
+    }
+
+    fn pipeline_status(&self) -> Result<GetPipelineStatusResponse, AgentError> {
+        Ok(server::pipeline(&self.observed, &self.refresh))
+    }
+
+    fn check_policy(&self, policies: &CheckPolicyRequest) -> Result<CheckPolicyResponse, AgentError> {
+        self.policies.lock().check(policies)
     }
 
     fn policies(&self) -> Result<Vec<TracingPolicyStatus>, AgentError> {
