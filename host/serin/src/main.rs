@@ -67,6 +67,7 @@ fn dispatch(command: &Command, log: Log) -> Result<()> {
         Command::Record(arguments) => client::record(arguments),
         Command::Replay(arguments) => replay::replay(arguments),
         Command::Status(arguments) => observe::client::status(arguments),
+        Command::LogLevel(arguments) => client::log_level(&arguments.agent.address(), arguments.level),
         Command::Probe(arguments) => inspect::probe(arguments),
         Command::Doctor(arguments) => inspect::doctor(arguments),
         Command::Completions { shell } => {
@@ -91,7 +92,10 @@ fn policy(command: &PolicyCommand) -> Result<()> {
         client::configure(&policies.agent.address(), &policies.names, enable, mode)
     };
     match command {
-        PolicyCommand::Check { policies, btf } => policies::check(policies, btf),
+        PolicyCommand::Check { policies, btf, agent } => match agent.address() {
+            None => policies::check(policies, btf),
+            Some(address) => client::check(&address, policies),
+        },
         PolicyCommand::Test { policies, events, btf } => {
             while_read(rehearsal::rehearse(policies, events, btf, &mut io::stdout().lock()))
         }
