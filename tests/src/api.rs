@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serin_api::client::{self, Address, Client};
 use serin_api::proto::{
-    AddTracingPolicyRequest, ConfigureTracingPolicyRequest, DeleteTracingPolicyRequest, GetEventsRequest,
-    GetEventsResponse, ListTracingPoliciesRequest, TracingPolicyMode, TracingPolicyStatus,
+    AddTracingPolicyRequest, ConfigFlag, ConfigureTracingPolicyRequest, DeleteTracingPolicyRequest,
+    DumpProcessCacheReqArgs, GetDebugRequest, GetEventsRequest, GetEventsResponse,
+    ListTracingPoliciesRequest, LogLevel, ProcessInternal, SetDebugRequest, TracingPolicyMode,
+    TracingPolicyStatus, get_debug_request, get_debug_response, set_debug_request,
 };
 use tokio::runtime::{Builder, Runtime};
 use tonic::{Status, Streaming};
@@ -86,6 +88,33 @@ impl Api {
     pub(crate) fn only(&mut self) -> Result<TracingPolicyStatus> {
         let [policy] = <[_; 1]>::try_from(self.list()?).map_err(|all| anyhow::anyhow!("not one: {all:?}"))?;
         Ok(policy)
+    }
+
+    /// How much the agent logs.
+    pub(crate) fn log_level(&self) -> Result<LogLevel> {
+        let request = GetDebugRequest { flag: ConfigFlag::LogLevel.into(), arg: None };
+        match self.wait(self.client.clone().get_debug(request))?.into_inner().arg {
+            Some(get_debug_response::Arg::Level(level)) => Ok(LogLevel::try_from(level)?),
+            other => bail!("no level: {other:?}"),
+        }
+    }
+
+    /// Changes how much the agent logs.
+    pub(crate) fn set_log_level(&self, level: LogLevel) -> Result<()> {
+        let arg = Some(set_debug_request::Arg::Level(level.into()));
+        let request = SetDebugRequest { flag: ConfigFlag::LogLevel.into(), arg };
+        self.wait(self.client.clone().set_debug(request))?;
+        Ok(())
+    }
+
+    /// The processes that the agent remembers.
+    pub(crate) fn processes(&self, wanted: DumpProcessCacheReqArgs) -> Result<Vec<ProcessInternal>> {
+        let arg = Some(get_debug_request::Arg::Dump(wanted));
+        let request = GetDebugRequest { flag: ConfigFlag::DumpProcessCache.into(), arg };
+        match self.wait(self.client.clone().get_debug(request))?.into_inner().arg {
+            Some(get_debug_response::Arg::Processes(all)) => Ok(all.processes),
+            other => bail!("no processes: {other:?}"),
+        }
     }
 
     /// Follows events.

@@ -1,6 +1,10 @@
 //! What the service asks of the agent.
 
-use crate::proto::{AddTracingPolicyRequest, GetInfoResponse, TracingPolicyMode, TracingPolicyStatus};
+use crate::proto::serin::{CheckPolicyRequest, CheckPolicyResponse, GetPipelineStatusResponse, PluginStatus};
+use crate::proto::{
+    AddTracingPolicyRequest, DumpProcessCacheReqArgs, GetInfoResponse, LogLevel, ProcessInternal,
+    TracingPolicyMode, TracingPolicyStatus,
+};
 
 /// The agent behind the service. Calls may take as long as the kernel takes, and come from several threads.
 pub trait Agent: Send + Sync + 'static {
@@ -12,6 +16,42 @@ pub trait Agent: Send + Sync + 'static {
     /// # Errors
     /// It can't be told.
     fn status(&self) -> Result<String, AgentError>;
+
+    /// How much it logs.
+    fn log_level(&self) -> LogLevel;
+
+    /// Changes how much it logs, until it ends.
+    ///
+    /// # Errors
+    /// It can't be changed.
+    fn set_log_level(&self, level: LogLevel) -> Result<(), AgentError>;
+
+    /// The processes that it remembers.
+    ///
+    /// # Errors
+    /// They can't be told, or are more than fits an answer.
+    fn processes(&self, wanted: DumpProcessCacheReqArgs) -> Result<Vec<ProcessInternal>, AgentError>;
+
+    /// The plugins, in the order of the chain.
+    fn plugins(&self) -> Vec<PluginStatus>;
+
+    /// Starts the plugins of the pipeline file as it is now; those that run when they are in place.
+    ///
+    /// # Errors
+    /// They can't be started, or there is no file.
+    fn reload_pipeline(&self) -> Result<Vec<PluginStatus>, AgentError>;
+
+    /// What waits, where events go, and what was lost; but for what is known of clients.
+    ///
+    /// # Errors
+    /// It can't be told.
+    fn pipeline_status(&self) -> Result<GetPipelineStatusResponse, AgentError>;
+
+    /// What is to be said of policies, without loading them.
+    ///
+    /// # Errors
+    /// The agent is ending.
+    fn check_policy(&self, policies: &CheckPolicyRequest) -> Result<CheckPolicyResponse, AgentError>;
 
     /// All policies, in the order they were added.
     ///
@@ -67,4 +107,7 @@ pub enum AgentError {
     /// It is right, but this kernel can't, or not now.
     #[error("{0}")]
     Refused(String),
+    /// The answer would be too large.
+    #[error("{0}")]
+    TooMuch(String),
 }

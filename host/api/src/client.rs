@@ -1,4 +1,4 @@
-//! A client of the service, for serin's own commands and tests.
+//! A client of the services, for serin's own commands and tests.
 
 use std::path::PathBuf;
 
@@ -6,9 +6,13 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::certificates::{CertificateError, CertificateFiles};
 use crate::proto::fine_guidance_sensors_client::FineGuidanceSensorsClient;
+use crate::proto::serin::agent_service_client::AgentServiceClient;
 
 /// A client of [`crate::Server`], or of Tetragon.
 pub type Client = FineGuidanceSensorsClient<Channel>;
+
+/// A client of serin's own service there.
+pub type OwnClient = AgentServiceClient<Channel>;
 
 /// Where a server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,9 +59,20 @@ pub enum ConnectError {
 /// Nobody answers there, or the server is not who it should be. That it does not want this client shows only with the
 /// first call.
 pub async fn connect(address: &Address) -> Result<Client, ConnectError> {
+    Ok(FineGuidanceSensorsClient::new(channel(address).await?))
+}
+
+/// Connects to serin's own service.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_own(address: &Address) -> Result<OwnClient, ConnectError> {
+    Ok(AgentServiceClient::new(channel(address).await?))
+}
+
+async fn channel(address: &Address) -> Result<Channel, ConnectError> {
     let (name, endpoint) = endpoint(address)?;
-    let channel = endpoint.connect().await.map_err(|error| ConnectError::NoAnswer(name, error))?;
-    Ok(FineGuidanceSensorsClient::new(channel))
+    endpoint.connect().await.map_err(|error| ConnectError::NoAnswer(name, error))
 }
 
 /// What an address is called in messages, and how to connect there.

@@ -23,9 +23,9 @@ use crate::counted::{MAX_CONNECTIONS, counted};
 use crate::hub::Hub;
 use crate::incoming::Incoming;
 use crate::listen::{self, Listen, Remote, ServeError};
-use crate::proto::fine_guidance_sensors_server::FineGuidanceSensorsServer;
 use crate::renewal::{self, Renewal};
 use crate::service::Service;
+use crate::services::Services;
 use crate::transport;
 
 /// How long clients may take for what is left when the server ends.
@@ -154,7 +154,7 @@ impl Listening {
         let mut serving = JoinSet::new();
         let unix = Incoming::new(UnixListenerStream::new(unix));
         let (stopping, stop) = watch::channel(());
-        let local = FineGuidanceSensorsServer::from_arc(Arc::clone(service));
+        let local = Services::new(service);
         serving.spawn(transport::plain().serve_with_incoming_shutdown(local, unix, gone(stop)));
         let secured = Secured { tcp, places: Arc::new(Semaphore::new(MAX_CONNECTIONS)) };
         let mut current = first.map(|first| secured.serve(first, service, &mut serving));
@@ -202,7 +202,7 @@ impl Secured {
                 }
             };
             let tcp = Incoming::new(counted(listener, Arc::clone(&self.places)));
-            let service = FineGuidanceSensorsServer::from_arc(Arc::clone(service));
+            let service = Services::new(service);
             serving.spawn(transport.clone().serve_with_incoming_shutdown(service, tcp, gone(until.clone())));
         }
         current

@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status};
 
 use crate::agent::{Agent, AgentError, PolicyName};
 use crate::aggregate::Aggregator;
+use crate::debug;
 use crate::fields::FieldFilters;
 use crate::filter::Filters;
 use crate::hub::{Hub, MAX_CLIENTS, Subscription};
@@ -86,7 +87,7 @@ impl Events {
 
 impl Service {
     /// Asks the agent, which may take as long as the kernel takes.
-    async fn ask<T: Send + 'static>(
+    pub(crate) async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&dyn Agent) -> Result<T, AgentError> + Send + 'static,
     ) -> Result<T, Status> {
@@ -226,6 +227,20 @@ impl FineGuidanceSensors for Service {
         Ok(Response::new(self.agent.info()))
     }
 
+    async fn get_debug(
+        &self,
+        request: Request<GetDebugRequest>,
+    ) -> Result<Response<GetDebugResponse>, Status> {
+        debug::get(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn set_debug(
+        &self,
+        request: Request<SetDebugRequest>,
+    ) -> Result<Response<SetDebugResponse>, Status> {
+        debug::set(self, request.into_inner()).await.map(Response::new)
+    }
+
     async fn get_status(&self, _: Request<GetStatusRequest>) -> Result<Response<GetStatusResponse>, Status> {
         Ok(Response::new(GetStatusResponse { json: self.ask(Agent::status).await? }))
     }
@@ -246,5 +261,6 @@ fn status(error: AgentError) -> Status {
         AgentError::AlreadyExists(_) => Status::already_exists(message),
         AgentError::Invalid(_) => Status::invalid_argument(message),
         AgentError::Refused(_) => Status::failed_precondition(message),
+        AgentError::TooMuch(_) => Status::resource_exhausted(message),
     }
 }

@@ -403,6 +403,14 @@ impl Kernel {
         self.reclassify(pid, Process { binaries, ..*before })
     }
 
+    /// Whether the kernel's table of processes has one with this id: programs know it then, and what it runs.
+    ///
+    /// # Errors
+    /// If the table can't be read.
+    pub fn knows_process(&self, pid: u32) -> Result<bool, KernelError> {
+        Ok(self.known(pid)?.is_some())
+    }
+
     fn known(&self, pid: u32) -> Result<Option<Process>, KernelError> {
         match self.processes.get(&pid, 0) {
             Ok(Wire(process)) => Ok(Some(process)),

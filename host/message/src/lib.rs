@@ -6,6 +6,6 @@ pub mod cel;
 mod message;
 pub mod proto;
 
-pub use message::{json, policies_json, reflect, timestamp, to_message};
+pub use message::{json, plugins_json, policies_json, process_to_message, reflect, timestamp, to_message};
 /// A message that can be looked at by the names of its fields.
 pub use prost_reflect::DynamicMessage as Reflected;

@@ -14,6 +14,7 @@ use serin_event::argument::Argument;
 use serin_event::{Event, EventKind, Finding, Hook, Place, Probe, ProgramPlace, StackFrame, signal};
 
 use crate::proto::get_events_response::Event as Kind;
+use crate::proto::serin::ListPluginsResponse;
 use crate::proto::{
     self, GetEventsResponse, KprobeAction, ListTracingPoliciesResponse, Loss, Process, ProcessExec,
     ProcessExit, ProcessKprobe, ProcessLoader, ProcessLsm, ProcessTracepoint, ProcessUprobe, ProcessUsdt,
@@ -31,6 +32,11 @@ pub fn to_message(event: &Event) -> GetEventsResponse {
         aggregation_info: None,
         serin: serin::additions(event),
     }
+}
+
+/// The message of a process by itself.
+pub fn process_to_message(process: &serin_event::Process) -> Process {
+    process::process(process, process.pid)
 }
 
 /// What happened, in these processes.
@@ -190,6 +196,11 @@ pub fn policies_json(policies: &ListTracingPoliciesResponse) -> Option<String> {
     to_json(&look_at("ListTracingPoliciesResponse", policies)?)
 }
 
+/// The plugins of an agent in JSON, like events.
+pub fn plugins_json(plugins: &ListPluginsResponse) -> Option<String> {
+    to_json(&look_at_own("ListPluginsResponse", plugins)?)
+}
+
 /// The same message, to be looked at by the names of its fields.
 pub fn reflect(event: &GetEventsResponse) -> Option<DynamicMessage> {
     look_at("GetEventsResponse", event)
@@ -197,6 +208,11 @@ pub fn reflect(event: &GetEventsResponse) -> Option<DynamicMessage> {
 
 fn look_at(name: &str, message: &impl Message) -> Option<DynamicMessage> {
     DynamicMessage::decode(descriptor(name)?, message.encode_to_vec().as_slice()).ok()
+}
+
+fn look_at_own(name: &str, message: &impl Message) -> Option<DynamicMessage> {
+    let descriptor = proto::message(&format!("serin.v1alpha1.{name}"))?;
+    DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice()).ok()
 }
 
 fn to_json(message: &DynamicMessage) -> Option<String> {

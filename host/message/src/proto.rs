@@ -1,4 +1,4 @@
-//! What `proto/` defines: package `tetragon`.
+//! What `proto/` defines: package `tetragon`, and below [`serin`] package `serin.v1alpha1`.
 //!
 //! The files below `proto/` here are generated: change the .proto files, and then run
 //! `cargo run --manifest-path host/message/generate/Cargo.toml`.
@@ -13,15 +13,25 @@ pub use tetragon::*;
 #[allow(missing_docs, clippy::all, clippy::allow_attributes_without_reason, unused_qualifications, reason = "generated; see proto/ for what fields mean")]
 mod tetragon;
 
+#[rustfmt::skip]
+#[path = "proto/serin.v1alpha1.rs"]
+#[allow(missing_docs, clippy::all, clippy::allow_attributes_without_reason, unused_qualifications, reason = "generated; see proto/ for what fields mean")]
+pub mod serin;
+
 static POOL: LazyLock<Option<DescriptorPool>> =
     LazyLock::new(|| DescriptorPool::decode(include_bytes!("proto/descriptors.bin").as_slice()).ok());
 
-/// The description of a message of this package, by its name.
+/// The description of a message of package `tetragon`, by its name.
 pub fn descriptor(name: &str) -> Option<MessageDescriptor> {
-    POOL.as_ref()?.get_message_by_name(&format!("tetragon.{name}"))
+    message(&format!("tetragon.{name}"))
 }
 
-/// The description of an enumeration of this package, by its name.
+/// The description of a message, by its package and name.
+pub(crate) fn message(name: &str) -> Option<MessageDescriptor> {
+    POOL.as_ref()?.get_message_by_name(name)
+}
+
+/// The description of an enumeration of package `tetragon`, by its name.
 pub fn enumeration(name: &str) -> Option<EnumDescriptor> {
     POOL.as_ref()?.get_enum_by_name(&format!("tetragon.{name}"))
 }
@@ -31,13 +41,18 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use std::fs;
+    use std::path::{Path, PathBuf};
 
     use sha2::{Digest, Sha256};
 
+    fn files(folder: &Path) -> Vec<PathBuf> {
+        let paths = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+        paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    }
+
     #[test]
     fn what_is_generated_is_of_the_proto_files() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/proto/tetragon");
-        let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+        let mut files = files(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/proto")));
         files.sort();
         let mut hash = Sha256::new();
         files.iter().for_each(|file| hash.update(fs::read(file).unwrap()));

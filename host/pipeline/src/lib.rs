@@ -39,6 +39,7 @@ mod sandbox;
 mod signature;
 mod source;
 mod state;
+mod status;
 mod subscription;
 mod url_pattern;
 mod version;
@@ -68,6 +69,7 @@ pub use serin_config::Glob;
 pub use signature::{PublicKey, SignatureError, SigningKey, Trust, signature_file, verify};
 pub use source::ComponentSource;
 pub use state::StateError;
+pub use status::{PluginState, PluginStatus};
 pub use subscription::EventFilter;
 pub use url_pattern::UrlPattern;
 

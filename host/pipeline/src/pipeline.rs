@@ -20,6 +20,7 @@ use crate::plugin::{Passage, Plugin};
 use crate::rollbacks::{Key, Rollbacks};
 use crate::rollout::{HostId, Rollout, RolloutStatus, Stage, Staged};
 use crate::sandbox::SharedKv;
+use crate::status::PluginStatus;
 use crate::version::Version;
 
 /// Plugins, started and ready.
@@ -139,6 +140,11 @@ impl Pipeline {
             Ok((Arc::clone(&plugin.name), plugin.start_another(&self.loader.runtime.engine)?))
         };
         self.plugins.iter().map(start).collect()
+    }
+
+    /// What each plugin is and how it does, in the order of the chain.
+    pub fn statuses(&self) -> impl Iterator<Item = PluginStatus> {
+        self.plugins.iter().map(Plugin::status)
     }
 
     /// Each plugin's name and counts, in the order of the chain.
@@ -291,7 +297,7 @@ fn version<S, C>(
     if let Some(config) = &entry.config_file {
         entry.config = read_config(&file.folder().join(config)).map_err(Reason::ConfigFile)?;
     }
-    Ok(Version { component, digest, entry })
+    Ok(Version::new(component, digest, entry))
 }
 
 /// The field of the entry that an error is about.

@@ -20,6 +20,7 @@ use crate::hash::Hashes;
 use crate::outcome::{Applier, Call};
 use crate::rollout::{RolloutStatus, Staged};
 use crate::sandbox::{Sandbox, SharedKv};
+use crate::status::{PluginState, PluginStatus};
 use crate::subscription::{EventFilter, parse_kind};
 use crate::version::{Identity, Version};
 use crate::worker::{Answer, Worker, place};
@@ -148,6 +149,26 @@ impl Plugin {
             instance.use_kv(Arc::clone(&self.kv));
         }
         tracing::info!(plugin = &*self.name, "replaced");
+    }
+
+    /// What it is, and how it does.
+    pub(crate) fn status(&self) -> PluginStatus {
+        let (component, version) = self.version.about();
+        let running = self.workers.iter().filter(|worker| worker.is_running()).count();
+        let state = match (self.disabled, running) {
+            (true, _) => PluginState::Disabled,
+            (false, 0) => PluginState::Waiting,
+            (false, _) => PluginState::Running,
+        };
+        PluginStatus {
+            name: Arc::clone(&self.name),
+            component,
+            version,
+            digest: self.version.digest,
+            state,
+            workers: self.workers.len(),
+            running_workers: if self.disabled { 0 } else { running },
+        }
     }
 
     fn wants(&self, event: &Event) -> bool {

@@ -1,5 +1,7 @@
 //! A version of a plugin: what has to be there so that it can be started.
 
+use std::sync::{Arc, OnceLock};
+
 use wasmtime::Engine;
 
 use crate::bindings::PluginPre;
@@ -17,6 +19,8 @@ pub(crate) struct Version {
     pub(crate) digest: Digest,
     /// With the configuration in it, wherever that was.
     pub(crate) entry: PluginEntry,
+    /// What it calls itself and its version, once it has been started.
+    about: OnceLock<(Arc<str>, Arc<str>)>,
 }
 
 impl std::fmt::Debug for Version {
@@ -29,6 +33,15 @@ impl std::fmt::Debug for Version {
 pub(crate) type Identity = (Digest, PluginEntry);
 
 impl Version {
+    pub(crate) fn new(component: PluginPre<Sandbox>, digest: Digest, entry: PluginEntry) -> Self {
+        Self { component, digest, entry, about: OnceLock::new() }
+    }
+
+    /// What it calls itself and its version; empty if it has never been started.
+    pub(crate) fn about(&self) -> (Arc<str>, Arc<str>) {
+        self.about.get().cloned().unwrap_or_default()
+    }
+
     pub(crate) fn identity(&self) -> Identity {
         (self.digest, self.entry.clone())
     }
@@ -38,6 +51,7 @@ impl Version {
         let mut instance = Instance::new(engine, &self.component, sandbox)?;
         let info = instance.init(&self.entry.config.to_string())?;
         let info = info.map_err(|message| Reason::Configuration(printable(&message)))?;
+        let _ = self.about.set((printable(&info.name).into(), printable(&info.version).into()));
         Ok((instance, info))
     }
 

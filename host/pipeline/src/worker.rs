@@ -53,6 +53,10 @@ impl Worker {
         }
     }
 
+    pub(crate) fn is_running(&self) -> bool {
+        matches!(self.state, State::Running { .. })
+    }
+
     /// Begins a batch.
     pub(crate) fn clear(&mut self) {
         self.events.clear();

@@ -90,6 +90,8 @@ fn the_others_go_on_when_one_fails() {
             assert_eq!(annotation(event, "faulty.seen"), even.then_some("1"), "{fault}");
             assert!(annotation(event, "container.id").is_some(), "{fault}");
         }
+        let status = pipeline.statuses().next().unwrap();
+        assert_eq!((status.workers, status.running_workers), (2, 1), "{fault}");
         let counters = counters(&pipeline, "faulty");
         assert_eq!((counters.failures(), counters.passed_by, counters.calls), (1, 11, 2), "{fault}");
     }

@@ -33,6 +33,42 @@ pub fn load<P: AsRef<Path>>(paths: &[P]) -> Result<Vec<Policy>, Errors> {
     if errors.is_empty() { Ok(policies) } else { Err(Errors(errors)) }
 }
 
+/// The texts of the files that [`load`] reads, with their paths.
+///
+/// # Errors
+/// That a file cannot be read.
+pub fn read_files<P: AsRef<Path>>(paths: &[P]) -> Result<Vec<(PathBuf, String)>, Errors> {
+    let mut texts = vec![];
+    let mut errors = vec![];
+    for path in paths {
+        match files(path.as_ref()) {
+            Ok(files) => files.into_iter().for_each(|file| match read_text(&file) {
+                Ok(text) => texts.push((file, text)),
+                Err(error) => errors.push(error),
+            }),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(texts) } else { Err(Errors(errors)) }
+}
+
+/// Reads policies of texts, which are named by paths.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse_files(texts: &[(PathBuf, String)]) -> Result<Vec<Policy>, Errors> {
+    let mut policies = vec![];
+    let mut errors = vec![];
+    for (file, text) in texts {
+        match Policy::parse(text, file) {
+            Ok(parsed) => policies.extend(parsed),
+            Err(Errors(found)) => errors.extend(found),
+        }
+    }
+    errors.extend(duplicates(&policies));
+    if errors.is_empty() { Ok(policies) } else { Err(Errors(errors)) }
+}
+
 /// The policy files that a path stands for.
 fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
     let failed = |source| Error::Read { path: path.into(), source };
@@ -55,11 +91,12 @@ fn is_policy_file(path: &Path) -> bool {
 }
 
 fn load_file(path: &Path) -> Result<Vec<Policy>, Errors> {
-    let bytes = read_file(path)?;
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => Policy::parse(text, path),
-        Err(error) => Err(not_utf8(path, &bytes, error.valid_up_to()).into()),
-    }
+    Policy::parse(&read_text(path)?, path)
+}
+
+fn read_text(path: &Path) -> Result<String, Error> {
+    let text = String::from_utf8(read_file(path)?);
+    text.map_err(|error| not_utf8(path, error.as_bytes(), error.utf8_error().valid_up_to()))
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, Error> {

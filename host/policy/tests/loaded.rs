@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use serin_policy::{MAX_FILE_SIZE, load};
+use serin_policy::{MAX_FILE_SIZE, load, parse_files, read_files};
 
 fn policy(name: &str) -> String {
     format!(
@@ -68,4 +68,21 @@ fn a_missing_path_is_an_error() {
         errors.to_string(),
         "cannot read /nonexistent/policies: No such file or directory (os error 2)"
     );
+}
+
+/// What is read here and parsed elsewhere is what is loaded here.
+#[test]
+fn texts_are_parsed_like_their_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    fs::write(path.join("a.yaml"), policy("a")).unwrap();
+    fs::write(path.join("b.yaml"), policy("b")).unwrap();
+    assert_eq!(parse_files(&read_files(&[path]).unwrap()).unwrap(), load(&[path]).unwrap());
+    fs::write(path.join("c.yaml"), policy("a")).unwrap();
+    fs::write(path.join("d.yaml"), "kind: Nothing\n").unwrap();
+    let (here, there) = (load(&[path]).unwrap_err(), parse_files(&read_files(&[path]).unwrap()).unwrap_err());
+    assert_eq!(here.to_string(), there.to_string());
+    assert!(there.to_string().contains("there is already a policy `a`"), "{there}");
+    fs::write(path.join("e.yaml"), [0xff]).unwrap();
+    assert!(read_files(&[path]).unwrap_err().to_string().contains("e.yaml:1:1: this is not UTF-8"));
 }

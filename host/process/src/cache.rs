@@ -153,6 +153,10 @@ impl ProcessCache {
         self.len() == 0
     }
 
+    pub(crate) fn table(&self) -> &Table {
+        &self.table
+    }
+
     fn exec(&mut self, exec: Exec) -> Event {
         let header = exec.header;
         let Header { time, task, cgroup_id, .. } = header;

@@ -9,6 +9,7 @@
 //! in since: a process that starts in between is seen by one of the two.
 
 mod cache;
+mod census;
 mod cgroup;
 mod clock;
 mod exec_id;
@@ -19,6 +20,7 @@ mod stack;
 mod table;
 
 pub use cache::{Config, Counters, ProcessCache};
+pub use census::{References, Remembered, references};
 pub use clock::Clock;
 pub use hook::{HookInfo, Hooks};
 pub use scan::{Scanned, binary, scan};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serin_event::Process;
 use serin_event::record::Task;
 
+use crate::census::Remembered;
 use crate::scan::tick;
 
 /// What tells processes apart: /proc gives start times in ticks only, so ticks have to do for records as well.
@@ -62,6 +63,13 @@ impl Table {
 
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// All of them, in no order.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Remembered> {
+        let remembered =
+            |entry: &Entry| Remembered { process: Arc::clone(&entry.image), exited: entry.exited.is_some() };
+        self.entries.values().map(remembered)
     }
 
     /// Looks a process up and notes that it was seen.

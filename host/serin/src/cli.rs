@@ -11,9 +11,9 @@ use serin_api::proto::{EventType, Filter, TracingPolicyMode};
 use serin_btf::KERNEL_BTF;
 use serin_kernel::KernelConfig;
 
-pub(crate) use self::api::{AgentArguments, ApiArguments, ServerArguments};
+pub(crate) use self::api::{AgentArguments, ApiArguments, NamedAgent, ServerArguments};
 pub(crate) use self::trace::{RecordArguments, ReplayArguments};
-use crate::client::{Following, Output};
+use crate::client::{Following, Level, Output};
 use crate::observe::Endpoint;
 use crate::plugin::PluginCommand;
 
@@ -43,9 +43,11 @@ pub(crate) enum Command {
     Record(RecordArguments),
     /// Print recorded events, with what the plugins of a pipeline make of them
     Replay(ReplayArguments),
-    /// Write, test and look at plugins
+    /// Write, test and look at plugins, and at those of a running agent
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Print how much a running agent logs, or change it until it ends
+    LogLevel(LogLevelArguments),
     /// Print what this kernel offers
     Probe(KernelArguments),
     /// Print what this host lacks, and how to get it
@@ -126,16 +128,27 @@ pub(crate) struct StatusArguments {
     pub server: ServerArguments,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct LogLevelArguments {
+    /// How much it is to log of itself, in the place of what its SERIN_LOG says
+    #[arg(value_name = "LEVEL")]
+    pub level: Option<Level>,
+    #[command(flatten)]
+    pub agent: AgentArguments,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
-    /// Check policies against a kernel, without loading anything and without root
+    /// Check policies against a kernel, without loading anything and without root; against that of an agent, if it is named
     Check {
         /// Policy files, and directories whose *.yaml and *.yml files are policies
         #[arg(value_name = "PATH", required = true)]
         policies: Vec<PathBuf>,
         /// Type information of the kernel to check against
-        #[arg(long, value_name = "FILE", default_value = KERNEL_BTF)]
+        #[arg(long, value_name = "FILE", default_value = KERNEL_BTF, conflicts_with_all = ["api_socket", "server"])]
         btf: PathBuf,
+        #[command(flatten)]
+        agent: NamedAgent,
     },
     /// Hold recorded events against policies, without loading anything: which selectors would have matched
     Test {

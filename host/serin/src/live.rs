@@ -6,15 +6,17 @@
 mod actions;
 mod api;
 mod mode;
+mod processes;
 mod status;
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use serin_api::AgentError;
+use serin_api::proto::serin::{CheckPolicyRequest, CheckPolicyResponse, PolicyFile};
 use serin_api::proto::{AddTracingPolicyRequest, TracingPolicyActionCounters, TracingPolicyMode as Mode};
 use serin_kernel::{HookCount, Kernel, LoadedCalls, LoadedHook, LoadedPolicy};
 use serin_policy::{Description, Policy, PolicyPlan};
@@ -22,6 +24,7 @@ use serin_policy::{Description, Policy, PolicyPlan};
 pub(crate) use self::api::Answers;
 use self::mode::{effective, mode_of, new_mode};
 pub(crate) use self::status::labels;
+use crate::check;
 use crate::counts::Counts;
 use crate::heap;
 use crate::hooks::{self, Canaries};
@@ -209,6 +212,24 @@ impl State {
         });
         self.entries.insert(index, entry);
         changed
+    }
+
+    /// What is to be said of policies that a client sent.
+    fn check(&mut self, request: &CheckPolicyRequest) -> Result<CheckPolicyResponse, AgentError> {
+        let kernel = self.kernel()?;
+        let host = rustix::system::uname();
+        let (release, name) = (host.release().to_string_lossy(), host.nodename().to_string_lossy());
+        let against = format!("Linux {release} on {name}");
+        let file = |file: &PolicyFile| (PathBuf::from(&file.file), file.yaml.clone());
+        let files: Vec<_> = request.files.iter().map(file).collect();
+        Ok(match serin_policy::parse_files(&files) {
+            Ok(policies) => check::check(&policies, kernel, against),
+            Err(errors) => CheckPolicyResponse {
+                errors: errors.0.iter().map(check::error).collect(),
+                against,
+                ..CheckPolicyResponse::default()
+            },
+        })
     }
 
     /// Reads a policy that a client sent, and holds it against this kernel's types.

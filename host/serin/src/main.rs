@@ -9,6 +9,8 @@
 //! ```
 
 mod backlog;
+mod census;
+mod check;
 mod cli;
 mod client;
 mod containers;
@@ -17,6 +19,7 @@ mod heap;
 mod hooks;
 mod inspect;
 mod live;
+mod log;
 mod notify;
 mod observe;
 mod plugin;
@@ -35,19 +38,19 @@ mod table;
 mod trace;
 mod worker;
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::CommandFactory as _;
-use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command, NamedPolicies, PolicyCommand};
+use crate::log::Log;
 
 fn main() -> ExitCode {
     let cli = settings::parse();
-    log_to_stderr();
-    match cli.and_then(|cli| dispatch(&cli.command)) {
+    let log = Log::start();
+    match cli.and_then(|cli| dispatch(&cli.command, log)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -56,15 +59,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn dispatch(command: &Command) -> Result<()> {
+fn dispatch(command: &Command, log: Log) -> Result<()> {
     match command {
-        Command::Run(arguments) => run::run(arguments),
+        Command::Run(arguments) => run::run(arguments, log),
         Command::Policy(command) => policy(command),
         Command::Plugin(command) => plugin::dispatch(command),
         Command::Events(arguments) => client::events(&arguments.agent.address(), arguments.following()),
         Command::Record(arguments) => client::record(arguments),
         Command::Replay(arguments) => replay::replay(arguments),
         Command::Status(arguments) => observe::client::status(arguments),
+        Command::LogLevel(arguments) => client::log_level(&arguments.agent.address(), arguments.level),
         Command::Probe(arguments) => inspect::probe(arguments),
         Command::Doctor(arguments) => inspect::doctor(arguments),
         Command::Completions { shell } => {
@@ -89,7 +93,10 @@ fn policy(command: &PolicyCommand) -> Result<()> {
         client::configure(&policies.agent.address(), &policies.names, enable, mode)
     };
     match command {
-        PolicyCommand::Check { policies, btf } => policies::check(policies, btf),
+        PolicyCommand::Check { policies, btf, agent } => match agent.address() {
+            None => policies::check(policies, btf),
+            Some(address) => client::check(&address, policies),
+        },
         PolicyCommand::Test { policies, events, btf } => {
             while_read(rehearsal::rehearse(policies, events, btf, &mut io::stdout().lock()))
         }
@@ -104,18 +111,6 @@ fn policy(command: &PolicyCommand) -> Result<()> {
         PolicyCommand::SetMode { mode, policies } => configure(policies, None, Some((*mode).into())),
         PolicyCommand::List { json, selectors, agent } => client::list(&agent.address(), *json, *selectors),
     }
-}
-
-/// Events own stdout; everything said to a human goes to stderr. `SERIN_LOG` chooses how much, like `RUST_LOG`.
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_env("SERIN_LOG").unwrap_or_else(|_| EnvFilter::new("warn,serin=info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .without_time()
-        .init();
 }
 
 fn print(text: &str) -> Result<()> {

@@ -5,6 +5,7 @@
 
 pub(crate) mod client;
 mod endpoint;
+mod messages;
 mod prometheus;
 pub(crate) mod server;
 pub(crate) mod snapshot;
@@ -15,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use serin_api::proto::serin as proto;
 use serin_event::Event;
 use serin_export::Monitor;
 
@@ -94,6 +96,11 @@ impl Observed {
     pub(crate) fn worker(&self, backlog: Backlog, plugins: Vec<Plugin>, canaries: Canaries) {
         let mut state = self.lock();
         (state.backlog, state.plugins, state.canaries) = (backlog, plugins, canaries);
+    }
+
+    /// The plugins, as they were a second ago or when they were reloaded.
+    pub(crate) fn plugins(&self) -> Vec<proto::PluginStatus> {
+        self.lock().plugins.iter().map(proto::PluginStatus::from).collect()
     }
 
     /// All of it, as it is now.

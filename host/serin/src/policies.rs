@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Error, Result};
+use serin_api::proto::serin::CheckPolicyResponse;
 use serin_btf::{Btf, Tracefs, TracefsError};
-use serin_kernel::{AttemptError, Kernel, KernelError, Way, find_place, find_probe};
+use serin_kernel::{KernelError, find_place, find_probe};
 use serin_policy::{Diagnostic, Errors, Policy, PolicyPlan};
 
+use crate::check::{self, Report};
 use crate::cli::KernelArguments;
 use crate::inspect;
 
@@ -79,45 +81,17 @@ pub(crate) fn check(paths: &[PathBuf], btf: &Path) -> Result<()> {
     }
     accept(wrong)?;
     let kernel = here.then(|| inspect::open(&KernelArguments::default())).and_then(Result::ok);
-    for policy in &policies {
-        let PolicyPlan { name, hooks, .. } = policy.plan();
-        println!("{name}: ok, {}", count(hooks.len(), "hook", "hooks"));
-        if let Some(kernel) = &kernel {
-            let ways = kernel.ways(policy.plan());
-            hooks.iter().zip(ways).for_each(|(hook, found)| {
-                println!("  {}", way(&Kernel::function_of(hook), "overridden", found));
-            });
-            for (function, found) in kernel.ways_of_enforcers(policy.plan()) {
-                println!("  enforcer of {}", way(&function, "refused", found));
-            }
-        }
-        policy.left_out().iter().chain(&policy.warnings()).for_each(|warning| println!("warning: {warning}"));
-    }
-    let total = count(policies.len(), "policy", "policies");
-    println!("{total} checked against {}", btf.display());
-    if let Some(error) = unchecked {
-        println!("warning: the arguments of tracepoints were not checked: {error}");
-    }
+    let report = CheckPolicyResponse {
+        policies: policies.iter().map(|policy| check::checked(policy, kernel.as_ref())).collect(),
+        against: btf.display().to_string(),
+        unchecked: unchecked.map(|error| error.to_string()).unwrap_or_default(),
+        errors: Vec::new(),
+    };
+    print!("{}", Report(&report));
     if here && kernel.is_none() {
         println!("run this as root to see how the hooks would be attached");
     }
     Ok(())
-}
-
-/// How a hook would be attached here: `__x64_sys_symlinkat: by fentry and fexit`.
-fn way(target: &str, refused: &str, found: Result<Way, Vec<AttemptError>>) -> String {
-    match found {
-        Ok(Way { backend, returns, enforcement }) => {
-            let returns = returns.map(|backend| format!(" and {backend}")).unwrap_or_default();
-            let enforcement = enforcement.map(|way| format!(", {refused} by {way}")).unwrap_or_default();
-            format!("{target}: by {backend}{returns}{enforcement}")
-        }
-        Err(reasons) => {
-            let reasons =
-                reasons.iter().map(|refused| format!("{}: {}", refused.backend, refused.reason.trim()));
-            format!("{target}: not possible on this kernel ({})", reasons.collect::<Vec<_>>().join("; "))
-        }
-    }
 }
 
 /// `1 policy`, `2 policies`

@@ -12,6 +12,7 @@ use serin_kernel::{KernelError, Reader};
 use serin_process::{Counters, ProcessCache};
 
 use crate::backlog::Backlog;
+use crate::census::Questions;
 use crate::observe::{Observed, snapshot};
 use crate::table::HookTable;
 
@@ -29,6 +30,8 @@ pub(crate) struct ReaderThread {
     pub backlog: Arc<Backlog>,
     pub stop: Arc<AtomicBool>,
     pub observed: Arc<Observed>,
+    /// Who wants to know which processes are remembered.
+    pub census: Questions,
 }
 
 /// What the reader thread counted.
@@ -59,6 +62,7 @@ impl ReaderThread {
             self.hooks.update(records.len() < MAX_RECORDS);
             self.forward(&mut records, &mut events);
             self.show();
+            self.census.answer(&self.processes);
         }
         self.hooks.update(false);
         loop {

@@ -2,7 +2,7 @@
 //!
 //! A thread looks after the pipeline file and the files that it names. When they change, or when asked, it
 //! compiles and starts their plugins and leaves them for the worker, which puts them in place between two batches.
-//! What can't be started is said, and the plugins that run go on.
+//! What can't be started is said, and the plugins that run go on. Whoever has asked is told when it is done.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -18,33 +18,60 @@ use serin_pipeline::{Cache, Loader, Pipeline, PipelineFile};
 /// mounted into containers, nor on network file systems.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// Told that the plugins are in place, or why they can't be.
+type Done = Sender<Result<(), String>>;
+
 /// Where the next version of the plugins waits for the worker.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Next(Arc<Mutex<Option<Pipeline>>>);
+pub(crate) struct Next(Arc<Mutex<Option<Started>>>);
+
+/// A version that has been started.
+#[derive(Debug)]
+struct Started {
+    pipeline: Pipeline,
+    /// Who waits for it.
+    waiting: Vec<Done>,
+}
 
 impl Next {
     /// Puts the next version in the place of this one, if there is one.
-    pub(crate) fn replace(&self, pipeline: &mut Pipeline) {
-        let next = self.lock().take();
-        if let Some(mut next) = next {
-            std::mem::swap(pipeline, &mut next);
-            pipeline.succeed(next);
-            tracing::info!("the plugins were reloaded");
-        }
+    pub(crate) fn replace(&self, pipeline: &mut Pipeline) -> Option<Replaced> {
+        let Started { pipeline: mut next, waiting } = self.lock().take()?;
+        std::mem::swap(pipeline, &mut next);
+        pipeline.succeed(next);
+        tracing::info!("the plugins were reloaded");
+        Some(Replaced(waiting))
     }
 
-    fn put(&self, pipeline: Pipeline) {
-        *self.lock() = Some(pipeline);
+    /// In the place of one that still waits.
+    fn put(&self, pipeline: Pipeline, done: Option<Done>) {
+        let mut next = self.lock();
+        let waiting = next.take().map(|before| before.waiting).unwrap_or_default();
+        *next = Some(Started { pipeline, waiting: waiting.into_iter().chain(done).collect() });
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Pipeline>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Started>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Another version is in place.
+#[must_use = "somebody may wait for it"]
+pub(crate) struct Replaced(Vec<Done>);
+
+impl Replaced {
+    /// Tells whoever has asked for it.
+    pub(crate) fn tell(self) {
+        for done in self.0 {
+            // Whoever asked may have given up.
+            let _ = done.send(Ok(()));
+        }
     }
 }
 
 /// Asks for a reload; the thread ends when the last one of these is dropped.
 #[derive(Debug, Clone)]
-pub(crate) struct Reloader(Sender<()>);
+pub(crate) struct Reloader(Sender<Option<Done>>);
 
 impl Reloader {
     /// Starts the thread.
@@ -58,7 +85,18 @@ impl Reloader {
     /// Reloads the plugins whether or not a file has changed.
     pub(crate) fn request(&self) {
         // The thread is there as long as this is.
-        let _ = self.0.send(());
+        let _ = self.0.send(None);
+    }
+
+    /// Reloads the plugins, and waits until they are in place.
+    ///
+    /// # Errors
+    /// Why they can't be started, in words that begin with file, line and column.
+    pub(crate) fn reload(&self) -> Result<(), String> {
+        let ending = || "the agent is ending".to_owned();
+        let (done, reloaded) = channel();
+        self.0.send(Some(done)).map_err(|_| ending())?;
+        reloaded.recv().map_err(|_| ending())?
     }
 }
 
@@ -73,14 +111,14 @@ struct Watch {
 type Stamp = Option<(SystemTime, u64)>;
 
 impl Watch {
-    fn run(&self, requests: &Receiver<()>) {
+    fn run(&self, requests: &Receiver<Option<Done>>) {
         let mut files = self.files().unwrap_or_else(|_| vec![self.path.clone()]);
         let mut loaded = stamps(&files);
         let mut before = loaded.clone();
         loop {
-            let asked = match requests.recv_timeout(INTERVAL) {
-                Ok(()) => true,
-                Err(RecvTimeoutError::Timeout) => false,
+            let (asked, done) = match requests.recv_timeout(INTERVAL) {
+                Ok(done) => (true, done),
+                Err(RecvTimeoutError::Timeout) => (false, None),
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             let now = stamps(&files);
@@ -91,8 +129,12 @@ impl Watch {
                 continue;
             }
             match self.load() {
-                Ok(pipeline) => self.next.put(pipeline),
-                Err(error) => tracing::error!("the plugins were not reloaded, those before go on: {error:#}"),
+                Ok(pipeline) => self.next.put(pipeline, done),
+                Err(error) => {
+                    tracing::error!("the plugins were not reloaded, those before go on: {error:#}");
+                    // Whoever asked may have given up.
+                    let _ = done.map(|done| done.send(Err(format!("{error:#}"))));
+                }
             }
             // From before it was loaded: what has changed meanwhile is seen the next time.
             loaded = now;
@@ -125,4 +167,30 @@ fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
         Some((metadata.modified().ok()?, metadata.len()))
     };
     files.iter().map(stamp).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn pipeline() -> Pipeline {
+        let text = "apiVersion: serin.dev/v1alpha1\nkind: Pipeline\nspec:\n  sinks: []\n".to_owned();
+        let file = PipelineFile::<SinkConfig, CanaryConfig>::parse(Path::new("p.yaml"), text).unwrap();
+        Pipeline::load(&file, None).unwrap()
+    }
+
+    #[test]
+    fn whoever_asked_is_told_once_a_version_from_then_or_later_is_in_place() {
+        let (next, mut running) = (Next::default(), pipeline());
+        let (done, told) = channel();
+        next.put(pipeline(), Some(done));
+        next.put(pipeline(), None);
+        let replaced = next.replace(&mut running).unwrap();
+        assert!(told.try_recv().is_err(), "told before it was shown");
+        replaced.tell();
+        assert_eq!(told.recv(), Ok(Ok(())));
+        assert!(next.replace(&mut running).is_none());
+    }
 }

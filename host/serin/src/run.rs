@@ -18,11 +18,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
 use crate::backlog::Backlog;
+use crate::census;
 use crate::cli::RunArguments;
 use crate::containers::Containers;
 use crate::counts::Counts;
 use crate::heap;
 use crate::live::{Answers, LivePolicies, labels};
+use crate::log::Log;
 use crate::notify::Notifier;
 use crate::observe::server::{self, Bound};
 use crate::observe::{Observed, snapshot};
@@ -42,7 +44,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 const SAME_SIGNAL: Duration = Duration::from_secs(1);
 
 /// Runs the agent to its end.
-pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
+pub(crate) fn run(arguments: &RunArguments, log: Log) -> Result<()> {
     let started = Instant::now();
     allow_open_files();
     // Only the main thread uses it, to wait for signals.
@@ -50,7 +52,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     runtime.block_on(async {
         let mut signals = Signals::new()?;
         let (refresh, mut asked_to_refresh) = tokio::sync::mpsc::unbounded_channel();
-        let agent = Agent::start(arguments, started, &refresh)?;
+        let agent = Agent::start(arguments, started, &refresh, log)?;
         let mut notifier = Notifier::from_environment();
         notifier.ready(&agent.summary);
         let ended = loop {
@@ -156,7 +158,12 @@ struct Agent {
 
 impl Agent {
     /// What needs no privileges comes first, and the kernel last: on any error, nothing stays attached.
-    fn start(arguments: &RunArguments, started: Instant, refresh: &server::Refresh) -> Result<Self> {
+    fn start(
+        arguments: &RunArguments,
+        started: Instant,
+        refresh: &server::Refresh,
+        log: Log,
+    ) -> Result<Self> {
         let listen = arguments.api.listen()?;
         let file = pipeline_file(arguments.pipeline.as_deref())?;
         let policies = policies::load(&arguments.policies, &arguments.kernel.btf)?;
@@ -180,10 +187,17 @@ impl Agent {
             containers.watch(&policies)?;
         }
         let observed = Arc::new(Observed::new(&node_name, sinks.clone()));
+        let next = Next::default();
+        let reload = |path: &PathBuf| Reloader::start(path, loader, cache, next.clone());
+        let reloader = arguments.pipeline.as_ref().map(reload).transpose()?;
+        let (asked, questions) = census::channel_of_questions();
         let answers = Answers {
             policies: Arc::clone(&policies),
             observed: Arc::clone(&observed),
             refresh: refresh.clone(),
+            processes: asked,
+            reloader: reloader.clone(),
+            log,
         };
         let api = listen.map(|listen| serve(&listen, answers, &hub)).transpose()?;
         let endpoints = server::serve(arguments.metrics.endpoints(), &observed, refresh)?;
@@ -198,10 +212,8 @@ impl Agent {
             backlog: Arc::clone(&backlog),
             stop: Arc::clone(&stop),
             observed: Arc::clone(&observed),
+            census: questions,
         };
-        let next = Next::default();
-        let reload = |path: &PathBuf| Reloader::start(path, loader, cache, next.clone());
-        let reloader = arguments.pipeline.as_ref().map(reload).transpose()?;
         let (hub_of_worker, observed_by_worker) = (Arc::clone(&hub), Arc::clone(&observed));
         let worker = WorkerThread {
             backlog,

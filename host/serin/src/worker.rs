@@ -8,7 +8,7 @@ use serin_canary::Engine;
 use serin_event::action::{ActionRequest, ActionResult};
 use serin_event::{Event, EventKind};
 use serin_export::{Closed, Exporter};
-use serin_pipeline::Pipeline;
+use serin_pipeline::{Pipeline, PluginStatus};
 
 use crate::backlog::{Backlog, Popped};
 use crate::observe::{Observed, snapshot};
@@ -72,6 +72,7 @@ impl WorkerThread {
     fn work(&mut self, backlog_lost: &mut u64) -> Result<(), Closed> {
         let mut events = Vec::new();
         let mut ticked = Instant::now();
+        self.show(*backlog_lost);
         loop {
             let Popped { lost, finished } = self.backlog.pop(&mut events, PATIENCE, LINGER);
             *backlog_lost += lost.iter().map(|&(_, count)| count).sum::<u64>();
@@ -79,7 +80,10 @@ impl WorkerThread {
             events.extend(
                 self.engine.results().map(|result: ActionResult| self.own(EventKind::ActionResult(result))),
             );
-            self.next.replace(&mut self.pipeline);
+            if let Some(replaced) = self.next.replace(&mut self.pipeline) {
+                self.show(*backlog_lost);
+                replaced.tell();
+            }
             let requests = self.pipeline.process(&mut events);
             self.submit(requests);
             self.observed.events(&events);
@@ -109,11 +113,11 @@ impl WorkerThread {
     fn show(&self, lost: u64) {
         let (capacity, waiting) = self.backlog.fill();
         let backlog = snapshot::Backlog { capacity: capacity as u64, waiting: waiting as u64, lost };
-        let plugin = |(name, counters): (&Arc<str>, &_)| {
+        let plugin = |(status, (name, counters)): (PluginStatus, (&Arc<str>, &_))| {
             let rollout = self.pipeline.rollouts().find(|(plugin, _)| *plugin == name);
-            snapshot::Plugin::new(name, counters, rollout.map(|(_, status)| status))
+            snapshot::Plugin::new(&status, counters, rollout.map(|(_, rollout)| rollout))
         };
-        let plugins = self.pipeline.counters().map(plugin).collect();
+        let plugins = self.pipeline.statuses().zip(self.pipeline.counters()).map(plugin).collect();
         self.observed.worker(backlog, plugins, self.engine.counters().into());
     }
 

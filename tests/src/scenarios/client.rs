@@ -21,6 +21,9 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("client::events", events),
         scenario("client::events_by_expression", expression),
         scenario("client::events_in_short_and_together", compact),
+        scenario("client::plugins_are_listed_and_reloaded", plugins),
+        scenario("client::the_log_level_is_printed_and_changed", log_level),
+        scenario("client::an_agent_checks_policies", check),
         scenario("client::errors_say_where_and_why", errors),
     ]
 }
@@ -146,6 +149,84 @@ fn compact(_: &Kernel) -> Result<()> {
     ensure!(begins && line.ends_with(" [links] ×3") && !line.contains('\x1b'), "{line}");
     agent.stop()?;
     ensure!(following.wait()?.success(), "it did not end with the agent");
+    Ok(())
+}
+
+fn plugins(_: &Kernel) -> Result<()> {
+    let component = crate::root().join("target/plugins/process-tree.wasm");
+    let pipeline = |name: &str| {
+        format!(
+            "apiVersion: serin.dev/v1alpha1\nkind: Pipeline\nspec:\n  plugins:\n    - name: {name}\n      component: {}\n  \
+             sinks:\n    - stdout: {{}}\n",
+            component.display()
+        )
+    };
+    let setup = Setup::new()?.pipeline(&pipeline("one"))?;
+    let file = setup.path("pipeline.yaml");
+    let agent = setup.start()?;
+    let first_row = |agent: &Agent| -> Result<Vec<String>> {
+        let table = done(agent, &["plugin", "list"])?;
+        let row = table.lines().nth(1).with_context(|| format!("no row in\n{table}"))?;
+        Ok(row.split_whitespace().map(str::to_owned).collect())
+    };
+    ensure!(first_row(&agent)?[..3] == ["one", "running", "process-tree"], "{:?}", first_row(&agent)?);
+    let list: Value = serde_json::from_str(&done(&agent, &["plugin", "list", "--json"])?)?;
+    ensure!(list["plugins"][0]["state"] == "PLUGIN_STATE_RUNNING", "{list}");
+    std::fs::write(&file, pipeline("two"))?;
+    let said_of_it = done(&agent, &["plugin", "reload"])?;
+    ensure!(said_of_it == "1 plugin reloaded\n", "{said_of_it}");
+    ensure!(first_row(&agent)?[..2] == ["two", "running"], "{:?}", first_row(&agent)?);
+    std::fs::write(&file, pipeline("three").replace("process-tree", "none"))?;
+    let output = serin(&agent, &["plugin", "reload"]).output()?;
+    ensure!(output.status.code() == Some(1), "a reload that failed: {}", output.status);
+    let expected = format!("error: {}:6:18: plugin `three` ", file.display());
+    let refused = said(output);
+    ensure!(refused.starts_with(&expected), "{refused}, not {expected}");
+    ensure!(first_row(&agent)?[..2] == ["two", "running"], "{:?}", first_row(&agent)?);
+    agent.stop()?;
+    Ok(())
+}
+
+fn log_level(_: &Kernel) -> Result<()> {
+    let agent = Setup::new()?.start()?;
+    for (arguments, expected) in [
+        (&["log-level"][..], "info\n"),
+        (&["log-level", "debug"], "debug\n"),
+        (&["log-level"], "debug\n"),
+        (&["log-level", "off"], "off\n"),
+        (&["log-level", "warn"], "warn\n"),
+    ] {
+        let printed = done(&agent, arguments)?;
+        ensure!(printed == expected, "{arguments:?}: {printed}");
+    }
+    let unknown = serin(&agent, &["log-level", "loud"]).output()?;
+    ensure!(unknown.status.code() == Some(2), "a level that is not there: {}", unknown.status);
+    agent.stop()?;
+    Ok(())
+}
+
+/// It says what is said here.
+fn check(_: &Kernel) -> Result<()> {
+    let agent = Setup::new()?.start()?;
+    let right = on_symlinkat("links", &format!("{PASSWD}      matchActions:\n      - action: Sigkill\n"));
+    let wrong = right.replace("syscall: true", "syscal: true");
+    for (yaml, status) in [(right, 0), (wrong, 1)] {
+        let file = policy_file(&agent, &yaml)?;
+        let here = Command::new(crate::root().join("target/release/serin"))
+            .args(["policy", "check", &file])
+            .output()?;
+        let there = serin(&agent, &["policy", "check", &file]).output()?;
+        ensure!(here.status.code() == Some(status), "here it ends with {}", here.status);
+        ensure!(there.status.code() == Some(status), "there it ends with {}", there.status);
+        // All but which kernel that is.
+        let kernel = |line: &&str| line.contains(" checked against ");
+        let (here, there) = (said(here), said(there));
+        let lines =
+            |text: &str| text.lines().filter(|line| !kernel(line)).map(str::to_owned).collect::<Vec<_>>();
+        ensure!(lines(&here) == lines(&there) && !there.is_empty(), "here:\n{here}\nthere:\n{there}");
+        ensure!(there.contains("checked against Linux ") == (status == 0), "{there}");
+    }
+    agent.stop()?;
     Ok(())
 }
 

@@ -9,6 +9,7 @@ mod canaries;
 mod client;
 mod clocks;
 mod data;
+mod debug;
 mod detections;
 mod ends;
 mod enforcement;
@@ -28,6 +29,7 @@ mod many;
 mod matrix;
 mod network;
 mod operations;
+mod own_api;
 mod plugin_languages;
 mod plugin_registry;
 mod plugin_tools;
@@ -136,6 +138,8 @@ fn of_the_agent() -> Vec<Scenario> {
         operations::scenarios(),
         api::scenarios(),
         api_faults::scenarios(),
+        debug::scenarios(),
+        own_api::scenarios(),
         remote::scenarios(),
         service::scenarios(),
         settings::scenarios(),

@@ -78,8 +78,24 @@ fn commands(_: &Kernel) -> Result<()> {
     same_event(&mut agent, &mut following, &lines)?;
     let stranger = Authority::new(&folder.path().join("stranger"))?;
     stranger.sign("client")?;
-    let refused = serin(&url, &authority, &stranger, &["policy", "list"]).output()?;
-    ensure!(refused.status.code() == Some(1), "a stranger was served: {}", said(&refused));
+    for arguments in
+        [&["policy", "list"][..], &["plugin", "list"], &["plugin", "reload"], &["log-level", "off"]]
+    {
+        let refused = serin(&url, &authority, &stranger, arguments).output()?;
+        ensure!(refused.status.code() == Some(1), "a stranger was served: {}", said(&refused));
+    }
+    for (arguments, answer) in [
+        (&["plugin", "list", "--json"][..], "{}"),
+        (&["plugin", "reload"], "0 plugins reloaded"),
+        (&["log-level"], "info"),
+    ] {
+        let output = serin(&url, &authority, &authority, arguments).output()?;
+        ensure!(
+            output.status.success() && said(&output).trim() == answer,
+            "{arguments:?}: {}",
+            said(&output)
+        );
+    }
     agent.stop()?;
     ensure!(following.wait()?.success(), "following did not end with the agent");
     Ok(())

@@ -23,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("tetra::status_and_version", status).needs(has_client),
+        scenario("tetra::log_level_and_process_cache", debug).needs(has_client),
         scenario("tetra::policies", policies).needs(has_client),
         scenario("tetra::events_in_json", json).needs(has_client),
         scenario("tetra::events_in_short", compact).needs(has_client),
@@ -116,6 +117,36 @@ fn status(_: &Kernel) -> Result<()> {
     ensure!(version.contains("Server version: 0.1.0"), "{version}");
     let info = ask(&agent, &["info"])?;
     ensure!(info.contains("serin"), "{info}");
+    agent.stop()?;
+    Ok(())
+}
+
+fn debug(_: &Kernel) -> Result<()> {
+    let agent = Setup::new()?.start()?;
+    for (arguments, expected) in [
+        (&["loglevel", "get"][..], "Current log level: LOG_LEVEL_INFO"),
+        (&["loglevel", "set", "debug"], "Log level set to: LOG_LEVEL_DEBUG"),
+        (&["loglevel", "get"], "Current log level: LOG_LEVEL_DEBUG"),
+        (&["loglevel", "set", "warning"], "Log level set to: LOG_LEVEL_WARN"),
+        (&["loglevel", "get"], "Current log level: LOG_LEVEL_WARN"),
+    ] {
+        let answer = ask(&agent, arguments)?;
+        ensure!(answer.trim() == expected, "{arguments:?}: {answer}");
+    }
+    let own = std::process::id();
+    for (option, told) in [
+        ("--skip-zero-refcnt=false", true),
+        ("--skip-zero-refcnt", true),
+        ("--exclude-execve-map-processes", false),
+    ] {
+        let dump = ask(&agent, &["dump", "processcache", option])?;
+        let mut lines = dump.lines().map(serde_json::from_str::<Value>);
+        let found = lines.find_map(|line| line.ok().filter(|line| line["process"]["pid"] == own));
+        ensure!(found.is_some() == told, "{option}: {dump}");
+        let Some(found) = found else { continue };
+        // The client is a process that this one has started.
+        ensure!(found["refcnt"].as_u64() >= Some(2) && found["color"] == "inUse", "{option}: {found}");
+    }
     agent.stop()?;
     Ok(())
 }

@@ -423,6 +423,55 @@ pub mod fine_guidance_sensors_client {
                 .insert(GrpcMethod::new("tetragon.FineGuidanceSensors", "GetInfo"));
             self.inner.unary(req, path, codec).await
         }
+        /// How much the agent logs, and which processes it remembers.
+        pub async fn get_debug(
+            &mut self,
+            request: impl tonic::IntoRequest<::serin_message::proto::GetDebugRequest>,
+        ) -> std::result::Result<
+            tonic::Response<::serin_message::proto::GetDebugResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/tetragon.FineGuidanceSensors/GetDebug",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("tetragon.FineGuidanceSensors", "GetDebug"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn set_debug(
+            &mut self,
+            request: impl tonic::IntoRequest<::serin_message::proto::SetDebugRequest>,
+        ) -> std::result::Result<
+            tonic::Response<::serin_message::proto::SetDebugResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/tetragon.FineGuidanceSensors/SetDebug",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("tetragon.FineGuidanceSensors", "SetDebug"));
+            self.inner.unary(req, path, codec).await
+        }
         /// What is loaded and what it has done. serin's own.
         pub async fn get_status(
             &mut self,
@@ -555,6 +604,21 @@ pub mod fine_guidance_sensors_server {
             request: tonic::Request<::serin_message::proto::GetInfoRequest>,
         ) -> std::result::Result<
             tonic::Response<::serin_message::proto::GetInfoResponse>,
+            tonic::Status,
+        >;
+        /// How much the agent logs, and which processes it remembers.
+        async fn get_debug(
+            &self,
+            request: tonic::Request<::serin_message::proto::GetDebugRequest>,
+        ) -> std::result::Result<
+            tonic::Response<::serin_message::proto::GetDebugResponse>,
+            tonic::Status,
+        >;
+        async fn set_debug(
+            &self,
+            request: tonic::Request<::serin_message::proto::SetDebugRequest>,
+        ) -> std::result::Result<
+            tonic::Response<::serin_message::proto::SetDebugResponse>,
             tonic::Status,
         >;
         /// What is loaded and what it has done. serin's own.
@@ -1232,6 +1296,102 @@ pub mod fine_guidance_sensors_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetInfoSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/tetragon.FineGuidanceSensors/GetDebug" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetDebugSvc<T: FineGuidanceSensors>(pub Arc<T>);
+                    impl<
+                        T: FineGuidanceSensors,
+                    > tonic::server::UnaryService<
+                        ::serin_message::proto::GetDebugRequest,
+                    > for GetDebugSvc<T> {
+                        type Response = ::serin_message::proto::GetDebugResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                ::serin_message::proto::GetDebugRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FineGuidanceSensors>::get_debug(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetDebugSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/tetragon.FineGuidanceSensors/SetDebug" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetDebugSvc<T: FineGuidanceSensors>(pub Arc<T>);
+                    impl<
+                        T: FineGuidanceSensors,
+                    > tonic::server::UnaryService<
+                        ::serin_message::proto::SetDebugRequest,
+                    > for SetDebugSvc<T> {
+                        type Response = ::serin_message::proto::SetDebugResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                ::serin_message::proto::SetDebugRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FineGuidanceSensors>::set_debug(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetDebugSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

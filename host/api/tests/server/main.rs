@@ -1,6 +1,8 @@
 //! The server, over its socket.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod debug;
+mod own;
 mod parrot;
 mod remote;
 

@@ -2,6 +2,10 @@
 
 use std::sync::Mutex;
 
+use serin_api::proto::serin::{
+    Backlog, CheckPolicyRequest, CheckPolicyResponse, Finding, GetPipelineStatusResponse, Losses,
+    PluginStatus, PolicyFile,
+};
 use serin_api::proto::*;
 use serin_api::{Agent, AgentError, PolicyName};
 
@@ -16,6 +20,48 @@ impl Agent for Parrot {
 
     fn status(&self) -> Result<String, AgentError> {
         Ok("{\"ready\":true}".into())
+    }
+
+    fn log_level(&self) -> LogLevel {
+        LogLevel::Warn
+    }
+
+    fn set_log_level(&self, level: LogLevel) -> Result<(), AgentError> {
+        self.remember(format!("log level {level:?}"));
+        Ok(())
+    }
+
+    fn processes(&self, wanted: DumpProcessCacheReqArgs) -> Result<Vec<ProcessInternal>, AgentError> {
+        if wanted.exclude_execve_map_processes {
+            return Err(AgentError::TooMuch("more than fits".into()));
+        }
+        let process = |refcnt| ProcessInternal { refcnt: Some(refcnt), ..ProcessInternal::default() };
+        let all = [0, 1].map(process).into_iter();
+        Ok(all.filter(|process| !wanted.skip_zero_refcnt || process.refcnt != Some(0)).collect())
+    }
+
+    fn plugins(&self) -> Vec<PluginStatus> {
+        ["first", "second"].map(|name| PluginStatus { name: name.into(), ..PluginStatus::default() }).into()
+    }
+
+    fn reload_pipeline(&self) -> Result<Vec<PluginStatus>, AgentError> {
+        self.remember("reload".into());
+        match self.0.lock().unwrap().len() {
+            1 => Ok(self.plugins()),
+            _ => Err(AgentError::Refused("pipeline.yaml:3:5: no".into())),
+        }
+    }
+
+    fn pipeline_status(&self) -> Result<GetPipelineStatusResponse, AgentError> {
+        let backlog = Some(Backlog { capacity: 9, waiting: 1 });
+        let losses = Some(Losses { backlog: 7, ..Losses::default() });
+        Ok(GetPipelineStatusResponse { backlog, losses, ..GetPipelineStatusResponse::default() })
+    }
+
+    fn check_policy(&self, policies: &CheckPolicyRequest) -> Result<CheckPolicyResponse, AgentError> {
+        let finding = |file: &PolicyFile| Finding { file: file.file.clone(), ..Finding::default() };
+        let errors = policies.files.iter().map(finding).collect();
+        Ok(CheckPolicyResponse { errors, ..CheckPolicyResponse::default() })
     }
 
     fn policies(&self) -> Result<Vec<TracingPolicyStatus>, AgentError> {

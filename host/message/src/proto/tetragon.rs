@@ -1710,6 +1710,97 @@ pub mod get_info_response {
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DumpProcessCacheReqArgs {
+    /// Leave out processes whose `refcnt` is 0.
+    #[prost(bool, tag = "1")]
+    pub skip_zero_refcnt: bool,
+    /// Leave out processes that the kernel's table of processes has: what is left is remembered by the agent alone.
+    #[prost(bool, tag = "2")]
+    pub exclude_execve_map_processes: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ProcessInternal {
+    #[prost(message, optional, tag = "1")]
+    pub process: ::core::option::Option<Process>,
+    /// `inUse`; `deletePending` if `refcnt` is 0: forgotten once no late record can name it.
+    #[prost(string, tag = "2")]
+    pub color: ::prost::alloc::string::String,
+    /// One for the process while it runs, and one for each process that runs and is remembered and whose parent it is.
+    #[prost(message, optional, tag = "3")]
+    pub refcnt: ::core::option::Option<u32>,
+    /// What `refcnt` is the sum of, as far as the processes are still remembered: `process++` and `parent++` those that began,
+    /// `process--` and `parent--` those of them that have exited.
+    #[prost(map = "string, int32", tag = "4")]
+    pub refcnt_ops: ::std::collections::HashMap<::prost::alloc::string::String, i32>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DumpProcessCacheResArgs {
+    #[prost(message, repeated, tag = "1")]
+    pub processes: ::prost::alloc::vec::Vec<ProcessInternal>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetDebugRequest {
+    #[prost(enumeration = "ConfigFlag", tag = "1")]
+    pub flag: i32,
+    #[prost(oneof = "get_debug_request::Arg", tags = "2")]
+    pub arg: ::core::option::Option<get_debug_request::Arg>,
+}
+/// Nested message and enum types in `GetDebugRequest`.
+pub mod get_debug_request {
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Arg {
+        #[prost(message, tag = "2")]
+        Dump(super::DumpProcessCacheReqArgs),
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetDebugResponse {
+    #[prost(enumeration = "ConfigFlag", tag = "1")]
+    pub flag: i32,
+    #[prost(oneof = "get_debug_response::Arg", tags = "2, 3")]
+    pub arg: ::core::option::Option<get_debug_response::Arg>,
+}
+/// Nested message and enum types in `GetDebugResponse`.
+pub mod get_debug_response {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Arg {
+        #[prost(enumeration = "super::LogLevel", tag = "2")]
+        Level(i32),
+        #[prost(message, tag = "3")]
+        Processes(super::DumpProcessCacheResArgs),
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetDebugRequest {
+    #[prost(enumeration = "ConfigFlag", tag = "1")]
+    pub flag: i32,
+    #[prost(oneof = "set_debug_request::Arg", tags = "2")]
+    pub arg: ::core::option::Option<set_debug_request::Arg>,
+}
+/// Nested message and enum types in `SetDebugRequest`.
+pub mod set_debug_request {
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Arg {
+        #[prost(enumeration = "super::LogLevel", tag = "2")]
+        Level(i32),
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetDebugResponse {
+    #[prost(enumeration = "ConfigFlag", tag = "1")]
+    pub flag: i32,
+    #[prost(oneof = "set_debug_response::Arg", tags = "2")]
+    pub arg: ::core::option::Option<set_debug_response::Arg>,
+}
+/// Nested message and enum types in `SetDebugResponse`.
+pub mod set_debug_response {
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Arg {
+        #[prost(enumeration = "super::LogLevel", tag = "2")]
+        Level(i32),
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetStatusRequest {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetStatusResponse {
@@ -1885,6 +1976,75 @@ impl HookState {
             "STATUS_DIGEST_REJECTED" => Some(Self::StatusDigestRejected),
             "STATUS_CALL_NOT_FOUND" => Some(Self::StatusCallNotFound),
             "STATUS_PARTIAL_CALL_NOT_FOUND" => Some(Self::StatusPartialCallNotFound),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ConfigFlag {
+    LogLevel = 0,
+    DumpProcessCache = 1,
+}
+impl ConfigFlag {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::LogLevel => "CONFIG_FLAG_LOG_LEVEL",
+            Self::DumpProcessCache => "CONFIG_FLAG_DUMP_PROCESS_CACHE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CONFIG_FLAG_LOG_LEVEL" => Some(Self::LogLevel),
+            "CONFIG_FLAG_DUMP_PROCESS_CACHE" => Some(Self::DumpProcessCache),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum LogLevel {
+    /// Nothing; serin has nothing that is more than an error.
+    Panic = 0,
+    /// The same.
+    Fatal = 1,
+    Error = 2,
+    Warn = 3,
+    Info = 4,
+    Debug = 5,
+    Trace = 6,
+}
+impl LogLevel {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Panic => "LOG_LEVEL_PANIC",
+            Self::Fatal => "LOG_LEVEL_FATAL",
+            Self::Error => "LOG_LEVEL_ERROR",
+            Self::Warn => "LOG_LEVEL_WARN",
+            Self::Info => "LOG_LEVEL_INFO",
+            Self::Debug => "LOG_LEVEL_DEBUG",
+            Self::Trace => "LOG_LEVEL_TRACE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "LOG_LEVEL_PANIC" => Some(Self::Panic),
+            "LOG_LEVEL_FATAL" => Some(Self::Fatal),
+            "LOG_LEVEL_ERROR" => Some(Self::Error),
+            "LOG_LEVEL_WARN" => Some(Self::Warn),
+            "LOG_LEVEL_INFO" => Some(Self::Info),
+            "LOG_LEVEL_DEBUG" => Some(Self::Debug),
+            "LOG_LEVEL_TRACE" => Some(Self::Trace),
             _ => None,
         }
     }

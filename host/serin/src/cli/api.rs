@@ -74,6 +74,23 @@ impl AgentArguments {
     }
 }
 
+/// An agent that is asked only if it is named.
+#[derive(Debug, Args)]
+pub(crate) struct NamedAgent {
+    /// Ask the agent whose API is on this UNIX socket, instead of looking here
+    #[arg(long, value_name = "PATH", conflicts_with = "server")]
+    api_socket: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerArguments,
+}
+
+impl NamedAgent {
+    /// Where its API is; none if it is not named.
+    pub(crate) fn address(&self) -> Option<Address> {
+        self.server.address().or_else(|| self.api_socket.clone().map(Address::Socket))
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ServerArguments {
     /// The address of an agent that serves its API over TCP, as https://HOST:PORT

@@ -1,18 +1,20 @@
-//! `serin policy add`, `delete`, `enable`, `disable`, `set-mode` and `list`.
+//! `serin policy check`, by an agent, `add`, `delete`, `enable`, `disable`, `set-mode` and `list`.
 
 use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use serin_api::client::Address;
 use serin_api::policies_json;
+use serin_api::proto::serin::{CheckPolicyRequest, PolicyFile};
 use serin_api::proto::{
     AddTracingPolicyRequest, ConfigureTracingPolicyRequest, DeleteTracingPolicyRequest, HookCount,
     ListTracingPoliciesRequest, TracingPolicyMode, TracingPolicyStatus,
 };
 
-use super::{said, with_client};
+use super::{said, with_client, with_own_client};
+use crate::check::Report;
 
 /// Adds policies, one a file.
 pub(crate) fn add(address: &Address, files: &[PathBuf], replace: bool) -> Result<()> {
@@ -26,6 +28,21 @@ pub(crate) fn add(address: &Address, files: &[PathBuf], replace: bool) -> Result
         }
         Ok(())
     })
+}
+
+/// Has an agent say of files what `serin policy check` says of them here.
+pub(crate) fn check(address: &Address, paths: &[PathBuf]) -> Result<()> {
+    let file = |(file, yaml): (PathBuf, String)| PolicyFile { file: file.display().to_string(), yaml };
+    let files = serin_policy::read_files(paths)?.into_iter().map(file).collect();
+    let checked = with_own_client(address, async |mut client| {
+        Ok(client.check_policy(CheckPolicyRequest { files }).await.map_err(said)?.into_inner())
+    })?;
+    if checked.errors.is_empty() {
+        print!("{}", Report(&checked));
+        return Ok(());
+    }
+    let errors: Vec<_> = checked.errors.into_iter().map(|error| error.text).collect();
+    Err(Error::msg(errors.join("\n\n")))
 }
 
 /// Takes policies out.
@@ -117,7 +134,7 @@ fn labels(policy: &TracingPolicyStatus) -> impl Iterator<Item = String> + use<'_
 }
 
 /// Columns as wide as they need be.
-fn table<const COLUMNS: usize>(
+pub(super) fn table<const COLUMNS: usize>(
     f: &mut fmt::Formatter<'_>,
     titles: [&str; COLUMNS],
     rows: impl Iterator<Item = [String; COLUMNS]>,

@@ -4,12 +4,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serin_api::proto::get_info_response::{BuildInfo, Probe};
-use serin_api::proto::{AddTracingPolicyRequest, GetInfoResponse, TracingPolicyMode, TracingPolicyStatus};
+use serin_api::proto::serin::{
+    CheckPolicyRequest, CheckPolicyResponse, GetPipelineStatusResponse, PluginStatus,
+};
+use serin_api::proto::{
+    AddTracingPolicyRequest, DumpProcessCacheReqArgs, GetInfoResponse, LogLevel, ProcessInternal,
+    TracingPolicyMode, TracingPolicyStatus,
+};
 use serin_api::{Agent, AgentError, PolicyName};
 
-use super::{LivePolicies, status};
+use super::{LivePolicies, processes, status};
+use crate::census::Census;
 use crate::counts::Counts;
+use crate::log::{self, Log};
 use crate::observe::{Observed, server};
+use crate::reload::Reloader;
 
 /// Is there if the kernel counts who looks at a probe of a program.
 const REFERENCE_COUNTERS: &str = "/sys/bus/event_source/devices/uprobe/format/ref_ctr_offset";
@@ -19,6 +28,10 @@ pub(crate) struct Answers {
     pub(crate) policies: Arc<LivePolicies>,
     pub(crate) observed: Arc<Observed>,
     pub(crate) refresh: server::Refresh,
+    pub(crate) processes: Census,
+    /// None if there is no pipeline file.
+    pub(crate) reloader: Option<Reloader>,
+    pub(crate) log: Log,
 }
 
 impl Agent for Answers {
@@ -52,6 +65,45 @@ impl Agent for Answers {
     fn status(&self) -> Result<String, AgentError> {
         let status = server::status(&self.observed, &self.refresh);
         status.map_err(|error| AgentError::Refused(error.to_string()))
+    }
+
+    fn log_level(&self) -> LogLevel {
+        self.log.level()
+    }
+
+    fn set_log_level(&self, level: LogLevel) -> Result<(), AgentError> {
+        tracing::warn!(
+            "a client of the API changes the log level from {} to {}",
+            log::name(self.log.level()),
+            log::name(level)
+        );
+        self.log.set_level(level).map_err(|error| AgentError::Refused(error.to_string()))
+    }
+
+    fn processes(&self, wanted: DumpProcessCacheReqArgs) -> Result<Vec<ProcessInternal>, AgentError> {
+        tracing::debug!("a client of the API asks which processes are remembered");
+        processes::dump(&self.processes, wanted, |pid| {
+            let mut state = self.policies.lock();
+            state.kernel()?.knows_process(pid).map_err(|error| AgentError::Refused(error.to_string()))
+        })
+    }
+
+    fn plugins(&self) -> Vec<PluginStatus> {
+        self.observed.plugins()
+    }
+
+    fn reload_pipeline(&self) -> Result<Vec<PluginStatus>, AgentError> {
+        let none = || AgentError::Refused("the agent was started without --pipeline".into());
+        self.reloader.as_ref().ok_or_else(none)?.reload().map_err(AgentError::Refused)?;
+        Ok(self.observed.plugins())
+    }
+
+    fn pipeline_status(&self) -> Result<GetPipelineStatusResponse, AgentError> {
+        Ok(server::pipeline(&self.observed, &self.refresh))
+    }
+
+    fn check_policy(&self, policies: &CheckPolicyRequest) -> Result<CheckPolicyResponse, AgentError> {
+        self.policies.lock().check(policies)
     }
 
     fn policies(&self) -> Result<Vec<TracingPolicyStatus>, AgentError> {

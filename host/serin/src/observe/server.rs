@@ -6,6 +6,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serin_api::proto::serin::GetPipelineStatusResponse;
 
 use super::endpoint::{Listener, SocketFile, Stream};
 use super::{Endpoint, Observed, prometheus};
@@ -109,6 +110,12 @@ fn respond(request: &str, observed: &Observed, refresh: &Refresh) -> (&'static s
 pub(crate) fn status(observed: &Observed, refresh: &Refresh) -> serde_json::Result<String> {
     bring_up_to_date(refresh);
     serde_json::to_string(&observed.snapshot())
+}
+
+/// What waits, where events go, and what was lost.
+pub(crate) fn pipeline(observed: &Observed, refresh: &Refresh) -> GetPipelineStatusResponse {
+    bring_up_to_date(refresh);
+    GetPipelineStatusResponse::from(&observed.snapshot())
 }
 
 /// While the agent starts and ends, nobody answers: what was counted last is shown then.

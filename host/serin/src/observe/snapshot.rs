@@ -130,6 +130,22 @@ pub(crate) struct Processes {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Plugin {
     pub name: String,
+    /// What the component calls itself.
+    #[serde(default)]
+    pub component: String,
+    /// The component's version, as it says itself.
+    #[serde(default)]
+    pub version: String,
+    /// The component that runs.
+    #[serde(default)]
+    pub digest: String,
+    /// `running`, `waiting` or `disabled`.
+    #[serde(default)]
+    pub state: String,
+    #[serde(default)]
+    pub workers: u64,
+    #[serde(default)]
+    pub running_workers: u64,
     pub calls: u64,
     pub events: u64,
     pub nanoseconds: u64,
@@ -205,12 +221,18 @@ impl From<&serin_pipeline::RolloutStatus> for Rollout {
 
 impl Plugin {
     pub(crate) fn new(
-        name: &str,
+        status: &serin_pipeline::PluginStatus,
         counters: &serin_pipeline::Counters,
         rollout: Option<&serin_pipeline::RolloutStatus>,
     ) -> Self {
         Self {
-            name: name.to_owned(),
+            name: status.name.to_string(),
+            component: status.component.to_string(),
+            version: status.version.to_string(),
+            digest: status.digest.to_string(),
+            state: status.state.name().to_owned(),
+            workers: status.workers as u64,
+            running_workers: status.running_workers as u64,
             calls: counters.calls,
             events: counters.events,
             nanoseconds: u64::try_from(counters.time.as_nanos()).unwrap_or(u64::MAX),

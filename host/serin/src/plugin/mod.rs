@@ -1,4 +1,4 @@
-//! `serin plugin`: from an empty folder to a component that an operator can trust.
+//! `serin plugin`: from an empty folder to a component that an operator can trust, and what an agent makes of it.
 
 mod bench;
 mod compile;
@@ -18,6 +18,9 @@ use anyhow::Result;
 use clap::Subcommand;
 use serin_pipeline::PublicKey;
 use serin_pipeline::artifact::{Reference, Store};
+
+use crate::cli::AgentArguments;
+use crate::client;
 
 /// What an author of plugins does. `DIR` is the plugin's folder, with a `pipeline.yaml` that runs it.
 #[derive(Debug, Subcommand)]
@@ -93,6 +96,19 @@ pub(crate) enum PluginCommand {
         #[command(flatten)]
         registry: registry::RegistryArguments,
     },
+    /// List the plugins of a running agent
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        agent: AgentArguments,
+    },
+    /// Have a running agent start the plugins of its pipeline file anew, and wait until they are in place
+    Reload {
+        #[command(flatten)]
+        agent: AgentArguments,
+    },
     /// Make a key to sign components with, and print its public half
     Keygen {
         #[arg(value_name = "FILE")]
@@ -129,6 +145,8 @@ pub(crate) fn dispatch(command: &PluginCommand) -> Result<()> {
             registry::push(component, reference, registry)
         }
         PluginCommand::Pull { reference, store, registry } => registry::pull(reference, store, registry),
+        PluginCommand::List { json, agent } => client::list_plugins(&agent.address(), *json),
+        PluginCommand::Reload { agent } => client::reload(&agent.address()),
         PluginCommand::Keygen { key } => sign::keygen(key),
         PluginCommand::Sign { component, key } => sign::sign(component, key),
         PluginCommand::Verify { component, keys } => sign::verify(component, keys),
