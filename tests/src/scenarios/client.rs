@@ -169,7 +169,7 @@ fn plugins(_: &Kernel) -> Result<()> {
         let row = table.lines().nth(1).with_context(|| format!("no row in\n{table}"))?;
         Ok(row.split_whitespace().map(str::to_owned).collect())
     };
-    ensure!(first_row(&agent)?[..3] == ["one", "running", "process-tree"], "{:?}", first_row(&agent)?);
+    ensure!(first_row(&agent)?[..4] == ["one", "running", "1/1", "process-tree"], "{:?}", first_row(&agent)?);
     let list: Value = serde_json::from_str(&done(&agent, &["plugin", "list", "--json"])?)?;
     ensure!(list["plugins"][0]["state"] == "PLUGIN_STATE_RUNNING", "{list}");
     std::fs::write(&file, pipeline("two"))?;
