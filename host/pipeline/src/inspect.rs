@@ -12,7 +12,8 @@ use crate::grants::Grants;
 use crate::hash::HashGrant;
 use crate::instance::Instance;
 use crate::kv::KvGrant;
-use crate::plugin::{printable, subscription};
+use crate::plugin::subscription;
+use crate::printable::printable;
 use crate::sandbox::Sandbox;
 use crate::subscription::EventFilter;
 

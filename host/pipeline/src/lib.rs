@@ -31,6 +31,7 @@ mod locate;
 mod outcome;
 mod pipeline;
 mod plugin;
+mod printable;
 mod quantity;
 mod redact;
 mod rollbacks;

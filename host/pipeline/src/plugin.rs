@@ -12,19 +12,20 @@ use serin_event::{Event, PluginError};
 use serin_frame::Kind;
 use wasmtime::Engine;
 
+use crate::MAX_BATCH;
 use crate::batch::Batch;
 use crate::bindings::exports::serin::plugin::frames::Info;
 use crate::counters::Counters;
 use crate::error::{Failure, Reason};
 use crate::hash::Hashes;
 use crate::outcome::{Applier, Call};
+use crate::printable::printable;
 use crate::rollout::{RolloutStatus, Staged};
 use crate::sandbox::{Sandbox, SharedKv};
 use crate::status::{PluginState, PluginStatus};
 use crate::subscription::{EventFilter, parse_kind};
 use crate::version::{Identity, Version};
 use crate::worker::{Answer, Worker, place};
-use crate::{MAX_BATCH, MAX_LOG_LINE};
 
 const TOO_MANY_MASKS: &str = "more than 65536 masks from one call";
 
@@ -325,11 +326,6 @@ impl Passage<'_> {
             self.batch.grow(self.events.len());
         }
     }
-}
-
-/// A plugin's words, fit for a terminal.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars().take(MAX_LOG_LINE).flat_map(char::escape_debug).collect()
 }
 
 pub(crate) fn subscription(info: &Info) -> Result<EventFilter, Reason> {

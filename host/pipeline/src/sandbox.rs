@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 
 use wasmtime::ResourceLimiter;
 
+use crate::MAX_LOG_LINES;
 use crate::bindings::serin::plugin::{file, hash, kv, log, redact, types};
 use crate::config::Limits;
 use crate::file::{self as files, FileGrant};
 use crate::grants::{Grants, Meter};
 use crate::hash::{Answer, Digest, Hashes};
 use crate::kv::{Kv, KvGrant, Refusal};
+use crate::printable::printable;
 use crate::redact::{Mask, Masks, Place};
-use crate::{MAX_LOG_LINE, MAX_LOG_LINES};
 
 /// Tables and their elements, memories and core instances: enough for what toolchains make of one plugin.
 const MAX_ITEMS: usize = 64;
@@ -205,12 +206,8 @@ impl log::Host for Sandbox {
             return;
         };
         self.log_lines = left;
-        let mut end = message.len().min(MAX_LOG_LINE);
-        while !message.is_char_boundary(end) {
-            end -= 1;
-        }
         // One line stays one line, and a terminal is not steered: control characters are escaped.
-        let message = message.get(..end).unwrap_or_default().escape_debug();
+        let message = printable(&message);
         let plugin = &self.name;
         match level {
             log::Level::Debug => tracing::debug!(plugin, "{message}"),

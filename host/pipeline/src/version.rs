@@ -10,7 +10,7 @@ use crate::config::PluginEntry;
 use crate::digest::Digest;
 use crate::error::{Failure, Reason};
 use crate::instance::Instance;
-use crate::plugin::printable;
+use crate::printable::printable;
 use crate::sandbox::Sandbox;
 
 /// A component that is linked, with its entry and its configuration.
