@@ -9,6 +9,7 @@
 
 pub mod ancestry;
 pub mod arguments;
+pub mod assignments;
 pub mod atomic;
 pub mod binaries;
 pub mod buffers;

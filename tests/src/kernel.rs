@@ -25,6 +25,8 @@ pub(crate) struct Kernel {
     pub(crate) syscall_events: bool,
     /// Programs can write to the memory of processes.
     pub(crate) user_writes: bool,
+    /// Programs can change the registers of processes.
+    pub(crate) register_changes: bool,
 }
 
 impl Kernel {
@@ -45,6 +47,7 @@ impl Kernel {
             syscall_events: Btf::load(Path::new(KERNEL_BTF))
                 .is_ok_and(|btf| btf.function_id("perf_syscall_enter").is_some()),
             user_writes: bpf::writes_user_memory(),
+            register_changes: bpf::changes_registers(),
             compat_calls: trigger::compat_dup(-1).is_ok_and(|ended| ended.errno == Some(libc::EBADF)),
         }
     }
@@ -60,6 +63,7 @@ impl Kernel {
             (self.compat_calls, "32-bit system calls"),
             (self.syscall_events, "trace events of system calls"),
             (self.user_writes, "writes to processes"),
+            (self.register_changes, "changes of registers"),
         ];
         features.into_iter().filter_map(|(there, name)| there.then_some(name)).collect::<Vec<_>>().join(", ")
     }
@@ -100,6 +104,23 @@ impl Kernel {
     pub(crate) fn no_user_writes(&self) -> Result<(), String> {
         match self.user_writes() {
             Ok(()) => Err("this kernel lets programs write to processes".to_owned()),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Programs can change the registers of processes.
+    pub(crate) fn register_changes(&self) -> Result<(), String> {
+        if self.register_changes {
+            Ok(())
+        } else {
+            Err("this kernel lets no program change the registers of processes".to_owned())
+        }
+    }
+
+    /// They can't.
+    pub(crate) fn no_register_changes(&self) -> Result<(), String> {
+        match self.register_changes() {
+            Ok(()) => Err("this kernel lets programs change the registers of processes".to_owned()),
             Err(_) => Ok(()),
         }
     }

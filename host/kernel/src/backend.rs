@@ -57,6 +57,8 @@ pub enum Enforcement {
     OverrideReturn,
     /// The LSM program's result.
     LsmResult,
+    /// Registers of the program are set.
+    Registers,
     /// The task is marked, and these LSM hooks refuse.
     DenyByLsm(Vec<&'static str>),
 }
@@ -66,6 +68,7 @@ impl fmt::Display for Enforcement {
         match self {
             Enforcement::OverrideReturn => f.write_str("bpf_override_return"),
             Enforcement::LsmResult => f.write_str("LSM result"),
+            Enforcement::Registers => f.write_str("registers"),
             Enforcement::DenyByLsm(hooks) => write!(f, "deny by LSM ({})", hooks.join(", ")),
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use aya::maps::HashMap;
-use aya::programs::{FExit, Lsm, ProgramType};
+use aya::programs::{FExit, Lsm, ProgramType, UProbe};
 use aya::sys::{BpfHelper, is_helper_supported};
 use aya::{Btf, Ebpf};
 use rustix::process::{getpgid, getpid};
@@ -28,6 +28,8 @@ pub struct Probe {
     pub lsm: Result<(), String>,
     /// Kprobes.
     pub kprobes: Result<(), String>,
+    /// Uprobes that change the registers of programs (Linux 6.18).
+    pub registers: Result<(), String>,
 }
 
 impl Probe {
@@ -39,6 +41,7 @@ impl Probe {
             trampolines: trampolines(loader, btf).map_err(|error| chain(&error)),
             lsm: lsm(loader, btf, point),
             kprobes: kprobes(),
+            registers: registers(loader),
         }
     }
 }
@@ -51,7 +54,12 @@ pub fn writes_to_programs() -> bool {
 
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts = [("fentry/fexit", &self.trampolines), ("BPF LSM", &self.lsm), ("kprobes", &self.kprobes)];
+        let parts = [
+            ("fentry/fexit", &self.trampolines),
+            ("BPF LSM", &self.lsm),
+            ("kprobes", &self.kprobes),
+            ("registers of programs", &self.registers),
+        ];
         for (name, result) in parts {
             match result {
                 Ok(()) => writeln!(f, "{name}: yes")?,
@@ -95,6 +103,13 @@ fn attach_deny(loader: &mut Loader<'_>, btf: &Btf) -> Result<Ebpf, KernelError> 
     deny.load(PROBE_HOOK, btf).map_err(|error| program_error("deny", error))?;
     deny.attach().map_err(|error| program_error("deny", error))?;
     Ok(ebpf)
+}
+
+fn registers(loader: &mut Loader<'_>) -> Result<(), String> {
+    let mut ebpf = loader.load(Object::Deny).map_err(|error| chain(&error))?;
+    let change: &mut UProbe = program(&mut ebpf, "change").map_err(|error| chain(&error))?;
+    // The verifier's log says no more than that it is so.
+    change.load().map_err(|_| "this kernel lets no program change the registers of processes".into())
 }
 
 fn kprobes() -> Result<(), String> {

@@ -10,7 +10,7 @@ mod filter;
 mod identity;
 mod selector;
 
-pub use action::{ActionPlan, SocketAction};
+pub use action::{ActionPlan, AssignedValue, Assignment, ProgramOverride, SocketAction};
 pub use argument::{ArgumentKind, ArgumentPlan, ArgumentSource, Register, Resolve};
 pub use expression::{Expression, ExpressionOperator, ExpressionStep, IntegerType};
 pub use filter::{

@@ -25,7 +25,7 @@ pub struct HookConfig {
     pub source: u32,
     /// System calls on the shared dispatcher: slot of the next hook on the same call; 0 for none.
     pub next: u32,
-    /// How `Override` is done: [`OVERRIDE_RETURN`], [`OVERRIDE_MARK`] or [`OVERRIDE_RESULT`].
+    /// How `Override` is done: [`OVERRIDE_RETURN`], [`OVERRIDE_MARK`], [`OVERRIDE_RESULT`] or [`OVERRIDE_REGISTERS`].
     pub override_by: u32,
     /// [`OVERRIDE_MARK`]: the LSM hooks that refuse.
     pub points: u64,
@@ -186,7 +186,7 @@ pub const OPERAND_REGISTER: u32 = 1;
 /// It is in memory.
 pub const OPERAND_MEMORY: u32 = 2;
 
-/// The registers that hold arguments of USDT probes, or lead to them.
+/// The registers that hold arguments of USDT probes, or lead to them, or are set.
 pub const REGISTERS: [&str; 17] = [
     "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
     "r15", "rip",
@@ -198,6 +198,8 @@ pub const OVERRIDE_RETURN: u32 = 1;
 pub const OVERRIDE_MARK: u32 = 2;
 /// The program's result is the hook's: LSM programs.
 pub const OVERRIDE_RESULT: u32 = 3;
+/// Registers are set: [`Selector::assignments`].
+pub const OVERRIDE_REGISTERS: u32 = 4;
 
 /// One argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -324,9 +326,35 @@ pub struct Selector {
     pub set_operand: u32,
     /// `Set`: the value.
     pub set_value: u32,
+    /// [`OVERRIDE_REGISTERS`]: the first of its [`Assignment`]s, and from [`ASSIGNMENTS_SHIFT`] on how many; 0 if it has none.
+    pub assignments: u32,
+}
+
+/// [`Selector::assignments`]: where their number stands.
+pub const ASSIGNMENTS_SHIFT: u32 = 16;
+
+/// A register of a program, or a part of one, that is set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Assignment {
+    /// The number; or what is added to what the source holds.
+    pub value: u64,
+    /// [`OPERAND_CONSTANT`], [`OPERAND_REGISTER`] or [`OPERAND_MEMORY`], of which eight bytes are read.
+    pub kind: u32,
+    /// The register that is set: 1 and its position in [`REGISTERS`].
+    pub register: u32,
+    /// Bytes of it that are set: 1, 2, 4 or 8.
+    pub size: u32,
+    /// The source, likewise; 0 if there is none.
+    pub source: u32,
+    /// Bytes of it that are read.
+    pub source_size: u32,
     /// Keeps the size a multiple of eight.
     pub reserved: u32,
 }
+
+/// Registers that are set, over all selectors of a hook.
+pub const MAX_ASSIGNMENTS: usize = 64;
 
 /// Every event is posted.
 pub const RATE_UNLIMITED: u32 = 0;

@@ -28,6 +28,7 @@ mod many;
 mod matrix;
 mod network;
 mod operations;
+mod overrides;
 mod plugin_languages;
 mod plugin_registry;
 mod plugin_tools;
@@ -91,6 +92,7 @@ fn of_the_kernel() -> Vec<Scenario> {
         sections::scenarios(),
         tracepoints::scenarios(),
         uprobes::scenarios(),
+        overrides::scenarios(),
         usdts::scenarios(),
         enforcement::scenarios(),
         enforcers::scenarios(),

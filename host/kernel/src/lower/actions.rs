@@ -31,7 +31,7 @@ pub(super) fn selector(plan: &SelectorPlan) -> Selector {
         notify_signal: notification.1,
         set_operand: set.0,
         set_value: set.1,
-        reserved: 0,
+        assignments: 0,
         rate_scope: rate_limit.map_or(RATE_UNLIMITED, |limit| scope(limit.scope)),
         rate_period: rate_limit.map_or(0, |limit| limit.period),
     }
@@ -61,7 +61,7 @@ pub(crate) fn overrides(plan: &HookPlan) -> bool {
     plan.selectors
         .iter()
         .flat_map(|selector| &selector.actions)
-        .any(|action| override_error(action).is_some())
+        .any(|action| matches!(action, ActionPlan::Override(_) | ActionPlan::OverrideInProgram(_)))
 }
 
 /// Every selector posts, as the canaries ride on the event, unless an action is `NoPost`.
@@ -75,7 +75,7 @@ fn action_bit(action: &ActionPlan) -> u32 {
         ActionPlan::Post | ActionPlan::NoPost | ActionPlan::GetUrl(_) | ActionPlan::DnsLookup(_) => 0,
         ActionPlan::Signal(_) => ACTION_SIGNAL,
         ActionPlan::Sigkill => ACTION_SIGKILL,
-        ActionPlan::Override(_) => ACTION_OVERRIDE,
+        ActionPlan::Override(_) | ActionPlan::OverrideInProgram(_) => ACTION_OVERRIDE,
         ActionPlan::NotifyEnforcer { .. } => ACTION_NOTIFY,
         ActionPlan::CleanUpNotification => ACTION_CLEAN_UP,
         ActionPlan::Set { .. } => ACTION_SET,

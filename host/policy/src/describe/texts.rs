@@ -153,7 +153,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("spec.kprobes.selectors.matchActions.action", "What to do."),
     (
         "spec.kprobes.selectors.matchActions.argError",
-        "For Override and NotifyEnforcer: the error to return, -4095 to -1.",
+        "For Override and NotifyEnforcer: the error to return, -4095 to -1. In uprobes: what the function returns.",
     ),
     (
         "spec.kprobes.selectors.matchActions.argIndex",
@@ -368,19 +368,19 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "spec.kprobes.selectors.matchActions.argRegs",
-        "For Override on functions of programs: registers and what they become.",
+        "For Override in uprobes: registers and what they become, such as `rdi=%rsi`, one after the other.",
     ),
     (
         "spec.kprobes.selectors.matchActions.argNewSymbol",
-        "For Override on functions of programs: the function that runs instead.",
+        "For Override in uprobes: the function that runs instead.",
     ),
     (
         "spec.kprobes.selectors.matchActions.argNewAddr",
-        "For Override on functions of programs: the address of what runs instead.",
+        "For Override in uprobes: the address of what runs instead.",
     ),
     (
         "spec.kprobes.selectors.matchActions.argNewOffset",
-        "For Override on functions of programs: the offset in the file of what runs instead.",
+        "For Override in uprobes: the offset in the file of what runs instead.",
     ),
     (
         "spec.kprobes.selectors.matchActions.imaHash",

@@ -14,6 +14,10 @@ pub(crate) const MATCH_ACTIONS: Shape = Shape {
         "argFd",
         "argFqdn",
         "argName",
+        "argNewAddr",
+        "argNewOffset",
+        "argNewSymbol",
+        "argRegs",
         "argSig",
         "argSock",
         "argUrl",
@@ -22,7 +26,7 @@ pub(crate) const MATCH_ACTIONS: Shape = Shape {
         "rateLimitScope",
         "userStackTrace",
     ],
-    later: &["argRegs", "argNewSymbol", "argNewAddr", "argNewOffset", "imaHash"],
+    later: &["imaHash"],
 };
 
 /// What is done once a call has returned.
