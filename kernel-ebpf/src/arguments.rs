@@ -39,6 +39,8 @@ pub trait Registers {
     const IN_PROGRAM: bool = false;
     /// The arguments are fields of a tracepoint's record.
     const IN_RECORD: bool = false;
+    /// Another program comes after this one, and may hash a file.
+    const HASHES: bool = false;
 
     /// The context that the program was called with.
     fn context(&self) -> *mut c_void;

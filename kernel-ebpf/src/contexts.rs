@@ -45,6 +45,28 @@ impl<C: EbpfContext> Registers for Array<C> {
     }
 }
 
+/// The same, of an LSM hook, behind which a program may come that hashes a file.
+pub struct Hashing<C>(pub Array<C>);
+
+impl<C: EbpfContext> Registers for Hashing<C> {
+    const HASHES: bool = true;
+
+    #[inline(always)]
+    fn context(&self) -> *mut c_void {
+        self.0.context()
+    }
+
+    #[inline(always)]
+    fn argument(&self, index: u32) -> u64 {
+        self.0.argument(index)
+    }
+
+    #[inline(always)]
+    fn user_register(&self, offset: u64) -> u64 {
+        self.0.user_register(offset)
+    }
+}
+
 /// Arguments in the registers that a kprobe, or in a program a uprobe, sees.
 pub struct Probe<const IN_PROGRAM: bool>(pub ProbeContext);
 

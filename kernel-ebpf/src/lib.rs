@@ -22,6 +22,7 @@ pub mod enforcer;
 pub mod facts;
 pub mod files;
 pub mod follow;
+pub mod hashes;
 pub mod hook;
 pub mod identity;
 pub mod maps;

@@ -53,7 +53,11 @@ pub(crate) fn plan(
             attempts.rule_out(Backend::SysEnter, &reason);
         }
         (Target::Lsm(_), overrides) => {
-            attempts.consider(Backend::Lsm, overrides.then_some(Enforcement::LsmResult), &probe.lsm);
+            let enforcement = overrides.then_some(Enforcement::LsmResult);
+            match &probe.hashes {
+                Err(reason) if hashes(hook) => attempts.rule_out(Backend::LsmHash, reason),
+                _ => attempts.consider(Backend::Lsm, enforcement, &probe.lsm),
+            }
         }
         // Policies that override there are refused when they are read.
         (Target::Tracepoint(_), _) => attempts.consider(Backend::Tracepoint, None, &Ok(())),
@@ -84,6 +88,11 @@ pub(crate) fn plan(
         attempts.keep_kprobes();
     }
     attempts
+}
+
+/// Whether a hook has files hashed.
+fn hashes(hook: &HookPlan) -> bool {
+    hook.selectors.iter().any(|selector| selector.hash.is_some())
 }
 
 /// Whether a hook reads registers (`pt_regs`), which of the ways to a function a breakpoint alone has.
@@ -216,7 +225,7 @@ pub(crate) fn plan_shared() -> Attempts {
 
 #[cfg(test)]
 mod tests {
-    use serin_policy::{ActionPlan, ProgramOverride, ProgramPlace, SelectorPlan, Uprobe};
+    use serin_policy::{ActionPlan, HashedFile, ProgramOverride, ProgramPlace, SelectorPlan, Uprobe};
 
     use super::*;
 
@@ -241,7 +250,7 @@ mod tests {
     fn offers(trampolines: bool, lsm: bool, kprobes: bool) -> Probe {
         let result = |yes: bool| if yes { Ok(()) } else { Err("no".to_string()) };
         let (trampolines, kprobes) = (result(trampolines), result(kprobes));
-        Probe { trampolines, lsm: result(lsm), kprobes, registers: result(true) }
+        Probe { trampolines, lsm: result(lsm), kprobes, registers: result(true), hashes: result(true) }
     }
 
     #[test]
@@ -297,6 +306,18 @@ mod tests {
         let unable = Probe { registers: Err("no".into()), ..able };
         let refused = plan(&hook, &unable, false, |_| true);
         assert_eq!((refused.tries, refused.ruled_out), (Vec::new(), vec![(Backend::Uprobe, "no".into())]));
+    }
+
+    #[test]
+    fn files_are_hashed_where_the_kernel_measures_them() {
+        let mut hook = hook(Target::Lsm("file_open".into()), ActionPlan::Post);
+        hook.selectors[0].hash = Some(HashedFile::Itself);
+        let able = offers(true, true, true);
+        let attempt = Attempt { backend: Backend::Lsm, enforcement: None };
+        assert_eq!(plan(&hook, &able, false, |_| true).tries, [attempt]);
+        let unable = Probe { hashes: Err("no".into()), ..able };
+        let refused = plan(&hook, &unable, false, |_| true);
+        assert_eq!((refused.tries, refused.ruled_out), (Vec::new(), vec![(Backend::LsmHash, "no".into())]));
     }
 
     #[test]

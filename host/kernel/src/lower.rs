@@ -104,6 +104,7 @@ pub(crate) fn lower(
         lowered.config.acts_on_return |= u32::from(!selector.return_actions.is_empty());
     }
     lowered.config.late = u32::from(may_be_late(plan));
+    lowered.config.hashed = actions::hashed(plan);
     lowered.config.stacks =
         plan.selectors.iter().map(|selector| actions::stack_bits(selector.stacks)).fold(0, ops::BitOr::bitor);
     limit("filters", filters.len(), MAX_FILTERS)?;

@@ -30,18 +30,21 @@ pub struct Probe {
     pub kprobes: Result<(), String>,
     /// Uprobes that change the registers of programs (Linux 6.18).
     pub registers: Result<(), String>,
+    /// Hashes of files, by the kernel's integrity measurement (IMA).
+    pub hashes: Result<(), String>,
 }
 
 impl Probe {
     /// Tries each, and leaves nothing behind.
     ///
     /// `point` must be the global `POINT` the loader has been given.
-    pub(crate) fn run(loader: &mut Loader<'_>, btf: &Btf, point: u64) -> Self {
+    pub(crate) fn run(loader: &mut Loader<'_>, (btf, types): (&Btf, &serin_btf::Btf), point: u64) -> Self {
         Probe {
             trampolines: trampolines(loader, btf).map_err(|error| chain(&error)),
             lsm: lsm(loader, btf, point),
             kprobes: kprobes(),
             registers: registers(loader),
+            hashes: hashes(types),
         }
     }
 }
@@ -59,6 +62,7 @@ impl fmt::Display for Probe {
             ("BPF LSM", &self.lsm),
             ("kprobes", &self.kprobes),
             ("registers of programs", &self.registers),
+            ("hashes of files", &self.hashes),
         ];
         for (name, result) in parts {
             match result {
@@ -110,6 +114,14 @@ fn registers(loader: &mut Loader<'_>) -> Result<(), String> {
     let change: &mut UProbe = program(&mut ebpf, "change").map_err(|error| chain(&error))?;
     // The verifier's log says no more than that it is so.
     change.load().map_err(|_| "this kernel lets no program change the registers of processes".into())
+}
+
+/// Without IMA, the helper is there and fails.
+fn hashes(types: &serin_btf::Btf) -> Result<(), String> {
+    if types.function_id("ima_file_hash").is_some() {
+        return Ok(());
+    }
+    Err("this kernel is built without IMA (CONFIG_IMA), which computes the hashes".into())
 }
 
 fn kprobes() -> Result<(), String> {

@@ -10,8 +10,8 @@ use crate::hook::Context;
 use crate::rate;
 use crate::report::Report;
 use crate::schema::{ACTIONS, ActionName};
-use crate::{ActionPlan, MAX_URL, RateLimit, SocketAction, Stacks, Target};
-use crate::{override_in_program, socket, stack, usdt};
+use crate::{ActionPlan, HashedFile, MAX_URL, RateLimit, SocketAction, Stacks, Target};
+use crate::{hash, override_in_program, socket, stack, usdt};
 
 /// The errors a function can be made to return: the kernel's `MAX_ERRNO`.
 pub(crate) const ERRORS: std::ops::RangeInclusive<i32> = -4095..=-1;
@@ -21,7 +21,7 @@ const MAX_DOMAIN: usize = 253;
 const MAX_LABEL: usize = 63;
 
 /// Parameters of actions, and the actions each belongs to.
-const PARAMETERS: [(&str, &[ActionName]); 17] = [
+const PARAMETERS: [(&str, &[ActionName]); 18] = [
     ("argError", &[ActionName::Override, ActionName::NotifyEnforcer]),
     ("argFd", &[ActionName::FollowFD, ActionName::UnfollowFD, ActionName::CopyFD]),
     ("argFqdn", &[ActionName::DnsLookup]),
@@ -35,6 +35,7 @@ const PARAMETERS: [(&str, &[ActionName]); 17] = [
     ("argSock", &[ActionName::TrackSock, ActionName::UntrackSock]),
     ("argUrl", &[ActionName::GetUrl]),
     ("argValue", &[ActionName::Set]),
+    ("imaHash", &[ActionName::Post]),
     ("kernelStackTrace", &[ActionName::Post]),
     ("rateLimit", &[ActionName::Post]),
     ("rateLimitScope", &[ActionName::Post]),
@@ -49,6 +50,7 @@ pub(crate) struct Action {
     pub(crate) plan: ActionPlan,
     pub(crate) rate_limit: Option<RateLimit>,
     pub(crate) stacks: Stacks,
+    pub(crate) hash: Option<HashedFile>,
 }
 
 /// Reads one action of a list with the fields of `shape`.
@@ -74,8 +76,9 @@ pub(crate) fn read(
     } else {
         Some(Stacks::default())
     };
+    let hash = if action == ActionName::Post { hash::read(&fields, context, report) } else { Some(None) };
     let plan = read_plan(field, action, &fields, context, report);
-    Some(Action { plan: plan?, rate_limit: rate_limit?, stacks: stacks? })
+    Some(Action { plan: plan?, rate_limit: rate_limit?, stacks: stacks?, hash: hash? })
 }
 
 fn read_plan(
@@ -122,6 +125,12 @@ fn read_plan(
 pub(crate) fn check_all(list: Field<'_>, actions: &[Action], report: &mut Report<'_>) -> bool {
     if actions.iter().filter(|action| action.rate_limit.is_some()).count() > 1 {
         report.error_with_help(list.span(), "a selector can have one `rateLimit`", "keep one of them");
+        return false;
+    }
+    let hashes = actions.iter().any(|action| action.hash.is_some());
+    if hashes && actions.iter().any(|action| matches!(action.plan, ActionPlan::Override(_))) {
+        let message = "a file is hashed once the hook has let it pass, which `Override` does not";
+        report.error_with_help(list.span(), message, "leave `imaHash` or `Override` out");
         return false;
     }
     let actions = actions.iter().map(|action| &action.plan);

@@ -18,6 +18,7 @@ mod error;
 mod expression;
 mod fields;
 mod format;
+mod hash;
 mod hook;
 mod identity;
 mod integer;
@@ -62,9 +63,9 @@ pub use place::{ProbeArgument, ProgramPlace, TraceEvent, Uprobe, Usdt};
 pub use plan::{
     ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, ArgumentSource, AssignedValue, Assignment,
     BinaryComparison, BinaryCondition, BinaryFilter, CapabilitySet, EnforcedCall, Expression,
-    ExpressionOperator, ExpressionStep, HookPlan, IdentityCondition, IdentityFilter, IntegerType, Membership,
-    Namespace, NamespaceValue, Part, PidFilter, PolicyPlan, ProgramOverride, RateLimit, RateScope, Register,
-    Resolve, SelectorPlan, SocketAction, Stacks, Target, Test, UserId,
+    ExpressionOperator, ExpressionStep, HashedFile, HookPlan, IdentityCondition, IdentityFilter, IntegerType,
+    Membership, Namespace, NamespaceValue, Part, PidFilter, PolicyPlan, ProgramOverride, RateLimit,
+    RateScope, Register, Resolve, SelectorPlan, SocketAction, Stacks, Target, Test, UserId,
 };
 pub use policy::Policy;
 pub use program::PlaceError;

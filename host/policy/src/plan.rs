@@ -17,7 +17,7 @@ pub use filter::{
     ArgumentFilter, BinaryComparison, BinaryCondition, BinaryFilter, Membership, Part, PidFilter, Test,
 };
 pub use identity::{CapabilitySet, IdentityCondition, IdentityFilter, Namespace, NamespaceValue, UserId};
-pub use selector::{RateLimit, RateScope, SelectorPlan, Stacks};
+pub use selector::{HashedFile, RateLimit, RateScope, SelectorPlan, Stacks};
 
 use crate::{TraceEvent, Uprobe, Usdt};
 

@@ -67,6 +67,7 @@ fn read(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Opti
     }
     let rate_limit = actions.iter().find_map(|action| action.rate_limit);
     let stacks = stack::all(&actions);
+    let hash = actions.iter().find_map(|action| action.hash);
     let mut actions: Vec<_> = actions.into_iter().map(|action| action.plan).collect();
     if actions.is_empty() {
         actions.push(ActionPlan::Post);
@@ -88,6 +89,7 @@ fn read(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Opti
         return_actions,
         rate_limit,
         stacks,
+        hash,
     })
 }
 

@@ -57,8 +57,9 @@ pub struct HookConfig {
     /// 1 if a call whose arguments cannot be read where it begins is decided when it returns, by the selectors that do not
     /// enforce: the kernel has had to read them by then.
     pub late: u32,
-    /// Keeps what follows aligned to eight.
-    pub reserved: u32,
+    /// What argument 0 is, if a selector asks for the hash of the file: [`HASHED_FILE`] or [`HASHED_PROGRAM`], perhaps with
+    /// [`HASHED_ALONE`]; else 0.
+    pub hashed: u32,
     /// How to read what the call returns; its kind is 0 if its return is not waited for.
     pub returned: ArgumentConfig,
     /// What to read.
@@ -399,6 +400,8 @@ pub const ACTION_NOTIFY: u32 = 1 << 12;
 pub const ACTION_CLEAN_UP: u32 = 1 << 13;
 /// Give an argument of a USDT probe another value.
 pub const ACTION_SET: u32 = 1 << 14;
+/// Have the file's hash computed before the event is sent.
+pub const ACTION_HASH: u32 = 1 << 15;
 /// Any of these makes a selector fail closed when it cannot read an argument.
 pub const ACTIONS_ENFORCING: u32 =
     ACTION_SIGKILL | ACTION_OVERRIDE | ACTION_SIGNAL | ACTION_NOTIFY | ACTION_SET;
@@ -483,6 +486,13 @@ pub const TEST_SCOPE: u32 = 48;
 pub const SCOPE_HOST: u32 = 1;
 /// [`TEST_SCOPE`]: those in containers of the scope.
 pub const SCOPE_CONTAINERS: u32 = 1 << 1;
+
+/// [`HookConfig::hashed`]: a `struct file *`.
+pub const HASHED_FILE: u32 = 1;
+/// [`HookConfig::hashed`]: a `struct linux_binprm *`.
+pub const HASHED_PROGRAM: u32 = 2;
+/// [`HookConfig::hashed`]: while a program on an LSM hook runs, the kernel does not start it on the same CPU again.
+pub const HASHED_ALONE: u32 = 1 << 8;
 
 /// [`TEST_BINARY_IN`]: the process's own binary.
 pub const BINARY_OWN: u32 = 0;

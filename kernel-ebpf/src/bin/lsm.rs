@@ -1,4 +1,4 @@
-//! A hook where the kernel asks its security modules.
+//! A hook where the kernel asks its security modules. Its functions are hooked at their return as the kernel's others are.
 #![no_std]
 #![no_main]
 
@@ -9,12 +9,19 @@ mod kretprobe;
 
 use aya_ebpf::macros::lsm;
 use aya_ebpf::programs::LsmContext;
-use serin_ebpf::contexts::Array;
-use serin_ebpf::hook;
+use serin_ebpf::contexts::{Array, Hashing};
+use serin_ebpf::{hashes, hook};
 
 #[lsm(hook = "serin")]
 fn hook_lsm(ctx: LsmContext) -> i32 {
-    errno(hook::run(&Array(ctx), hook::this_hook().hook).result)
+    errno(hook::run(&Hashing(Array(ctx)), hook::this_hook().hook).result)
+}
+
+/// Comes after the other, if a selector asks for the file's hash.
+#[lsm(hook = "serin", sleepable)]
+fn hook_lsm_hash(ctx: LsmContext) -> i32 {
+    hashes::run(&Array(ctx), hook::this_hook().hook);
+    0
 }
 
 /// A result that LSM hooks may return, as the verifier can see.

@@ -17,6 +17,7 @@ mod evasion;
 mod expressions;
 mod files;
 mod filters;
+mod hashes;
 mod hooks;
 mod identity;
 mod kept;
@@ -90,6 +91,7 @@ fn of_the_kernel() -> Vec<Scenario> {
         lists::scenarios(),
         loaders::scenarios(),
         sections::scenarios(),
+        hashes::scenarios(),
         tracepoints::scenarios(),
         uprobes::scenarios(),
         overrides::scenarios(),

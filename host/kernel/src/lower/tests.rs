@@ -156,6 +156,7 @@ fn filters_are_ordered_by_cost_and_values_numbered() {
         identity: Vec::new(),
         rate_limit: None,
         stacks: Stacks { kernel: true, user: false },
+        hash: None,
         returned: vec![ArgumentFilter {
             slot: 0,
             part: Part::Value,

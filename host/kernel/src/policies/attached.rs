@@ -181,6 +181,10 @@ impl Kernel {
     ) -> Result<(), KernelError> {
         // First, so that no call is kept whose return goes unnoticed.
         attached.returns = self.attach_return(hook, ebpf, attached)?;
+        if hook.lowered.config.hashed != 0 {
+            attached.attach(ebpf, Backend::LsmHash, hook, (&self.btf, &self.pins))?;
+            attached.returns = Some(Backend::LsmHash);
+        }
         attached.attach(ebpf, backend, hook, (&self.btf, &self.pins))?;
         if backend == Backend::SysEnter {
             let program = fd_of(ebpf, backend)?;

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::ops;
 
 use serin_abi::NO_FIELD;
-use serin_abi::config::{Assignment, HookConfig, MAX_ASSIGNMENTS};
+use serin_abi::config::{Assignment, HASHED_ALONE, HookConfig, MAX_ASSIGNMENTS};
 use serin_btf::{Format, Tracefs};
 use serin_policy::{HookPlan, PlaceError, PolicyPlan, Target};
 
@@ -53,6 +53,11 @@ impl Kernel {
                 limit,
             })?;
         lowered.config.shared = u32::from(targets.len() > 1);
+        // What the kernel calls before a program that may sleep, which it may start on a CPU where it is under way.
+        if lowered.config.hashed != 0 && self.types.function_id("__bpf_prog_enter_sleepable_recur").is_none()
+        {
+            lowered.config.hashed |= HASHED_ALONE;
+        }
         let attempts = if targets.len() > 1 {
             attach::plan_shared()
         } else {

@@ -384,6 +384,6 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "spec.kprobes.selectors.matchActions.imaHash",
-        "For Post on LSM hooks: the hash that the kernel's integrity measurement has of the file.",
+        "For Post on LSM hooks about a file: report the hash that the kernel's integrity measurement (IMA) computes of it.",
     ),
 ];

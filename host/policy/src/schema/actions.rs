@@ -21,12 +21,13 @@ pub(crate) const MATCH_ACTIONS: Shape = Shape {
         "argSig",
         "argSock",
         "argUrl",
+        "imaHash",
         "kernelStackTrace",
         "rateLimit",
         "rateLimitScope",
         "userStackTrace",
     ],
-    later: &["imaHash"],
+    later: &[],
 };
 
 /// What is done once a call has returned.
