@@ -75,7 +75,7 @@ impl<'a, R: Registers> Call<'a, R> {
         // In any case, or the verifier follows the second place for a slot that it thinks might not be there.
         self.loaded |= 1 << index;
         if let Some(slot) = self.scratch.slot(index) {
-            arguments::load(&HOOK_CONFIG, self.registers, index, slot);
+            arguments::load(&HOOK_CONFIG, self.registers, index, slot, self.scratch.work);
             if Self::PUTS_OFF && constant(&HOOK_CONFIG.late) != 0 {
                 // SAFETY: pointers to map values.
                 unsafe {

@@ -125,7 +125,7 @@ fn wrong_with(
     for arguments in &sites {
         for (argument, place) in hook.arguments.iter().zip(&places.arguments) {
             let size = match argument.kind {
-                ArgumentKind::Bytes { size } => Some(size),
+                ArgumentKind::Bytes { size } | ArgumentKind::Segments { size } => Some(size),
                 _ => None,
             };
             for index in [Some(argument.index), size].into_iter().flatten() {

@@ -216,7 +216,8 @@ pub struct ArgumentConfig {
     pub first_field: u32,
     /// [`READ_FIELDS`]: how many.
     pub field_count: u32,
-    /// [`READ_BUFFER`]: which parameter, as `index`, says how many bytes there are; perhaps with [`SIZE_IS_INT`].
+    /// [`READ_BUFFER`], [`READ_SEGMENTS`]: which parameter, as `index`, says how many bytes or segments there are; perhaps with
+    /// [`SIZE_IS_INT`].
     /// [`READ_ARRAY`], [`READ_TEXT`]: bytes of the array.
     pub size: u32,
     /// The first of the steps from the parameter to the argument, in [`HookConfig::fields`].
@@ -265,6 +266,9 @@ pub const READ_RELATIVE_LOCATION: u32 = 12;
 
 /// The address of an array of characters: [`KIND_STRING`](crate::record::KIND_STRING).
 pub const READ_TEXT: u32 = 13;
+
+/// The address of an array of `struct iovec`: [`KIND_BYTES`](crate::record::KIND_BYTES).
+pub const READ_SEGMENTS: u32 = 14;
 
 /// [`ArgumentConfig::size`]: the parameter is a signed integer of 32 bits.
 pub const SIZE_IS_INT: u32 = 1 << 16;

@@ -73,7 +73,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("spec.kprobes.args.BTFType", "The same as btfType."),
     (
         "spec.kprobes.args.sizeArgIndex",
-        "For char_buf: the parameter that says how many bytes there are, counted from 1.",
+        "For char_buf and char_iovec: the parameter that says how many bytes or segments there are, counted from 1.",
     ),
     (
         "spec.kprobes.args.returnCopy",
