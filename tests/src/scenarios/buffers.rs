@@ -18,6 +18,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("buffers::scattered_bytes_are_gathered", segments),
         scenario("buffers::scattered_bytes_at_their_limits", limits_of_segments),
         scenario("buffers::strings_at_every_size", sizes_of_strings),
+        scenario("buffers::empty_strings_are_compared", empty),
         scenario("buffers::kinds_of_files", file_types),
         scenario("buffers::what_goes_into_a_pipe", pipe).needs(Kernel::function_hooks),
     ]
@@ -142,6 +143,24 @@ fn limits_of_segments(_: &Kernel) -> Result<()> {
             "{count} of {size}: {truncated}"
         );
     }
+    agent.stop()?;
+    Ok(())
+}
+
+fn empty(_: &Kernel) -> Result<()> {
+    let cases = [
+        ("index: 2, operator: Equal, values: ['']", true),
+        ("index: 2, operator: Equal, values: [a, '', b]", true),
+        ("index: 2, operator: Equal, values: [a, b]", false),
+        ("index: 2, operator: NotEqual, values: ['']", false),
+        ("index: 0, operator: Equal, values: ['']", false),
+        ("index: 0, operator: NotEqual, values: ['']", true),
+    ];
+    let arguments = "[{index: 0, type: string}, {index: 2, type: string}]";
+    let mut agent = agent_with("sys_symlinkat", arguments, &cases)?;
+    let ended = trigger::symlink("/etc/hostname", "")?;
+    agent.settle()?;
+    check_cases(&agent, ended.pid, &cases)?;
     agent.stop()?;
     Ok(())
 }
