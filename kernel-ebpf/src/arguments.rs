@@ -6,7 +6,7 @@ use serin_abi::MAX_STRING;
 use serin_abi::config::{
     ArgumentConfig, COMPAT_SYSCALL, HookConfig, ORIGIN_REGISTER, ORIGIN_TASK, READ_ARRAY, READ_BUFFER,
     READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME, READ_ITERATOR, READ_LOCATION, READ_POINTED,
-    READ_RELATIVE_LOCATION, READ_TEXT, SIZE_IS_INT, SYSCALL, USDT,
+    READ_RELATIVE_LOCATION, READ_SEGMENTS, READ_TEXT, SIZE_IS_INT, SYSCALL, USDT,
 };
 use serin_abi::record::{
     ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, Argument, KIND_BINPRM, KIND_BPF_CMD, KIND_CAPABILITY,
@@ -17,7 +17,7 @@ use serin_abi::selector::{constant, entry};
 
 use crate::memory::{kernel_string, pointer, string};
 use crate::resolve::{Resolved, UNREADABLE, load_text, resolve};
-use crate::scratch::Slot;
+use crate::scratch::{Slot, Work};
 use crate::{buffers, files, follow, network, offset, operands, structure, task};
 
 /// When a program runs.
@@ -39,6 +39,8 @@ pub trait Registers {
     const IN_PROGRAM: bool = false;
     /// The arguments are fields of a tracepoint's record.
     const IN_RECORD: bool = false;
+    /// Another program comes after this one, and may hash a file.
+    const HASHES: bool = false;
 
     /// The context that the program was called with.
     fn context(&self) -> *mut c_void;
@@ -117,9 +119,9 @@ fn lower(bytes: u32) -> u64 {
     u64::MAX >> (64 - 8 * u64::from(bytes))
 }
 
-/// Reads the argument of `slot` of the configuration into its slot of memory.
+/// Reads the argument of `slot` of the configuration into its slot of memory. Nothing must be in the record of `work` yet.
 #[inline(always)]
-pub fn load<R: Registers>(config: &HookConfig, registers: &R, slot: u32, to: *mut Slot) {
+pub fn load<R: Registers>(config: &HookConfig, registers: &R, slot: u32, to: *mut Slot, work: *mut Work) {
     let argument = entry(&config.arguments, slot);
     let kind = constant(&argument.kind);
     let header = Argument { length: 0, kind: kind as u8, flags: 0, mode: 0 };
@@ -134,14 +136,10 @@ pub fn load<R: Registers>(config: &HookConfig, registers: &R, slot: u32, to: *mu
     let read = constant(&argument.read);
     let loaded = match kind {
         _ if read == READ_FIELDS => structure::load(config, argument, to, value),
-        _ if read == READ_BUFFER => {
-            let size = constant(&argument.size);
-            let length = raw(config, registers, size & (SIZE_IS_INT - 1));
-            buffers::load(
-                to,
-                value,
-                if size & SIZE_IS_INT != 0 { i64::from(length as i32) } else { length as i64 },
-            )
+        _ if read == READ_BUFFER => buffers::load(to, value, size(config, registers, argument)),
+        _ if read == READ_SEGMENTS => {
+            let entry = if constant(&config.source) == COMPAT_SYSCALL { 8 } else { 16 };
+            buffers::load_segments(to, work, (value, entry), size(config, registers, argument))
         }
         _ if read == READ_ITERATOR => buffers::load_iterator(to, value),
         _ if read == READ_POINTED => load_pointed(to, value),
@@ -180,6 +178,14 @@ pub fn load<R: Registers>(config: &HookConfig, registers: &R, slot: u32, to: *mu
             (*to).header.mode = failed as u16;
         }
     }
+}
+
+/// The parameter that says how many bytes or segments there are.
+#[inline(always)]
+fn size<R: Registers>(config: &HookConfig, registers: &R, argument: &ArgumentConfig) -> i64 {
+    let size = constant(&argument.size);
+    let number = raw(config, registers, size & (SIZE_IS_INT - 1));
+    if size & SIZE_IS_INT != 0 { i64::from(number as i32) } else { number as i64 }
 }
 
 /// Reads what the function returned into its slot of memory. An error number in a socket's place cannot be read.

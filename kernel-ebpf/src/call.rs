@@ -1,7 +1,9 @@
 //! One call of the hooked function: its arguments, each read at most once, and its record.
 
 use serin_abi::MAX_ARGUMENTS;
-use serin_abi::config::{ACTION_COPY, ACTION_UNFOLLOW, ACTIONS_ENFORCING, RATE_UNLIMITED, READ_VALUE};
+use serin_abi::config::{
+    ACTION_COPY, ACTION_HASH, ACTION_UNFOLLOW, ACTIONS_ENFORCING, RATE_UNLIMITED, READ_VALUE,
+};
 use serin_abi::digest::Digest;
 use serin_abi::network::Sock;
 use serin_abi::record::{
@@ -15,7 +17,8 @@ use crate::hook::{HOOK_CONFIG, Outcome, count};
 use crate::report::{append, append_returned, hit, send};
 use crate::scratch::{Scratch, Slot, Work};
 use crate::{
-    arguments, buffers, calls, follow, network, output, rate, report, sockets, stacks, task, undecided,
+    arguments, buffers, calls, follow, hashes, network, output, rate, report, sockets, stacks, task,
+    undecided,
 };
 
 /// One call of the hooked function.
@@ -72,7 +75,7 @@ impl<'a, R: Registers> Call<'a, R> {
         // In any case, or the verifier follows the second place for a slot that it thinks might not be there.
         self.loaded |= 1 << index;
         if let Some(slot) = self.scratch.slot(index) {
-            arguments::load(&HOOK_CONFIG, self.registers, index, slot);
+            arguments::load(&HOOK_CONFIG, self.registers, index, slot, self.scratch.work);
             if Self::PUTS_OFF && constant(&HOOK_CONFIG.late) != 0 {
                 // SAFETY: pointers to map values.
                 unsafe {
@@ -186,11 +189,13 @@ impl<'a, R: Registers> Call<'a, R> {
         }
         let flags = flags | stacks::flags(selected.actions);
         let at = stacks::append(work, self.compose(selected, posted), flags, self.registers);
+        let is_hashed =
+            R::HASHES && selected.actions & ACTION_HASH != 0 && outcome.result == 0 && hashes::will_run();
         match (constant(&HOOK_CONFIG.returned.kind), outcome.return_error) {
             // As if it had been kept: the call has returned.
             // SAFETY: a pointer to a map value.
             _ if matches!(R::MOMENT, Moment::Late) => unsafe { calls::put_length(work, at, flags) },
-            (0, _) => send(work, flags, at),
+            (0, _) if !is_hashed => send(work, flags, at),
             // The function does not run, and what sees it return may not be called.
             (_, Some(error)) if posted => self.report_return(flags, at, i64::from(error) as u64),
             (_, Some(_)) => {}

@@ -1,4 +1,4 @@
-//! Reading a program's context.
+//! Reading and changing a program's context.
 
 use core::ffi::c_void;
 
@@ -24,4 +24,33 @@ pub unsafe fn word<const OFFSET: usize>(context: *const c_void) -> u64 {
         value = context.byte_add(OFFSET).cast::<u64>().read_unaligned();
     }
     value
+}
+
+/// Sets the lowest `size` bytes of the 64 bits at `OFFSET` of the context.
+///
+/// # Safety
+/// As of [`word`]; only uprobes may, on kernels that let them.
+#[inline(always)]
+pub unsafe fn set<const OFFSET: usize>(context: *mut c_void, size: u32, value: u64) {
+    macro_rules! store {
+        ($type:literal, $number:ty) => {{
+            // SAFETY: the caller vouches for the context.
+            #[cfg(target_arch = "bpf")]
+            unsafe {
+                core::arch::asm!(concat!("*(", $type, " *)({context} + {offset}) = {value}"),
+                    value = in(reg) value, context = in(reg) context, offset = const OFFSET, options(nostack));
+            }
+            // SAFETY: as above.
+            #[cfg(not(target_arch = "bpf"))]
+            unsafe {
+                context.byte_add(OFFSET).cast::<$number>().write_unaligned(value as $number);
+            }
+        }};
+    }
+    match size {
+        1 => store!("u8", u8),
+        2 => store!("u16", u16),
+        4 => store!("u32", u32),
+        _ => store!("u64", u64),
+    }
 }

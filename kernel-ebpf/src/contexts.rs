@@ -45,6 +45,28 @@ impl<C: EbpfContext> Registers for Array<C> {
     }
 }
 
+/// The same, of an LSM hook, behind which a program may come that hashes a file.
+pub struct Hashing<C>(pub Array<C>);
+
+impl<C: EbpfContext> Registers for Hashing<C> {
+    const HASHES: bool = true;
+
+    #[inline(always)]
+    fn context(&self) -> *mut c_void {
+        self.0.context()
+    }
+
+    #[inline(always)]
+    fn argument(&self, index: u32) -> u64 {
+        self.0.argument(index)
+    }
+
+    #[inline(always)]
+    fn user_register(&self, offset: u64) -> u64 {
+        self.0.user_register(offset)
+    }
+}
+
 /// Arguments in the registers that a kprobe, or in a program a uprobe, sees.
 pub struct Probe<const IN_PROGRAM: bool>(pub ProbeContext);
 
@@ -102,6 +124,37 @@ impl<const IN_PROGRAM: bool> Registers for Probe<IN_PROGRAM> {
                 16 => context::word::<{ offset_of!(pt_regs, r15) }>(context),
                 17 => context::word::<{ offset_of!(pt_regs, rip) }>(context),
                 _ => 0,
+            }
+        }
+    }
+}
+
+impl Probe<true> {
+    /// Sets the lowest `size` bytes of the register with this number, where the program goes on.
+    #[inline(always)]
+    pub fn set_register(&self, number: u32, size: u32, value: u64) {
+        let context = self.0.as_ptr();
+        // SAFETY: the context is the one this program was called with, and it is a uprobe.
+        unsafe {
+            match number {
+                1 => context::set::<{ offset_of!(pt_regs, rax) }>(context, size, value),
+                2 => context::set::<{ offset_of!(pt_regs, rbx) }>(context, size, value),
+                3 => context::set::<{ offset_of!(pt_regs, rcx) }>(context, size, value),
+                4 => context::set::<{ offset_of!(pt_regs, rdx) }>(context, size, value),
+                5 => context::set::<{ offset_of!(pt_regs, rsi) }>(context, size, value),
+                6 => context::set::<{ offset_of!(pt_regs, rdi) }>(context, size, value),
+                7 => context::set::<{ offset_of!(pt_regs, rbp) }>(context, size, value),
+                8 => context::set::<{ offset_of!(pt_regs, rsp) }>(context, size, value),
+                9 => context::set::<{ offset_of!(pt_regs, r8) }>(context, size, value),
+                10 => context::set::<{ offset_of!(pt_regs, r9) }>(context, size, value),
+                11 => context::set::<{ offset_of!(pt_regs, r10) }>(context, size, value),
+                12 => context::set::<{ offset_of!(pt_regs, r11) }>(context, size, value),
+                13 => context::set::<{ offset_of!(pt_regs, r12) }>(context, size, value),
+                14 => context::set::<{ offset_of!(pt_regs, r13) }>(context, size, value),
+                15 => context::set::<{ offset_of!(pt_regs, r14) }>(context, size, value),
+                16 => context::set::<{ offset_of!(pt_regs, r15) }>(context, size, value),
+                17 => context::set::<{ offset_of!(pt_regs, rip) }>(context, size, value),
+                _ => {}
             }
         }
     }

@@ -7,7 +7,7 @@ use aya_ebpf::maps::{HashMap, PerCpuArray};
 use serin_abi::config::{
     ACTION_CLEAN_UP, ACTION_NOTIFY, ACTION_OVERRIDE, ACTION_POST, ACTION_REMEMBER, ACTION_SET,
     ACTION_SIGKILL, ACTION_SIGNAL, ACTIONS_FOLLOWING, ACTIONS_TRACKING, HookConfig, OVERRIDE_MARK,
-    OVERRIDE_RESULT, OVERRIDE_RETURN,
+    OVERRIDE_REGISTERS, OVERRIDE_RESULT, OVERRIDE_RETURN,
 };
 use serin_abi::selector::{Selected, constant, entry, select};
 use serin_abi::{HookCounters, Mark, Sharer};
@@ -43,6 +43,13 @@ pub struct Outcome {
     pub return_error: Option<i32>,
     /// Be refused with this error (LSM); 0 to go on.
     pub result: i32,
+    /// Set these registers: [`Selector::assignments`](serin_abi::config::Selector::assignments); 0 for none.
+    pub assignments: u32,
+}
+
+impl Outcome {
+    /// Nothing is to be done.
+    pub const NONE: Self = Self { return_error: None, result: 0, assignments: 0 };
 }
 
 /// The hook that runs.
@@ -69,7 +76,7 @@ pub fn hook_on_syscall(number: u64) -> Option<Sharer> {
 /// Runs the hook: the first selector that matches acts and reports.
 #[inline(always)]
 pub fn run<R: Registers>(registers: &R, hook: u32) -> Outcome {
-    let mut outcome = Outcome { return_error: None, result: 0 };
+    let mut outcome = Outcome::NONE;
     let Some(scratch) = scratch::acquire() else {
         output::lost_for_want_of_scratch();
         return outcome;
@@ -146,6 +153,9 @@ fn act(selected: &Selected, outcome: &mut Outcome) -> bool {
             OVERRIDE_RETURN => outcome.return_error = Some(selected.error),
             OVERRIDE_RESULT => outcome.result = selected.error,
             OVERRIDE_MARK => enforced &= mark(selected.error),
+            OVERRIDE_REGISTERS => {
+                outcome.assignments = constant(&entry(&HOOK_CONFIG.selectors, selected.index).assignments);
+            }
             _ => enforced = false,
         }
     }

@@ -9,6 +9,7 @@
 
 pub mod ancestry;
 pub mod arguments;
+pub mod assignments;
 pub mod atomic;
 pub mod binaries;
 pub mod buffers;
@@ -21,6 +22,7 @@ pub mod enforcer;
 pub mod facts;
 pub mod files;
 pub mod follow;
+pub mod hashes;
 pub mod hook;
 pub mod identity;
 pub mod maps;

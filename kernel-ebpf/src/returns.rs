@@ -46,7 +46,7 @@ pub fn run<R: Registers>(registers: &R, hook: u32, value: u64) {
 fn decide<R: Registers>(registers: &R, scratch: &Scratch, hook: u32) {
     // SAFETY: a pointer to a map value.
     unsafe { calls::put_length(scratch.work, 0, 0) };
-    let (registers, mut outcome) = (Late(registers), Outcome { return_error: None, result: 0 });
+    let (registers, mut outcome) = (Late(registers), Outcome::NONE);
     hook::decide(&mut Call::new(&registers, scratch, hook), &mut outcome);
 }
 

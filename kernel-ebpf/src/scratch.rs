@@ -11,6 +11,7 @@ use serin_abi::packet::Headers;
 use serin_abi::path::Walk;
 use serin_abi::ranges::Bisection;
 use serin_abi::record::{MAX_RECORD, MAX_STACK};
+use serin_abi::segments::Segments;
 use serin_abi::text::{BUFFER, Search};
 use serin_abi::{BINARY_KEY, BinarySets, MAX_ARGUMENTS};
 
@@ -38,6 +39,8 @@ pub struct Work {
     pub bisection: Bisection,
     /// The values of an expression.
     pub places: Places,
+    /// How scattered bytes are gathered.
+    pub segments: Segments,
     /// What the arguments are known by, if equal events are held back.
     pub digest: Digest,
     /// Key for looking up a binary.

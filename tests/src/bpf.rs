@@ -56,6 +56,16 @@ pub(crate) fn writes_user_memory() -> bool {
     load(&WRITE, KPROBE, 0, c"").is_some()
 }
 
+/// Whether the kernel loads a program that changes a register of whoever it was called in.
+pub(crate) fn changes_registers() -> bool {
+    const CHANGE: [u64; 3] = [
+        0x017a, // *(u64 *)(r1 + 0) = 0
+        RETURN_ZERO[0],
+        RETURN_ZERO[1],
+    ];
+    load(&CHANGE, KPROBE, 0, c"").is_some()
+}
+
 /// A program that does nothing, attached until dropped.
 pub(crate) struct EmptyProgram {
     _program: OwnedFd,

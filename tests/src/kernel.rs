@@ -25,6 +25,10 @@ pub(crate) struct Kernel {
     pub(crate) syscall_events: bool,
     /// Programs can write to the memory of processes.
     pub(crate) user_writes: bool,
+    /// Programs can change the registers of processes.
+    pub(crate) register_changes: bool,
+    /// Files are hashed (IMA).
+    pub(crate) hashes: bool,
 }
 
 impl Kernel {
@@ -45,6 +49,8 @@ impl Kernel {
             syscall_events: Btf::load(Path::new(KERNEL_BTF))
                 .is_ok_and(|btf| btf.function_id("perf_syscall_enter").is_some()),
             user_writes: bpf::writes_user_memory(),
+            register_changes: bpf::changes_registers(),
+            hashes: Path::new("/sys/kernel/security/ima").exists(),
             compat_calls: trigger::compat_dup(-1).is_ok_and(|ended| ended.errno == Some(libc::EBADF)),
         }
     }
@@ -60,6 +66,8 @@ impl Kernel {
             (self.compat_calls, "32-bit system calls"),
             (self.syscall_events, "trace events of system calls"),
             (self.user_writes, "writes to processes"),
+            (self.register_changes, "changes of registers"),
+            (self.hashes, "hashes of files"),
         ];
         features.into_iter().filter_map(|(there, name)| there.then_some(name)).collect::<Vec<_>>().join(", ")
     }
@@ -104,9 +112,36 @@ impl Kernel {
         }
     }
 
+    /// Programs can change the registers of processes.
+    pub(crate) fn register_changes(&self) -> Result<(), String> {
+        if self.register_changes {
+            Ok(())
+        } else {
+            Err("this kernel lets no program change the registers of processes".to_owned())
+        }
+    }
+
+    /// They can't.
+    pub(crate) fn no_register_changes(&self) -> Result<(), String> {
+        match self.register_changes() {
+            Ok(()) => Err("this kernel lets programs change the registers of processes".to_owned()),
+            Err(_) => Ok(()),
+        }
+    }
+
     /// Programs on LSM hooks have a say.
     pub(crate) fn lsm_hooks(&self) -> Result<(), String> {
         if self.lsm { Ok(()) } else { Err("this kernel does not have `bpf` among its LSMs".to_owned()) }
+    }
+
+    /// Programs on LSM hooks can have files hashed.
+    pub(crate) fn hashed_files(&self) -> Result<(), String> {
+        if self.hashes { self.lsm_hooks() } else { Err("this kernel is built without IMA".to_owned()) }
+    }
+
+    /// They can't, for want of who does it.
+    pub(crate) fn no_hashed_files(&self) -> Result<(), String> {
+        if self.hashes { Err("this kernel has IMA".to_owned()) } else { self.lsm_hooks() }
     }
 
     /// System calls can be made to fail one way or the other.

@@ -22,9 +22,11 @@ pub(crate) mod unreadable;
 mod waiting;
 mod writing;
 
-pub(crate) use self::library::{look_up, make_time, parse_number};
+pub(crate) use self::library::{capital_of, look_up, make_time, number_of, parse_number};
 pub(crate) use self::waiting::Waiting;
-pub(crate) use self::writing::{write, write_by, write_bytes, write_closed, write_removed, write_renamed};
+pub(crate) use self::writing::{
+    write, write_by, write_bytes, write_closed, write_removed, write_renamed, write_scattered, write_segments,
+};
 
 /// How a trigger ended.
 #[derive(Debug)]

@@ -65,6 +65,7 @@ fn main() {
         selector: 0,
         kernel_stack: Vec::new(),
         user_stack: Vec::new(),
+        ima_hash: None,
         failed_closed: false,
         unenforced: false,
     });

@@ -228,6 +228,8 @@ pub struct Hook {
     pub kernel_stack: Vec<StackFrame>,
     /// How the program came to its call into the kernel, likewise.
     pub user_stack: Vec<StackFrame>,
+    /// The hash of the file that the hook is about, as `sha256:…`, if the policy asks for it and there is one.
+    pub ima_hash: Option<Box<str>>,
     /// Every action that the matching selector took, in order, by Tetragon's name: `KPROBE_ACTION_OVERRIDE`.
     pub actions: Arc<[&'static str]>,
     /// Every action that it took when the call had returned, likewise.

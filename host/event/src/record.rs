@@ -139,6 +139,8 @@ pub struct HookHit {
     pub kernel_stack: Vec<u64>,
     /// Addresses in the program, likewise.
     pub user_stack: Vec<u64>,
+    /// The hash of the file that the hook is about, as `sha256:…`, if the policy asks for it and there is one.
+    pub hash: Option<Box<str>>,
     /// An enforcing filter could not read an argument and failed closed.
     pub failed_closed: bool,
     /// An enforcing action could not be carried out.

@@ -76,6 +76,7 @@ fn hook(arguments: Vec<(Argument, Arc<str>)>, actions: &[&'static str]) -> Hook 
         selector: 0,
         kernel_stack: Vec::new(),
         user_stack: Vec::new(),
+        ima_hash: None,
         failed_closed: false,
         unenforced: false,
     }
@@ -249,6 +250,18 @@ fn places_have_events_of_their_own() {
 }
 
 #[test]
+fn hashes_are_told_with_their_algorithm() {
+    for (ima_hash, expected) in [(Some("sha256:73ab".into()), true), (None, false)] {
+        let hook = Hook { place: Place::Lsm, ima_hash, ..hook(Vec::new(), &["KPROBE_ACTION_POST"]) };
+        let event = event(EventKind::Kprobe(hook));
+        let line = line(&event);
+        assert_eq!(line.contains(r#""ima_hash":"sha256:73ab""#), expected, "{line}");
+        assert_eq!(line.contains("ima_hash"), expected, "{line}");
+        assert_eq!(json::read(&line).unwrap().kind, event.kind);
+    }
+}
+
+#[test]
 fn tracepoints_are_told_by_subsystem_and_event() {
     let seen = Hook {
         place: Place::Tracepoint,
@@ -321,6 +334,7 @@ fn additions_of_serin_stand_under_their_own_key() {
         selector: 2,
         kernel_stack: Vec::new(),
         user_stack: Vec::new(),
+        ima_hash: None,
         failed_closed: true,
         unenforced: true,
         ..hook(Vec::new(), &["KPROBE_ACTION_OVERRIDE", "KPROBE_ACTION_SIGKILL"])
@@ -595,6 +609,7 @@ fn lines_are_read_back() {
         selector: 2,
         kernel_stack: Vec::new(),
         user_stack: Vec::new(),
+        ima_hash: None,
         failed_closed: true,
         unenforced: true,
         ..hook(arguments, &["KPROBE_ACTION_OVERRIDE", "KPROBE_ACTION_SIGKILL"])

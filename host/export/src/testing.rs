@@ -42,6 +42,7 @@ pub(crate) fn hit(policy: &str) -> Event {
         selector: 0,
         kernel_stack: Vec::new(),
         user_stack: Vec::new(),
+        ima_hash: None,
         failed_closed: false,
         unenforced: false,
     }))

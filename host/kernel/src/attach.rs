@@ -1,7 +1,7 @@
 //! Attaching one hook: which ways to try, in which order.
 
 use serin_abi::COMPAT_SLOT;
-use serin_abi::config::{OVERRIDE_MARK, OVERRIDE_RESULT, OVERRIDE_RETURN};
+use serin_abi::config::{OVERRIDE_MARK, OVERRIDE_REGISTERS, OVERRIDE_RESULT, OVERRIDE_RETURN};
 use serin_policy::{ArgumentSource, HookPlan, Target};
 
 use crate::deny::{self, Points};
@@ -53,11 +53,18 @@ pub(crate) fn plan(
             attempts.rule_out(Backend::SysEnter, &reason);
         }
         (Target::Lsm(_), overrides) => {
-            attempts.consider(Backend::Lsm, overrides.then_some(Enforcement::LsmResult), &probe.lsm);
+            let enforcement = overrides.then_some(Enforcement::LsmResult);
+            match &probe.hashes {
+                Err(reason) if hashes(hook) => attempts.rule_out(Backend::LsmHash, reason),
+                _ => attempts.consider(Backend::Lsm, enforcement, &probe.lsm),
+            }
         }
         // Policies that override there are refused when they are read.
         (Target::Tracepoint(_), _) => attempts.consider(Backend::Tracepoint, None, &Ok(())),
         (Target::RawTracepoint(_), _) => attempts.consider(Backend::RawTracepoint, None, &Ok(())),
+        (Target::Uprobe(_), true) => {
+            attempts.consider(Backend::Uprobe, Some(Enforcement::Registers), &probe.registers);
+        }
         (Target::Uprobe(_) | Target::Usdt(_), _) => attempts.consider(Backend::Uprobe, None, &Ok(())),
         (Target::Loader, _) => attempts.consider(Backend::PerfEvent, None, &mappings::check()),
         (Target::Function(name), overrides) => {
@@ -81,6 +88,11 @@ pub(crate) fn plan(
         attempts.keep_kprobes();
     }
     attempts
+}
+
+/// Whether a hook has files hashed.
+fn hashes(hook: &HookPlan) -> bool {
+    hook.selectors.iter().any(|selector| selector.hash.is_some())
 }
 
 /// Whether a hook reads registers (`pt_regs`), which of the ways to a function a breakpoint alone has.
@@ -189,6 +201,7 @@ impl Attempt {
             None => (0, 0),
             Some(Enforcement::OverrideReturn) => (OVERRIDE_RETURN, 0),
             Some(Enforcement::LsmResult) => (OVERRIDE_RESULT, 0),
+            Some(Enforcement::Registers) => (OVERRIDE_REGISTERS, 0),
             Some(Enforcement::DenyByLsm(hooks)) => (OVERRIDE_MARK, points.bits(hooks)?),
         })
     }
@@ -212,7 +225,7 @@ pub(crate) fn plan_shared() -> Attempts {
 
 #[cfg(test)]
 mod tests {
-    use serin_policy::{ActionPlan, SelectorPlan};
+    use serin_policy::{ActionPlan, HashedFile, ProgramOverride, ProgramPlace, SelectorPlan, Uprobe};
 
     use super::*;
 
@@ -236,7 +249,8 @@ mod tests {
 
     fn offers(trampolines: bool, lsm: bool, kprobes: bool) -> Probe {
         let result = |yes: bool| if yes { Ok(()) } else { Err("no".to_string()) };
-        Probe { trampolines: result(trampolines), lsm: result(lsm), kprobes: result(kprobes) }
+        let (trampolines, kprobes) = (result(trampolines), result(kprobes));
+        Probe { trampolines, lsm: result(lsm), kprobes, registers: result(true), hashes: result(true) }
     }
 
     #[test]
@@ -278,6 +292,32 @@ mod tests {
                 .collect();
             assert_eq!(found, expected, "{target:?} {action:?}");
         }
+    }
+
+    #[test]
+    fn programs_are_overridden_where_the_kernel_lets_their_registers_be_changed() {
+        let place = ProgramPlace::Offset(1);
+        let probe = Uprobe { path: "/p".into(), place: place.clone(), types: None, counter: 0 };
+        let override_it = ActionPlan::OverrideInProgram(ProgramOverride::Place(place));
+        let hook = hook(Target::Uprobe(probe), override_it);
+        let able = offers(true, true, true);
+        let attempt = Attempt { backend: Backend::Uprobe, enforcement: Some(Enforcement::Registers) };
+        assert_eq!(plan(&hook, &able, false, |_| true).tries, [attempt]);
+        let unable = Probe { registers: Err("no".into()), ..able };
+        let refused = plan(&hook, &unable, false, |_| true);
+        assert_eq!((refused.tries, refused.ruled_out), (Vec::new(), vec![(Backend::Uprobe, "no".into())]));
+    }
+
+    #[test]
+    fn files_are_hashed_where_the_kernel_measures_them() {
+        let mut hook = hook(Target::Lsm("file_open".into()), ActionPlan::Post);
+        hook.selectors[0].hash = Some(HashedFile::Itself);
+        let able = offers(true, true, true);
+        let attempt = Attempt { backend: Backend::Lsm, enforcement: None };
+        assert_eq!(plan(&hook, &able, false, |_| true).tries, [attempt]);
+        let unable = Probe { hashes: Err("no".into()), ..able };
+        let refused = plan(&hook, &unable, false, |_| true);
+        assert_eq!((refused.tries, refused.ruled_out), (Vec::new(), vec![(Backend::LsmHash, "no".into())]));
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub enum Backend {
     Kprobe,
     /// A BPF LSM program on the hook that the `security_*` function calls (Linux 5.7).
     Lsm,
+    /// A BPF LSM program on the same hook that may sleep, to have a file hashed (Linux 6.1).
+    LsmHash,
     /// The dispatcher on the raw tracepoint sys_enter, by system call number.
     SysEnter,
     /// A BPF trampoline at the function's return (Linux 5.17, for what it returns).
@@ -37,6 +39,7 @@ impl fmt::Display for Backend {
             Backend::Fentry => "fentry",
             Backend::Kprobe => "kprobe",
             Backend::Lsm => "lsm",
+            Backend::LsmHash => "lsm.s",
             Backend::SysEnter => "sys_enter",
             Backend::Fexit => "fexit",
             Backend::Kretprobe => "kretprobe",
@@ -57,6 +60,8 @@ pub enum Enforcement {
     OverrideReturn,
     /// The LSM program's result.
     LsmResult,
+    /// Registers of the program are set.
+    Registers,
     /// The task is marked, and these LSM hooks refuse.
     DenyByLsm(Vec<&'static str>),
 }
@@ -66,6 +71,7 @@ impl fmt::Display for Enforcement {
         match self {
             Enforcement::OverrideReturn => f.write_str("bpf_override_return"),
             Enforcement::LsmResult => f.write_str("LSM result"),
+            Enforcement::Registers => f.write_str("registers"),
             Enforcement::DenyByLsm(hooks) => write!(f, "deny by LSM ({})", hooks.join(", ")),
         }
     }

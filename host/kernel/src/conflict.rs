@@ -3,14 +3,20 @@
 //! `bpf_override_return` has a kprobe go on where the function's caller is. A trampoline (fentry, fexit) on the same
 //! function undoes that, whichever was attached first, and other kprobes on it are not called any more. The
 //! dispatchers see the call and its return in any case.
+//!
+//! Where a uretprobe is on a function of a program, the kernel has it return to elsewhere once the programs have run
+//! (`prepare_uretprobe`): it writes over the top of the stack. If one of them has had the function return by then, that is its
+//! caller's.
 
 use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt as _;
 
-use serin_policy::{PolicyPlan, Target};
+use serin_policy::{HookPlan, PolicyPlan, Target};
 
 use crate::enforcers::refuses;
 use crate::lower::overrides;
 use crate::target::function;
+use crate::uprobe::CodePlace;
 
 /// Functions where one of two ways that defeat each other is in use.
 #[derive(Debug, Default)]
@@ -49,5 +55,53 @@ impl Conflicts {
     /// Whether there is a trampoline on this function.
     pub(crate) fn has_trampoline(&self, function: &str) -> bool {
         self.trampolines.contains(function)
+    }
+}
+
+/// Where a hook in a program sets registers, or waits for the return: of two at one place only one can do either.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Diversion {
+    /// Device, inode and offset.
+    places: Vec<(u64, u64, u64)>,
+    sets_registers: bool,
+}
+
+impl Diversion {
+    /// That of a hook at these places of its file.
+    pub(crate) fn of(hook: &HookPlan, places: &[CodePlace]) -> Self {
+        let Target::Uprobe(probe) = &hook.target else { return Self::default() };
+        let sets_registers = overrides(hook);
+        let file = std::fs::metadata(&probe.path).ok();
+        let file = file.filter(|_| sets_registers || hook.returns.is_some());
+        let place = |file: std::fs::Metadata| {
+            places.iter().map(move |place| (file.dev(), file.ino(), place.offset)).collect()
+        };
+        Self { places: file.map(place).unwrap_or_default(), sets_registers }
+    }
+
+    /// Whether the other cannot be beside it.
+    pub(crate) fn excludes(&self, other: &Self) -> bool {
+        self.sets_registers != other.sets_registers
+            && self.places.iter().any(|place| other.places.contains(place))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_sets_registers_and_who_waits_exclude_each_other_at_a_place() {
+        let at = |offset, sets_registers| Diversion { places: vec![(1, 2, offset)], sets_registers };
+        for (one, other, expected) in [
+            (at(7, true), at(7, false), true),
+            (at(7, false), at(7, true), true),
+            (at(7, true), at(7, true), false),
+            (at(7, false), at(7, false), false),
+            (at(7, true), at(8, false), false),
+            (at(7, true), Diversion::default(), false),
+        ] {
+            assert_eq!(one.excludes(&other), expected, "{one:?} {other:?}");
+        }
     }
 }

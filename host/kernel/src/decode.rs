@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serin_abi::record::{
     self, ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, EXEC_ARGUMENTS_TRUNCATED, EXEC_BINARY_INCOMPLETE,
-    EXEC_CWD_INCOMPLETE, HOOK_FAILED_CLOSED, HOOK_KERNEL_STACK, HOOK_UNENFORCED, HOOK_USER_STACK,
+    EXEC_CWD_INCOMPLETE, HOOK_FAILED_CLOSED, HOOK_HASH, HOOK_KERNEL_STACK, HOOK_UNENFORCED, HOOK_USER_STACK,
     KIND_BINPRM, KIND_BPF_CMD, KIND_BYTES, KIND_CAP_EFFECTIVE, KIND_CAP_INHERITABLE, KIND_CAP_PERMITTED,
     KIND_CAPABILITY, KIND_FILE, KIND_INT, KIND_INT8, KIND_INT16, KIND_KERNEL_CAP, KIND_LONG, KIND_PATH,
     KIND_SIZE, KIND_SKB, KIND_SOCK, KIND_SOCKADDR, KIND_SOCKADDR_UN, KIND_STRING, KIND_SYSCALL, KIND_UINT,
@@ -116,6 +116,8 @@ fn hook(header: Header, flags: u8, raw: record::Hit, bytes: &[u8]) -> Option<Rec
     }
     let mut stack = |flag| if flags & flag == 0 { Some(Vec::new()) } else { Some(addresses(next()?.1)) };
     let (kernel_stack, user_stack) = (stack(HOOK_KERNEL_STACK)?, stack(HOOK_USER_STACK)?);
+    let hash =
+        if flags & HOOK_HASH == 0 { None } else { next().map(|(header, value)| hash(header.mode, value))? };
     let mut next = || next().and_then(|(header, value)| argument(&header, value));
     let returned = if raw.returned & record::RETURNED == 0 { None } else { Some(next()?) };
     // Bytes that were read when the call had returned take the place of their address.
@@ -130,10 +132,44 @@ fn hook(header: Header, flags: u8, raw: record::Hit, bytes: &[u8]) -> Option<Rec
         returned,
         kernel_stack,
         user_stack,
+        hash,
         failed_closed: flags & HOOK_FAILED_CLOSED != 0,
         unenforced: flags & HOOK_UNENFORCED != 0,
     }))
 }
+
+/// A hash, as Tetragon writes it: `sha256:…`. `None` if the kernel has another algorithm by this number.
+fn hash(algorithm: u16, bytes: &[u8]) -> Option<Box<str>> {
+    let (name, length) = HASH_ALGORITHMS.get(usize::from(algorithm))?;
+    let digits = bytes.get(..*length)?.iter().map(|byte| format!("{byte:02x}"));
+    Some(format!("{name}:{}", digits.collect::<String>()).into())
+}
+
+/// Names and bytes of the kernel's `enum hash_algo`, by their numbers.
+///
+/// <https://elixir.bootlin.com/linux/v6.12/source/crypto/hash_info.c>
+const HASH_ALGORITHMS: [(&str, usize); 20] = [
+    ("md4", 16),
+    ("md5", 16),
+    ("sha1", 20),
+    ("rmd160", 20),
+    ("sha256", 32),
+    ("sha384", 48),
+    ("sha512", 64),
+    ("sha224", 28),
+    ("rmd128", 16),
+    ("rmd256", 32),
+    ("rmd320", 40),
+    ("wp256", 32),
+    ("wp384", 48),
+    ("wp512", 64),
+    ("tgr128", 16),
+    ("tgr160", 20),
+    ("tgr192", 24),
+    ("sm3", 32),
+    ("streebog256", 32),
+    ("streebog512", 64),
+];
 
 fn addresses(bytes: &[u8]) -> Vec<u64> {
     bytes.as_chunks().0.iter().map(|&word| u64::from_ne_bytes(word)).collect()
@@ -267,6 +303,25 @@ mod tests {
     }
 
     #[test]
+    fn hashes_have_the_length_of_their_algorithm() {
+        let hash = |algorithm| {
+            let bytes = Bytes::header(record::HOOK, HOOK_HASH).u32(3).u32(0).u32(1).u32(0).u64(0);
+            let bytes = bytes.argument(KIND_INT, 0, 0, &7_i64.to_ne_bytes());
+            match decode(&bytes.argument(KIND_BYTES, 0, algorithm, &[0xa5; record::MAX_HASH]).finish()) {
+                Some(Record::Hook(hit)) => hit.hash,
+                other => panic!("{other:?}"),
+            }
+        };
+        for (algorithm, name, bytes) in
+            [(2, "sha1", 20), (4, "sha256", 32), (6, "sha512", 64), (17, "sm3", 32)]
+        {
+            assert_eq!(hash(algorithm).as_deref(), Some(&*format!("{name}:{}", "a5".repeat(bytes))));
+        }
+        assert_eq!(hash(99), None);
+        assert!(HASH_ALGORITHMS.iter().all(|(_, length)| *length <= record::MAX_HASH));
+    }
+
+    #[test]
     fn hook_with_every_kind_of_argument() {
         let bytes = Bytes::header(record::HOOK, HOOK_FAILED_CLOSED | HOOK_KERNEL_STACK | HOOK_USER_STACK)
             .u32(3)
@@ -333,6 +388,7 @@ mod tests {
             returned: Some(Argument::Int(-22)),
             kernel_stack: vec![u64::MAX, 7],
             user_stack: vec![],
+            hash: None,
             failed_closed: true,
             unenforced: false,
         };

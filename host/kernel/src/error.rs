@@ -120,6 +120,11 @@ pub enum KernelError {
         "the call is overridden by `bpf_override_return` already, which what clears the marks would defeat"
     )]
     WouldDefeatOverride,
+    /// A hook on a place in a program would have another write over the program's stack.
+    #[error(
+        "of the hooks at this place one overrides and another waits for the return, which would write over the program's stack"
+    )]
+    Diverted,
     /// No bit is left for another LSM hook.
     #[error("more than {0} LSM hooks are held by policies")]
     TooManyPoints(usize),

@@ -26,6 +26,23 @@ pub fn find_place(path: &Path, place: &ProgramPlace) -> Result<u64, PlaceError> 
     found.ok_or_else(|| PlaceError::NotThere(names(&object)))
 }
 
+/// How far one place in an executable's code is from another, in memory.
+pub(crate) fn distance(path: &Path, from: &ProgramPlace, to: &ProgramPlace) -> Result<u64, PlaceError> {
+    let file = open(path)?;
+    let object = file.parse()?;
+    let address = |place: &ProgramPlace| match place {
+        ProgramPlace::Symbol { name, offset } => address_of(&object, name)?.checked_add(*offset),
+        ProgramPlace::Address(address) => Some(*address),
+        ProgramPlace::Offset(offset) => {
+            code(&object).find_map(|(start, at, size)| within((at, start, size), *offset))
+        }
+    };
+    match (address(from), address(to)) {
+        (Some(from), Some(to)) => Ok(to.wrapping_sub(from)),
+        _ => Err(PlaceError::NotThere(Vec::new())),
+    }
+}
+
 /// An executable that is read as far as it is looked at.
 pub(crate) type Executable<'f> = object::File<'f, &'f ReadCache<File>>;
 
@@ -119,6 +136,20 @@ mod tests {
         let object = object::File::parse(&*file).unwrap();
         let symbol = object.symbols().find(|symbol| symbol.name() == Ok("main")).unwrap();
         assert_eq!(find(ProgramPlace::Address(symbol.address())).unwrap(), offset);
+    }
+
+    #[test]
+    fn distances_are_those_in_memory() {
+        let path = std::env::current_exe().unwrap();
+        let main = |offset| ProgramPlace::Symbol { name: "main".into(), offset };
+        let offset = ProgramPlace::Offset(find(main(0)).unwrap());
+        for (from, to, expected) in
+            [(main(0), main(4), 4), (main(4), main(0), 4_u64.wrapping_neg()), (offset, main(16), 16)]
+        {
+            assert_eq!(distance(&path, &from, &to).unwrap(), expected, "{from} to {to}");
+        }
+        let absent = ProgramPlace::Symbol { name: "no_such_function".into(), offset: 0 };
+        assert!(matches!(distance(&path, &main(0), &absent), Err(PlaceError::NotThere(_))));
     }
 
     #[test]

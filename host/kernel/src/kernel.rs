@@ -163,7 +163,7 @@ impl Kernel {
         let mut loader = Loader::new(&btf, pins.path(), sizes, &offsets);
         let mut base = loader.global("KEEP_ORIGINS", &keep_origins).load(Object::Base)?;
         loader.global("POINT", &POINT_BITS[0]);
-        let probe = Probe::run(&mut loader, &btf, POINT_BITS[0]);
+        let probe = Probe::run(&mut loader, (&btf, &types), POINT_BITS[0]);
         drop(loader);
         Ok(Kernel {
             binary_maps: BinaryMaps {

@@ -86,6 +86,7 @@ pub(crate) fn program_name(backend: Backend) -> &'static str {
         Backend::Kprobe => "hook_kprobe",
         Backend::Kretprobe => "hook_kretprobe",
         Backend::Lsm => "hook_lsm",
+        Backend::LsmHash => "hook_lsm_hash",
         Backend::SysEnter => "hook_sys_enter",
         Backend::SysExit => "hook_sys_exit",
         Backend::Tracepoint => "hook_tracepoint",

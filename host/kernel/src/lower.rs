@@ -4,15 +4,16 @@ use std::hash::{BuildHasher, RandomState};
 use std::ops;
 
 use serin_abi::config::{
-    ArgumentConfig, COMPAT_SYSCALL, FIELD_ADDRESS, FIELD_BITS, FIELD_FIRST_BIT, FIELD_SIGNED, FUNCTION,
-    FieldConfig, Filters, HookConfig, MAX_OPERANDS, ORIGIN_PARAMETER, ORIGIN_REGISTER, ORIGIN_TASK, PROGRAM,
-    RATE_UNLIMITED, READ_TEXT, READ_VALUE, SYSCALL, Selector, USDT,
+    ArgumentConfig, Assignment, COMPAT_SYSCALL, FIELD_ADDRESS, FIELD_BITS, FIELD_FIRST_BIT, FIELD_SIGNED,
+    FUNCTION, FieldConfig, Filters, HookConfig, MAX_OPERANDS, ORIGIN_PARAMETER, ORIGIN_REGISTER, ORIGIN_TASK,
+    PROGRAM, RATE_UNLIMITED, READ_TEXT, READ_VALUE, SYSCALL, Selector, USDT,
 };
 use serin_abi::{MAX_ARGUMENTS, MAX_FIELDS, MAX_FILTERS, MAX_SELECTORS, Member, Range};
 use serin_btf::{Format, Step, TypeKind};
 use serin_policy::{ArgumentKind, ArgumentSource, HookPlan, Target};
 
 mod actions;
+mod assignments;
 mod expressions;
 mod filters;
 mod reading;
@@ -41,6 +42,8 @@ pub(crate) struct Lowered {
     pub(crate) members: Vec<(Member, u32)>,
     pub(crate) ranges: Vec<Range>,
     pub(crate) texts: Vec<Vec<u8>>,
+    /// What `Override` sets in a program.
+    assignments: Vec<Assignment>,
     /// Used entries of [`HookConfig::operations`].
     operations: usize,
 }
@@ -62,6 +65,7 @@ pub(crate) fn lower(
         members: Vec::new(),
         ranges: Vec::new(),
         texts: Vec::new(),
+        assignments: Vec::new(),
         operations: 0,
     };
     lowered.config.hook = hook;
@@ -87,8 +91,9 @@ pub(crate) fn lower(
         let first_filter = filters.len() as u32;
         lowered.filters(selector, named, &mut filters)?;
         let filter_count = filters.len() as u32 - first_filter;
+        let assignments = lowered.assignments(plan, selector, types)?;
         lowered.config.selectors[index] =
-            Selector { first_filter, filter_count, ..actions::selector(selector) };
+            Selector { first_filter, filter_count, assignments, ..actions::selector(selector) };
         let first = filters.len() as u32;
         for filter in &selector.returned {
             filters.extend(only_ip(filter));
@@ -99,6 +104,7 @@ pub(crate) fn lower(
         lowered.config.acts_on_return |= u32::from(!selector.return_actions.is_empty());
     }
     lowered.config.late = u32::from(may_be_late(plan));
+    lowered.config.hashed = actions::hashed(plan);
     lowered.config.stacks =
         plan.selectors.iter().map(|selector| actions::stack_bits(selector.stacks)).fold(0, ops::BitOr::bitor);
     limit("filters", filters.len(), MAX_FILTERS)?;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use aya::maps::HashMap;
-use aya::programs::{FExit, Lsm, ProgramType};
+use aya::programs::{FExit, Lsm, ProgramType, UProbe};
 use aya::sys::{BpfHelper, is_helper_supported};
 use aya::{Btf, Ebpf};
 use rustix::process::{getpgid, getpid};
@@ -28,17 +28,23 @@ pub struct Probe {
     pub lsm: Result<(), String>,
     /// Kprobes.
     pub kprobes: Result<(), String>,
+    /// Uprobes that change the registers of programs (Linux 6.18).
+    pub registers: Result<(), String>,
+    /// Hashes of files, by the kernel's integrity measurement (IMA).
+    pub hashes: Result<(), String>,
 }
 
 impl Probe {
     /// Tries each, and leaves nothing behind.
     ///
     /// `point` must be the global `POINT` the loader has been given.
-    pub(crate) fn run(loader: &mut Loader<'_>, btf: &Btf, point: u64) -> Self {
+    pub(crate) fn run(loader: &mut Loader<'_>, (btf, types): (&Btf, &serin_btf::Btf), point: u64) -> Self {
         Probe {
             trampolines: trampolines(loader, btf).map_err(|error| chain(&error)),
             lsm: lsm(loader, btf, point),
             kprobes: kprobes(),
+            registers: registers(loader),
+            hashes: hashes(types),
         }
     }
 }
@@ -51,7 +57,13 @@ pub fn writes_to_programs() -> bool {
 
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts = [("fentry/fexit", &self.trampolines), ("BPF LSM", &self.lsm), ("kprobes", &self.kprobes)];
+        let parts = [
+            ("fentry/fexit", &self.trampolines),
+            ("BPF LSM", &self.lsm),
+            ("kprobes", &self.kprobes),
+            ("registers of programs", &self.registers),
+            ("hashes of files", &self.hashes),
+        ];
         for (name, result) in parts {
             match result {
                 Ok(()) => writeln!(f, "{name}: yes")?,
@@ -95,6 +107,21 @@ fn attach_deny(loader: &mut Loader<'_>, btf: &Btf) -> Result<Ebpf, KernelError> 
     deny.load(PROBE_HOOK, btf).map_err(|error| program_error("deny", error))?;
     deny.attach().map_err(|error| program_error("deny", error))?;
     Ok(ebpf)
+}
+
+fn registers(loader: &mut Loader<'_>) -> Result<(), String> {
+    let mut ebpf = loader.load(Object::Deny).map_err(|error| chain(&error))?;
+    let change: &mut UProbe = program(&mut ebpf, "change").map_err(|error| chain(&error))?;
+    // The verifier's log says no more than that it is so.
+    change.load().map_err(|_| "this kernel lets no program change the registers of processes".into())
+}
+
+/// Without IMA, the helper is there and fails.
+fn hashes(types: &serin_btf::Btf) -> Result<(), String> {
+    if types.function_id("ima_file_hash").is_some() {
+        return Ok(());
+    }
+    Err("this kernel is built without IMA (CONFIG_IMA), which computes the hashes".into())
 }
 
 fn kprobes() -> Result<(), String> {

@@ -39,7 +39,7 @@ impl Object {
             Object::Hook(backend) => match backend {
                 Backend::Fentry | Backend::Fexit => FENTRY,
                 Backend::Kprobe | Backend::Kretprobe => KPROBE,
-                Backend::Lsm => LSM,
+                Backend::Lsm | Backend::LsmHash => LSM,
                 Backend::SysEnter | Backend::SysExit => SYS_ENTER,
                 Backend::Uprobe | Backend::Uretprobe => UPROBE,
                 Backend::Tracepoint => TRACEPOINT,

@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "the one place that vouches for the layout of the shared structs")]
 
 use serin_abi::binaries::{BinaryTable, Pattern};
-use serin_abi::config::HookConfig;
+use serin_abi::config::{Assignment, HookConfig, MAX_ASSIGNMENTS};
 use serin_abi::identity::Origin;
 use serin_abi::network::{Packet, Sock, Tuple};
 use serin_abi::record::{Argument, Exec, Exit, Fork, Header, Hit};
@@ -35,7 +35,7 @@ macro_rules! plain {
 plain!(HookConfig, Offsets, Process, Member, Range, Text, Mark, Sharer, CpuCounters, HookCounters);
 plain!(SelectorCounters, u32, Origin, BinarySets, BinaryTable, Pattern);
 plain!(Header, Exec, Fork, Exit, Hit, Argument);
-plain!(Tuple, Sock, Packet, Cgroup, EnforcedCall, u64);
+plain!(Tuple, Sock, Packet, Cgroup, EnforcedCall, u64, [Assignment; MAX_ASSIGNMENTS]);
 
 // SAFETY: `Wire` is transparent, and `Plain` asks for what `Pod` asks for.
 unsafe impl<T: Plain> aya::Pod for Wire<T> {}

@@ -99,6 +99,7 @@ fn kprobe(hook: &Hook) -> ProcessKprobe {
 /// Policies can't ask what an LSM hook returns.
 fn lsm(hook: &Hook) -> ProcessLsm {
     ProcessLsm {
+        ima_hash: hook.ima_hash.as_deref().unwrap_or_default().into(),
         function_name: hook.function_name.to_string(),
         args: arguments(&hook.arguments),
         action: action(&hook.actions).into(),

@@ -65,6 +65,7 @@ fn hook(arguments: Vec<Argument>) -> Hook {
         selector: 0,
         kernel_stack: vec![StackFrame { offset: 7, symbol: "f".into(), module: "ext4".into(), address: 0 }],
         user_stack: vec![StackFrame { address: 1 << 40, ..StackFrame::default() }],
+        ima_hash: None,
         failed_closed: false,
         unenforced: false,
     }
@@ -218,7 +219,8 @@ fn alerts() -> impl Iterator<Item = EventKind> {
 }
 
 fn lsm_hook() -> Hook {
-    Hook { place: Place::Lsm, function_name: "file_open".into(), ..without_stacks() }
+    let ima_hash = Some("sha256:73ab".into());
+    Hook { place: Place::Lsm, function_name: "file_open".into(), ima_hash, ..without_stacks() }
 }
 
 fn tracepoint_hook() -> Hook {

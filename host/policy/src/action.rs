@@ -10,8 +10,8 @@ use crate::hook::Context;
 use crate::rate;
 use crate::report::Report;
 use crate::schema::{ACTIONS, ActionName};
-use crate::{ActionPlan, MAX_URL, RateLimit, SocketAction, Stacks, Target};
-use crate::{socket, stack, usdt};
+use crate::{ActionPlan, HashedFile, MAX_URL, RateLimit, SocketAction, Stacks, Target};
+use crate::{hash, override_in_program, socket, stack, usdt};
 
 /// The errors a function can be made to return: the kernel's `MAX_ERRNO`.
 pub(crate) const ERRORS: std::ops::RangeInclusive<i32> = -4095..=-1;
@@ -21,16 +21,21 @@ const MAX_DOMAIN: usize = 253;
 const MAX_LABEL: usize = 63;
 
 /// Parameters of actions, and the actions each belongs to.
-const PARAMETERS: [(&str, &[ActionName]); 13] = [
+const PARAMETERS: [(&str, &[ActionName]); 18] = [
     ("argError", &[ActionName::Override, ActionName::NotifyEnforcer]),
     ("argFd", &[ActionName::FollowFD, ActionName::UnfollowFD, ActionName::CopyFD]),
     ("argFqdn", &[ActionName::DnsLookup]),
     ("argIndex", &[ActionName::Set]),
     ("argName", &[ActionName::FollowFD, ActionName::CopyFD]),
+    ("argNewAddr", &[ActionName::Override]),
+    ("argNewOffset", &[ActionName::Override]),
+    ("argNewSymbol", &[ActionName::Override]),
+    ("argRegs", &[ActionName::Override]),
     ("argSig", &[ActionName::Signal, ActionName::NotifyEnforcer]),
     ("argSock", &[ActionName::TrackSock, ActionName::UntrackSock]),
     ("argUrl", &[ActionName::GetUrl]),
     ("argValue", &[ActionName::Set]),
+    ("imaHash", &[ActionName::Post]),
     ("kernelStackTrace", &[ActionName::Post]),
     ("rateLimit", &[ActionName::Post]),
     ("rateLimitScope", &[ActionName::Post]),
@@ -45,6 +50,7 @@ pub(crate) struct Action {
     pub(crate) plan: ActionPlan,
     pub(crate) rate_limit: Option<RateLimit>,
     pub(crate) stacks: Stacks,
+    pub(crate) hash: Option<HashedFile>,
 }
 
 /// Reads one action of a list with the fields of `shape`.
@@ -70,8 +76,9 @@ pub(crate) fn read(
     } else {
         Some(Stacks::default())
     };
+    let hash = if action == ActionName::Post { hash::read(&fields, context, report) } else { Some(None) };
     let plan = read_plan(field, action, &fields, context, report);
-    Some(Action { plan: plan?, rate_limit: rate_limit?, stacks: stacks? })
+    Some(Action { plan: plan?, rate_limit: rate_limit?, stacks: stacks?, hash: hash? })
 }
 
 fn read_plan(
@@ -89,8 +96,11 @@ fn read_plan(
             .require("argSig", report)?
             .integer("the number of a signal", SIGNALS, report)
             .map(ActionPlan::Signal),
+        ActionName::Override if matches!(context.targets.first(), Some(Target::Uprobe(_))) => {
+            override_in_program::read(field, fields, context, report)
+        }
         ActionName::Override => {
-            check_override(field, context, report);
+            check_override(field, fields, context, report);
             fields
                 .require("argError", report)?
                 .integer("a negated error number", ERRORS, report)
@@ -115,6 +125,12 @@ fn read_plan(
 pub(crate) fn check_all(list: Field<'_>, actions: &[Action], report: &mut Report<'_>) -> bool {
     if actions.iter().filter(|action| action.rate_limit.is_some()).count() > 1 {
         report.error_with_help(list.span(), "a selector can have one `rateLimit`", "keep one of them");
+        return false;
+    }
+    let hashes = actions.iter().any(|action| action.hash.is_some());
+    if hashes && actions.iter().any(|action| matches!(action.plan, ActionPlan::Override(_))) {
+        let message = "a file is hashed once the hook has let it pass, which `Override` does not";
+        report.error_with_help(list.span(), message, "leave `imaHash` or `Override` out");
         return false;
     }
     let actions = actions.iter().map(|action| &action.plan);
@@ -144,6 +160,10 @@ pub(crate) fn check_all(list: Field<'_>, actions: &[Action], report: &mut Report
         report.error_with_help(list.span(), "a selector can have one `Set`", "keep one of them");
         return false;
     }
+    if actions.clone().filter(|action| matches!(action, ActionPlan::OverrideInProgram(_))).count() > 1 {
+        report.error_with_help(list.span(), "a selector can have one `Override`", "keep one of them");
+        return false;
+    }
     if actions.filter(|action| matches!(action, ActionPlan::Signal(_))).count() > 1 {
         report.error_with_help(list.span(), "a selector can send one `Signal`", "keep one of them");
         return false;
@@ -162,10 +182,19 @@ fn refuse_foreign_parameters(fields: &Fields<'_>, action: ActionName, report: &m
 }
 
 /// Only functions whose callers expect an error can be made to return one.
-fn check_override(action: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) {
-    if let Some(Target::Uprobe(_) | Target::Usdt(_)) = context.targets.first() {
-        let message = "`Override` is not possible on functions of programs";
-        report.error_with_help(action.span(), message, "write `Sigkill`, or hook the system call behind it");
+fn check_override(action: Field<'_>, fields: &Fields<'_>, context: &Context<'_>, report: &mut Report<'_>) {
+    let given = |name| fields.get(name).filter(|field| !is_default(field.node));
+    for field in override_in_program::ONLY_IN_PROGRAMS.into_iter().filter_map(given) {
+        let message = format!("`{}` is for places in programs", field.name);
+        report.error_with_help(field.span(), message, "hook one with `uprobes`");
+    }
+    if let Some(Target::Usdt(_)) = context.targets.first() {
+        let message = "`Override` is not possible on probes of programs";
+        report.error_with_help(
+            action.span(),
+            message,
+            "hook the function with `uprobes`, or write `Sigkill`",
+        );
         return;
     }
     if let Some(Target::Tracepoint(event) | Target::RawTracepoint(event)) = context.targets.first() {

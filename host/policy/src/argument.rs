@@ -138,6 +138,9 @@ fn check_origin(kind: ArgumentKind, origin: Origin, span: Span, report: &mut Rep
         (ArgumentKind::DataLocation, origin) if origin != Origin::Record => {
             ("`data_loc` is a type of fields in records of tracepoints", "write `string`")
         }
+        (ArgumentKind::Segments { .. }, Origin::Record) => {
+            ("no field of a tracepoint's record is read as `char_iovec`", "leave it out")
+        }
         (ArgumentKind::Syscall, Origin::Parameters | Origin::Program | Origin::Probe) => {
             ("`syscall64` is a type of what tracepoints tell of system calls", "write `uint64`")
         }
@@ -159,6 +162,7 @@ fn is_of_programs(kind: ArgumentKind) -> bool {
             kind,
             ArgumentKind::String
                 | ArgumentKind::Bytes { .. }
+                | ArgumentKind::Segments { .. }
                 | ArgumentKind::ReturnedBytes
                 | ArgumentKind::Descriptor
         )
@@ -190,6 +194,16 @@ fn read_size(
             let number = size.integer("a whole number", 1..=origin.last() + 1, report)?;
             Some(ArgumentKind::Bytes { size: number - 1 })
         }
+        (ArgumentKind::Segments { .. }, Some(size)) => {
+            let number = size.integer("a whole number", 1..=origin.last() + 1, report)?;
+            Some(ArgumentKind::Segments { size: number - 1 })
+        }
+        (ArgumentKind::Segments { .. }, None) => {
+            let help = "add `sizeArgIndex: …`, the number of that parameter, counted from 1";
+            let message = "`char_iovec` needs a parameter that says how many segments there are";
+            report.error_with_help(span, message, help);
+            None
+        }
         (ArgumentKind::Bytes { .. }, None) => {
             let help =
                 "add `sizeArgIndex: …`, the number of that parameter, counted from 1; or `returnCopy: true`";
@@ -204,7 +218,7 @@ fn read_size(
         (_, Some(size)) => {
             report.error_with_help(
                 size.span(),
-                "`sizeArgIndex` belongs to the type `char_buf`",
+                "`sizeArgIndex` belongs to the types `char_buf` and `char_iovec`",
                 "leave it out",
             );
             None

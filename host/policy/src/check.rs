@@ -282,8 +282,8 @@ const SOCKADDRS: &[ArgumentKind] = &[ArgumentKind::Sockaddr, ArgumentKind::Socka
 /// What to write instead if an argument's type contradicts the parameter's.
 pub(crate) fn mismatch(kind: ArgumentKind, actual: &TypeKind) -> Option<&'static str> {
     use ArgumentKind::{
-        BpfCmd, Bytes, Capability, Descriptor, Int, Int8, Int16, Long, ReturnedBytes, Size, String, Syscall,
-        Uint, Uint8, Uint16,
+        BpfCmd, Bytes, Capability, Descriptor, Int, Int8, Int16, Long, ReturnedBytes, Segments, Size, String,
+        Syscall, Uint, Uint8, Uint16,
     };
     match (kind, actual) {
         // Registers hold narrow integers extended to 32 bits; of wider ones the lower part is read, which policies
@@ -296,6 +296,8 @@ pub(crate) fn mismatch(kind: ArgumentKind, actual: &TypeKind) -> Option<&'static
         // The address itself.
         (Size, TypeKind::Pointer { .. }) => None,
         (String | Bytes { .. } | ReturnedBytes, TypeKind::Pointer { target }) if is_text(target) => None,
+        (Segments { .. }, TypeKind::Pointer { target }) if target == IOVEC || target == "void" => None,
+        (_, TypeKind::Pointer { target }) if target == IOVEC => Some("write `char_iovec`"),
         (_, TypeKind::Pointer { target }) if is_character(target) => Some("write `string`"),
         (_, TypeKind::Pointer { target }) => match STRUCTURES.iter().find(|(name, ..)| name == target) {
             Some((_, kinds, _)) if kinds.contains(&kind) => None,
@@ -312,6 +314,9 @@ pub(crate) fn mismatch(kind: ArgumentKind, actual: &TypeKind) -> Option<&'static
         (_, TypeKind::Array { .. } | TypeKind::Other(_)) => Some(NO_TYPE),
     }
 }
+
+/// What `char_iovec` reads.
+const IOVEC: &str = "struct iovec";
 
 pub(crate) const NO_TYPE: &str = "leave this argument out: no supported type can read it";
 

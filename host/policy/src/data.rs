@@ -1,33 +1,10 @@
 //! Reads `data`: what of the current task, or of the processor's registers, is read beside the arguments.
 
 use crate::argument::ArgumentPlaces;
-use crate::diagnostic::quote;
 use crate::fields::{Field, Fields};
 use crate::report::Report;
 use crate::schema::{DATA, DataSource, SOURCES, TYPES, TypeName};
-use crate::suggest::nearest;
-use crate::{ArgumentKind, ArgumentPlan, ArgumentSource, Register, resolve};
-
-/// Fields of `struct pt_regs`, and what their registers and the lower parts of 4, 2 and 1 bytes are called.
-const REGISTERS: [(&str, [&str; 4]); 17] = [
-    ("ip", ["rip", "eip", "", ""]),
-    ("ax", ["rax", "eax", "ax", "al"]),
-    ("bx", ["rbx", "ebx", "bx", "bl"]),
-    ("cx", ["rcx", "ecx", "cx", "cl"]),
-    ("dx", ["rdx", "edx", "dx", "dl"]),
-    ("si", ["rsi", "esi", "si", "sil"]),
-    ("di", ["rdi", "edi", "di", "dil"]),
-    ("bp", ["rbp", "ebp", "bp", "bpl"]),
-    ("sp", ["rsp", "esp", "sp", "spl"]),
-    ("r8", ["r8", "r8d", "r8w", "r8b"]),
-    ("r9", ["r9", "r9d", "r9w", "r9b"]),
-    ("r10", ["r10", "r10d", "r10w", "r10b"]),
-    ("r11", ["r11", "r11d", "r11w", "r11b"]),
-    ("r12", ["r12", "r12d", "r12w", "r12b"]),
-    ("r13", ["r13", "r13d", "r13w", "r13b"]),
-    ("r14", ["r14", "r14d", "r14w", "r14b"]),
-    ("r15", ["r15", "r15d", "r15w", "r15b"]),
-];
+use crate::{ArgumentKind, ArgumentPlan, ArgumentSource, register, resolve};
 
 /// Reads the entries of a hook's `data`.
 pub(crate) fn read_all(
@@ -73,7 +50,7 @@ fn read(item: Field<'_>, position: usize, report: &mut Report<'_>) -> Option<(Ar
             Some((plan(ArgumentSource::CurrentTask, Some(resolve)), places(Some(resolve_places))))
         }
         DataSource::Registers => {
-            let register = read_register(what, report)?;
+            let register = register::read(what.string(report)?, what.span(), report)?;
             if !kind.is_integer() && kind != ArgumentKind::String || kind.is_capability_set() {
                 let message = "a register is read as an integer, or as the address of a string";
                 report.error_with_help(kind_span, message, "write `uint64`, `int` or `string`");
@@ -86,26 +63,6 @@ fn read(item: Field<'_>, position: usize, report: &mut Report<'_>) -> Option<(Ar
 
 /// Whether a type is that of a value, and not of how a parameter is passed.
 fn can_be_read(kind: ArgumentKind) -> bool {
-    use ArgumentKind::{Bytes, DataLocation, ReturnedBytes, Syscall};
-    !matches!(kind, Bytes { .. } | ReturnedBytes | DataLocation | Syscall)
-}
-
-fn read_register(field: Field<'_>, report: &mut Report<'_>) -> Option<Register> {
-    let name = field.string(report)?;
-    let parts = || {
-        REGISTERS
-            .iter()
-            .flat_map(|(field, names)| names.iter().zip([8, 4, 2, 1]).map(move |part| (*field, part)))
-    };
-    let found = parts().find(|(_, (known, _))| **known == name);
-    if found.is_none() {
-        let message = format!("{} is not a register", quote(name));
-        let names = parts().map(|(_, (name, _))| *name).filter(|name| !name.is_empty());
-        let help = nearest(name, names).map_or_else(
-            || "write `rax`, `edi`, `r8` or the like".into(),
-            |near| format!("did you mean `{near}`?"),
-        );
-        report.error_with_help(field.span(), message, help);
-    }
-    found.map(|(field, (_, size))| Register { field, size })
+    use ArgumentKind::{Bytes, DataLocation, ReturnedBytes, Segments, Syscall};
+    !matches!(kind, Bytes { .. } | Segments { .. } | ReturnedBytes | DataLocation | Syscall)
 }

@@ -18,6 +18,7 @@ mod error;
 mod expression;
 mod fields;
 mod format;
+mod hash;
 mod hook;
 mod identity;
 mod integer;
@@ -26,6 +27,7 @@ mod load;
 mod loader;
 mod macros;
 mod options;
+mod override_in_program;
 mod part;
 mod place;
 mod plan;
@@ -33,6 +35,7 @@ mod policy;
 mod program;
 mod rate;
 mod reference;
+mod register;
 mod report;
 mod resolve;
 mod return_action;
@@ -58,11 +61,11 @@ pub use error::{Error, Errors};
 pub use load::{load, parse_files, read_files};
 pub use place::{ProbeArgument, ProgramPlace, TraceEvent, Uprobe, Usdt};
 pub use plan::{
-    ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, ArgumentSource, BinaryComparison,
-    BinaryCondition, BinaryFilter, CapabilitySet, EnforcedCall, Expression, ExpressionOperator,
-    ExpressionStep, HookPlan, IdentityCondition, IdentityFilter, IntegerType, Membership, Namespace,
-    NamespaceValue, Part, PidFilter, PolicyPlan, RateLimit, RateScope, Register, Resolve, SelectorPlan,
-    SocketAction, Stacks, Target, Test, UserId,
+    ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, ArgumentSource, AssignedValue, Assignment,
+    BinaryComparison, BinaryCondition, BinaryFilter, CapabilitySet, EnforcedCall, Expression,
+    ExpressionOperator, ExpressionStep, HashedFile, HookPlan, IdentityCondition, IdentityFilter, IntegerType,
+    Membership, Namespace, NamespaceValue, Part, PidFilter, PolicyPlan, ProgramOverride, RateLimit,
+    RateScope, Register, Resolve, SelectorPlan, SocketAction, Stacks, Target, Test, UserId,
 };
 pub use policy::Policy;
 pub use program::PlaceError;
@@ -103,6 +106,9 @@ pub const COMPAT_BIT: u32 = 1 << 31;
 
 /// Most functions that a pattern stands for.
 pub const MAX_GENERATED: usize = 256;
+
+/// Most registers that an `Override` sets (`argRegs`): `REGS_MAX` of Tetragon.
+pub const MAX_ASSIGNMENTS: usize = 18;
 
 /// Longest `message`, in bytes.
 pub const MAX_MESSAGE: usize = 256;

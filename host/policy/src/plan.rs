@@ -10,14 +10,14 @@ mod filter;
 mod identity;
 mod selector;
 
-pub use action::{ActionPlan, SocketAction};
+pub use action::{ActionPlan, AssignedValue, Assignment, ProgramOverride, SocketAction};
 pub use argument::{ArgumentKind, ArgumentPlan, ArgumentSource, Register, Resolve};
 pub use expression::{Expression, ExpressionOperator, ExpressionStep, IntegerType};
 pub use filter::{
     ArgumentFilter, BinaryComparison, BinaryCondition, BinaryFilter, Membership, Part, PidFilter, Test,
 };
 pub use identity::{CapabilitySet, IdentityCondition, IdentityFilter, Namespace, NamespaceValue, UserId};
-pub use selector::{RateLimit, RateScope, SelectorPlan, Stacks};
+pub use selector::{HashedFile, RateLimit, RateScope, SelectorPlan, Stacks};
 
 use crate::{TraceEvent, Uprobe, Usdt};
 

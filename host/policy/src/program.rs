@@ -9,8 +9,8 @@ use crate::resolve;
 use crate::source::Span;
 use crate::suggest::nearest;
 use crate::{
-    ActionPlan, ArgumentKind, ArgumentSource, Diagnostic, HookPlan, Policy, ProbeArgument, ProgramPlace,
-    Target, Usdt,
+    ActionPlan, ArgumentKind, ArgumentSource, Diagnostic, HookPlan, Policy, ProbeArgument, ProgramOverride,
+    ProgramPlace, Target, Usdt,
 };
 
 /// Why a place cannot be hooked in a program.
@@ -47,15 +47,18 @@ impl Policy {
             }
             let Target::Uprobe(probe) = &hook.target else { continue };
             let path = &probe.path;
-            let (message, help) = match find(Path::new(path), &probe.place) {
-                Ok(_) => {
-                    errors.extend(self.check_types(hook, places, probe.types.as_deref()));
-                    continue;
-                }
-                Err(PlaceError::Program(reason)) => (format!("cannot hook `{path}`: {reason}"), None),
-                Err(PlaceError::NotThere(functions)) => not_there(path, &probe.place, &functions),
-            };
-            errors.push(Diagnostic::new(&self.source, places.call, message, help));
+            let all = std::iter::once(&probe.place).chain(other_places(hook));
+            let missing = all.filter_map(|place| match find(Path::new(path), place) {
+                Ok(_) => None,
+                Err(PlaceError::Program(reason)) => Some((format!("cannot hook `{path}`: {reason}"), None)),
+                Err(PlaceError::NotThere(functions)) => Some(not_there(path, place, &functions)),
+            });
+            let missing: Vec<_> = missing.collect();
+            if missing.is_empty() {
+                errors.extend(self.check_types(hook, places, probe.types.as_deref()));
+            }
+            let diagnostic = |(message, help)| Diagnostic::new(&self.source, places.call, message, help);
+            errors.extend(missing.into_iter().take(1).map(diagnostic));
         }
         errors
     }
@@ -88,6 +91,15 @@ impl Policy {
     }
 }
 
+/// The places that `Override` sends programs to.
+fn other_places(hook: &HookPlan) -> impl Iterator<Item = &ProgramPlace> {
+    let actions = hook.selectors.iter().flat_map(|selector| &selector.actions);
+    actions.filter_map(|action| match action {
+        ActionPlan::OverrideInProgram(ProgramOverride::Place(place)) => Some(place),
+        _ => None,
+    })
+}
+
 /// What is wrong with a hook on a probe, if anything is, and where.
 fn wrong_with(
     hook: &HookPlan,
@@ -113,7 +125,7 @@ fn wrong_with(
     for arguments in &sites {
         for (argument, place) in hook.arguments.iter().zip(&places.arguments) {
             let size = match argument.kind {
-                ArgumentKind::Bytes { size } => Some(size),
+                ArgumentKind::Bytes { size } | ArgumentKind::Segments { size } => Some(size),
                 _ => None,
             };
             for index in [Some(argument.index), size].into_iter().flatten() {

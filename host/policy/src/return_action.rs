@@ -47,7 +47,9 @@ pub(crate) fn check_with(
     return_actions: &[ActionPlan],
     report: &mut Report<'_>,
 ) -> Option<()> {
-    let overrides = actions.iter().any(|action| matches!(action, ActionPlan::Override(_)));
+    let overrides = actions
+        .iter()
+        .any(|action| matches!(action, ActionPlan::Override(_) | ActionPlan::OverrideInProgram(_)));
     if overrides && !return_actions.is_empty() {
         let message = "a call that `Override` refuses need not return, so nothing can be done then";
         report.error_with_help(list.span(), message, "write all of it below `matchActions`");

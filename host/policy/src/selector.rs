@@ -18,6 +18,7 @@ use crate::schema::{
 use crate::scope;
 use crate::source::Span;
 use crate::stack;
+use crate::tree::Value;
 use crate::{
     ActionPlan, ArgumentFilter, ArgumentKind, MAX_SUBSTRING, MAX_VALUE, Part, PidFilter, SelectorPlan,
     Target, Test,
@@ -67,6 +68,7 @@ fn read(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Opti
     }
     let rate_limit = actions.iter().find_map(|action| action.rate_limit);
     let stacks = stack::all(&actions);
+    let hash = actions.iter().find_map(|action| action.hash);
     let mut actions: Vec<_> = actions.into_iter().map(|action| action.plan).collect();
     if actions.is_empty() {
         actions.push(ActionPlan::Post);
@@ -88,6 +90,7 @@ fn read(item: Field<'_>, context: &Context<'_>, report: &mut Report<'_>) -> Opti
         return_actions,
         rate_limit,
         stacks,
+        hash,
     })
 }
 
@@ -433,18 +436,28 @@ fn read_texts(
         Relation::SubStringAnyCase => (without_capitals, MAX_SUBSTRING),
         _ => (Test::Equal, MAX_VALUE),
     };
-    Some(test(read_each(values, report, |item, report| read_text(item, longest, bytes, report))?))
+    // Every text starts, ends and goes on with nothing, and few are nothing.
+    let may_be_empty = relation == Relation::Equal;
+    let texts =
+        read_each(values, report, |item, report| read_text(item, longest, (bytes, may_be_empty), report))?;
+    Some(test(texts))
 }
 
 fn without_capitals(values: Vec<Vec<u8>>) -> Test {
     Test::SubStringAnyCase(values.iter().map(|value| value.to_ascii_lowercase()).collect())
 }
 
-fn read_text(item: Field<'_>, longest: usize, bytes: bool, report: &mut Report<'_>) -> Option<Vec<u8>> {
-    let text = item.text(report)?;
+fn read_text(
+    item: Field<'_>,
+    longest: usize,
+    (bytes, may_be_empty): (bool, bool),
+    report: &mut Report<'_>,
+) -> Option<Vec<u8>> {
+    let is_quoted = matches!(&item.node.value, Value::Scalar { plain: false, .. });
+    let text = if may_be_empty && is_quoted { item.optional_string(report)? } else { item.text(report)? };
     // Older policies end values with the NUL that ends strings in the kernel; in bytes it counts.
     let text = if bytes { text } else { text.trim_end_matches('\0') };
-    let message = if text.is_empty() {
+    let message = if text.is_empty() && !may_be_empty {
         "an empty value cannot be compared with".into()
     } else if text.contains('\0') && !bytes {
         "a value cannot contain a NUL: strings and paths end there".into()

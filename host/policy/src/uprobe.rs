@@ -79,7 +79,7 @@ pub(crate) fn read_path<'n>(field: Field<'n>, report: &mut Report<'_>) -> Option
 }
 
 /// A symbol, perhaps with how many bytes behind it: `main`, `main+0x10`.
-fn read_symbol(item: Field<'_>, report: &mut Report<'_>) -> Option<ProgramPlace> {
+pub(crate) fn read_symbol(item: Field<'_>, report: &mut Report<'_>) -> Option<ProgramPlace> {
     let text = item.string(report)?;
     let (name, offset) = match text.split_once('+') {
         Some((name, offset)) => (name, parse_integer(offset).and_then(|offset| u64::try_from(offset).ok())),

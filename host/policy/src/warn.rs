@@ -68,8 +68,8 @@ fn is_read_again(kind: ArgumentKind) -> bool {
 
 /// Whether it is in the program's memory.
 fn is_in_memory(kind: ArgumentKind) -> bool {
-    use ArgumentKind::{Bytes, Sockaddr, SockaddrUn, String};
-    matches!(kind, String | Bytes { .. } | Sockaddr | SockaddrUn)
+    use ArgumentKind::{Bytes, Segments, Sockaddr, SockaddrUn, String};
+    matches!(kind, String | Bytes { .. } | Segments { .. } | Sockaddr | SockaddrUn)
 }
 
 #[cfg(test)]

@@ -95,6 +95,7 @@ spec:
         return_actions: vec![],
         scopes: vec![],
         stacks: Stacks::default(),
+        hash: None,
         pids: vec![PidFilter {
             membership: Membership::NotIn,
             values: vec![0, 1],

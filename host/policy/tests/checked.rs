@@ -114,6 +114,11 @@ fn kernel() -> Btf {
         kernel.function(&format!("__x64_sys_{call}"), LONG, &[("regs", REGISTERS_POINTER)]);
     }
     kernel.function("__do_sys_symlinkat", LONG, &[("old", CHAR_POINTER), ("fd", INT), ("new", CHAR_POINTER)]);
+    let segments = kernel.add("iovec", 4 << 24, 16, &[]);
+    let segments = kernel.add("", 2 << 24, segments, &[]);
+    let parameters = [("fd", ULONG), ("vec", segments), ("vlen", ULONG)];
+    kernel.function("__x64_sys_writev", LONG, &[("regs", REGISTERS_POINTER)]);
+    kernel.function("__do_sys_writev", LONG, &parameters);
     kernel.load()
 }
 
@@ -214,6 +219,24 @@ fn lsm_hooks_must_exist_and_take_the_arguments() {
             "10:47: parameter 0 (`file`) of `bpf_lsm_file_open` is a pointer to `struct file` | write `file`",
             "11:12: `Override` is not possible: `file_free` returns no error code | \
              hook a function that returns an error code, or write `Sigkill`",
+        ]
+    );
+}
+
+#[test]
+fn scattered_bytes_are_those_of_an_array_of_segments() {
+    let found = errors(
+        "  - {call: sys_writev, args: [{index: 1, type: char_iovec, sizeArgIndex: 3}]}
+  - {call: sys_writev, args: [{index: 1, type: char_buf, sizeArgIndex: 3}]}
+  - {call: sys_symlinkat, args: [{index: 0, type: char_iovec, sizeArgIndex: 2}]}
+",
+        &kernel(),
+    );
+    assert_eq!(
+        found,
+        [
+            "7:48: parameter 1 (`vec`) of `__do_sys_writev` is a pointer to `struct iovec` | write `char_iovec`",
+            "8:51: parameter 0 (`old`) of `__do_sys_symlinkat` is a pointer to `char` | write `string`",
         ]
     );
 }

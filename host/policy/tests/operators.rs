@@ -36,7 +36,7 @@ const TABLE: &[(&str, &[&[&str]])] = &[
         &[NUMBERS],
     ),
     ("kernel_cap_t cap_inheritable cap_permitted cap_effective", &[NUMBERS, &["CapabilitiesGained"]]),
-    ("string filename char_buf iov_iter net_device data_loc", &[TEXTS]),
+    ("string filename char_buf char_iovec iov_iter net_device data_loc", &[TEXTS]),
     ("file fd path dentry linux_binprm kiocb", &[TEXTS, FILES]),
     ("sock socket", &[SOURCE, DESTINATION, &["Protocol", "Family", "State"]]),
     ("skb", &[SOURCE, DESTINATION, &["Protocol", "Family"]]),
@@ -73,7 +73,7 @@ fn words(schema: &Value, known: &str) -> Option<Vec<String>> {
 }
 
 fn is_read(kind: &str, operator: &str) -> bool {
-    let size = if kind == "char_buf" { ", sizeArgIndex: 2" } else { "" };
+    let size = if matches!(kind, "char_buf" | "char_iovec") { ", sizeArgIndex: 2" } else { "" };
     let place = match kind {
         "data_loc" | "syscall64" => "tracepoints: [{subsystem: raw_syscalls, event: sys_enter",
         _ => "kprobes: [{call: f, syscall: false",

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use serin_policy::{
-    ActionPlan, ArgumentKind, HookPlan, PlaceError, Policy, ProbeArgument, ProgramPlace, Target, Test,
-    TraceEvent, Uprobe, Usdt,
+    ActionPlan, ArgumentKind, AssignedValue, Assignment, HookPlan, PlaceError, Policy, ProbeArgument,
+    ProgramOverride, ProgramPlace, Register, Target, Test, TraceEvent, Uprobe, Usdt,
 };
 
 fn policy(spec: &str) -> Policy {
@@ -86,6 +86,63 @@ fn what_a_program_lacks_is_told_with_what_was_meant() {
         errors,
         [(6, 31, "`/bin/sh` has no function `mian`"), (7, 27, "cannot hook `/no`: cannot read /no")]
     );
+}
+
+#[test]
+fn programs_are_overridden_by_registers_and_by_places() {
+    let hooks = hooks(
+        "  uprobes:
+  - path: /bin/sh
+    symbols: [main]
+    selectors:
+    - matchActions: [{action: Override, argError: -2}]
+    - matchActions: [{action: Override, argRegs: ['eax=11', 'rdi=%rsi']}]
+    - matchActions: [{action: Override, argNewSymbol: exit+4}]
+    - matchActions: [{action: Override, argNewAddr: 0x401000}]
+    - matchActions: [{action: Override, argNewOffset: 16}]
+",
+    );
+    let part = |field, size| Register { field, size };
+    let set = |register, value| Assignment { register, value };
+    let (stack, ip) = (part("sp", 8), part("ip", 8));
+    let exit = ProgramPlace::Symbol { name: "exit".into(), offset: 4 };
+    let expected = [
+        ProgramOverride::Registers(vec![
+            set(ip, AssignedValue::Memory(stack, 0)),
+            set(stack, AssignedValue::Register(stack, 8)),
+            set(part("ax", 8), AssignedValue::Constant(-2_i64 as u64)),
+        ]),
+        ProgramOverride::Registers(vec![
+            set(part("ax", 4), AssignedValue::Constant(11)),
+            set(part("di", 8), AssignedValue::Register(part("si", 8), 0)),
+        ]),
+        ProgramOverride::Place(exit),
+        ProgramOverride::Place(ProgramPlace::Address(0x40_1000)),
+        ProgramOverride::Place(ProgramPlace::Offset(16)),
+    ];
+    for (selector, expected) in hooks[0].selectors.iter().zip(expected) {
+        assert_eq!(selector.actions, [ActionPlan::OverrideInProgram(expected)]);
+        assert!(selector.enforces());
+    }
+}
+
+#[test]
+fn programs_must_have_the_places_that_they_are_sent_to() {
+    let policy = policy(
+        "  uprobes:
+  - {path: /p, symbols: [main], selectors: [matchActions: [{action: Override, argNewSymbol: mian}]]}
+  - {path: /p, symbols: [main], selectors: [matchActions: [{action: Override, argNewSymbol: main}]]}
+",
+    );
+    let errors = policy.check_programs(
+        |_, place| match place {
+            ProgramPlace::Symbol { name, .. } if name == "main" => Ok(7),
+            _ => Err(PlaceError::NotThere(vec!["main".into()])),
+        },
+        |_| Ok(vec![]),
+    );
+    let errors: Vec<_> = errors.iter().map(|error| (error.line, error.message.as_str())).collect();
+    assert_eq!(errors, [(6, "`/p` has no function `mian`")]);
 }
 
 #[test]

@@ -99,6 +99,11 @@ fn usdts() {
 }
 
 #[test]
+fn uprobes() {
+    check("uprobes.txt", SPEC);
+}
+
+#[test]
 fn hooks() {
     check("hooks.txt", HOOKS);
 }

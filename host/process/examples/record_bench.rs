@@ -69,6 +69,7 @@ fn hit(time: u64) -> Record {
         returned: None,
         kernel_stack: Vec::new(),
         user_stack: Vec::new(),
+        hash: None,
         failed_closed: false,
         unenforced: false,
     })

@@ -241,6 +241,7 @@ impl ProcessCache {
             returned: hit.returned.map(|value| (value, Arc::clone(&info.return_label))),
             kernel_stack,
             user_stack,
+            ima_hash: hit.hash,
             actions,
             return_actions,
             selector: hit.selector,

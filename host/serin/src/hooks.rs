@@ -52,7 +52,7 @@ fn names(actions: &[ActionPlan]) -> Arc<[&'static str]> {
         ActionPlan::NoPost => "KPROBE_ACTION_NOPOST",
         ActionPlan::Signal(_) => "KPROBE_ACTION_SIGNAL",
         ActionPlan::Sigkill => "KPROBE_ACTION_SIGKILL",
-        ActionPlan::Override(_) => "KPROBE_ACTION_OVERRIDE",
+        ActionPlan::Override(_) | ActionPlan::OverrideInProgram(_) => "KPROBE_ACTION_OVERRIDE",
         ActionPlan::NotifyEnforcer { .. } => "KPROBE_ACTION_NOTIFYENFORCER",
         ActionPlan::CleanUpNotification => "KPROBE_ACTION_CLEANUPENFORCERNOTIFICATION",
         ActionPlan::Set { .. } => "KPROBE_ACTION_SET",
@@ -133,6 +133,7 @@ fn outward(action: &ActionPlan) -> Option<Action> {
         | ActionPlan::Signal(_)
         | ActionPlan::Sigkill
         | ActionPlan::Override(_)
+        | ActionPlan::OverrideInProgram(_)
         | ActionPlan::NotifyEnforcer { .. }
         | ActionPlan::CleanUpNotification
         | ActionPlan::Set { .. }

@@ -91,6 +91,16 @@ fn findings(probe: &Probe, error_injection: Result<(), String>) -> Vec<Finding> 
             "the BPF LSM does most of it; to get it: CONFIG_BPF_KPROBE_OVERRIDE=y and \
              CONFIG_FUNCTION_ERROR_INJECTION=y",
         ),
+        finding(
+            "hashes of files (`imaHash`)",
+            probe.hashes.clone(),
+            "policies that ask for them are refused; to get it: CONFIG_IMA=y",
+        ),
+        finding(
+            "Override in programs (registers)",
+            probe.registers.clone(),
+            "policies that need it are refused, `Sigkill` works; Linux 6.18 has it",
+        ),
     ]
 }
 
@@ -108,7 +118,8 @@ mod tests {
 
     #[test]
     fn what_is_missing_comes_with_its_reason_and_advice() {
-        let probe = Probe { trampolines: Ok(()), lsm: Err("not active".into()), kprobes: Ok(()) };
+        let (trampolines, kprobes, registers, hashes) = (Ok(()), Ok(()), Ok(()), Ok(()));
+        let probe = Probe { trampolines, lsm: Err("not active".into()), kprobes, registers, hashes };
         let findings = findings(&probe, Err("no list".into()));
         let text: Vec<_> = findings.iter().map(ToString::to_string).collect();
         assert_eq!(findings.iter().filter(|finding| finding.missing.is_some()).count(), 2);

@@ -25,7 +25,7 @@ pub struct HookConfig {
     pub source: u32,
     /// System calls on the shared dispatcher: slot of the next hook on the same call; 0 for none.
     pub next: u32,
-    /// How `Override` is done: [`OVERRIDE_RETURN`], [`OVERRIDE_MARK`] or [`OVERRIDE_RESULT`].
+    /// How `Override` is done: [`OVERRIDE_RETURN`], [`OVERRIDE_MARK`], [`OVERRIDE_RESULT`] or [`OVERRIDE_REGISTERS`].
     pub override_by: u32,
     /// [`OVERRIDE_MARK`]: the LSM hooks that refuse.
     pub points: u64,
@@ -57,8 +57,9 @@ pub struct HookConfig {
     /// 1 if a call whose arguments cannot be read where it begins is decided when it returns, by the selectors that do not
     /// enforce: the kernel has had to read them by then.
     pub late: u32,
-    /// Keeps what follows aligned to eight.
-    pub reserved: u32,
+    /// What argument 0 is, if a selector asks for the hash of the file: [`HASHED_FILE`] or [`HASHED_PROGRAM`], perhaps with
+    /// [`HASHED_ALONE`]; else 0.
+    pub hashed: u32,
     /// How to read what the call returns; its kind is 0 if its return is not waited for.
     pub returned: ArgumentConfig,
     /// What to read.
@@ -186,7 +187,7 @@ pub const OPERAND_REGISTER: u32 = 1;
 /// It is in memory.
 pub const OPERAND_MEMORY: u32 = 2;
 
-/// The registers that hold arguments of USDT probes, or lead to them.
+/// The registers that hold arguments of USDT probes, or lead to them, or are set.
 pub const REGISTERS: [&str; 17] = [
     "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
     "r15", "rip",
@@ -198,6 +199,8 @@ pub const OVERRIDE_RETURN: u32 = 1;
 pub const OVERRIDE_MARK: u32 = 2;
 /// The program's result is the hook's: LSM programs.
 pub const OVERRIDE_RESULT: u32 = 3;
+/// Registers are set: [`Selector::assignments`].
+pub const OVERRIDE_REGISTERS: u32 = 4;
 
 /// One argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,7 +216,8 @@ pub struct ArgumentConfig {
     pub first_field: u32,
     /// [`READ_FIELDS`]: how many.
     pub field_count: u32,
-    /// [`READ_BUFFER`]: which parameter, as `index`, says how many bytes there are; perhaps with [`SIZE_IS_INT`].
+    /// [`READ_BUFFER`], [`READ_SEGMENTS`]: which parameter, as `index`, says how many bytes or segments there are; perhaps with
+    /// [`SIZE_IS_INT`].
     /// [`READ_ARRAY`], [`READ_TEXT`]: bytes of the array.
     pub size: u32,
     /// The first of the steps from the parameter to the argument, in [`HookConfig::fields`].
@@ -262,6 +266,9 @@ pub const READ_RELATIVE_LOCATION: u32 = 12;
 
 /// The address of an array of characters: [`KIND_STRING`](crate::record::KIND_STRING).
 pub const READ_TEXT: u32 = 13;
+
+/// The address of an array of `struct iovec`: [`KIND_BYTES`](crate::record::KIND_BYTES).
+pub const READ_SEGMENTS: u32 = 14;
 
 /// [`ArgumentConfig::size`]: the parameter is a signed integer of 32 bits.
 pub const SIZE_IS_INT: u32 = 1 << 16;
@@ -324,9 +331,35 @@ pub struct Selector {
     pub set_operand: u32,
     /// `Set`: the value.
     pub set_value: u32,
+    /// [`OVERRIDE_REGISTERS`]: the first of its [`Assignment`]s, and from [`ASSIGNMENTS_SHIFT`] on how many; 0 if it has none.
+    pub assignments: u32,
+}
+
+/// [`Selector::assignments`]: where their number stands.
+pub const ASSIGNMENTS_SHIFT: u32 = 16;
+
+/// A register of a program, or a part of one, that is set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Assignment {
+    /// The number; or what is added to what the source holds.
+    pub value: u64,
+    /// [`OPERAND_CONSTANT`], [`OPERAND_REGISTER`] or [`OPERAND_MEMORY`], of which eight bytes are read.
+    pub kind: u32,
+    /// The register that is set: 1 and its position in [`REGISTERS`].
+    pub register: u32,
+    /// Bytes of it that are set: 1, 2, 4 or 8.
+    pub size: u32,
+    /// The source, likewise; 0 if there is none.
+    pub source: u32,
+    /// Bytes of it that are read.
+    pub source_size: u32,
     /// Keeps the size a multiple of eight.
     pub reserved: u32,
 }
+
+/// Registers that are set, over all selectors of a hook.
+pub const MAX_ASSIGNMENTS: usize = 64;
 
 /// Every event is posted.
 pub const RATE_UNLIMITED: u32 = 0;
@@ -371,6 +404,8 @@ pub const ACTION_NOTIFY: u32 = 1 << 12;
 pub const ACTION_CLEAN_UP: u32 = 1 << 13;
 /// Give an argument of a USDT probe another value.
 pub const ACTION_SET: u32 = 1 << 14;
+/// Have the file's hash computed before the event is sent.
+pub const ACTION_HASH: u32 = 1 << 15;
 /// Any of these makes a selector fail closed when it cannot read an argument.
 pub const ACTIONS_ENFORCING: u32 =
     ACTION_SIGKILL | ACTION_OVERRIDE | ACTION_SIGNAL | ACTION_NOTIFY | ACTION_SET;
@@ -455,6 +490,13 @@ pub const TEST_SCOPE: u32 = 48;
 pub const SCOPE_HOST: u32 = 1;
 /// [`TEST_SCOPE`]: those in containers of the scope.
 pub const SCOPE_CONTAINERS: u32 = 1 << 1;
+
+/// [`HookConfig::hashed`]: a `struct file *`.
+pub const HASHED_FILE: u32 = 1;
+/// [`HookConfig::hashed`]: a `struct linux_binprm *`.
+pub const HASHED_PROGRAM: u32 = 2;
+/// [`HookConfig::hashed`]: while a program on an LSM hook runs, the kernel does not start it on the same CPU again.
+pub const HASHED_ALONE: u32 = 1 << 8;
 
 /// [`TEST_BINARY_IN`]: the process's own binary.
 pub const BINARY_OWN: u32 = 0;

@@ -33,6 +33,7 @@ pub mod path;
 pub mod ranges;
 pub mod record;
 mod repeat;
+pub mod segments;
 pub mod selector;
 pub mod text;
 pub mod workload;

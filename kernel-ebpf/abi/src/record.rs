@@ -133,6 +133,12 @@ pub const HOOK_SILENT: u8 = 1 << 2;
 pub const HOOK_KERNEL_STACK: u8 = 1 << 3;
 /// [`Header::flags`] of [`HOOK`]: the program's stack follows, likewise.
 pub const HOOK_USER_STACK: u8 = 1 << 4;
+/// [`Header::flags`] of [`HOOK`]: the file's hash follows behind the stacks, as one more argument of [`MAX_HASH`] bytes, with
+/// the number of its algorithm (the kernel's `enum hash_algo`) in [`Argument::mode`].
+pub const HOOK_HASH: u8 = 1 << 5;
+
+/// Bytes of the longest hash.
+pub const MAX_HASH: usize = 64;
 
 /// Starts every argument; its bytes follow, padded to eight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -231,6 +237,8 @@ pub const MAX_RECORD: usize = size_of::<Header>()
     + size_of::<Hit>()
     + MAX_ARGUMENTS * (size_of::<Argument>() + MAX_STRING)
     + 2 * (size_of::<Argument>() + MAX_STACK_BYTES)
+    + size_of::<Argument>()
+    + MAX_HASH
     + size_of::<Argument>()
     + MAX_RETURNED;
 

@@ -1,15 +1,18 @@
 //! Refuses marked tasks at an LSM hook, or where their system call begins, and clears their marks. The agent loads
-//! `deny` once an LSM hook, `clear` once a system call, and `enforce` once an enforcer.
+//! `deny` once an LSM hook, `clear` once a system call, and `enforce` once an enforcer; `change`, to see whether it can.
 #![no_std]
 #![no_main]
 
+use core::mem::offset_of;
+
 use aya_ebpf::EbpfContext;
+use aya_ebpf::bindings::pt_regs;
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::helpers::generated::bpf_override_return;
-use aya_ebpf::macros::{fexit, kprobe, lsm};
+use aya_ebpf::macros::{fexit, kprobe, lsm, uprobe};
 use aya_ebpf::programs::{FExitContext, LsmContext, ProbeContext};
 use serin_abi::selector::constant;
-use serin_ebpf::enforcer;
+use serin_ebpf::{context, enforcer};
 
 /// The bit of this LSM hook, or of the entries of system calls, in marks; set by the agent.
 #[unsafe(no_mangle)]
@@ -38,5 +41,13 @@ fn enforce(ctx: ProbeContext) -> u32 {
 #[fexit(function = "serin")]
 fn clear(_: FExitContext) -> i32 {
     enforcer::forget(bpf_get_current_pid_tgid());
+    0
+}
+
+/// Changes a register of a program.
+#[uprobe]
+fn change(ctx: ProbeContext) -> u32 {
+    // SAFETY: the context is the one this program was called with.
+    unsafe { context::set::<{ offset_of!(pt_regs, r15) }>(ctx.as_ptr(), 8, 0) };
     0
 }

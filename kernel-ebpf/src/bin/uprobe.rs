@@ -4,13 +4,26 @@
 
 use aya_ebpf::macros::{uprobe, uretprobe};
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
+use serin_abi::config::{Assignment, MAX_ASSIGNMENTS};
+use serin_ebpf::assignments::assign;
 use serin_ebpf::contexts::Probe;
 use serin_ebpf::returns::Returned;
 use serin_ebpf::{hook, returns};
 
+/// What `Override` sets, of all selectors; set by the agent.
+#[unsafe(no_mangle)]
+static ASSIGNMENTS: [Assignment; MAX_ASSIGNMENTS] = {
+    // SAFETY: every field is an integer.
+    unsafe { core::mem::zeroed() }
+};
+
 #[uprobe]
 fn hook_uprobe(ctx: ProbeContext) -> u32 {
-    hook::run(&Probe::<true>(ctx), hook::this_hook().hook);
+    let registers = Probe::<true>(ctx);
+    let outcome = hook::run(&registers, hook::this_hook().hook);
+    if outcome.assignments != 0 {
+        assign(&ASSIGNMENTS, outcome.assignments, &registers);
+    }
     0
 }
 

@@ -15,7 +15,10 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("buffers::bytes_are_compared", bytes),
         scenario("buffers::bytes_at_every_size", sizes_of_bytes),
+        scenario("buffers::scattered_bytes_are_gathered", segments),
+        scenario("buffers::scattered_bytes_at_their_limits", limits_of_segments),
         scenario("buffers::strings_at_every_size", sizes_of_strings),
+        scenario("buffers::empty_strings_are_compared", empty),
         scenario("buffers::kinds_of_files", file_types),
         scenario("buffers::what_goes_into_a_pipe", pipe).needs(Kernel::function_hooks),
     ]
@@ -92,6 +95,72 @@ fn bytes(_: &Kernel) -> Result<()> {
     let hits = agent.hits_of(ended.pid);
     let first = hits.iter().find(|hit| hit["policy_name"] == "case-0").map(|hit| &hit["args"]);
     ensure!(first == Some(&json!([{ "bytes_arg": "bW9yZQ==" }])), "arguments: {first:?}");
+    agent.stop()?;
+    Ok(())
+}
+
+const SCATTERED: &str = "[{index: 1, type: char_iovec, sizeArgIndex: 3}]";
+
+fn segments(_: &Kernel) -> Result<()> {
+    let cases = [
+        ("index: 1, operator: Equal, values: [onetwothree]", true),
+        ("index: 1, operator: Equal, values: [one, two, three, onetwo]", false),
+        ("index: 1, operator: Prefix, values: [onet]", true),
+        ("index: 1, operator: Prefix, values: [two]", false),
+        ("index: 1, operator: Postfix, values: [othree]", true),
+        ("index: 1, operator: SubString, values: [etwot]", true),
+        ("index: 1, operator: SubString, values: [twone]", false),
+    ];
+    let mut agent = agent_with("sys_writev", SCATTERED, &cases)?;
+    let ended = trigger::write_scattered(&["one", "", "two", "three"])?;
+    agent.settle()?;
+    check_cases(&agent, ended.pid, &cases)?;
+    let hits = agent.hits_of(ended.pid);
+    let first = hits.iter().find(|hit| hit["policy_name"] == "case-0").map(|hit| &hit["args"]);
+    ensure!(first == Some(&json!([{ "bytes_arg": "b25ldHdvdGhyZWU=" }])), "arguments: {first:?}");
+    agent.stop()?;
+    Ok(())
+}
+
+/// As many bytes as are read, and more, in one segment and in many.
+fn limits_of_segments(_: &Kernel) -> Result<()> {
+    const MOST: usize = 4088;
+    let filters = "[{index: 1, operator: Prefix, values: [aa]}]";
+    let mut agent = Setup::new()?.policy(&policy("written", "sys_writev", SCATTERED, filters))?.start()?;
+    for (count, size) in [(1, MOST), (2, MOST / 2), (511, 8), (1, MOST + 1), (1024, 4), (1000, 100)] {
+        let ended = trigger::write_segments(count, size)?;
+        agent.settle()?;
+        let hits = agent.hits_of(ended.pid);
+        ensure!(hits.len() == 1, "{count} of {size} bytes: {hits:?}");
+        let (argument, total) = (&hits[0]["args"][0], count * size);
+        let truncated = &argument["truncated_bytes_arg"];
+        let told = if total > MOST { &truncated["bytes_arg"] } else { &argument["bytes_arg"] };
+        let letters = told.as_str().unwrap_or_default();
+        let read = letters.len() / 4 * 3 - letters.matches('=').count();
+        ensure!(read == total.min(MOST), "{count} of {size} bytes: {read} read");
+        ensure!(
+            total <= MOST || truncated["orig_size"] == *total.to_string(),
+            "{count} of {size}: {truncated}"
+        );
+    }
+    agent.stop()?;
+    Ok(())
+}
+
+fn empty(_: &Kernel) -> Result<()> {
+    let cases = [
+        ("index: 2, operator: Equal, values: ['']", true),
+        ("index: 2, operator: Equal, values: [a, '', b]", true),
+        ("index: 2, operator: Equal, values: [a, b]", false),
+        ("index: 2, operator: NotEqual, values: ['']", false),
+        ("index: 0, operator: Equal, values: ['']", false),
+        ("index: 0, operator: NotEqual, values: ['']", true),
+    ];
+    let arguments = "[{index: 0, type: string}, {index: 2, type: string}]";
+    let mut agent = agent_with("sys_symlinkat", arguments, &cases)?;
+    let ended = trigger::symlink("/etc/hostname", "")?;
+    agent.settle()?;
+    check_cases(&agent, ended.pid, &cases)?;
     agent.stop()?;
     Ok(())
 }

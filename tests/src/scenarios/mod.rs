@@ -18,6 +18,7 @@ mod evasion;
 mod expressions;
 mod files;
 mod filters;
+mod hashes;
 mod hooks;
 mod identity;
 mod kept;
@@ -29,6 +30,7 @@ mod many;
 mod matrix;
 mod network;
 mod operations;
+mod overrides;
 mod own_api;
 mod plugin_languages;
 mod plugin_registry;
@@ -92,8 +94,10 @@ fn of_the_kernel() -> Vec<Scenario> {
         lists::scenarios(),
         loaders::scenarios(),
         sections::scenarios(),
+        hashes::scenarios(),
         tracepoints::scenarios(),
         uprobes::scenarios(),
+        overrides::scenarios(),
         usdts::scenarios(),
         enforcement::scenarios(),
         enforcers::scenarios(),

@@ -243,12 +243,15 @@ fn other_types(_: &Kernel) -> Result<()> {
     let buffer = "{index: 1, type: char_buf, sizeArgIndex: 3}";
     let written =
         "{index: 0, operator: Equal, values: ['999']}, {index: 1, operator: Prefix, values: [secret]}";
+    let segments = "{index: 1, type: char_iovec, sizeArgIndex: 3}";
+    let gathered = "{index: 1, operator: Equal, values: [secretend]}";
     let address = "{index: 1, type: sockaddr}";
     let port = "{index: 1, operator: SPort, values: ['9']}";
     let mut agent = Setup::new()?
         .policy(&policy("buffer-kill", "sys_write", buffer, written, "Sigkill"))?
         .policy(&policy("buffer-observe", "sys_write", buffer, written, "Post"))?
         .policy(&policy("address-observe", "sys_connect", address, port, "Post"))?
+        .policy(&policy("segments-observe", "sys_writev", segments, gathered, "Post"))?
         .start()?;
     let ended = unreadable::write("secret")?;
     ensure!(ended.signal() == Some(libc::SIGKILL), "the writer was not killed: {ended:?}");
@@ -264,7 +267,14 @@ fn other_types(_: &Kernel) -> Result<()> {
     ensure!(seen.len() == 1, "{seen:?}");
     let address = &seen[0]["process_kprobe"]["args"][1]["sockaddr_arg"];
     ensure!(address["addr"] == "127.0.0.1" && address["port"] == 9, "{address}");
-    ensure!(counted(&agent, "address-observe")? == 0, "counted, though it was read late");
+    let scattered = unreadable::write_scattered("secret")?;
+    ensure!(scattered.errno == Some(0), "not written: {scattered:?}");
+    agent.settle()?;
+    let seen = hits(&agent, &scattered, "segments-observe");
+    ensure!(seen.len() == 1, "{seen:?}");
+    for policy in ["address-observe", "segments-observe"] {
+        ensure!(counted(&agent, policy)? == 0, "{policy}: counted, though it was read late");
+    }
     agent.stop()?;
     Ok(())
 }

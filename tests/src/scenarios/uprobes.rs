@@ -70,7 +70,7 @@ fn symbol(_: &Kernel) -> Result<()> {
 }
 
 /// The offset in the C library's file, and the address, of a function that it defines.
-fn place_of(function: &str) -> Result<(u64, u64)> {
+pub(super) fn place_of(function: &str) -> Result<(u64, u64)> {
     use object::{Object, ObjectSegment, ObjectSymbol};
     let file = std::fs::read(c_library()?)?;
     let library = object::File::parse(&*file)?;

@@ -16,6 +16,16 @@ pub(crate) fn parse_number(text: &str) -> Result<Ended> {
     run(&["library", "atoi", text])
 }
 
+/// Has the C library make a number of a text, and says which.
+pub(crate) fn number_of(text: &str) -> Result<Ended> {
+    run(&["library", "number", text])
+}
+
+/// Has the C library make a capital letter of one, and says which.
+pub(crate) fn capital_of(letter: char) -> Result<Ended> {
+    run(&["library", "toupper", &letter.to_string()])
+}
+
 /// Has the C library look up a name, or an address that stands for itself.
 pub(crate) fn look_up(name: &str) -> Result<Ended> {
     run(&["library", "getaddrinfo", name])
@@ -30,6 +40,8 @@ pub(super) fn act(words: &[&str]) -> Result<()> {
             ensure!(text.parse() == Ok(parsed), "{text} became {parsed}");
             say(0)?;
         }
+        ["number", text] => say(atoi(text)?)?,
+        ["toupper", letter] => say(toupper(letter.parse()?))?,
         ["getaddrinfo", name] => say(get_address_info(name)?)?,
         _ => bail!("unknown function {words:?}"),
     }
@@ -42,6 +54,15 @@ fn atoi(text: &str) -> Result<i32> {
     #[allow(unsafe_code, reason = "the function is there to be hooked")]
     // SAFETY: the text ends in NUL.
     Ok(unsafe { libc::atoi(text.as_ptr()) })
+}
+
+/// `toupper(3)`
+fn toupper(letter: char) -> i32 {
+    #[allow(unsafe_code, reason = "the function is there to be hooked")]
+    // SAFETY: it takes any character.
+    unsafe {
+        libc::toupper(letter as i32)
+    }
 }
 
 /// `mktime(3)`, on memory that has been touched.

@@ -39,6 +39,11 @@ pub(crate) fn write(text: &str) -> Result<Ended> {
     run(&["unreadable", "untouched", "write", text])
 }
 
+/// Writes a text from such a page, with one more behind it, to a file by `writev(2)`.
+pub(crate) fn write_scattered(text: &str) -> Result<Ended> {
+    run(&["unreadable", "untouched", "writev", text])
+}
+
 /// Connects a socket to 127.0.0.1:9, with the address in such a page.
 pub(crate) fn connect() -> Result<Ended> {
     run(&["unreadable", "untouched", "connect"])
@@ -71,6 +76,20 @@ pub(super) fn act(words: &[&str]) -> Result<()> {
             let result = unsafe { libc::write(999, page.cast(), text.len()) };
             last_error(i32::try_from(result).unwrap_or(-1))
         }),
+        [way, "writev", text] => {
+            let (file, end) = (tempfile::tempfile()?, String::from("end"));
+            with_page(way, text.as_bytes(), |page| {
+                let segment = |from: *const u8, length| libc::iovec {
+                    iov_base: from.cast_mut().cast(),
+                    iov_len: length,
+                };
+                let segments = [segment(page, text.len()), segment(end.as_ptr(), end.len())];
+                #[allow(unsafe_code, reason = "as above")]
+                // SAFETY: page and text are as long as their segments say.
+                let result = unsafe { libc::writev(file.as_raw_fd(), segments.as_ptr(), 2) };
+                last_error(i32::try_from(result).unwrap_or(-1))
+            })
+        }
         [way, "connect"] => {
             let mut address = [0_u8; 16]; // struct sockaddr_in
             address[..2].copy_from_slice(&(libc::AF_INET as u16).to_ne_bytes());

@@ -29,6 +29,16 @@ pub(crate) fn write_bytes(size: usize) -> Result<Ended> {
     run(&["write", "bytes", &size.to_string()])
 }
 
+/// Writes these parts to no file by one `writev(2)`.
+pub(crate) fn write_scattered(parts: &[&str]) -> Result<Ended> {
+    run(&["write", "scattered", &parts.join(",")])
+}
+
+/// Writes this many parts of as many `a` to no file by one `writev(2)`.
+pub(crate) fn write_segments(count: usize, size: usize) -> Result<Ended> {
+    run(&["write", "segments", &count.to_string(), &size.to_string()])
+}
+
 /// Writes to a number that is no open file's.
 pub(crate) fn write_closed() -> Result<Ended> {
     run(&["write", "closed"])
@@ -54,6 +64,15 @@ pub(super) fn act(words: &[&str]) -> Result<()> {
         }
         ["bytes", size] => {
             write_to_closed(&vec![b'a'; size.parse()?]);
+            say(0)?;
+        }
+        ["scattered", parts] => {
+            let parts: Vec<_> = parts.split(',').map(|part| part.as_bytes().to_vec()).collect();
+            scatter_to_closed(&parts);
+            say(0)?;
+        }
+        ["segments", count, size] => {
+            scatter_to_closed(&vec![vec![b'a'; size.parse()?]; count.parse()?]);
             say(0)?;
         }
         ["closed"] => say(write_to_closed(b"more"))?,
@@ -97,4 +116,13 @@ fn write_to_closed(bytes: &[u8]) -> i32 {
     #[allow(unsafe_code, reason = "rustix and the standard library write to open files only")]
     let result = unsafe { libc::write(999, bytes.as_ptr().cast(), bytes.len()) };
     if result < 0 { errno(std::io::Error::last_os_error()) } else { 0 }
+}
+
+fn scatter_to_closed(parts: &[Vec<u8>]) {
+    let segments: Vec<_> = parts.iter().map(|part| IoSlice::new(part)).collect();
+    // SAFETY: each buffer is as long as its segment says, and there are as many segments.
+    #[allow(unsafe_code, reason = "rustix and the standard library write to open files only")]
+    unsafe {
+        libc::writev(999, segments.as_ptr().cast(), segments.len() as libc::c_int);
+    }
 }

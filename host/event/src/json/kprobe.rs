@@ -43,6 +43,7 @@ pub(super) fn hook(hook: &Hook, object: &mut Object<'_>) {
     object.text("policy_name", &hook.policy_name);
     object.text("message", &hook.message);
     object.array("tags", hook.tags.iter(), |tag, out| string(tag, out));
+    object.text("ima_hash", hook.ima_hash.as_deref().unwrap_or(""));
 }
 
 fn frame(frame: &StackFrame, out: &mut Vec<u8>) {

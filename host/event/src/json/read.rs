@@ -232,6 +232,7 @@ fn hook(body: &mut Fields, place: Place) -> Result<Hook, ReadError> {
         returned,
         kernel_stack: stack(body, "kernel_stack_trace")?,
         user_stack: stack(body, "user_stack_trace")?,
+        ima_hash: Some(body.text("ima_hash")?).filter(|hash| !hash.is_empty()).map(String::into),
         actions: actions.into(),
         return_actions: return_actions.into(),
         selector: 0,

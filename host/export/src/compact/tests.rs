@@ -50,6 +50,7 @@ fn hook() -> Hook {
         selector: 0,
         kernel_stack: Vec::new(),
         user_stack: Vec::new(),
+        ima_hash: None,
         failed_closed: false,
         unenforced: false,
     }

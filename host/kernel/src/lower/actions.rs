@@ -1,12 +1,12 @@
 //! What a selector does, as the programs read it.
 
 use serin_abi::config::{
-    ACTION_CLEAN_UP, ACTION_COPY, ACTION_FOLLOW, ACTION_KERNEL_STACK, ACTION_NOTIFY, ACTION_OVERRIDE,
-    ACTION_POST, ACTION_REMEMBER, ACTION_SET, ACTION_SIGKILL, ACTION_SIGNAL, ACTION_TRACK, ACTION_UNFOLLOW,
-    ACTION_UNTRACK, ACTION_USER_STACK, RATE_GLOBAL, RATE_PROCESS, RATE_THREAD, RATE_UNLIMITED, ReturnActions,
-    Selector,
+    ACTION_CLEAN_UP, ACTION_COPY, ACTION_FOLLOW, ACTION_HASH, ACTION_KERNEL_STACK, ACTION_NOTIFY,
+    ACTION_OVERRIDE, ACTION_POST, ACTION_REMEMBER, ACTION_SET, ACTION_SIGKILL, ACTION_SIGNAL, ACTION_TRACK,
+    ACTION_UNFOLLOW, ACTION_UNTRACK, ACTION_USER_STACK, HASHED_FILE, HASHED_PROGRAM, RATE_GLOBAL,
+    RATE_PROCESS, RATE_THREAD, RATE_UNLIMITED, ReturnActions, Selector,
 };
-use serin_policy::{ActionPlan, HookPlan, RateScope, SelectorPlan, SocketAction, Stacks};
+use serin_policy::{ActionPlan, HashedFile, HookPlan, RateScope, SelectorPlan, SocketAction, Stacks};
 
 use crate::identity;
 
@@ -21,6 +21,7 @@ pub(super) fn selector(plan: &SelectorPlan) -> Selector {
         filter_count: 0,
         actions: bits(actions)
             | stack_bits(plan.stacks)
+            | (ACTION_HASH * u32::from(plan.hash.is_some()))
             | (ACTION_REMEMBER * u32::from(identity::changes(plan))),
         error: actions.iter().find_map(override_error).unwrap_or(0),
         signal: actions.iter().find_map(signal).unwrap_or(0),
@@ -31,7 +32,7 @@ pub(super) fn selector(plan: &SelectorPlan) -> Selector {
         notify_signal: notification.1,
         set_operand: set.0,
         set_value: set.1,
-        reserved: 0,
+        assignments: 0,
         rate_scope: rate_limit.map_or(RATE_UNLIMITED, |limit| scope(limit.scope)),
         rate_period: rate_limit.map_or(0, |limit| limit.period),
     }
@@ -61,7 +62,7 @@ pub(crate) fn overrides(plan: &HookPlan) -> bool {
     plan.selectors
         .iter()
         .flat_map(|selector| &selector.actions)
-        .any(|action| override_error(action).is_some())
+        .any(|action| matches!(action, ActionPlan::Override(_) | ActionPlan::OverrideInProgram(_)))
 }
 
 /// Every selector posts, as the canaries ride on the event, unless an action is `NoPost`.
@@ -75,7 +76,7 @@ fn action_bit(action: &ActionPlan) -> u32 {
         ActionPlan::Post | ActionPlan::NoPost | ActionPlan::GetUrl(_) | ActionPlan::DnsLookup(_) => 0,
         ActionPlan::Signal(_) => ACTION_SIGNAL,
         ActionPlan::Sigkill => ACTION_SIGKILL,
-        ActionPlan::Override(_) => ACTION_OVERRIDE,
+        ActionPlan::Override(_) | ActionPlan::OverrideInProgram(_) => ACTION_OVERRIDE,
         ActionPlan::NotifyEnforcer { .. } => ACTION_NOTIFY,
         ActionPlan::CleanUpNotification => ACTION_CLEAN_UP,
         ActionPlan::Set { .. } => ACTION_SET,
@@ -98,6 +99,15 @@ fn socket(action: &ActionPlan) -> Option<u32> {
     match action {
         ActionPlan::Socket { socket, .. } => Some(*socket as u32),
         _ => None,
+    }
+}
+
+/// What of the hook's first parameter is hashed; 0 if nothing is.
+pub(super) fn hashed(plan: &HookPlan) -> u32 {
+    match plan.selectors.iter().find_map(|selector| selector.hash) {
+        None => 0,
+        Some(HashedFile::Itself) => HASHED_FILE,
+        Some(HashedFile::OfProgram) => HASHED_PROGRAM,
     }
 }
 

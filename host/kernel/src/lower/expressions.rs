@@ -96,6 +96,7 @@ mod tests {
             members: Vec::new(),
             ranges: Vec::new(),
             texts: Vec::new(),
+            assignments: Vec::new(),
             operations: before,
         };
         let filter = lowered.expression(expression).unwrap();

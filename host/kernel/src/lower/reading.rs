@@ -2,7 +2,7 @@
 
 use serin_abi::config::{
     READ_BUFFER, READ_DENTRY, READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME, READ_ITERATOR, READ_KIOCB,
-    READ_LOCATION, READ_POINTED, READ_SOCKET, READ_VALUE, SIZE_IS_INT,
+    READ_LOCATION, READ_POINTED, READ_SEGMENTS, READ_SOCKET, READ_VALUE, SIZE_IS_INT,
 };
 use serin_abi::record::{
     KIND_BINPRM, KIND_BPF_ATTR, KIND_BPF_CMD, KIND_BPF_MAP, KIND_BPF_PROG, KIND_BYTES, KIND_CAP_EFFECTIVE,
@@ -52,6 +52,7 @@ pub(super) fn reading(kind: ArgumentKind) -> (u32, u32) {
         ArgumentKind::BpfCmd => (KIND_BPF_CMD, READ_VALUE),
         ArgumentKind::NetDevice => (KIND_NET_DEVICE, READ_FIELDS),
         ArgumentKind::Bytes { .. } => (KIND_BYTES, READ_BUFFER),
+        ArgumentKind::Segments { .. } => (KIND_BYTES, READ_SEGMENTS),
         // Its address, until the call has returned.
         ArgumentKind::ReturnedBytes => (KIND_SIZE, READ_VALUE),
         ArgumentKind::Iterator => (KIND_BYTES, READ_ITERATOR),
@@ -71,15 +72,15 @@ pub(crate) fn may_be_late(plan: &HookPlan) -> bool {
         argument.source != ArgumentSource::CurrentTask
             && (is_text
                 || argument.resolve.is_some()
-                || matches!(read, READ_BUFFER | READ_FIELDS | READ_ITERATOR | READ_POINTED))
+                || matches!(read, READ_BUFFER | READ_SEGMENTS | READ_FIELDS | READ_ITERATOR | READ_POINTED))
     };
     let waits = |selector: &SelectorPlan| !selector.actions.iter().any(ActionPlan::enforces);
     is_syscall && plan.arguments.iter().any(in_memory) && plan.selectors.iter().any(waits)
 }
 
-/// Which parameter has the number of a buffer's bytes; 64 bits wide unless the policy reads it as an `int`.
+/// Which parameter has the number of a buffer's bytes, or of segments; 64 bits wide unless the policy reads it as an `int`.
 pub(super) fn size(kind: ArgumentKind, plan: &HookPlan) -> u32 {
-    let ArgumentKind::Bytes { size } = kind else { return 0 };
+    let (ArgumentKind::Bytes { size } | ArgumentKind::Segments { size }) = kind else { return 0 };
     let is_int = |argument: &ArgumentPlan| {
         argument.index == size
             && argument.source == ArgumentSource::Parameter

@@ -1,20 +1,20 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use serin_abi::config::{
-    ACTION_KERNEL_STACK, ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, BINARY_PARENT, FIELD_ADDRESS,
-    FIELD_SIGNED, FIELD_TEXT, FieldConfig, Filter, Filters, PID_ANCESTORS, READ_TEXT, TEST_ADDRESS_RANGE,
-    TEST_BINARY_NOT_IN, TEST_INTEGER_IN, TEST_INTEGER_MASK, TEST_INTEGER_RANGE, TEST_NOT, TEST_PID_NOT_IN,
-    TEST_TEXT_EQUAL, TEST_TEXT_IN, TEST_TEXT_POSTFIX, TEST_TEXT_POSTFIX_SORTED, TEST_TEXT_PREFIX,
-    TEST_TEXT_PREFIX_SORTED, WORD_SHIFT,
+    ACTION_KERNEL_STACK, ACTION_OVERRIDE, ACTION_POST, ACTION_SIGKILL, ASSIGNMENTS_SHIFT, BINARY_PARENT,
+    FIELD_ADDRESS, FIELD_SIGNED, FIELD_TEXT, FieldConfig, Filter, Filters, PID_ANCESTORS, READ_TEXT,
+    TEST_ADDRESS_RANGE, TEST_BINARY_NOT_IN, TEST_INTEGER_IN, TEST_INTEGER_MASK, TEST_INTEGER_RANGE, TEST_NOT,
+    TEST_PID_NOT_IN, TEST_TEXT_EQUAL, TEST_TEXT_IN, TEST_TEXT_POSTFIX, TEST_TEXT_POSTFIX_SORTED,
+    TEST_TEXT_PREFIX, TEST_TEXT_PREFIX_SORTED, WORD_SHIFT,
 };
 use serin_abi::network;
 use serin_abi::record::KIND_LONG;
 use serin_abi::{MAX_SELECTORS, MAX_STRING, Number, Range};
 use serin_btf::{BtfError, Element, Field, Load, Step, TypeKind, Walk};
 use serin_policy::{
-    ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, ArgumentSource, BinaryComparison,
-    BinaryCondition, BinaryFilter, HookPlan, Membership, Part, PidFilter, PolicyPlan, Resolve, SelectorPlan,
-    Stacks, Target, Test,
+    ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, ArgumentSource, AssignedValue, Assignment,
+    BinaryComparison, BinaryCondition, BinaryFilter, HookPlan, Membership, Part, PidFilter, PolicyPlan,
+    ProgramOverride, ProgramPlace, Register, Resolve, SelectorPlan, Stacks, Target, Test, Uprobe,
 };
 
 use super::{Types, lower};
@@ -39,6 +39,10 @@ impl Types for Everything {
         let pointer = Step { offset: 3, load: Some(Load { size: 8, signed: false, bits: None }) };
         let steps = resolve.path[1..].iter().map(|_| pointer).chain([last]).collect();
         Ok(Some(Walk { steps, kind }))
+    }
+
+    fn distance(&self, _: &Target, _: &ProgramPlace) -> Result<u64, String> {
+        Ok(0x40)
     }
 }
 
@@ -152,6 +156,7 @@ fn filters_are_ordered_by_cost_and_values_numbered() {
         identity: Vec::new(),
         rate_limit: None,
         stacks: Stacks { kernel: true, user: false },
+        hash: None,
         returned: vec![ArgumentFilter {
             slot: 0,
             part: Part::Value,
@@ -285,4 +290,33 @@ fn limits_are_named() {
         let error = lower(&plan, 0, (&Binaries::default(), &Scopes::default()), None, &Everything).err();
         assert_eq!(error.as_deref(), Some(message));
     }
+}
+
+#[test]
+fn what_override_sets_is_told_by_selector() {
+    let part = |field, size| Register { field, size };
+    let to = |field, value| Assignment { register: part(field, 8), value: AssignedValue::Constant(value) };
+    let selector = |action| SelectorPlan { actions: vec![action], ..SelectorPlan::default() };
+    let registers = |all| ActionPlan::OverrideInProgram(ProgramOverride::Registers(all));
+    let place = ProgramOverride::Place(ProgramPlace::Offset(7));
+    let target =
+        Target::Uprobe(Uprobe { path: "/p".into(), place: ProgramPlace::Offset(1), types: None, counter: 0 });
+    let selectors = vec![
+        selector(registers(vec![to("ax", 1), to("bx", 2)])),
+        selector(ActionPlan::Post),
+        selector(ActionPlan::OverrideInProgram(place)),
+    ];
+    let plan = HookPlan { target, returns: None, arguments: Vec::new(), ..plan(selectors) };
+    let lowered = lower(&plan, 1, (&Binaries::default(), &Scopes::default()), None, &Everything).unwrap();
+    let assignments: Vec<_> =
+        lowered.config.selectors[..3].iter().map(|selector| selector.assignments).collect();
+    assert_eq!(assignments, [2 << ASSIGNMENTS_SHIFT, 0, 2 | 1 << ASSIGNMENTS_SHIFT]);
+    let set = lowered
+        .all_assignments()
+        .map(|assignment| (assignment.register, assignment.source, assignment.value));
+    assert_eq!(set[..4], [(1, 0, 1), (2, 0, 2), (17, 17, 0x40), (0, 0, 0)]);
+    let too_many = (0..4).map(|_| selector(registers(vec![to("ax", 1); 17]))).collect();
+    let plan = HookPlan { selectors: too_many, ..plan };
+    let error = lower(&plan, 1, (&Binaries::default(), &Scopes::default()), None, &Everything).err();
+    assert!(error.unwrap().starts_with("68 registers that `Override` sets"));
 }

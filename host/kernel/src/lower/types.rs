@@ -1,7 +1,9 @@
 //! What is asked of types when a hook is lowered.
 
 use serin_btf::{Btf, BtfError, Field, Walk};
-use serin_policy::{ArgumentPlan, ArgumentSource, HookPlan, Target, Uprobe, Usdt};
+use serin_policy::{ArgumentPlan, ArgumentSource, HookPlan, PlaceError, ProgramPlace, Target, Uprobe, Usdt};
+
+use crate::executable;
 
 /// The types that a hook's arguments have.
 pub(crate) trait Types {
@@ -13,6 +15,12 @@ pub(crate) trait Types {
     /// # Errors
     /// Says why there is none.
     fn walk(&self, plan: &HookPlan, argument: &ArgumentPlan) -> Result<Option<Walk>, String>;
+
+    /// How far another place in the hooked program is from the hook, in memory.
+    ///
+    /// # Errors
+    /// Says why it is not known.
+    fn distance(&self, target: &Target, place: &ProgramPlace) -> Result<u64, String>;
 }
 
 /// Those of this kernel, and of the program that a hook is in.
@@ -49,6 +57,14 @@ impl Types for OfTarget<'_> {
                 Err(format!("`resolve` of argument {} leads nowhere: {}", argument.index, error.reason))
             }
         }
+    }
+
+    fn distance(&self, target: &Target, place: &ProgramPlace) -> Result<u64, String> {
+        let Target::Uprobe(probe) = target else { return Err("it is in no program".into()) };
+        executable::distance(probe.path.as_ref(), &probe.place, place).map_err(|error| match error {
+            PlaceError::Program(reason) => format!("`{}`: {reason}", probe.path),
+            PlaceError::NotThere(_) => format!("`{}` has no code at `{place}`", probe.path),
+        })
     }
 }
 

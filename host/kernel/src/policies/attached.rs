@@ -14,6 +14,7 @@ use super::LoadedHook;
 use super::prepared::Prepared;
 use crate::attach::{self, Attempt, Attempts};
 use crate::bpffs::PinDirectory;
+use crate::conflict::Diversion;
 use crate::counters::{Counters, SELECTOR_COUNTERS};
 use crate::deny::MAX_POINTS;
 use crate::error::chain;
@@ -46,6 +47,8 @@ pub(crate) struct Attached {
     pub(crate) enforces: bool,
     /// It overrides by `bpf_override_return`.
     pub(crate) overrides_return: bool,
+    /// Where in programs it sets registers, or waits for the return.
+    pub(crate) diversion: Diversion,
 }
 
 /// Where the dispatchers call a program: slots of system calls, each with the program's own slot in that call's chain.
@@ -122,11 +125,16 @@ impl Kernel {
             }
             self.deniers.clear_after(loader, (&btf, &self.pins), &function)?;
         }
+        let diversion = Diversion::of(hook.plan, &hook.places);
+        if self.hooks.iter().any(|other| other.diversion.excludes(&diversion)) {
+            return Err(KernelError::Diverted);
+        }
         let configured = self.configure(hook, attempt)?;
         let sharers = self.sharers(hook)?;
         let lowered = &hook.lowered;
         let mut ebpf = loader
             .global("HOOK_CONFIG", config.get_or_init(|| Wire(configured)))
+            .global("ASSIGNMENTS", &hook.assignments)
             .entries("MEMBERS", lowered.members.len())
             .entries("TEXTS", lowered.texts.len())
             .entries("RANGES", lowered.ranges.len())
@@ -150,6 +158,7 @@ impl Kernel {
             function,
             has_trampoline: false,
             overrides_return: attempt.enforcement == Some(Enforcement::OverrideReturn),
+            diversion,
             enforces: hook.plan.enforces(),
         };
         if let Err(error) = self.attach_programs(hook, attempt.backend, &mut ebpf, &mut attached) {
@@ -172,6 +181,10 @@ impl Kernel {
     ) -> Result<(), KernelError> {
         // First, so that no call is kept whose return goes unnoticed.
         attached.returns = self.attach_return(hook, ebpf, attached)?;
+        if hook.lowered.config.hashed != 0 {
+            attached.attach(ebpf, Backend::LsmHash, hook, (&self.btf, &self.pins))?;
+            attached.returns = Some(Backend::LsmHash);
+        }
         attached.attach(ebpf, backend, hook, (&self.btf, &self.pins))?;
         if backend == Backend::SysEnter {
             let program = fd_of(ebpf, backend)?;

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::ops;
 
 use serin_abi::NO_FIELD;
-use serin_abi::config::HookConfig;
+use serin_abi::config::{Assignment, HASHED_ALONE, HookConfig, MAX_ASSIGNMENTS};
 use serin_btf::{Format, Tracefs};
 use serin_policy::{HookPlan, PlaceError, PolicyPlan, Target};
 
@@ -23,6 +23,8 @@ pub(super) struct Prepared<'p> {
     pub(super) plan: &'p HookPlan,
     pub(super) targets: Vec<&'p Target>,
     pub(super) lowered: Lowered,
+    /// What `Override` sets in a program.
+    pub(super) assignments: Wire<[Assignment; MAX_ASSIGNMENTS]>,
     /// Where it is in a program's file.
     pub(super) places: Vec<CodePlace>,
     pub(super) tries: Vec<(Attempt, OnceCell<Wire<HookConfig>>)>,
@@ -51,6 +53,11 @@ impl Kernel {
                 limit,
             })?;
         lowered.config.shared = u32::from(targets.len() > 1);
+        // What the kernel calls before a program that may sleep, which it may start on a CPU where it is under way.
+        if lowered.config.hashed != 0 && self.types.function_id("__bpf_prog_enter_sleepable_recur").is_none()
+        {
+            lowered.config.hashed |= HASHED_ALONE;
+        }
         let attempts = if targets.len() > 1 {
             attach::plan_shared()
         } else {
@@ -63,7 +70,8 @@ impl Kernel {
             _ => Vec::new(),
         };
         let ruled_out = attempts.ruled_out;
-        Ok(Prepared { policy, indices, plan, targets, lowered, places, tries, ruled_out })
+        let assignments = Wire(lowered.all_assignments());
+        Ok(Prepared { policy, indices, plan, targets, lowered, assignments, places, tries, ruled_out })
     }
 
     fn check_namespaces(&self, policy: &str, plan: &HookPlan) -> Result<(), KernelError> {
@@ -126,6 +134,7 @@ impl Prepared<'_> {
                         plan: self.plan,
                         targets: self.targets.clone(),
                         lowered,
+                        assignments: self.assignments,
                         places: vec![place],
                         tries,
                         ruled_out: self.ruled_out.clone(),

@@ -1084,6 +1084,9 @@ pub struct ProcessLsm {
     pub action: i32,
     #[prost(string, repeated, tag = "9")]
     pub tags: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Hash of the file, if the policy asks for it and there is one: algorithm:value.
+    #[prost(string, tag = "11")]
+    pub ima_hash: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ProcessTracepoint {

@@ -114,6 +114,7 @@ fn hook(random: &mut Random) -> EventKind {
         selector: random.below(9) as u32,
         kernel_stack: Vec::new(),
         user_stack: Vec::new(),
+        ima_hash: None,
         failed_closed: random.below(2) == 0,
         unenforced: random.below(2) == 0,
     })

@@ -90,6 +90,7 @@ pub fn kprobe(policy: &str, path: &str) -> Event {
         selector: 0,
         kernel_stack: Vec::new(),
         user_stack: Vec::new(),
+        ima_hash: None,
         failed_closed: false,
         unenforced: false,
     };

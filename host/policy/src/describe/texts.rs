@@ -73,7 +73,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("spec.kprobes.args.BTFType", "The same as btfType."),
     (
         "spec.kprobes.args.sizeArgIndex",
-        "For char_buf: the parameter that says how many bytes there are, counted from 1.",
+        "For char_buf and char_iovec: the parameter that says how many bytes or segments there are, counted from 1.",
     ),
     (
         "spec.kprobes.args.returnCopy",
@@ -153,7 +153,7 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("spec.kprobes.selectors.matchActions.action", "What to do."),
     (
         "spec.kprobes.selectors.matchActions.argError",
-        "For Override and NotifyEnforcer: the error to return, -4095 to -1.",
+        "For Override and NotifyEnforcer: the error to return, -4095 to -1. In uprobes: what the function returns.",
     ),
     (
         "spec.kprobes.selectors.matchActions.argIndex",
@@ -368,22 +368,22 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ),
     (
         "spec.kprobes.selectors.matchActions.argRegs",
-        "For Override on functions of programs: registers and what they become.",
+        "For Override in uprobes: registers and what they become, such as `rdi=%rsi`, one after the other.",
     ),
     (
         "spec.kprobes.selectors.matchActions.argNewSymbol",
-        "For Override on functions of programs: the function that runs instead.",
+        "For Override in uprobes: the function that runs instead.",
     ),
     (
         "spec.kprobes.selectors.matchActions.argNewAddr",
-        "For Override on functions of programs: the address of what runs instead.",
+        "For Override in uprobes: the address of what runs instead.",
     ),
     (
         "spec.kprobes.selectors.matchActions.argNewOffset",
-        "For Override on functions of programs: the offset in the file of what runs instead.",
+        "For Override in uprobes: the offset in the file of what runs instead.",
     ),
     (
         "spec.kprobes.selectors.matchActions.imaHash",
-        "For Post on LSM hooks: the hash that the kernel's integrity measurement has of the file.",
+        "For Post on LSM hooks about a file: report the hash that the kernel's integrity measurement (IMA) computes of it.",
     ),
 ];

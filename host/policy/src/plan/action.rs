@@ -1,5 +1,8 @@
 //! What selectors do.
 
+use super::Register;
+use crate::ProgramPlace;
+
 /// What a selector does. An event is sent whatever the actions are, unless one is `NoPost`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActionPlan {
@@ -13,6 +16,8 @@ pub enum ActionPlan {
     Sigkill,
     /// `Override`: return this value (a negative errno) instead of running the function.
     Override(i32),
+    /// `Override` at a place in a program: change what it goes on with.
+    OverrideInProgram(ProgramOverride),
     /// `FollowFD`: remember the name of a descriptor. Both are positions in [`crate::HookPlan::arguments`].
     FollowDescriptor {
         /// The descriptor: an integer or [`crate::ArgumentKind::Descriptor`].
@@ -65,9 +70,39 @@ impl ActionPlan {
     /// Whether it does something to the process or its call, which a policy that only monitors leaves out.
     #[must_use]
     pub fn enforces(&self) -> bool {
-        use ActionPlan::{NotifyEnforcer, Override, Set, Sigkill, Signal};
-        matches!(self, Override(_) | Sigkill | Signal(_) | NotifyEnforcer { .. } | Set { .. })
+        use ActionPlan::{NotifyEnforcer, Override, OverrideInProgram, Set, Sigkill, Signal};
+        let overrides = matches!(self, Override(_) | OverrideInProgram(_));
+        overrides || matches!(self, Sigkill | Signal(_) | NotifyEnforcer { .. } | Set { .. })
     }
+}
+
+/// What a program goes on with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProgramOverride {
+    /// `argRegs`, or what comes to `argError`: registers are set, one after the other. Never empty.
+    Registers(Vec<Assignment>),
+    /// `argNewSymbol`, `argNewAddr`, `argNewOffset`: other code of the same file runs, with the registers as they are.
+    Place(ProgramPlace),
+}
+
+/// A register, or a part of one, that is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Assignment {
+    /// What is set; the rest of its register stays.
+    pub register: Register,
+    /// To what.
+    pub value: AssignedValue,
+}
+
+/// What a register is set to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AssignedValue {
+    /// A number: `11`.
+    Constant(u64),
+    /// What a register holds, and a number: `8%rsp`.
+    Register(Register, u64),
+    /// Eight bytes of the program's memory, at that address: `8(%rsp)`.
+    Memory(Register, u64),
 }
 
 /// What is done with a socket.

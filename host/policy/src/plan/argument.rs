@@ -138,6 +138,11 @@ pub enum ArgumentKind {
         /// Position of that parameter, from 0.
         size: u8,
     },
+    /// The address of an array of `struct iovec`, of which a parameter tells how many there are: the bytes of all of them.
+    Segments {
+        /// Position of that parameter, from 0.
+        size: u8,
+    },
     /// The address of bytes that the call fills: as many as it returns, read when it has (`returnCopy`). At most one of a hook.
     ReturnedBytes,
     /// A `struct iov_iter *`: the bytes of its first segment.
@@ -166,7 +171,7 @@ impl ArgumentKind {
     /// Whether it is bytes, among which there can be NULs.
     #[must_use]
     pub fn is_bytes(self) -> bool {
-        matches!(self, ArgumentKind::Bytes { .. } | ArgumentKind::Iterator)
+        matches!(self, ArgumentKind::Bytes { .. } | ArgumentKind::Segments { .. } | ArgumentKind::Iterator)
     }
 
     /// Whether it is compared as an integer.

@@ -31,6 +31,8 @@ pub struct SelectorPlan {
     pub rate_limit: Option<RateLimit>,
     /// The stacks that events carry.
     pub stacks: Stacks,
+    /// `imaHash`: the file whose hash they carry.
+    pub hash: Option<HashedFile>,
 }
 
 impl SelectorPlan {
@@ -39,6 +41,15 @@ impl SelectorPlan {
     pub fn enforces(&self) -> bool {
         self.actions.iter().chain(&self.return_actions).any(ActionPlan::enforces)
     }
+}
+
+/// What of an LSM hook's first parameter is hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HashedFile {
+    /// Itself, a `struct file *`.
+    Itself,
+    /// The program's file, of a `struct linux_binprm *`.
+    OfProgram,
 }
 
 /// `kernelStackTrace` and `userStackTrace`

@@ -14,15 +14,20 @@ pub(crate) const MATCH_ACTIONS: Shape = Shape {
         "argFd",
         "argFqdn",
         "argName",
+        "argNewAddr",
+        "argNewOffset",
+        "argNewSymbol",
+        "argRegs",
         "argSig",
         "argSock",
         "argUrl",
+        "imaHash",
         "kernelStackTrace",
         "rateLimit",
         "rateLimitScope",
         "userStackTrace",
     ],
-    later: &["argRegs", "argNewSymbol", "argNewAddr", "argNewOffset", "imaHash"],
+    later: &[],
 };
 
 /// What is done once a call has returned.

@@ -203,6 +203,7 @@ pub(crate) const TYPES: Vocabulary<TypeName> = Vocabulary {
         ("net_device", TypeName::Of(ArgumentKind::NetDevice)),
         // Which parameter has the size is read from `sizeArgIndex`.
         ("char_buf", TypeName::Of(ArgumentKind::Bytes { size: 0 })),
+        ("char_iovec", TypeName::Of(ArgumentKind::Segments { size: 0 })),
         ("iov_iter", TypeName::Of(ArgumentKind::Iterator)),
         ("kiocb", TypeName::Of(ArgumentKind::Kiocb)),
         ("data_loc", TypeName::Of(ArgumentKind::DataLocation)),
@@ -210,5 +211,5 @@ pub(crate) const TYPES: Vocabulary<TypeName> = Vocabulary {
         ("nop", TypeName::Nothing),
         ("auto", TypeName::Field),
     ],
-    later: &["char_iovec", "const_buf"],
+    later: &["const_buf"],
 };

@@ -143,6 +143,7 @@ fn hit(time: u64, task: Task) -> HookHit {
         returned: Some(Argument::Int(-9)),
         kernel_stack: Vec::new(),
         user_stack: Vec::new(),
+        hash: None,
         failed_closed: false,
         unenforced: false,
     }

@@ -38,7 +38,9 @@ fn counters_of<'c>(
         ActionPlan::Sigkill | ActionPlan::Signal(_) => {
             Some([&mut counters.signal, &mut counters.monitor_signal])
         }
-        ActionPlan::Override(_) => Some([&mut counters.r#override, &mut counters.monitor_override]),
+        ActionPlan::Override(_) | ActionPlan::OverrideInProgram(_) => {
+            Some([&mut counters.r#override, &mut counters.monitor_override])
+        }
         ActionPlan::NotifyEnforcer { .. } => {
             Some([&mut counters.notify_enforcer, &mut counters.monitor_notify_enforcer])
         }

@@ -45,6 +45,7 @@ impl Agent for Answers {
                 ("kprobe", probe.kprobes.is_ok()),
                 ("uprobe_refctroff", Path::new(REFERENCE_COUNTERS).exists()),
                 ("probe_write_user", serin_kernel::writes_to_programs()),
+                ("uprobe_regs_change", probe.registers.is_ok()),
                 // Older than any kernel that serin runs on.
                 ("signal", true),
                 ("large", true),

@@ -99,7 +99,7 @@ fn config(selectors: &[(u32, &[(u32, u32)])]) -> HookConfig {
             notify_signal: 0,
             set_operand: 0,
             set_value: 0,
-            reserved: 0,
+            assignments: 0,
         };
         filters.extend_from_slice(tests);
     }

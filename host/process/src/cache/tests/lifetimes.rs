@@ -235,6 +235,7 @@ fn hook_hits_carry_the_hooks_texts() {
         selector: 1,
         kernel_stack: Vec::new(),
         user_stack: Vec::new(),
+        ima_hash: None,
         failed_closed: true,
         unenforced: true,
     };
