@@ -3,13 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
 
 use aya::maps::MapInfo;
-use aya::programs::ProgramInfo;
 
-use crate::policies::{Attached, Dispatched};
-use crate::programs::{map_error, program_error};
+use crate::policies::Dispatched;
 use crate::{Kernel, KernelError};
 
 impl Kernel {
@@ -61,7 +58,8 @@ impl Kernel {
     /// If the kernel does not tell.
     pub fn memory(&self, ids: &[u32]) -> Result<u64, KernelError> {
         let shared = self.shared_maps()?;
-        self.hooks.iter().filter(|hook| ids.contains(&hook.id)).map(|hook| hook.memory(&shared)).sum()
+        let hooks = self.hooks.iter().filter(|hook| ids.contains(&hook.id));
+        Ok(hooks.map(|hook| hook.memory.bytes(&shared)).sum())
     }
 
     /// Ids of the maps that all programs share: those that are pinned.
@@ -72,33 +70,4 @@ impl Kernel {
         let id = |entry: fs::DirEntry| Some(MapInfo::from_pin(entry.path()).ok()?.id());
         Ok(entries.into_iter().filter_map(id).collect())
     }
-}
-
-impl Attached {
-    fn memory(&self, shared: &BTreeSet<u32>) -> Result<u64, KernelError> {
-        let mut bytes = 0;
-        let mut maps = BTreeSet::new();
-        for info in &self.programs {
-            bytes += program_memory(info)?;
-            maps.extend(info.map_ids().map_err(|error| program_error("hook", error))?.unwrap_or_default());
-        }
-        for id in maps.difference(shared) {
-            bytes += map_memory(*id)?;
-        }
-        Ok(bytes)
-    }
-}
-
-fn program_memory(info: &ProgramInfo) -> Result<u64, KernelError> {
-    info.memory_locked().map(u64::from).map_err(|error| program_error("hook", error))
-}
-
-/// `memlock` of a map: <https://elixir.bootlin.com/linux/v6.12/source/kernel/bpf/syscall.c#L930>
-fn map_memory(id: u32) -> Result<u64, KernelError> {
-    let map = MapInfo::from_id(id).and_then(|info| info.fd()).map_err(|error| map_error("hook", error))?;
-    let path = format!("/proc/self/fdinfo/{}", map.as_fd().as_raw_fd());
-    let info =
-        fs::read_to_string(&path).map_err(|source| KernelError::Bpffs { path: path.into(), source })?;
-    let line = info.lines().find_map(|line| line.strip_prefix("memlock:"));
-    Ok(line.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(0))
 }

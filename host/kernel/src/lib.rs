@@ -36,6 +36,7 @@ mod link;
 mod loss;
 mod lower;
 mod mappings;
+mod memory;
 mod network;
 mod offsets;
 mod pclntab;

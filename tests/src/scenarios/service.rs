@@ -58,6 +58,10 @@ fn capabilities(_: &Kernel) -> Result<()> {
     ensure!(binary.ends_with("serin-tests"), "who has started it is not known: {hit}");
     let killed = trigger::symlink("/etc/group", "")?;
     ensure!(killed.signal() == Some(Signal::KILL.as_raw()), "it was not killed");
+    let mut api = agent.api()?;
+    api.add(&on_symlinkat("later", PASSWD))?;
+    let listed = api.list()?;
+    ensure!(listed.len() == 3 && listed.iter().all(|policy| policy.kernel_memory_bytes > 0), "{listed:?}");
     agent.stop()?;
     Ok(())
 }

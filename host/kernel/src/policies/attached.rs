@@ -1,10 +1,12 @@
 //! Hooks, attached in the first way that works.
 
 use std::cell::OnceCell;
+use std::error::Error;
+use std::io;
 use std::sync::Arc;
 
 use aya::maps::{Array, HashMap};
-use aya::programs::{BtfTracePoint, ProgramFd, ProgramInfo};
+use aya::programs::{BtfTracePoint, ProgramFd};
 use aya::{Btf, Ebpf};
 use serin_abi::config::HookConfig;
 use serin_abi::{HookCounters, Member, Range, SelectorCounters, Sharer, Text};
@@ -20,6 +22,7 @@ use crate::deny::MAX_POINTS;
 use crate::error::chain;
 use crate::link::{self, Link};
 use crate::lower::{Lowered, overrides};
+use crate::memory::Memory;
 use crate::programs::{Loader, Object, map, map_error, program, program_error};
 use crate::text::text;
 use crate::wire::Wire;
@@ -32,8 +35,8 @@ pub(crate) struct Attached {
     pub(super) returns: Option<Backend>,
     /// What keeps its programs attached, but for those that a dispatcher calls.
     pub(super) links: Vec<Link>,
-    /// What the kernel says of its programs.
-    pub(crate) programs: Vec<ProgramInfo>,
+    /// What it takes of the kernel's memory.
+    pub(crate) memory: Memory,
     pub(super) counters: Counters<HookCounters>,
     pub(super) selectors: Counters<SelectorCounters>,
     /// Its places on the dispatchers.
@@ -147,7 +150,7 @@ impl Kernel {
             id: lowered.config.hook,
             returns: None,
             links: Vec::new(),
-            programs: Vec::new(),
+            memory: Memory::of_maps(&ebpf)?,
             counters: Counters::take(&mut ebpf, "HOOK_COUNTERS")?,
             selectors: Counters::take(&mut ebpf, SELECTOR_COUNTERS)?,
             dispatched: Dispatched::default(),
@@ -300,7 +303,7 @@ impl Attached {
             self.links.push(link);
         }
         let program = ebpf.program(name).ok_or(KernelError::Missing(name))?;
-        self.programs.push(program.info().map_err(|error| program_error(name, error))?);
+        self.memory.add(name, program)?;
         self.has_trampoline |= matches!(backend, Backend::Fentry | Backend::Fexit);
         Ok(())
     }
@@ -335,9 +338,26 @@ fn fill(ebpf: &mut Ebpf, lowered: &Lowered, sharers: &[(u32, Sharer)]) -> Result
 }
 
 fn explain(attempt: &Attempt, error: &KernelError) -> String {
-    let reason = chain(error);
+    let mut reason = chain(error);
+    // Since a place that is no instruction can be named: `perf_uprobe_event_init` in kernel/events/core.c.
+    if attempt.backend == Backend::Uprobe && is_denied(error) {
+        reason.push_str("; on this kernel probes of programs take CAP_SYS_ADMIN");
+    }
     match &attempt.enforcement {
         Some(enforcement) => format!("{enforcement}: {reason}"),
         None => reason,
     }
+}
+
+/// Whether the kernel has refused it for want of a capability.
+fn is_denied(error: &KernelError) -> bool {
+    let mut next: Option<&dyn Error> = Some(error);
+    while let Some(error) = next {
+        let io = error.downcast_ref::<io::Error>();
+        if io.is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }

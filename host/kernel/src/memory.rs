@@ -1,0 +1,70 @@
+//! What a hook's programs and maps take of the kernel's memory.
+//!
+//! Asked of their descriptors while these are open: to open them again by their ids would take `CAP_SYS_ADMIN`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use aya::Ebpf;
+use aya::maps::{Map, MapData};
+use aya::programs::Program;
+
+use crate::KernelError;
+use crate::programs::{map_error, program_error};
+
+/// Bytes of the kernel's memory that a hook has.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// Of each map of its instance, by the map's id.
+    maps: BTreeMap<u32, u64>,
+    /// Of its programs together.
+    programs: u64,
+}
+
+impl Memory {
+    /// That of the maps of an instance that has just been loaded.
+    pub(crate) fn of_maps(ebpf: &Ebpf) -> Result<Self, KernelError> {
+        let mut maps = BTreeMap::new();
+        for (_, map) in ebpf.maps() {
+            if let Some(data) = data(map) {
+                let id = data.info().map_err(|error| map_error("hook", error))?.id();
+                maps.insert(id, locked(data.fd().as_fd())?);
+            }
+        }
+        Ok(Self { maps, ..Self::default() })
+    }
+
+    /// Adds a program that has been loaded.
+    pub(crate) fn add(&mut self, name: &'static str, program: &Program) -> Result<(), KernelError> {
+        let descriptor = program.fd().map_err(|error| program_error(name, error))?;
+        self.programs += locked(descriptor.as_fd())?;
+        Ok(())
+    }
+
+    /// All of it, but for the maps with these ids, which are not the hook's alone.
+    pub(crate) fn bytes(&self, shared: &BTreeSet<u32>) -> u64 {
+        let own = self.maps.iter().filter(|(id, _)| !shared.contains(id));
+        self.programs + own.map(|(_, bytes)| bytes).sum::<u64>()
+    }
+}
+
+/// Of the kinds of maps that hooks have for themselves.
+fn data(map: &Map) -> Option<&MapData> {
+    match map {
+        Map::Array(data)
+        | Map::HashMap(data)
+        | Map::LruHashMap(data)
+        | Map::PerCpuArray(data)
+        | Map::PerCpuHashMap(data) => Some(data),
+        _ => None,
+    }
+}
+
+/// `memlock` of a program or map: <https://elixir.bootlin.com/linux/v6.12/source/kernel/bpf/syscall.c#L930>
+fn locked(descriptor: BorrowedFd<'_>) -> Result<u64, KernelError> {
+    let path = format!("/proc/self/fdinfo/{}", descriptor.as_raw_fd());
+    let info =
+        std::fs::read_to_string(&path).map_err(|source| KernelError::Bpffs { path: path.into(), source })?;
+    let line = info.lines().find_map(|line| line.strip_prefix("memlock:"));
+    Ok(line.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(0))
+}
