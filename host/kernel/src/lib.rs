@@ -43,6 +43,7 @@ mod pclntab;
 mod perf_event;
 mod policies;
 mod probe;
+mod processes;
 mod programs;
 mod reader;
 mod record;
