@@ -47,10 +47,8 @@ fn main() -> ExitCode {
         println!("# it has: {}", kernel.features());
     }
     let subjects = subjects();
-    if subjects == Subjects::Kernel {
-        println!(
-            "# left out: what another kernel can't change; it is tested on one kernel in qemu and natively"
-        );
+    if let Some(left_out) = subjects.left_out() {
+        println!("# left out: {left_out}");
     }
     let trials =
         scenarios::of(subjects).into_iter().map(|scenario| trial(scenario, kernel.clone())).collect();
@@ -71,10 +69,11 @@ fn trial(scenario: Scenario, kernel: Kernel) -> Trial {
     })
 }
 
-/// As `SERIN_TEST_SUBJECTS` says: `kernel`, or all of them.
+/// As `SERIN_TEST_SUBJECTS` says: `kernel`, `programs`, or all of them.
 fn subjects() -> Subjects {
     match std::env::var("SERIN_TEST_SUBJECTS").as_deref() {
         Ok("kernel") => Subjects::Kernel,
+        Ok("programs") => Subjects::Programs,
         _ => Subjects::All,
     }
 }

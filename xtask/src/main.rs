@@ -54,7 +54,7 @@ enum Command {
     Vm {
         #[command(subcommand)]
         action: Option<VmAction>,
-        /// debian-6.1, debian-6.12, slim (with error injection), or the path of a vmlinux or bzImage
+        /// debian-6.1, debian-6.12, debian-6.18, slim (with error injection), or the path of a vmlinux or bzImage
         #[arg(long, default_value = "debian-6.12")]
         kernel: String,
         /// MiB of memory

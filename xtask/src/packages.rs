@@ -86,21 +86,89 @@ pub(crate) fn ensure(wanted: &[&'static str]) -> Result<()> {
             "missing: {names}\nNot root, so nothing was installed. Run: sudo apt-get update && sudo apt-get install {names}"
         );
     }
-    update()?;
-    let mut install = apt_get();
+    let lists = Lists::of_this_system();
+    lists.update()?;
+    let mut install = lists.by("apt-get");
     install.args(["install", "--yes", "--no-install-recommends", "-o", "APT::Status-Fd=1"]).args(&missing);
     step::run(format!("apt-get install {names}"), &mut install)?;
     Ok(())
+}
+
+/// Lists of packages that apt goes by.
+pub(crate) struct Lists {
+    /// What tells apt of them.
+    options: Vec<String>,
+}
+
+impl Lists {
+    /// Those of this system.
+    pub(crate) const fn of_this_system() -> Self {
+        Self { options: Vec::new() }
+    }
+
+    /// Those of one suite of Debian's archive alone, kept in the cache: this system's stay as they are.
+    ///
+    /// # Errors
+    /// If nothing can be written to the cache.
+    pub(crate) fn of_suite(suite: &str) -> Result<Self> {
+        let folder = layout::cache(&format!("apt-{suite}"))?;
+        for part in ["lists/partial", "archives/partial"] {
+            std::fs::create_dir_all(folder.join(part))?;
+        }
+        let sources = folder.join("sources.list");
+        let keys = "/usr/share/keyrings/debian-archive-keyring.gpg";
+        let line = format!("deb [signed-by={keys}] http://deb.debian.org/debian {suite} main\n");
+        std::fs::write(&sources, line)?;
+        let folder = folder.display();
+        let options = [
+            format!("Dir::Etc::SourceList={}", sources.display()),
+            "Dir::Etc::SourceParts=/dev/null".to_owned(),
+            format!("Dir::State::Lists={folder}/lists"),
+            format!("Dir::Cache={folder}"),
+            "APT::Sandbox::User=root".to_owned(),
+        ];
+        Ok(Self { options: options.into() })
+    }
+
+    /// The names of all packages that begin like this.
+    ///
+    /// # Errors
+    /// If there is no apt.
+    pub(crate) fn names(&self, prefix: &str) -> Result<Vec<String>> {
+        let mut command = self.by("apt-cache");
+        let output = command.args(["pkgnames", prefix]).output();
+        let output = output.context("cannot start apt-cache; stock kernels come from Debian's packages")?;
+        Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+    }
+
+    /// Brings them up to date.
+    ///
+    /// # Errors
+    /// If the archive does not answer.
+    pub(crate) fn update(&self) -> Result<()> {
+        step::run("apt-get update", self.by("apt-get").arg("update"))?;
+        Ok(())
+    }
+
+    /// apt or one of its like, which goes by these lists.
+    fn by(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env("DEBIAN_FRONTEND", "noninteractive").args(["-o", "Dpkg::Use-Pty=0"]);
+        for option in &self.options {
+            command.arg("-o").arg(option);
+        }
+        command
+    }
 }
 
 /// Puts the files of a package into a folder, without installing it.
 ///
 /// # Errors
 /// If there is no such package, or no apt.
-pub(crate) fn unpack(package: &str, folder: &Path) -> Result<()> {
+pub(crate) fn unpack(package: &str, lists: &Lists, folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     // apt drops to another user for downloads, who may not write here: that is a warning, not an error.
-    let mut get = apt_get();
+    let mut get = lists.by("apt-get");
     get.args(["download", package, "-o", "APT::Sandbox::User=root"]).current_dir(folder);
     step::run(format!("download {package}"), &mut get)?;
     let archive = std::fs::read_dir(folder)?
@@ -111,18 +179,6 @@ pub(crate) fn unpack(package: &str, folder: &Path) -> Result<()> {
     unpack.arg("--extract").arg(&archive).arg(folder);
     step::run(format!("unpack {package}"), &mut unpack)?;
     Ok(())
-}
-
-/// Brings the lists of packages up to date.
-pub(crate) fn update() -> Result<()> {
-    step::run("apt-get update", apt_get().arg("update"))?;
-    Ok(())
-}
-
-fn apt_get() -> Command {
-    let mut command = Command::new("apt-get");
-    command.env("DEBIAN_FRONTEND", "noninteractive").args(["-o", "Dpkg::Use-Pty=0"]);
-    command
 }
 
 /// Whether the effective user is root.

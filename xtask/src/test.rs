@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
+use crate::packages::Lists;
 use crate::report::{Report, summarise};
 use crate::toolchain::KernelToolchain;
 use crate::{build, examples, in_kernels, layout, lint, packages, step, toolchain};
@@ -58,7 +59,7 @@ pub(crate) fn all(parts: &[Part], arguments: &[String]) -> Result<bool> {
 fn fetch_registry() {
     let fetched = layout::cache(packages::REGISTRY).and_then(|place| {
         let there = place.join("usr/bin").join(packages::REGISTRY).is_file();
-        if there { Ok(()) } else { packages::unpack(packages::REGISTRY, &place) }
+        if there { Ok(()) } else { packages::unpack(packages::REGISTRY, &Lists::of_this_system(), &place) }
     });
     if let Err(error) = fetched {
         println!("no {}: {error:#}", packages::REGISTRY);

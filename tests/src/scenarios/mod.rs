@@ -96,9 +96,6 @@ fn of_the_kernel() -> Vec<Scenario> {
         sections::scenarios(),
         hashes::scenarios(),
         tracepoints::scenarios(),
-        uprobes::scenarios(),
-        overrides::scenarios(),
-        usdts::scenarios(),
         enforcement::scenarios(),
         enforcers::scenarios(),
         evasion::scenarios(),
@@ -124,6 +121,12 @@ fn of_the_kernel() -> Vec<Scenario> {
         live::scenarios(),
         tetra::scenarios(),
     ];
+    subjects.into_iter().flatten().chain(of_programs()).collect()
+}
+
+/// What is hooked in programs and done to them.
+fn of_programs() -> Vec<Scenario> {
+    let subjects = [uprobes::scenarios(), overrides::scenarios(), usdts::scenarios()];
     subjects.into_iter().flatten().collect()
 }
 
@@ -160,10 +163,28 @@ pub(crate) enum Subjects {
     All,
     /// Those that may come out differently on another kernel.
     Kernel,
+    /// Those about places of programs, of which newer kernels let more be done.
+    Programs,
+}
+
+impl Subjects {
+    /// What is not run; none if everything is.
+    pub(crate) fn left_out(self) -> Option<&'static str> {
+        match self {
+            Self::All => None,
+            Self::Kernel => {
+                Some("what another kernel can't change; it is tested on one kernel in qemu and natively")
+            }
+            Self::Programs => Some("all but places of programs, of which this kernel lets more be done"),
+        }
+    }
 }
 
 /// The scenarios of these subjects.
 pub(crate) fn of(subjects: Subjects) -> Vec<Scenario> {
-    let agent = if subjects == Subjects::All { of_the_agent() } else { Vec::new() };
-    of_the_kernel().into_iter().chain(agent).collect()
+    match subjects {
+        Subjects::All => of_the_kernel().into_iter().chain(of_the_agent()).collect(),
+        Subjects::Kernel => of_the_kernel(),
+        Subjects::Programs => of_programs(),
+    }
 }

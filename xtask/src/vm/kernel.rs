@@ -7,8 +7,11 @@ use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
 
 use super::vmlinux;
+use crate::packages::Lists;
 use crate::{layout, packages, step};
 
+/// Where Debian has kernels that are newer than its releases.
+const BACKPORTS: &str = "trixie-backports";
 /// Names a ready-made kernel with error injection: a vmlinux, possibly compressed with zstd.
 const TEST_KERNEL: &str = "SERIN_TEST_KERNEL";
 
@@ -21,14 +24,19 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    /// Finds a kernel by what the command line calls it: `debian-6.1`, `debian-6.12`, `slim`, or a path.
+    /// Finds a kernel by what the command line calls it: `debian-6.1`, `debian-6.12`, `debian-6.18`, `slim`, or a path.
     ///
     /// # Errors
     /// If it is not there and cannot be had.
     pub(crate) fn find(name: &str) -> Result<Self> {
         match name {
-            "debian-6.1" => Self::debian("linux-image-6.1.0-", "-cloud-amd64"),
-            "debian-6.12" => Self::debian("linux-image-6.12.", "+deb12-cloud-amd64"),
+            "debian-6.1" => Self::debian(&Lists::of_this_system(), "linux-image-6.1.0-", "-cloud-amd64"),
+            "debian-6.12" => {
+                Self::debian(&Lists::of_this_system(), "linux-image-6.12.", "+deb12-cloud-amd64")
+            }
+            "debian-6.18" => {
+                Self::debian(&Lists::of_suite(BACKPORTS)?, "linux-image-6.18.", "+deb13-cloud-amd64")
+            }
             "slim" => match Self::error_injection()? {
                 ErrorInjection::Ready(kernel) => Ok(kernel),
                 ErrorInjection::Missing(how) => {
@@ -40,12 +48,12 @@ impl Kernel {
     }
 
     /// The newest of Debian's packages whose name starts and ends like this.
-    fn debian(prefix: &str, suffix: &str) -> Result<Self> {
-        let package = match newest_package(prefix, suffix)? {
+    fn debian(lists: &Lists, prefix: &str, suffix: &str) -> Result<Self> {
+        let package = match newest_package(lists, prefix, suffix)? {
             Some(package) => package,
             None => {
-                packages::update()?;
-                newest_package(prefix, suffix)?
+                lists.update()?;
+                newest_package(lists, prefix, suffix)?
                     .with_context(|| format!("apt knows no package {prefix}*{suffix}"))?
             }
         };
@@ -53,7 +61,7 @@ impl Kernel {
         let place = layout::cache("kernels")?.join(version);
         let vmlinux = place.join("vmlinux");
         if !vmlinux.is_file() {
-            download(&package, version, &place, &vmlinux)?;
+            download(&package, lists, version, &place, &vmlinux)?;
         }
         Ok(Self { name: format!("Debian {version}"), vmlinux })
     }
@@ -112,18 +120,14 @@ pub(crate) enum ErrorInjection {
     Missing(String),
 }
 
-fn newest_package(prefix: &str, suffix: &str) -> Result<Option<String>> {
-    let output = Command::new("apt-cache")
-        .args(["pkgnames", prefix])
-        .output()
-        .context("cannot start apt-cache; stock kernels come from Debian's packages")?;
-    let names = String::from_utf8_lossy(&output.stdout).into_owned();
+fn newest_package(lists: &Lists, prefix: &str, suffix: &str) -> Result<Option<String>> {
+    let names = lists.names(prefix)?;
     let newest = names
-        .lines()
+        .iter()
         .filter(|name| name.ends_with(suffix) && !name.contains("-unsigned"))
         .filter(|name| numbers(name.trim_start_matches(prefix)).next().is_some())
         .max_by(|left, right| numbers(left).cmp(numbers(right)));
-    Ok(newest.map(str::to_owned))
+    Ok(newest.cloned())
 }
 
 /// The numbers in a version, for comparison.
@@ -131,9 +135,9 @@ fn numbers(version: &str) -> impl Iterator<Item = u64> {
     version.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok())
 }
 
-fn download(package: &str, version: &str, place: &Path, vmlinux: &Path) -> Result<()> {
+fn download(package: &str, lists: &Lists, version: &str, place: &Path, vmlinux: &Path) -> Result<()> {
     let work = place.join("download");
-    packages::unpack(package, &work)?;
+    packages::unpack(package, lists, &work)?;
     let image = work.join("boot").join(format!("vmlinuz-{version}"));
     let image = std::fs::read(&image).with_context(|| format!("cannot read {}", image.display()))?;
     write_whole(vmlinux, &vmlinux::extract(image)?)?;
