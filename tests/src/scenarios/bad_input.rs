@@ -15,7 +15,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("bad_input::malformed_policy", malformed_policy),
         scenario("bad_input::unknown_field_in_a_policy", unknown_policy_field),
-        scenario("bad_input::unsupported_field", unsupported_field),
+        scenario("bad_input::unsupported_type", unsupported_type),
         scenario("bad_input::malformed_pipeline", malformed_pipeline),
         scenario("bad_input::unknown_field_in_a_pipeline", unknown_pipeline_field),
         scenario("bad_input::missing_component", missing_component),
@@ -50,13 +50,10 @@ fn unknown_policy_field(_: &Kernel) -> Result<()> {
     says(&log, &["policy-0.yaml:17:", "matchArg", "matchArgs"])
 }
 
-fn unsupported_field(_: &Kernel) -> Result<()> {
-    let yaml = on_symlinkat(
-        "later",
-        &format!("{PASSWD}      matchActions:\n      - action: Post\n        imaHash: true\n"),
-    );
+fn unsupported_type(_: &Kernel) -> Result<()> {
+    let yaml = on_symlinkat("later", PASSWD).replacen("type: string", "type: const_buf", 1);
     let log = Setup::new()?.policy(&yaml)?.refusal()?;
-    says(&log, &["policy-0.yaml:24:", "imaHash", "not supported yet"])
+    says(&log, &["policy-0.yaml:", "`const_buf` is not supported yet as an argument type"])
 }
 
 fn malformed_pipeline(_: &Kernel) -> Result<()> {
