@@ -23,7 +23,7 @@ pub(crate) fn chains(components: &[String]) -> anyhow::Result<()> {
     println!("|---|---|{}", "---|".repeat(CHAINS.len()));
     // An interpreter takes seconds to compile.
     let folder = tempfile::tempdir()?;
-    let cache = Cache::open(folder.path())?;
+    let cache = Cache::open(&folder.path().join("cache"))?;
     let mut events = execs();
     let native = CHAINS.map(|length| median(&mut events, |events| (0..length).for_each(|_| native(events))));
     row("native Rust", 1, &native);
