@@ -15,6 +15,7 @@ use wasmtime::Engine;
 use crate::MAX_BATCH;
 use crate::batch::Batch;
 use crate::bindings::exports::serin::plugin::frames::Info;
+use crate::config::PluginEntry;
 use crate::counters::Counters;
 use crate::error::{Failure, Reason};
 use crate::hash::Hashes;
@@ -67,10 +68,7 @@ impl Plugin {
         let entry = &version.entry;
         let name: Arc<str> = entry.name.as_str().into();
         let hashes = entry.grants.hash.map(Hashes::start).transpose().map_err(Reason::Thread)?.map(Arc::new);
-        let sandbox = || {
-            let sandbox = Sandbox::new(&name, &entry.grants, entry.limits);
-            sandbox.with_kv(Arc::clone(&kv)).with_hashes(hashes.clone())
-        };
+        let sandbox = || sandbox(entry, &kv, hashes.as_ref());
         let (first, info) = version.start(engine, sandbox())?;
         if info.schema > u32::from(serin_frame::SCHEMA) {
             return Err(Reason::Schema { found: info.schema });
@@ -101,8 +99,7 @@ impl Plugin {
 
     /// Starts an instance beside those that run, and drops it; how long the start took.
     pub(crate) fn start_another(&self, engine: &Engine) -> Result<Duration, Failure> {
-        let entry = &self.version.entry;
-        let sandbox = Sandbox::new(&self.name, &entry.grants, entry.limits).with_hashes(self.hashes.clone());
+        let sandbox = sandbox(&self.version.entry, &SharedKv::default(), self.hashes.as_ref());
         let started = Instant::now();
         self.version.restart(engine, sandbox)?;
         Ok(started.elapsed())
@@ -290,13 +287,19 @@ impl Plugin {
     }
 }
 
+/// What an instance of an entry may use up and is given.
+fn sandbox(entry: &PluginEntry, kv: &SharedKv, hashes: Option<&Arc<Hashes>>) -> Sandbox {
+    let sandbox = Sandbox::new(&entry.name, &entry.grants, entry.limits);
+    sandbox.with_kv(Arc::clone(kv)).with_hashes(hashes.cloned())
+}
+
 /// Calls all workers that have a frame: the first on this thread, the others beside it.
 fn call(workers: &mut [Worker], batch: &Batch, threads: Option<&ThreadPool>) {
+    let mut framed = workers.iter_mut().enumerate().filter(|(_, worker)| worker.is_framed());
     let Some(threads) = threads else {
-        workers.iter_mut().enumerate().for_each(|(way, worker)| worker.call(batch.bytes(way)));
+        framed.for_each(|(way, worker)| worker.call(batch.bytes(way)));
         return;
     };
-    let mut framed = workers.iter_mut().enumerate().filter(|(_, worker)| worker.is_framed());
     let first = framed.next();
     threads.in_place_scope(|scope| {
         for (way, worker) in framed {

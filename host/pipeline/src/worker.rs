@@ -83,11 +83,8 @@ impl Worker {
         self.framed > 0
     }
 
-    /// Calls the instance with its frame, if it has one.
+    /// Calls the instance with its frame.
     pub(crate) fn call(&mut self, frame: &[u8]) {
-        if !self.is_framed() {
-            return;
-        }
         let Some(instance) = self.instance() else { return };
         let started = Instant::now();
         let outcome = instance.on_frame(frame);

@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 use serin_event::{Event, EventKind, PluginError};
 use wasmtime::Engine;
 
-use super::{Passage, Plugin, subscription};
+use super::{Passage, Plugin, sandbox, subscription};
 use crate::config::OnFailure;
 use crate::counters::is_due;
 use crate::error::Failure;
-use crate::sandbox::Sandbox;
 use crate::worker::{State, Worker};
 
 /// The wait before a failed plugin is started again; it doubles with every failure.
@@ -57,9 +56,7 @@ impl Plugin {
 
     fn restart(&mut self, worker: &mut Worker, engine: &Engine) {
         self.counters.restarts += 1;
-        let entry = &self.version.entry;
-        let sandbox = Sandbox::new(&self.name, &entry.grants, entry.limits);
-        let sandbox = sandbox.with_kv(Arc::clone(&self.kv)).with_hashes(self.hashes.clone());
+        let sandbox = sandbox(&self.version.entry, &self.kv, self.hashes.as_ref());
         let started = self.version.restart(engine, sandbox).and_then(|(instance, info)| {
             let subscription = subscription(&info);
             Ok((instance, subscription.map_err(|reason| Failure::Outcome(reason.to_string()))?))
