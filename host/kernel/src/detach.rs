@@ -1,10 +1,6 @@
 //! Taking hooks out of the kernel, and what they hold there.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
-
-use aya::maps::MapInfo;
 
 use crate::policies::Dispatched;
 use crate::{Kernel, KernelError};
@@ -53,21 +49,8 @@ impl Kernel {
     }
 
     /// Bytes of kernel memory that hooks have for themselves: their programs and maps.
-    ///
-    /// # Errors
-    /// If the kernel does not tell.
-    pub fn memory(&self, ids: &[u32]) -> Result<u64, KernelError> {
-        let shared = self.shared_maps()?;
-        let hooks = self.hooks.iter().filter(|hook| ids.contains(&hook.id));
-        Ok(hooks.map(|hook| hook.memory.bytes(&shared)).sum())
-    }
-
-    /// Ids of the maps that all programs share: those that are pinned.
-    fn shared_maps(&self) -> Result<BTreeSet<u32>, KernelError> {
-        let path = self.pins.path();
-        let failed = |source| KernelError::Bpffs { path: path.into(), source };
-        let entries = fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(failed)?;
-        let id = |entry: fs::DirEntry| Some(MapInfo::from_pin(entry.path()).ok()?.id());
-        Ok(entries.into_iter().filter_map(id).collect())
+    #[must_use]
+    pub fn memory(&self, ids: &[u32]) -> u64 {
+        self.hooks.iter().filter(|hook| ids.contains(&hook.id)).map(|hook| hook.memory.bytes()).sum()
     }
 }

@@ -2,49 +2,40 @@
 //!
 //! Asked of their descriptors while these are open: to open them again by their ids would take `CAP_SYS_ADMIN`.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::path::Path;
 
 use aya::Ebpf;
 use aya::maps::{Map, MapData};
 use aya::programs::Program;
 
 use crate::KernelError;
-use crate::programs::{map_error, program_error};
+use crate::programs::program_error;
 
 /// Bytes of the kernel's memory that a hook has.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    /// Of each map of its instance, by the map's id.
-    maps: BTreeMap<u32, u64>,
-    /// Of its programs together.
-    programs: u64,
+    bytes: u64,
 }
 
 impl Memory {
-    /// That of the maps of an instance that has just been loaded.
-    pub(crate) fn of_maps(ebpf: &Ebpf) -> Result<Self, KernelError> {
-        let mut maps = BTreeMap::new();
-        for (_, map) in ebpf.maps() {
-            if let Some(data) = data(map) {
-                let id = data.info().map_err(|error| map_error("hook", error))?.id();
-                maps.insert(id, locked(data.fd().as_fd())?);
-            }
-        }
-        Ok(Self { maps, ..Self::default() })
+    /// That of the maps of an instance that has just been loaded, but for those that are pinned: all hooks share them.
+    pub(crate) fn of_maps(ebpf: &Ebpf, pins: &Path) -> Result<Self, KernelError> {
+        let own = ebpf.maps().filter(|(name, _)| !pins.join(name).exists());
+        let bytes = own.filter_map(|(_, map)| Some(locked(data(map)?.fd().as_fd())));
+        Ok(Self { bytes: bytes.sum::<Result<_, _>>()? })
     }
 
     /// Adds a program that has been loaded.
     pub(crate) fn add(&mut self, name: &'static str, program: &Program) -> Result<(), KernelError> {
         let descriptor = program.fd().map_err(|error| program_error(name, error))?;
-        self.programs += locked(descriptor.as_fd())?;
+        self.bytes += locked(descriptor.as_fd())?;
         Ok(())
     }
 
-    /// All of it, but for the maps with these ids, which are not the hook's alone.
-    pub(crate) fn bytes(&self, shared: &BTreeSet<u32>) -> u64 {
-        let own = self.maps.iter().filter(|(id, _)| !shared.contains(id));
-        self.programs + own.map(|(_, bytes)| bytes).sum::<u64>()
+    /// All of it.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 }
 

@@ -150,7 +150,7 @@ impl Kernel {
             id: lowered.config.hook,
             returns: None,
             links: Vec::new(),
-            memory: Memory::of_maps(&ebpf)?,
+            memory: Memory::of_maps(&ebpf, self.pins.path())?,
             counters: Counters::take(&mut ebpf, "HOOK_COUNTERS")?,
             selectors: Counters::take(&mut ebpf, SELECTOR_COUNTERS)?,
             dispatched: Dispatched::default(),

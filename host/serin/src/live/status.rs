@@ -19,7 +19,7 @@ pub(super) fn status(
 ) -> Result<TracingPolicyStatus, AgentError> {
     let hooks = entry.hooks.as_deref().unwrap_or_default();
     let ids: Vec<_> = hooks.iter().map(|hook| hook.id).collect();
-    let memory = kernel.memory(&ids).map_err(|error| AgentError::Refused(error.to_string()))?;
+    let memory = kernel.memory(&ids);
     let all = hooks.iter().fold(entry.counted, |sum, hook| sum + counts.hook(hook.id));
     Ok(TracingPolicyStatus {
         id: entry.id,
