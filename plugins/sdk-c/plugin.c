@@ -3,16 +3,30 @@
 
 #include <stdlib.h>
 
+static void copy_patterns(serin_wit_list_string_t *into, const char *const *patterns) {
+  for (; patterns != NULL && *patterns != NULL; patterns += 1) {
+    into->ptr = serin_grow(into->ptr, into->len, sizeof *into->ptr);
+    into->ptr[into->len++] = serin_copy(serin_string(*patterns));
+  }
+}
+
 static void subscribe(serin_plugin_types_subscription_t *subscription) {
   for (const serin_kind *kind = serin_plugin.kinds; kind != NULL && *kind != 0; kind += 1) {
     serin_wit_list_string_t *kinds = &subscription->kinds;
     kinds->ptr = serin_grow(kinds->ptr, kinds->len, sizeof *kinds->ptr);
     kinds->ptr[kinds->len++] = serin_copy(serin_string(serin_kind_name(*kind)));
   }
-  for (const char *const *policy = serin_plugin.policies; policy != NULL && *policy != NULL; policy += 1) {
-    serin_wit_list_string_t *policies = &subscription->policies;
-    policies->ptr = serin_grow(policies->ptr, policies->len, sizeof *policies->ptr);
-    policies->ptr[policies->len++] = serin_copy(serin_string(*policy));
+  copy_patterns(&subscription->policies, serin_plugin.policies);
+  copy_patterns(&subscription->binaries, serin_plugin.binaries);
+  copy_patterns(&subscription->namespaces, serin_plugin.namespaces);
+  for (const serin_argument_predicate *argument = serin_plugin.arguments; argument != NULL && argument->values != NULL; argument += 1) {
+    serin_plugin_types_list_argument_predicate_t *arguments = &subscription->arguments;
+    arguments->ptr = serin_grow(arguments->ptr, arguments->len, sizeof *arguments->ptr);
+    serin_plugin_types_argument_predicate_t *predicate = &arguments->ptr[arguments->len++];
+    memset(predicate, 0, sizeof *predicate);
+    predicate->index = argument->index;
+    predicate->field = serin_copy(serin_string(argument->field == NULL ? "" : argument->field));
+    copy_patterns(&predicate->values, argument->values);
   }
 }
 

@@ -54,6 +54,14 @@ void serin_request_dns(serin_outcome *outcome, serin_text name);
 void serin_request_get(serin_outcome *outcome, serin_text url, const serin_header *headers, size_t count);
 void serin_request_post(serin_outcome *outcome, serin_text url, const serin_header *headers, size_t count, serin_text body);
 
+/* What an argument must be: the one at `index`, from 0, or a field of it if it is a structure, such as `daddr`; one of the
+ * patterns in `values`, which end with a NULL. */
+typedef struct {
+  uint32_t index;
+  const char *field;
+  const char *const *values;
+} serin_argument_predicate;
+
 /* What a plugin is. What is left out is empty; only `name`, `version` and `on_event` are needed. */
 typedef struct {
   /* Name and version, for messages. */
@@ -63,6 +71,11 @@ typedef struct {
   const serin_kind *kinds;
   /* Restricts the events of policies' hooks to these policies, then a NULL; `*` matches any run of characters. */
   const char *const *policies;
+  /* Restrict the events that have a process to those of these programs, by path, and of pods in these namespaces; likewise. */
+  const char *const *binaries;
+  const char *const *namespaces;
+  /* Restricts the events of policies' hooks by their arguments; the last has no `values`. */
+  const serin_argument_predicate *arguments;
   /* Takes the pipeline entry's `config` and returns NULL; or what is wrong with it and what to write instead: the
    * operator sees it, and the agent doesn't start. What `config` leads to is valid for the call. */
   const char *(*configure)(serin_json config);

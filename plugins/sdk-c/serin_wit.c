@@ -70,6 +70,54 @@ void __wasm_export_exports_serin_plugin_frames_init_post_return(uint8_t * arg0) 
         }
         free(ptr1);
       }
+      size_t len3 = *((size_t*) (arg0 + (11*sizeof(void*))));
+      if (len3 > 0) {
+        uint8_t *ptr4 = *((uint8_t **) (arg0 + (10*sizeof(void*))));
+        for (size_t i5 = 0; i5 < len3; i5++) {
+          uint8_t *base = ptr4 + i5 * (2*sizeof(void*));
+          (void) base;
+          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+            free(*((uint8_t **) (base + 0)));
+          }
+        }
+        free(ptr4);
+      }
+      size_t len6 = *((size_t*) (arg0 + (13*sizeof(void*))));
+      if (len6 > 0) {
+        uint8_t *ptr7 = *((uint8_t **) (arg0 + (12*sizeof(void*))));
+        for (size_t i8 = 0; i8 < len6; i8++) {
+          uint8_t *base = ptr7 + i8 * (2*sizeof(void*));
+          (void) base;
+          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+            free(*((uint8_t **) (base + 0)));
+          }
+        }
+        free(ptr7);
+      }
+      size_t len12 = *((size_t*) (arg0 + (15*sizeof(void*))));
+      if (len12 > 0) {
+        uint8_t *ptr13 = *((uint8_t **) (arg0 + (14*sizeof(void*))));
+        for (size_t i14 = 0; i14 < len12; i14++) {
+          uint8_t *base = ptr13 + i14 * (5*sizeof(void*));
+          (void) base;
+          if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
+            free(*((uint8_t **) (base + sizeof(void*))));
+          }
+          size_t len9 = *((size_t*) (base + (4*sizeof(void*))));
+          if (len9 > 0) {
+            uint8_t *ptr10 = *((uint8_t **) (base + (3*sizeof(void*))));
+            for (size_t i11 = 0; i11 < len9; i11++) {
+              uint8_t *base = ptr10 + i11 * (2*sizeof(void*));
+              (void) base;
+              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                free(*((uint8_t **) (base + 0)));
+              }
+            }
+            free(ptr10);
+          }
+        }
+        free(ptr13);
+      }
       break;
     }
     case 1: {
@@ -285,7 +333,7 @@ void *cabi_realloc(void *ptr, size_t old_size, size_t align, size_t new_size) {
 }
 
 __attribute__((__aligned__(sizeof(void*))))
-static uint8_t RET_AREA[(10*sizeof(void*))];
+static uint8_t RET_AREA[(16*sizeof(void*))];
 
 // Helper Functions
 
@@ -359,9 +407,28 @@ void serin_wit_list_string_free(serin_wit_list_string_t *ptr) {
   }
 }
 
+void serin_plugin_types_argument_predicate_free(serin_plugin_types_argument_predicate_t *ptr) {
+  serin_wit_string_free(&ptr->field);
+  serin_wit_list_string_free(&ptr->values);
+}
+
+void serin_plugin_types_list_argument_predicate_free(serin_plugin_types_list_argument_predicate_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    serin_plugin_types_argument_predicate_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      serin_plugin_types_argument_predicate_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
 void serin_plugin_types_subscription_free(serin_plugin_types_subscription_t *ptr) {
   serin_wit_list_string_free(&ptr->kinds);
   serin_wit_list_string_free(&ptr->policies);
+  serin_wit_list_string_free(&ptr->binaries);
+  serin_wit_list_string_free(&ptr->namespaces);
+  serin_plugin_types_list_argument_predicate_free(&ptr->arguments);
 }
 
 void serin_plugin_types_info_free(serin_plugin_types_info_t *ptr) {
@@ -710,6 +777,12 @@ uint8_t * __wasm_export_exports_serin_plugin_frames_init(uint8_t * arg, size_t a
     *((uint8_t **)(ptr + (6*sizeof(void*)))) = (uint8_t *) (((*payload).subscription).kinds).ptr;
     *((size_t*)(ptr + (9*sizeof(void*)))) = (((*payload).subscription).policies).len;
     *((uint8_t **)(ptr + (8*sizeof(void*)))) = (uint8_t *) (((*payload).subscription).policies).ptr;
+    *((size_t*)(ptr + (11*sizeof(void*)))) = (((*payload).subscription).binaries).len;
+    *((uint8_t **)(ptr + (10*sizeof(void*)))) = (uint8_t *) (((*payload).subscription).binaries).ptr;
+    *((size_t*)(ptr + (13*sizeof(void*)))) = (((*payload).subscription).namespaces).len;
+    *((uint8_t **)(ptr + (12*sizeof(void*)))) = (uint8_t *) (((*payload).subscription).namespaces).ptr;
+    *((size_t*)(ptr + (15*sizeof(void*)))) = (((*payload).subscription).arguments).len;
+    *((uint8_t **)(ptr + (14*sizeof(void*)))) = (uint8_t *) (((*payload).subscription).arguments).ptr;
   }
   return ptr;
 }

@@ -133,18 +133,47 @@ typedef struct {
   size_t len;
 } serin_wit_list_string_t;
 
+// What an argument of a hook must be.
+typedef struct serin_plugin_types_argument_predicate_t {
+  // Position among the event's arguments, from 0. An event with fewer does not match.
+  uint32_t   index;
+  // The field of a structure, by its key in the JSON output, such as `daddr`;
+  // empty: the argument itself.
+  serin_wit_string_t   field;
+  // What it may be, `*` matches any run of characters; at least one. Numbers are
+  // decimal, files are their paths, bytes are text. What could not be read
+  // matches, because it is for the plugin to judge.
+  serin_wit_list_string_t   values;
+} serin_plugin_types_argument_predicate_t;
+
+typedef struct {
+  serin_plugin_types_argument_predicate_t *ptr;
+  size_t len;
+} serin_plugin_types_list_argument_predicate_t;
+
 // Which events the plugin is for. The host evaluates it natively and never
 // copies other events into the plugin. The pipeline file can only narrow it.
+// At most 256 patterns in all, of 4096 bytes.
 typedef struct serin_plugin_types_subscription_t {
   // Kinds of events, by their key in the JSON output: `process_exec`,
   // `process_exit`, `process_kprobe`, `process_lsm`, `process_tracepoint`,
-  // `process_uprobe`, `process_usdt`, `loss`, `action_result`, `alert`,
-  // `plugin_error`. Empty: all but the last two, or those of hooks alone if
-  // policies are named.
+  // `process_uprobe`, `process_usdt`, `process_loader`, `loss`, `action_result`,
+  // `alert`, `plugin_error`. Empty: all but the last two; of them those of hooks alone if
+  // policies or arguments are named, and those that have a process alone if
+  // binaries or namespaces are.
   serin_wit_list_string_t   kinds;
   // Names of policies, `*` matches any run of characters; empty: all policies.
   // Restricts the events of hooks only.
   serin_wit_list_string_t   policies;
+  // Paths of the programs that processes run, patterns like those of policies; empty:
+  // all. Restricts the events that have a process only.
+  serin_wit_list_string_t   binaries;
+  // Namespaces of the pods that processes run in, patterns again; empty: all
+  // processes, those outside of pods included. Restricts the events that have a
+  // process only.
+  serin_wit_list_string_t   namespaces;
+  // What arguments must be, each of these; restricts the events of hooks only.
+  serin_plugin_types_list_argument_predicate_t   arguments;
 } serin_plugin_types_subscription_t;
 
 // What a plugin says about itself once it has read its configuration.
@@ -378,6 +407,10 @@ void serin_plugin_hash_answer_free(serin_plugin_hash_answer_t *ptr);
 void serin_plugin_redact_place_free(serin_plugin_redact_place_t *ptr);
 
 void serin_wit_list_string_free(serin_wit_list_string_t *ptr);
+
+void serin_plugin_types_argument_predicate_free(serin_plugin_types_argument_predicate_t *ptr);
+
+void serin_plugin_types_list_argument_predicate_free(serin_plugin_types_list_argument_predicate_t *ptr);
 
 void serin_plugin_types_subscription_free(serin_plugin_types_subscription_t *ptr);
 

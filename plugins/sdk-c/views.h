@@ -5,7 +5,7 @@
 #include "frame.h"
 
 /* The schema of frames that these views know. */
-#define SERIN_SCHEMA 4
+#define SERIN_SCHEMA 5
 
 /* Kinds of events, as `serin_event_kind_code` tells them. A newer agent may tell others. */
 typedef enum {
@@ -62,6 +62,9 @@ typedef struct { serin_structure at; } serin_node;
 
 /* A process: one program image, from exec to the next exec or exit. */
 typedef struct { serin_structure at; } serin_process;
+
+/* What the agent has been told about a container; what is empty is not known. Since schema 5. */
+typedef struct { serin_structure at; } serin_pod;
 
 /* How a process ended. */
 typedef struct { serin_structure at; } serin_exit;
@@ -244,6 +247,41 @@ static inline serin_texts serin_process_arguments(serin_process process) {
 /* How the image came about: the sum of 1 execve, 2 procFS, 4 clone, 8 truncArgs, 16 rootcwd, 32 errorCWD, 64 errorFilename, 128 miss. */
 static inline uint32_t serin_process_flags(serin_process process) {
   return serin_u32(process.at, 80);
+}
+
+/* The pod that it runs in, if it runs in a container that the agent has been told about. Since schema 5. */
+static inline bool serin_process_pod(serin_process process, serin_pod *found) {
+  return serin_one_at(process.at, 84, &found->at);
+}
+
+/* The pod's namespace. */
+static inline serin_text serin_pod_namespace(serin_pod pod) {
+  return serin_text_at(pod.at, 8);
+}
+
+/* The pod's name. */
+static inline serin_text serin_pod_name(serin_pod pod) {
+  return serin_text_at(pod.at, 16);
+}
+
+/* The container's id. */
+static inline serin_text serin_pod_container_id(serin_pod pod) {
+  return serin_text_at(pod.at, 24);
+}
+
+/* The container's name in the pod. */
+static inline serin_text serin_pod_container_name(serin_pod pod) {
+  return serin_text_at(pod.at, 32);
+}
+
+/* The repository of the container's image, without tag. */
+static inline serin_text serin_pod_image(serin_pod pod) {
+  return serin_text_at(pod.at, 40);
+}
+
+/* The pod's labels. */
+static inline serin_list serin_pod_labels(serin_pod pod) {
+  return serin_list_at(pod.at, 48);
 }
 
 /* Exit status; 0 if killed. */

@@ -44,10 +44,16 @@ type loweredRequest struct {
 }
 
 type loweredInfo struct {
-	isError         uint32
-	name, version   abi.List
-	schema          uint32
-	kinds, policies abi.List
+	isError                         uint32
+	name, version                   abi.List
+	schema                          uint32
+	kinds, policies                 abi.List
+	binaries, namespaces, arguments abi.List
+}
+
+type loweredPredicate struct {
+	index         uint32
+	field, values abi.List
 }
 
 const (
@@ -111,6 +117,15 @@ func lowerPairs(result *abi.Result, pairs []Pair) abi.List {
 	lowered := make([]loweredPair, len(pairs))
 	for index, pair := range pairs {
 		lowered[index] = loweredPair{abi.LowerText(result, pair.Name), abi.LowerText(result, pair.Value)}
+	}
+	return abi.Lower(result, lowered)
+}
+
+func lowerPredicates(result *abi.Result, predicates []ArgumentPredicate) abi.List {
+	lowered := make([]loweredPredicate, len(predicates))
+	for index, predicate := range predicates {
+		field, values := abi.LowerText(result, predicate.Field), abi.LowerTexts(result, predicate.Values)
+		lowered[index] = loweredPredicate{predicate.Index, field, values}
 	}
 	return abi.Lower(result, lowered)
 }

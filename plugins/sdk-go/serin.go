@@ -22,6 +22,11 @@ type Plugin struct {
 	Kinds []Kind
 	// Restricts the events of policies' hooks to these policies; `*` matches any run of characters.
 	Policies []string
+	// Restrict the events that have a process to those of these programs, by path, and of pods in these namespaces;
+	// patterns again.
+	Binaries, Namespaces []string
+	// Restricts the events of policies' hooks by their arguments.
+	Arguments []ArgumentPredicate
 	// Takes the pipeline entry's `config` as JSON; see Decode. An error is for the operator, who is to read what is
 	// wrong and what to write instead; the agent doesn't start.
 	Configure func(config []byte) error
@@ -29,6 +34,16 @@ type Plugin struct {
 	OnEvent func(event Event, outcome *Outcome)
 	// Called about once a second with the time in nanoseconds since the Unix epoch; gives the actions to request.
 	OnTick func(now uint64) []Action
+}
+
+// ArgumentPredicate is what an argument must be.
+type ArgumentPredicate struct {
+	// Position among the event's arguments, from 0.
+	Index uint32
+	// The field of a structure, such as `daddr`; empty: the argument itself.
+	Field string
+	// What it may be: patterns.
+	Values []string
 }
 
 var (
@@ -97,11 +112,14 @@ func start(config unsafe.Pointer, length uint32) unsafe.Pointer {
 		kinds[index] = kind.String()
 	}
 	return abi.Pointer(returned, &loweredInfo{
-		name:     abi.LowerText(returned, exported.Name),
-		version:  abi.LowerText(returned, exported.Version),
-		schema:   Schema,
-		kinds:    abi.LowerTexts(returned, kinds),
-		policies: abi.LowerTexts(returned, exported.Policies),
+		name:       abi.LowerText(returned, exported.Name),
+		version:    abi.LowerText(returned, exported.Version),
+		schema:     Schema,
+		kinds:      abi.LowerTexts(returned, kinds),
+		policies:   abi.LowerTexts(returned, exported.Policies),
+		binaries:   abi.LowerTexts(returned, exported.Binaries),
+		namespaces: abi.LowerTexts(returned, exported.Namespaces),
+		arguments:  lowerPredicates(returned, exported.Arguments),
 	})
 }
 

@@ -5,7 +5,7 @@ package serin
 import "iter"
 
 // Schema is that of the frames that these views know.
-const Schema = 4
+const Schema = 5
 
 // Kind tells what happened. A newer agent may tell others.
 type Kind uint8
@@ -230,6 +230,47 @@ func (view Process) Arguments() iter.Seq[string] {
 // Flags: how the image came about: the sum of 1 execve, 2 procFS, 4 clone, 8 truncArgs, 16 rootcwd, 32 errorCWD, 64 errorFilename, 128 miss.
 func (view Process) Flags() uint32 {
 	return view.at.u32(80)
+}
+
+// Pod: the pod that it runs in, if it runs in a container that the agent has been told about. Since schema 5.
+func (view Process) Pod() (Pod, bool) {
+	at, found := view.at.one(84)
+	return Pod{at}, found
+}
+
+// Pod: what the agent has been told about a container; what is empty is not known. Since schema 5.
+type Pod struct{ at structure }
+
+func viewPod(at structure) Pod { return Pod{at} }
+
+// Namespace: the pod's namespace.
+func (view Pod) Namespace() string {
+	return view.at.text(8)
+}
+
+// Name: the pod's name.
+func (view Pod) Name() string {
+	return view.at.text(16)
+}
+
+// ContainerID: the container's id.
+func (view Pod) ContainerID() string {
+	return view.at.text(24)
+}
+
+// ContainerName: the container's name in the pod.
+func (view Pod) ContainerName() string {
+	return view.at.text(32)
+}
+
+// Image: the repository of the container's image, without tag.
+func (view Pod) Image() string {
+	return view.at.text(40)
+}
+
+// Labels: the pod's labels.
+func (view Pod) Labels() iter.Seq[Field] {
+	return list(view.at, 48, viewField)
 }
 
 // Exit: how a process ended.

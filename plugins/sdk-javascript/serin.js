@@ -42,6 +42,10 @@ Argument.prototype.field = function (key) {
  * - `name`, `version`: for messages.
  * - `kinds`: the kinds of events that it is for; all of them if left out. Others cost nothing.
  * - `policies`: restricts the events of policies' hooks to these policies; `*` matches any run of characters.
+ * - `binaries`, `namespaces`: restrict the events that have a process to those of these programs, by path, and of pods in
+ *   these namespaces; patterns again.
+ * - `arguments`: restricts the events of policies' hooks by their arguments: `[{ index: 0, values: ["/etc/*"] }]`; with
+ *   `field`, by a field of a structure, such as `daddr`.
  * - `configure(config)`: takes the pipeline entry's `config`. An error that it throws is for the operator, who is to
  *   read what is wrong and what to write instead; the agent doesn't start.
  * - `onEvent(event, outcome)`: looks at one event. Leaving `outcome` alone lets it pass unchanged.
@@ -49,7 +53,10 @@ Argument.prototype.field = function (key) {
  *   53 bits; gives the actions to request.
  */
 export function plugin(definition) {
-  const { name, version, kinds = [], policies = [], configure, onEvent, onTick } = definition;
+  const { name, version, kinds = [], policies = [], binaries = [], namespaces = [] } = definition;
+  const { configure, onEvent, onTick } = definition;
+  const predicates = (definition.arguments ?? []).map((predicate) => ({ field: "", ...predicate }));
+  const subscription = { kinds, policies, binaries, namespaces, arguments: predicates };
   return {
     init(config) {
       try {
@@ -57,7 +64,7 @@ export function plugin(definition) {
       } catch (error) {
         throw error instanceof Error ? error.message : String(error);
       }
-      return { name, version, schema: SCHEMA, subscription: { kinds, policies } };
+      return { name, version, schema: SCHEMA, subscription };
     },
     onFrame(frame) {
       const outcome = new Outcome();

@@ -2,7 +2,7 @@
 import { Structure } from "./frame.js";
 
 /** The schema of frames that these views know. */
-export const SCHEMA = 4;
+export const SCHEMA = 5;
 
 /** Kinds of events by their code. */
 export const KINDS = {
@@ -149,6 +149,38 @@ export class Process extends Structure {
   /** How the image came about: the sum of 1 execve, 2 procFS, 4 clone, 8 truncArgs, 16 rootcwd, 32 errorCWD, 64 errorFilename, 128 miss. */
   get flags() {
     return this.readU32(80);
+  }
+  /** The pod that it runs in, if it runs in a container that the agent has been told about. Since schema 5. */
+  get pod() {
+    return this.readOne(84, Pod);
+  }
+}
+
+/** What the agent has been told about a container; what is empty is not known. Since schema 5. */
+export class Pod extends Structure {
+  /** The pod's namespace. */
+  get namespace() {
+    return this.readText(8);
+  }
+  /** The pod's name. */
+  get name() {
+    return this.readText(16);
+  }
+  /** The container's id. */
+  get containerId() {
+    return this.readText(24);
+  }
+  /** The container's name in the pod. */
+  get containerName() {
+    return this.readText(32);
+  }
+  /** The repository of the container's image, without tag. */
+  get image() {
+    return this.readText(40);
+  }
+  /** The pod's labels. */
+  get labels() {
+    return this.readList(48, Field);
   }
 }
 

@@ -26,6 +26,7 @@ fn process(pid: u32, binary: &str, arguments: &[&str]) -> Arc<Process> {
         parent_exec_id: "ZGViaWFuLTEyOjEzNTQ4Njc0MzIxMzczOjUyNjk5".into(),
         cgroup_id: 4711,
         cgroup: "/user.slice/user-1000.slice/session-3.scope".into(),
+        pod: None,
     })
 }
 

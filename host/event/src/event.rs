@@ -204,7 +204,7 @@ impl Place {
 }
 
 /// What a policy's hook saw and did.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Hook {
     /// What kind of place it sits in.
     pub place: Place,

@@ -23,5 +23,5 @@ pub use event::{
     Alert, Annotation, Event, EventKind, Finding, Hook, Mapping, Place, PluginError, Probe, ProgramPlace,
     Severity, StackFrame,
 };
-pub use process::Process;
+pub use process::{Pod, Process};
 pub use record::Record;

@@ -1,5 +1,8 @@
 //! A process as users see it.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 /// One program image of a process: from exec (or fork, or first sight) to the next exec or exit.
 ///
 /// Shared by `Arc` between all events of the process; nothing in it changes.
@@ -30,6 +33,25 @@ pub struct Process {
     pub cgroup_id: u64,
     /// Path of the cgroup below the cgroup mount, e.g. `/system.slice/ssh.service`; empty if unknown.
     pub cgroup: String,
+    /// The pod that it runs in, if it runs in a container that the agent has been told about.
+    pub pod: Option<Arc<Pod>>,
+}
+
+/// What the agent has been told about a container: Tetragon's `Pod` and `Container`. What is empty is not known.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pod {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod's name.
+    pub name: String,
+    /// The container's id.
+    pub container_id: String,
+    /// The container's name in the pod.
+    pub container_name: String,
+    /// The repository of the container's image, without tag: `docker.io/library/nginx`.
+    pub image: String,
+    /// The pod's labels.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// How a [`Process`] came about: Tetragon's `flags` vocabulary.
@@ -76,31 +98,36 @@ const CONTAINER_ID_LENGTH: usize = 64;
 /// Tetragon cuts container ids to this many characters in `docker`.
 const DOCKER_ID_LENGTH: usize = 31;
 
+/// Id of the container that a cgroup belongs to.
+///
+/// Docker, containerd, CRI-O and podman name a container's cgroup after its
+/// id, 64 hexadecimal digits, behind a prefix of their own and before
+/// `.scope` under systemd. A cgroup that was made inside the container
+/// stands below it, so the innermost such name counts.
+///
+/// ```
+/// # use serin_event::process::container_id;
+/// let id = "551e161c47d8ff0eb665438a7bcd5b4ac8c0a1fd2e4f4f7b3c1d5e6f7a8b9c0d";
+/// let cgroup = format!("/kubepods.slice/kubepods-pod1.slice/cri-containerd-{id}.scope");
+/// assert_eq!(container_id(&cgroup), Some(id));
+/// ```
+pub fn container_id(cgroup: &str) -> Option<&str> {
+    if cgroup.len() <= CONTAINER_ID_LENGTH {
+        return None;
+    }
+    cgroup.rsplit('/').find_map(|name| {
+        let name = name.strip_suffix(".scope").unwrap_or(name);
+        let start = name.len().checked_sub(CONTAINER_ID_LENGTH)?;
+        let (prefix, id) = name.split_at_checked(start)?;
+        let separate = prefix.is_empty() || prefix.ends_with(['-', ':']);
+        (separate && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
+    })
+}
+
 impl Process {
-    /// Id of the container that the process runs in, from its [`cgroup`](Self::cgroup).
-    ///
-    /// Docker, containerd, CRI-O and podman name a container's cgroup after its
-    /// id, 64 hexadecimal digits, behind a prefix of their own and before
-    /// `.scope` under systemd. A cgroup that was made inside the container
-    /// stands below it, so the innermost such name counts.
-    ///
-    /// ```
-    /// # use serin_event::Process;
-    /// let id = "551e161c47d8ff0eb665438a7bcd5b4ac8c0a1fd2e4f4f7b3c1d5e6f7a8b9c0d";
-    /// let cgroup = format!("/kubepods.slice/kubepods-pod1.slice/cri-containerd-{id}.scope");
-    /// assert_eq!(Process { cgroup, ..Process::default() }.container_id(), Some(id));
-    /// ```
+    /// Id of the container that the process runs in, from its [`cgroup`](Self::cgroup): see [`container_id`].
     pub fn container_id(&self) -> Option<&str> {
-        if self.cgroup.len() <= CONTAINER_ID_LENGTH {
-            return None;
-        }
-        self.cgroup.rsplit('/').find_map(|name| {
-            let name = name.strip_suffix(".scope").unwrap_or(name);
-            let start = name.len().checked_sub(CONTAINER_ID_LENGTH)?;
-            let (prefix, id) = name.split_at_checked(start)?;
-            let separate = prefix.is_empty() || prefix.ends_with(['-', ':']);
-            (separate && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
-        })
+        container_id(&self.cgroup)
     }
 
     /// The start of the [`container_id`](Self::container_id) that Tetragon tells as `docker`.

@@ -11,7 +11,7 @@ use serin_event::network::{Address, Packet, Sock, Tuple, UnixAddress};
 use serin_event::process::Flags;
 use serin_event::structure::Structure;
 use serin_event::{
-    Alert, Annotation, Event, EventKind, Finding, Hook, Mapping, Place, PluginError, Probe, Process,
+    Alert, Annotation, Event, EventKind, Finding, Hook, Mapping, Place, PluginError, Pod, Probe, Process,
     ProgramPlace, Severity, json,
 };
 
@@ -31,6 +31,35 @@ fn curl() -> Process {
         parent_exec_id: "Z3VsbDoxMzU0MjY0MDAwMDAwMDo1MjY5OQ==".into(),
         cgroup_id: 4711,
         cgroup: "/docker/551e161c47d8ff0eb665438a7bcd5b4ac8c0a1fd2e4f4f7b3c1d5e6f7a8b9c0d".into(),
+        pod: None,
+    }
+}
+
+fn pod() -> Arc<Pod> {
+    Arc::new(Pod {
+        namespace: "shop".into(),
+        name: "web-7d4b9".into(),
+        container_id: "551e161c47d8ff0eb665438a7bcd5b4ac8c0a1fd2e4f4f7b3c1d5e6f7a8b9c0d".into(),
+        container_name: "main".into(),
+        image: "docker.io/library/nginx".into(),
+        labels: [("app".to_owned(), "web".to_owned()), ("example.com/\"tier\"".to_owned(), String::new())]
+            .into(),
+    })
+}
+
+/// Tetragon tells a pod between `auid` and `docker`, and what is empty not at all.
+#[test]
+fn a_process_in_a_pod_tells_it() {
+    for (pod, expected) in [
+        (
+            pod(),
+            r#""pod":{"namespace":"shop","name":"web-7d4b9","container":{"id":"551e161c47d8ff0eb665438a7bcd5b4ac8c0a1fd2e4f4f7b3c1d5e6f7a8b9c0d","name":"main","image":{"name":"docker.io/library/nginx"}},"pod_labels":{"app":"web","example.com/\"tier\"":""}},"docker""#,
+        ),
+        (Arc::default(), r#""pod":{"container":{}},"docker""#),
+    ] {
+        let process = Arc::new(Process { pod: Some(pod), ..curl() });
+        let written = line(&Event { process: Some(process), ..event(EventKind::Exec) });
+        assert!(written.contains(expected), "{written}");
     }
 }
 
@@ -649,6 +678,7 @@ fn lines_are_read_back() {
         found,
         raised,
         raised_on_exit,
+        Event { process: Some(Arc::new(Process { pod: Some(pod()), ..curl() })), ..event(EventKind::Exec) },
         Event { process: None, parent: None, tid: 0, ..failed },
         Event { process: None, parent: None, tid: 0, ..event(EventKind::Loss { cpu: 3, count: 9 }) },
         result(http, Outcome::HttpStatus(204)),

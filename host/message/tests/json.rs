@@ -11,7 +11,7 @@ use serin_event::network::{Address, Packet, Sock, Tuple, UnixAddress};
 use serin_event::process::Flags;
 use serin_event::structure::Structure;
 use serin_event::{
-    Alert, Annotation, Event, EventKind, Finding, Hook, Mapping, Place, PluginError, Probe, Process,
+    Alert, Annotation, Event, EventKind, Finding, Hook, Mapping, Place, PluginError, Pod, Probe, Process,
     ProgramPlace, Severity, StackFrame,
 };
 use serin_message::{json, to_message};
@@ -32,6 +32,14 @@ fn process() -> Process {
         parent_exec_id: "Z3VsbDoxMzU0MjY0MDAwMDAwMDo1MjY5OQ==".into(),
         cgroup_id: 4711,
         cgroup: format!("/docker/{CONTAINER}"),
+        pod: Some(Arc::new(Pod {
+            namespace: "shop".into(),
+            name: "web-7d4b9".into(),
+            container_id: CONTAINER.into(),
+            container_name: "main".into(),
+            image: "docker.io/library/nginx".into(),
+            labels: [("app".to_owned(), "web".to_owned())].into(),
+        })),
     }
 }
 

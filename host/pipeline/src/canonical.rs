@@ -5,9 +5,10 @@ use std::num::NonZeroUsize;
 use serde_json::{Map, Value, json};
 use serin_config::Glob;
 
-use crate::config::{Limits, OnFailure, PluginEntry};
+use crate::config::{Limits, OnFailure, OnOverload, PluginEntry};
 use crate::digest::Digest;
 use crate::grants::Grants;
+use crate::subscription::{ArgumentPredicate, EventFilter};
 
 /// The digest of an entry: of JSON with sorted keys, in which what has its default is left out, so that a field more
 /// changes nothing for those who don't use it.
@@ -26,14 +27,14 @@ fn canonical(entry: &PluginEntry) -> Value {
         grants,
         limits,
         on_failure,
+        on_overload,
         workers,
         rollout: _,
     } = entry;
     let mut fields = Fields::default();
     fields.put("name", json!(name));
     fields.put("component", json!(component.to_string()));
-    fields.put("events.kinds", json!(events.kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>()));
-    fields.put("events.policies", patterns(&events.policies));
+    put_events(&mut fields, events);
     fields.put("digest", json!(digest.map(|digest| digest.to_string())));
     fields.put("config", config.clone());
     fields.put("configFile", json!(config_file));
@@ -58,10 +59,30 @@ fn canonical(entry: &PluginEntry) -> Value {
             OnFailure::Disable => json!("disable"),
         },
     );
+    fields.put(
+        "onOverload",
+        match on_overload {
+            OnOverload::Wait => Value::Null,
+            OnOverload::Skip => json!("skip"),
+        },
+    );
     if *workers != NonZeroUsize::MIN {
         fields.put("workers", json!(workers));
     }
     Value::Object(fields.0)
+}
+
+fn put_events(fields: &mut Fields, events: &EventFilter) {
+    let EventFilter { kinds, policies, binaries, namespaces, arguments } = events;
+    fields.put("events.kinds", json!(kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>()));
+    fields.put("events.policies", patterns(policies));
+    fields.put("events.binaries", patterns(binaries));
+    fields.put("events.namespaces", patterns(namespaces));
+    let argument = |argument: &ArgumentPredicate| {
+        let ArgumentPredicate { index, field, values } = argument;
+        json!([index, field, patterns(values)])
+    };
+    fields.put("events.arguments", json!(arguments.iter().map(argument).collect::<Vec<_>>()));
 }
 
 fn put_grants(fields: &mut Fields, grants: &Grants) {
@@ -146,6 +167,10 @@ mod tests {
             (
                 ", grants: {kv: {persist: true}}, events: {kinds: [process_exec], policies: ['a*']}",
                 r#"{"component":"p.wasm","events.kinds":["process_exec"],"events.policies":["a*"],"grants.kv":[4096,1048576],"grants.kv.persist":true,"name":"p"}"#,
+            ),
+            (
+                ", onOverload: skip, events: {binaries: [/bin/*], namespaces: [a], arguments: [{index: 1, values: [b]}]}",
+                r#"{"component":"p.wasm","events.arguments":[[1,"",["b"]]],"events.binaries":["/bin/*"],"events.namespaces":["a"],"name":"p","onOverload":"skip"}"#,
             ),
         ] {
             assert_eq!(sorted(&canonical(&entry(fields))).to_string(), expected, "{fields}");

@@ -89,6 +89,9 @@ pub struct PluginEntry {
     /// What becomes of the events of a call that fails.
     #[serde(default, deserialize_with = "on_failure")]
     pub on_failure: OnFailure,
+    /// What becomes of its events when the agent has fallen behind.
+    #[serde(default, deserialize_with = "on_overload")]
+    pub on_overload: OnOverload,
     /// How many instances of it work at once, from 1 to 16; default 1.
     #[serde(default = "one_worker", deserialize_with = "quantity::workers")]
     pub workers: NonZeroUsize,
@@ -145,6 +148,17 @@ pub enum OnFailure {
     Drop,
     /// The events go on, and the plugin is not started again.
     Disable,
+}
+
+/// `onOverload`: what to do with a plugin's events while [`Pipeline::set_behind`](crate::Pipeline::set_behind) says that
+/// too many wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnOverload {
+    /// It gets them, and those behind them wait: what finds no room is lost for all plugins and sinks, and counted.
+    #[default]
+    Wait,
+    /// They go on as if the plugin weren't there, counted.
+    Skip,
 }
 
 /// What is wrong with a pipeline file, and where.
@@ -358,6 +372,14 @@ fn on_failure<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OnFailure, D
         "drop" => Ok(OnFailure::Drop),
         "disable" => Ok(OnFailure::Disable),
         _ => Err(format!("`{text}` is not known: write `pass`, `drop` or `disable`")),
+    })
+}
+
+fn on_overload<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OnOverload, D::Error> {
+    scalar(deserializer, |text| match text {
+        "wait" => Ok(OnOverload::Wait),
+        "skip" => Ok(OnOverload::Skip),
+        _ => Err(format!("`{text}` is not known: write `wait` or `skip`")),
     })
 }
 

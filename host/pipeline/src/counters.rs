@@ -61,6 +61,8 @@ pub struct Counters {
     pub rollbacks: u64,
     /// Events that went on without the plugin, because it had failed (`onFailure: pass` or `disable`).
     pub passed_by: u64,
+    /// Events that went on without the plugin, because too many waited (`onOverload: skip`).
+    pub skipped: u64,
     /// Events that were dropped because the plugin had failed (`onFailure: drop`).
     pub dropped_by_failure: u64,
 }

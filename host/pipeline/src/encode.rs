@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serin_event::action::{Action, ActionResult, Method, Outcome, Source};
 use serin_event::argument::{Argument, FileRole};
 use serin_event::process::Flags;
-use serin_event::{Alert, Annotation, Event, EventKind, Hook, Process};
+use serin_event::{Alert, Annotation, Event, EventKind, Hook, Pod, Process};
 use serin_frame::{
     ActionResultWriter, AlertView, AlertWriter, AnnotationView, AnnotationWriter, ArgumentWriter,
-    EventWriter, FrameWriter, HookView, HookWriter, NodeView, NodeWriter, ProcessView, ProcessWriter,
-    RecordRange, Shared,
+    EventWriter, FrameWriter, HookView, HookWriter, NodeView, NodeWriter, PodWriter, ProcessView,
+    ProcessWriter, RecordRange, Shared,
 };
 
 use crate::subscription::kind_of;
@@ -176,6 +176,18 @@ fn process(to: &mut ProcessWriter<'_>, from: &Process) {
     to.pid(from.pid).uid(from.uid).auid(from.auid).start_time(from.start_time).cgroup_id(from.cgroup_id);
     to.exec_id(&from.exec_id).parent_exec_id(&from.parent_exec_id).binary(&from.binary).cwd(&from.cwd);
     to.cgroup(&from.cgroup).flags(flags(from.flags)).arguments(&from.arguments);
+    if let Some(known) = &from.pod {
+        pod(&mut to.pod(), known);
+    }
+}
+
+fn pod(to: &mut PodWriter<'_>, from: &Pod) {
+    to.namespace(&from.namespace).name(&from.name).image(&from.image);
+    to.container_id(&from.container_id).container_name(&from.container_name);
+    let labels: Vec<_> = from.labels.iter().collect();
+    to.labels(&labels, |(key, value), to| {
+        to.key(key).value(value);
+    });
 }
 
 fn flags(flags: Flags) -> u32 {

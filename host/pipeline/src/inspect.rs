@@ -12,7 +12,6 @@ use crate::grants::Grants;
 use crate::hash::HashGrant;
 use crate::instance::Instance;
 use crate::kv::KvGrant;
-use crate::plugin::subscription;
 use crate::printable::printable;
 use crate::sandbox::Sandbox;
 use crate::subscription::EventFilter;
@@ -107,6 +106,6 @@ fn about(
         name: printable(&info.name),
         version: printable(&info.version),
         schema: info.schema,
-        subscription: subscription(&info)?,
+        subscription: EventFilter::of(&info.subscription)?,
     })
 }

@@ -51,7 +51,7 @@ use std::time::Duration;
 
 pub use batch::FrameEncoder;
 pub use cache::{Cache, CacheError};
-pub use config::{ConfigError, Limits, OnFailure, PipelineFile, PluginEntry, Spec};
+pub use config::{ConfigError, Limits, OnFailure, OnOverload, PipelineFile, PluginEntry, Spec};
 pub use counters::{Counters, Durations, OTHER_REASONS};
 pub use digest::Digest;
 pub use error::{Failure, InspectError, LoadError, Reason};
@@ -71,12 +71,16 @@ pub use signature::{PublicKey, SignatureError, SigningKey, Trust, signature_file
 pub use source::ComponentSource;
 pub use state::StateError;
 pub use status::{PluginState, PluginStatus};
-pub use subscription::EventFilter;
+pub use subscription::{ArgumentPredicate, EventFilter};
 pub use url_pattern::UrlPattern;
 
 /// The version of `wit/` that plugins must have been built with.
 pub const WIT_VERSION: &str = "0.1.0";
 
+/// Patterns that an event is compared with before a plugin gets it.
+pub const MAX_PATTERNS: usize = 256;
+/// Bytes of such a pattern.
+pub const MAX_PATTERN: usize = 4096;
 /// Events in a batch.
 pub const MAX_BATCH: usize = 256;
 /// Bytes in a frame; a single event may exceed it.

@@ -33,6 +33,8 @@ pub struct Pipeline {
     kept: Vec<bool>,
     /// What further workers of plugins run on, if any has more than one.
     threads: Option<ThreadPool>,
+    /// Too many events wait.
+    behind: bool,
 }
 
 impl Pipeline {
@@ -77,6 +79,11 @@ impl Pipeline {
         }
     }
 
+    /// Says whether too many events wait for the pipeline: while they do, plugins with `onOverload: skip` get none.
+    pub fn set_behind(&mut self, behind: bool) {
+        self.behind = behind;
+    }
+
     /// Passes events through the plugins: what they drop is removed, what they add is added. Alerts, and failures of
     /// plugins, become events behind those of their batch.
     /// Gives the actions that they request and may request.
@@ -105,8 +112,13 @@ impl Pipeline {
         self.kept.clear();
         self.kept.resize(events.len(), true);
         self.batch.start(events.len());
-        let mut passage =
-            Passage { events, kept: &mut self.kept, batch: &mut self.batch, raised: Vec::new() };
+        let mut passage = Passage {
+            behind: self.behind,
+            events,
+            kept: &mut self.kept,
+            batch: &mut self.batch,
+            raised: Vec::new(),
+        };
         for plugin in &mut self.plugins {
             plugin.process(&self.loader.runtime.engine, self.threads.as_ref(), &mut passage, requests);
         }
@@ -210,7 +222,7 @@ impl Loader {
         if let Some(facts) = &self.facts {
             facts.add(plugins.iter().filter_map(Plugin::facts));
         }
-        Ok(Pipeline { loader, plugins, batch: Batch::default(), kept: Vec::new(), threads })
+        Ok(Pipeline { loader, plugins, batch: Batch::default(), kept: Vec::new(), threads, behind: false })
     }
 
     /// Starts the version that this host is to have.

@@ -6,17 +6,14 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use rayon::ThreadPool;
-use serin_config::Glob;
 use serin_event::action::ActionRequest;
 use serin_event::{Event, PluginError};
-use serin_frame::Kind;
 use wasmtime::Engine;
 
 use crate::MAX_BATCH;
 use crate::batch::Batch;
-use crate::bindings::exports::serin::plugin::frames::Info;
-use crate::config::PluginEntry;
-use crate::counters::Counters;
+use crate::config::{OnOverload, PluginEntry};
+use crate::counters::{Counters, is_due};
 use crate::error::{Failure, Reason};
 use crate::hash::Hashes;
 use crate::outcome::{Applier, Call};
@@ -24,7 +21,7 @@ use crate::printable::printable;
 use crate::rollout::{RolloutStatus, Staged};
 use crate::sandbox::{Sandbox, SharedKv};
 use crate::status::{PluginState, PluginStatus};
-use crate::subscription::{EventFilter, parse_kind};
+use crate::subscription::EventFilter;
 use crate::version::{Identity, Version};
 use crate::worker::{Answer, Worker, place};
 
@@ -51,6 +48,10 @@ pub(crate) struct Plugin {
     failures: u32,
     /// A failure that is still to be told as an event.
     untold: Option<PluginError>,
+    /// The events of the batch before went on without it, because too many waited.
+    skips: bool,
+    /// How often that has begun.
+    overloads: u64,
 }
 
 impl std::fmt::Debug for Plugin {
@@ -73,7 +74,7 @@ impl Plugin {
         if info.schema > u32::from(serin_frame::SCHEMA) {
             return Err(Reason::Schema { found: info.schema });
         }
-        let subscription = subscription(&info)?;
+        let subscription = EventFilter::of(&info.subscription)?;
         let mut workers = vec![Worker::new(first)];
         for _ in 1..entry.workers.get() {
             workers.push(Worker::new(version.start(engine, sandbox())?.0));
@@ -94,6 +95,8 @@ impl Plugin {
             rolled_back: None,
             failures: 0,
             untold: None,
+            skips: false,
+            overloads: 0,
         })
     }
 
@@ -187,7 +190,10 @@ impl Plugin {
         for worker in &mut workers {
             self.wake(worker, engine);
         }
-        self.distribute(&mut workers, through);
+        workers.iter_mut().for_each(Worker::clear);
+        if !self.skip(through) {
+            self.distribute(&mut workers, through);
+        }
         through.batch.split(workers.len());
         while self.frame(&mut workers, engine, through) {
             call(&mut workers, through.batch, threads);
@@ -202,16 +208,39 @@ impl Plugin {
 
     /// Says which worker gets which events.
     fn distribute(&self, workers: &mut [Worker], through: &Passage<'_>) {
-        workers.iter_mut().for_each(Worker::clear);
         let count = workers.len();
-        for (index, (event, kept)) in through.events.iter().zip(&*through.kept).enumerate() {
-            if *kept
-                && self.wants(event)
-                && let Some(worker) = workers.get_mut(place(event, count))
-            {
+        for (index, event) in self.wanted(through) {
+            if let Some(worker) = workers.get_mut(place(event, count)) {
                 worker.push(index);
             }
         }
+    }
+
+    /// The events that are kept and that it wants, with their indices.
+    fn wanted<'e>(&'e self, through: &'e Passage<'_>) -> impl Iterator<Item = (usize, &'e Event)> {
+        let kept = through.events.iter().zip(&*through.kept).enumerate();
+        kept.filter(|(_, (event, kept))| **kept && self.wants(event))
+            .map(|(index, (event, _))| (index, event))
+    }
+
+    /// Lets the events go on without it if it is not to hold the others up; whether it does.
+    fn skip(&mut self, through: &Passage<'_>) -> bool {
+        let skips = through.behind && self.version.entry.on_overload == OnOverload::Skip;
+        if skips {
+            self.counters.skipped += self.wanted(through).count() as u64;
+        }
+        if skips && !self.skips {
+            self.overloads += 1;
+            if is_due(self.overloads) {
+                tracing::warn!(
+                    plugin = &*self.name,
+                    times = self.overloads,
+                    "too many events wait: they go on without it"
+                );
+            }
+        }
+        self.skips = skips;
+        skips
     }
 
     /// Makes the next frame of each worker that has events left; whether there is any.
@@ -313,6 +342,8 @@ fn call(workers: &mut [Worker], batch: &Batch, threads: Option<&ThreadPool>) {
 
 /// A batch on its way through the plugins.
 pub(crate) struct Passage<'a> {
+    /// Too many events wait behind these.
+    pub(crate) behind: bool,
     pub(crate) events: &'a mut Vec<Event>,
     /// Whether each of `events` goes on.
     pub(crate) kept: &'a mut Vec<bool>,
@@ -329,18 +360,4 @@ impl Passage<'_> {
             self.batch.grow(self.events.len());
         }
     }
-}
-
-pub(crate) fn subscription(info: &Info) -> Result<EventFilter, Reason> {
-    let wanted = &info.subscription;
-    let kinds = wanted.kinds.iter().map(|kind| parse_kind(&printable(kind))).collect::<Result<_, _>>();
-    let policies: Vec<Glob> = wanted.policies.iter().map(Glob::new).collect();
-    let mut kinds: Vec<Kind> = kinds.map_err(Reason::Subscription)?;
-    if kinds.is_empty() && policies.is_empty() {
-        // A rule that doesn't expect them would raise alerts on alerts.
-        kinds.extend(Kind::ALL.iter().filter(|kind| !matches!(kind, Kind::Alert | Kind::PluginError)));
-    }
-    let filter = EventFilter { kinds, policies };
-    filter.check().map_err(Reason::Subscription)?;
-    Ok(filter)
 }

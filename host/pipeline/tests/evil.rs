@@ -214,6 +214,22 @@ fn losses_cannot_be_dropped() {
     assert_eq!((counts(&pipeline).dropped["evil"], counts(&pipeline).rejected), (2, 1));
 }
 
+/// They are compared at the host's expense, before any time of the plugin's counts.
+#[test]
+fn patterns_of_a_subscription_are_bounded() {
+    let load = |policies: usize| {
+        let config = format!("{{ onFrame: nothing, policies: {policies} }}");
+        let entry = format!(
+            "- name: evil\n  component: {}\n  grants: {{ log: true, kv: {{}} }}\n  config: {config}",
+            plugin("evil")
+        );
+        Setup::new().load(&entry)
+    };
+    assert!(load(256).is_ok());
+    let refusal = load(257).unwrap_err().to_string();
+    assert!(refusal.contains("257 patterns: at most 256"), "{refusal}");
+}
+
 #[test]
 fn log_lines_are_bounded() {
     let mut pipeline = evil("{ onFrame: log }", "");

@@ -120,7 +120,7 @@ fn plugins_that_fail_while_starting() {
         ("{ onFrame: nothing, onInit: allocate }", "failed while starting: wanted "),
         (
             "{ onFrame: nothing, schema: 9 }",
-            "built for frame schema 9, but this serin writes 4: use a newer serin or an older plugin",
+            "built for frame schema 9, but this serin writes 5: use a newer serin or an older plugin",
         ),
         (
             "{ onFrame: nothing, kind: process_throttle }",

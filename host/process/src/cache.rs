@@ -1,5 +1,6 @@
 //! From records to events.
 
+mod containers;
 mod lookup;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use crate::cgroup::Cgroups;
 use crate::clock::Clock;
 use crate::hook::{HookInfo, Hooks};
 use crate::image::Host;
+use crate::pods::Pods;
 use crate::scan::Scanned;
 use crate::stack::Stacks;
 use crate::table::{Entry, Key, Table};
@@ -86,7 +88,7 @@ pub struct ProcessCache {
 impl ProcessCache {
     /// An empty cache.
     pub fn new(config: Config, clock: Clock) -> Self {
-        let host = Host { node_name: Arc::clone(&config.node_name), clock };
+        let host = Host { node_name: Arc::clone(&config.node_name), clock, pods: Pods::new() };
         Self {
             table: Table::new(u64::try_from(config.grace.as_nanos()).unwrap_or(u64::MAX)),
             cgroups: Cgroups::new(&config.procfs),

@@ -8,13 +8,16 @@ use serin_event::record::{Exec, Fork, Task};
 
 use crate::clock::Clock;
 use crate::exec_id::exec_id;
+use crate::pods::{Pods, pod_of};
 use crate::scan::Scanned;
 
-/// Where processes run: the name and the clock that make their identity global.
+/// Where processes run: the name and the clock that make their identity global, and the containers.
 #[derive(Debug)]
 pub(crate) struct Host {
     pub(crate) node_name: Arc<str>,
     pub(crate) clock: Clock,
+    /// What is known of containers.
+    pub(crate) pods: Pods,
 }
 
 impl Host {
@@ -40,6 +43,7 @@ impl Host {
             auid: exec.auid,
             parent_exec_id: parent.exec_id.clone(),
             cgroup_id: exec.header.cgroup_id,
+            pod: pod_of(&self.pods, &cgroup),
             cgroup,
         }
     }
@@ -82,6 +86,7 @@ impl Host {
             parent_exec_id,
             cgroup_id: 0,
             cgroup: scanned.cgroup.clone(),
+            pod: pod_of(&self.pods, &scanned.cgroup),
         }
     }
 

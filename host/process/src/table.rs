@@ -72,6 +72,11 @@ impl Table {
         self.entries.values().map(remembered)
     }
 
+    /// All of them, in no order, to be changed.
+    pub(crate) fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.entries.values_mut()
+    }
+
     /// Looks a process up and notes that it was seen.
     pub(crate) fn get(&mut self, key: Key, now: u64) -> Option<&mut Entry> {
         let entry = self.entries.get_mut(&key)?;

@@ -31,6 +31,8 @@ pub(crate) struct Popped {
     pub lost: Vec<(u16, u64)>,
     /// Nothing will come any more.
     pub finished: bool,
+    /// How many events wait behind those.
+    pub waiting: usize,
 }
 
 impl Backlog {
@@ -58,6 +60,11 @@ impl Backlog {
         }
     }
 
+    /// How many events there is room for.
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// How many events there is room for, and how many wait.
     pub(crate) fn fill(&self) -> (usize, usize) {
         (self.capacity, self.lock().events.len())
@@ -78,7 +85,7 @@ impl Backlog {
         let count = state.events.len().min(self.batch);
         events.extend(state.events.drain(..count));
         let lost = std::mem::take(&mut state.lost).into_iter().collect();
-        Popped { lost, finished: state.closed && state.events.is_empty() }
+        Popped { lost, finished: state.closed && state.events.is_empty(), waiting: state.events.len() }
     }
 
     fn wait<'a>(
@@ -145,7 +152,7 @@ mod tests {
         backlog.push([(0, event(1)), (1, event(2)), (1, event(3)), (1, event(4)), (0, event(5))]);
         let mut events = vec![];
         let popped = backlog.pop(&mut events, NOW, NOW);
-        assert_eq!(popped, Popped { lost: vec![(0, 1), (1, 2)], finished: false });
+        assert_eq!(popped, Popped { lost: vec![(0, 1), (1, 2)], finished: false, waiting: 0 });
         assert_eq!(times(&events), [1, 2]);
         assert_eq!(backlog.pop(&mut events, NOW, NOW).lost, []);
     }

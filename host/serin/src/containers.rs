@@ -11,7 +11,9 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
+use serin_event::Pod;
 use serin_policy::Description;
+use serin_process::Pods;
 
 use crate::live::LivePolicies;
 
@@ -31,8 +33,19 @@ struct File {
     repo: Option<String>,
     /// Its pod's namespace.
     namespace: String,
+    /// Its pod's name.
+    pod: String,
     /// Its pod's labels.
     labels: BTreeMap<String, String>,
+}
+
+/// What the files say, by the ids of containers.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// For the scopes of policies.
+    pub(crate) descriptions: HashMap<String, Description>,
+    /// For events.
+    pub(crate) pods: Pods,
 }
 
 /// The directory.
@@ -47,15 +60,15 @@ impl Containers {
         Self(directory.to_owned())
     }
 
-    /// Reads all files, by the ids of containers. Files that are wrong are said and left out.
+    /// Reads all files. Files that are wrong are said and left out.
     ///
     /// # Errors
     /// The directory cannot be read.
-    pub(crate) fn read(&self) -> Result<HashMap<String, Description>> {
-        let mut found = HashMap::new();
+    pub(crate) fn read(&self) -> Result<Known> {
+        let mut found = Known::default();
         for path in self.stamps()?.into_keys() {
             match describe(&path) {
-                Ok(Some((id, description))) => drop(found.insert(id, description)),
+                Ok(Some((id, file))) => found.add(id, file),
                 // Removed since the directory was read.
                 Ok(None) => {}
                 Err(error) => {
@@ -83,9 +96,9 @@ impl Containers {
         loop {
             let now = self.stamps().ok();
             if now.is_some() && now != before {
-                let Ok(containers) = self.read() else { continue };
+                let Ok(known) = self.read() else { continue };
                 let Some(policies) = policies.upgrade() else { return };
-                if !policies.describe_containers(containers) {
+                if !policies.describe_containers(known) {
                     return;
                 }
                 before = now;
@@ -110,8 +123,24 @@ impl Containers {
     }
 }
 
+impl Known {
+    fn add(&mut self, id: String, file: File) {
+        let File { name, repo, namespace, pod, labels } = file;
+        let known = Pod {
+            namespace: namespace.clone(),
+            name: pod,
+            container_id: id.clone(),
+            container_name: name.clone().unwrap_or_default(),
+            image: repo.clone().unwrap_or_default(),
+            labels: labels.clone(),
+        };
+        self.pods.insert(id.clone(), known.into());
+        self.descriptions.insert(id, Description { name, repo, namespace, labels });
+    }
+}
+
 /// The container of a file, and what the file says of it; `None` if there is no such file.
-fn describe(path: &Path) -> Result<Option<(String, Description)>> {
+fn describe(path: &Path) -> Result<Option<(String, File)>> {
     let id = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let is_id = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
     anyhow::ensure!(is_id, "the file's name is not a container's id of 64 hexadecimal digits");
@@ -121,8 +150,7 @@ fn describe(path: &Path) -> Result<Option<(String, Description)>> {
         Err(error) => return Err(error.into()),
     };
     anyhow::ensure!(length <= MAX_FILE, "the file has {length} bytes; at most {MAX_FILE} are read");
-    let File { name, repo, namespace, labels } = serde_json::from_slice(&std::fs::read(path)?)?;
-    Ok(Some((id.to_owned(), Description { name, repo, namespace, labels })))
+    Ok(Some((id.to_owned(), serde_json::from_slice(&std::fs::read(path)?)?)))
 }
 
 #[cfg(test)]
@@ -136,15 +164,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
         let id = "5e1f".repeat(16);
-        write(&format!("{id}.json"), r#"{"name": "main", "namespace": "shop", "labels": {"app": "web"}}"#);
+        write(
+            &format!("{id}.json"),
+            r#"{"name": "main", "namespace": "shop", "pod": "web-7", "labels": {"app": "web"}}"#,
+        );
         write(&format!("{}.json", "6e1f".repeat(16)), r#"{"image": "nginx"}"#);
         write("readme.json", "{}");
         write("readme.txt", "");
         let found = Containers::new(folder.path()).read().unwrap();
-        assert_eq!(found.keys().collect::<Vec<_>>(), [&id]);
-        let known = &found[&id];
+        assert_eq!(found.descriptions.keys().collect::<Vec<_>>(), [&id]);
+        let known = &found.descriptions[&id];
         assert_eq!((known.name.as_deref(), known.repo.as_deref()), (Some("main"), None));
         assert_eq!((known.namespace.as_str(), known.labels["app"].as_str()), ("shop", "web"));
+        let pod = &found.pods[&id];
+        assert_eq!(
+            (pod.name.as_str(), pod.namespace.as_str(), pod.container_name.as_str()),
+            ("web-7", "shop", "main")
+        );
+        assert_eq!((&pod.container_id, &pod.labels), (&id, &known.labels));
         assert!(Containers::new(&folder.path().join("none")).read().is_err());
     }
 }

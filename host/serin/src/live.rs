@@ -9,7 +9,6 @@ mod mode;
 mod processes;
 mod status;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,12 +18,13 @@ use serin_api::AgentError;
 use serin_api::proto::serin::{CheckPolicyRequest, CheckPolicyResponse, PolicyFile};
 use serin_api::proto::{AddTracingPolicyRequest, TracingPolicyActionCounters, TracingPolicyMode as Mode};
 use serin_kernel::{HookCount, Kernel, LoadedCalls, LoadedHook, LoadedPolicy};
-use serin_policy::{Description, Policy, PolicyPlan};
+use serin_policy::{Policy, PolicyPlan};
 
 pub(crate) use self::api::Answers;
 use self::mode::{effective, mode_of, new_mode};
 pub(crate) use self::status::labels;
 use crate::check;
+use crate::containers::Known;
 use crate::counts::Counts;
 use crate::heap;
 use crate::hooks::{self, Canaries};
@@ -117,12 +117,14 @@ impl LivePolicies {
     }
 
     /// Takes in what is known of containers; false once the agent ends.
-    pub(crate) fn describe_containers(&self, containers: HashMap<String, Description>) -> bool {
+    pub(crate) fn describe_containers(&self, known: Known) -> bool {
         let mut state = self.lock();
         let Some(kernel) = &mut state.kernel else { return false };
-        if let Err(error) = kernel.describe_containers(containers) {
+        if let Err(error) = kernel.describe_containers(known.descriptions) {
             tracing::error!("what is known of containers could not be taken in: {error}");
         }
+        // If the reader has ended, so does the agent.
+        let _ = state.changes.send(Change::Containers(known.pods));
         true
     }
 

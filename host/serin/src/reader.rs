@@ -60,6 +60,9 @@ impl ReaderThread {
         while !self.stop.load(Ordering::Acquire) {
             self.reader.read(PATIENCE, MAX_RECORDS, &mut records)?;
             self.hooks.update(records.len() < MAX_RECORDS);
+            if let Some(pods) = self.hooks.pods.take() {
+                self.processes.describe_containers(pods);
+            }
             self.forward(&mut records, &mut events);
             self.show();
             self.census.answer(&self.processes);

@@ -40,13 +40,13 @@ impl Sensor {
         let config =
             KernelConfig { containers_described: containers.is_some(), ..config.with_room_for(&plans) };
         let mut kernel = Kernel::open(&config)?;
-        if let Some(containers) = containers {
-            kernel.describe_containers(containers.read()?)?;
-        }
+        let known = containers.map(Containers::read).transpose()?.unwrap_or_default();
+        kernel.describe_containers(known.descriptions)?;
         let reader = kernel.take_reader().context("the reader was taken before")?;
         kernel.name_binaries(&plans)?;
         kernel.attach_processes()?;
         let mut processes = ProcessCache::new(Config::new(node_name), Clock::system());
+        processes.describe_containers(known.pods);
         bootstrap(&mut kernel, &mut processes)?;
         let (changes, hooks) = HookTable::new();
         let policies = LivePolicies::attach(kernel, policies, changes)?;

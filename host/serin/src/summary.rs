@@ -99,6 +99,7 @@ fn add_plugins(lines: &mut Lines, worker: &WorkerOutcome) {
                 ("log lines lost", counters.log_lines_lost),
                 ("failures", counters.failures()),
                 ("passed by", counters.passed_by),
+                ("skipped", counters.skipped),
                 ("dropped by failure", counters.dropped_by_failure),
                 ("rolled back", counters.rollbacks),
             ],

@@ -1,9 +1,9 @@
-//! What the reader thread knows of the hooks, which come and go while it reads.
+//! What the reader thread is told of hooks and containers, which come and go while it reads.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use serin_process::{HookInfo, Hooks};
+use serin_process::{HookInfo, Hooks, Pods};
 
 use crate::hooks::Canaries;
 
@@ -16,12 +16,16 @@ pub(crate) enum Change {
     Add { infos: Vec<(u32, HookInfo)>, canaries: Canaries },
     /// Hooks that have been detached.
     Remove(Vec<u32>),
+    /// What is known of containers now.
+    Containers(Pods),
 }
 
 /// The hooks by id.
 pub(crate) struct HookTable {
     pub(crate) hooks: Hooks,
     pub(crate) canaries: Canaries,
+    /// What is known of containers, if it has changed.
+    pub(crate) pods: Option<Pods>,
     changes: Receiver<Change>,
     /// Hooks that have been detached, since when.
     detached: Vec<(Instant, Vec<u32>)>,
@@ -32,7 +36,7 @@ impl HookTable {
     pub(crate) fn new() -> (Sender<Change>, Self) {
         let (sender, changes) = channel();
         let (hooks, canaries) = (Hooks::new(), Canaries::default());
-        (sender, Self { hooks, canaries, changes, detached: Vec::new() })
+        (sender, Self { hooks, canaries, pods: None, changes, detached: Vec::new() })
     }
 
     /// Takes in changes. To be called between reading records and looking at them. `emptied` says that the ring
@@ -56,6 +60,7 @@ impl HookTable {
                     self.canaries.extend(canaries);
                 }
                 Change::Remove(hooks) => self.detached.push((now, hooks)),
+                Change::Containers(pods) => self.pods = Some(pods),
             }
         }
     }

@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// How long an event may wait for others to share a batch with. Much shorter than the pipeline would allow: a
 /// plugin's canary should be out within 5 ms of what provoked it.
 const LINGER: Duration = Duration::from_millis(1);
+/// The pipeline is behind while one in so many places of the backlog is taken. Full, it loses events.
+const BEHIND: usize = 2;
 /// How often plugins are told the time.
 const TICK: Duration = Duration::from_secs(1);
 /// How long canaries that are under way may take when the agent ends.
@@ -74,7 +76,7 @@ impl WorkerThread {
         let mut ticked = Instant::now();
         self.show(*backlog_lost);
         loop {
-            let Popped { lost, finished } = self.backlog.pop(&mut events, PATIENCE, LINGER);
+            let Popped { lost, finished, waiting } = self.backlog.pop(&mut events, PATIENCE, LINGER);
             *backlog_lost += lost.iter().map(|&(_, count)| count).sum::<u64>();
             events.extend(lost.into_iter().map(|(cpu, count)| self.own(EventKind::Loss { cpu, count })));
             events.extend(
@@ -84,6 +86,7 @@ impl WorkerThread {
                 self.show(*backlog_lost);
                 replaced.tell();
             }
+            self.pipeline.set_behind(waiting >= self.backlog.capacity() / BEHIND);
             let requests = self.pipeline.process(&mut events);
             self.submit(requests);
             self.observed.events(&events);

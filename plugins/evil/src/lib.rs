@@ -50,6 +50,8 @@ enum Deed {
     Hoard,
     /// Take long over each event.
     Dawdle,
+    /// Take a little longer over each event than there is time for.
+    Tarry,
     /// Call the host while it hands over a frame.
     Reenter,
     /// Return lists and texts whose pointers and lengths lie.
@@ -75,6 +77,9 @@ struct Config {
     after: u32,
     schema: Option<u32>,
     kind: Option<String>,
+    /// Subscribes to that many policies.
+    #[serde(default)]
+    policies: usize,
 }
 
 fn nothing() -> Deed {
@@ -97,7 +102,13 @@ impl Guest for Evil {
             name: "evil\n\u{1b}[31m".to_owned(),
             version: "6.6.6".to_owned(),
             schema: config.schema.unwrap_or(1),
-            subscription: Subscription { kinds: config.kind.iter().cloned().collect(), policies: Vec::new() },
+            subscription: Subscription {
+                kinds: config.kind.iter().cloned().collect(),
+                policies: vec!["*".to_owned(); config.policies],
+                binaries: Vec::new(),
+                namespaces: Vec::new(),
+                arguments: Vec::new(),
+            },
         };
         CONFIG.set(Some(config));
         Ok(info)
@@ -158,7 +169,8 @@ fn perform(deed: Deed, count: u32) -> Outcome {
         }
         Deed::Alert => outcome.alerts = (0..count).map(|event| alert(event, "evil")).collect(),
         Deed::Hoard => hoard(&mut outcome),
-        Deed::Dawdle => (0..count).for_each(|_| dawdle()),
+        Deed::Dawdle => (0..count).for_each(|_| dawdle(200_000_000)),
+        Deed::Tarry => (0..count).for_each(|_| dawdle(1_000_000)),
         Deed::Reenter => forged::reenter(),
         Deed::ForgeArea => forged::forge(Forgery::Area),
         Deed::ForgeOutside => forged::forge(Forgery::Outside),
@@ -178,8 +190,8 @@ fn recurse(depth: u32) -> u32 {
 }
 
 /// So long that a batch takes seconds.
-fn dawdle() {
-    (0..200_000_000u32).for_each(|step| _ = std::hint::black_box(step));
+fn dawdle(steps: u32) {
+    (0..steps).for_each(|step| _ = std::hint::black_box(step));
 }
 
 fn annotation(events: Vec<u32>, key: &str, value: String) -> Annotation {

@@ -29,7 +29,7 @@ pub use write::{FrameWriter, RecordRange, RecordWriter, Shared, Writer};
 pub const MAGIC: u32 = u32::from_le_bytes(*b"SFRM");
 
 /// The newest schema: it counts up whenever fields are appended.
-pub const SCHEMA: u16 = 4;
+pub const SCHEMA: u16 = 5;
 
 /// Size of a frame's header in bytes.
 pub const HEADER_SIZE: usize = 24;

@@ -83,6 +83,26 @@ structure! {
         /// How the image came about: the sum of 1 execve, 2 procFS, 4 clone, 8 truncArgs,
         /// 16 rootcwd, 32 errorCWD, 64 errorFilename, 128 miss.
         80 flags: u32
+        /// The pod that it runs in, if it runs in a container that the agent has been told about. Since schema 5.
+        84 pod: (PodView, PodWriter)
+    }
+}
+
+structure! {
+    /// What the agent has been told about a container; what is empty is not known. Since schema 5.
+    PodView, PodWriter: 56 {
+        /// The pod's namespace.
+        8 namespace: text
+        /// The pod's name.
+        16 name: text
+        /// The container's id.
+        24 container_id: text
+        /// The container's name in the pod.
+        32 container_name: text
+        /// The repository of the container's image, without tag.
+        40 image: text
+        /// The pod's labels.
+        48 labels: [FieldView, FieldWriter]
     }
 }
 

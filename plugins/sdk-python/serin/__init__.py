@@ -17,7 +17,20 @@ from .frame import records
 from .outcome import Action, AlertBuilder, Outcome, Severity, dns, get, post
 from .views import KINDS, SCHEMA, Argument, Event
 
-__all__ = ["Action", "AlertBuilder", "Argument", "Event", "Outcome", "Plugin", "Severity", "dns", "get", "post"]
+__all__ = [
+    "Action",
+    "AlertBuilder",
+    "Argument",
+    "ArgumentPredicate",
+    "Event",
+    "Outcome",
+    "Plugin",
+    "Severity",
+    "argument",
+    "dns",
+    "get",
+    "post",
+]
 
 # The codes of strings, bytes and files; see `Argument.type_code`.
 _STRINGS = frozenset((5, 6, 8, 9, 11))
@@ -49,6 +62,14 @@ Argument.string = property(_string)
 Argument.field = _field
 
 
+ArgumentPredicate = types.ArgumentPredicate
+
+
+def argument(index: int, values: list[str], field: str = "") -> ArgumentPredicate:
+    """What the argument at a position, from 0, must be, or a field of it if it is a structure, such as `daddr`."""
+    return ArgumentPredicate(index, field, values)
+
+
 class Plugin:
     """A plugin: `plugin.py` has a subclass of it by the name of `Plugin`."""
 
@@ -59,6 +80,12 @@ class Plugin:
     kinds: list[str] = []
     # Restricts the events of policies' hooks to these policies; `*` matches any run of characters.
     policies: list[str] = []
+    # Restrict the events that have a process to those of these programs, by path, and of pods in these namespaces;
+    # patterns again.
+    binaries: list[str] = []
+    namespaces: list[str] = []
+    # Restricts the events of policies' hooks by their arguments: `[argument(0, ["/etc/*"])]`.
+    arguments: list[ArgumentPredicate] = []
 
     def __init__(self, config: Any) -> None:
         """Takes the pipeline entry's `config`.
@@ -88,7 +115,9 @@ def frames(plugin: type[Plugin]) -> type[exports.Frames]:
                 running = plugin(json.loads(config))
             except ValueError as error:
                 raise Err(str(error)) from error
-            subscription = types.Subscription(plugin.kinds, plugin.policies)
+            subscription = types.Subscription(
+                plugin.kinds, plugin.policies, plugin.binaries, plugin.namespaces, plugin.arguments
+            )
             return types.Info(plugin.name, plugin.version, SCHEMA, subscription)
 
         def on_frame(self, frame: bytes) -> types.Outcome:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from .frame import Structure
 
 # The schema of frames that these views know.
-SCHEMA = 4
+SCHEMA = 5
 
 # Kinds of events by their code.
 KINDS = {
@@ -193,6 +193,47 @@ class Process(Structure):
     def flags(self) -> int:
         """How the image came about: the sum of 1 execve, 2 procFS, 4 clone, 8 truncArgs, 16 rootcwd, 32 errorCWD, 64 errorFilename, 128 miss."""
         return self._u32(80)
+
+    @property
+    def pod(self) -> Pod | None:
+        """The pod that it runs in, if it runs in a container that the agent has been told about. Since schema 5."""
+        return self._one(84, Pod)
+
+
+class Pod(Structure):
+    """What the agent has been told about a container; what is empty is not known. Since schema 5."""
+
+    __slots__ = ()
+
+    @property
+    def namespace(self) -> str:
+        """The pod's namespace."""
+        return self._text(8)
+
+    @property
+    def name(self) -> str:
+        """The pod's name."""
+        return self._text(16)
+
+    @property
+    def container_id(self) -> str:
+        """The container's id."""
+        return self._text(24)
+
+    @property
+    def container_name(self) -> str:
+        """The container's name in the pod."""
+        return self._text(32)
+
+    @property
+    def image(self) -> str:
+        """The repository of the container's image, without tag."""
+        return self._text(40)
+
+    @property
+    def labels(self) -> Iterator[Field]:
+        """The pod's labels."""
+        return self._list(48, Field)
 
 
 class Exit(Structure):

@@ -699,19 +699,55 @@ pub mod serin {
             #[doc(hidden)]
             static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
             use super::super::super::_rt;
+            /// What an argument of a hook must be.
+            #[derive(Clone, PartialEq)]
+            pub struct ArgumentPredicate {
+                /// Position among the event's arguments, from 0. An event with fewer does not match.
+                pub index: u32,
+                /// The field of a structure, by its key in the JSON output, such as `daddr`;
+                /// empty: the argument itself.
+                pub field: _rt::String,
+                /// What it may be, `*` matches any run of characters; at least one. Numbers are
+                /// decimal, files are their paths, bytes are text. What could not be read
+                /// matches, because it is for the plugin to judge.
+                pub values: _rt::Vec<_rt::String>,
+            }
+            impl ::core::fmt::Debug for ArgumentPredicate {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("ArgumentPredicate")
+                        .field("index", &self.index)
+                        .field("field", &self.field)
+                        .field("values", &self.values)
+                        .finish()
+                }
+            }
             /// Which events the plugin is for. The host evaluates it natively and never
             /// copies other events into the plugin. The pipeline file can only narrow it.
+            /// At most 256 patterns in all, of 4096 bytes.
             #[derive(Clone, PartialEq)]
             pub struct Subscription {
                 /// Kinds of events, by their key in the JSON output: `process_exec`,
                 /// `process_exit`, `process_kprobe`, `process_lsm`, `process_tracepoint`,
-                /// `process_uprobe`, `process_usdt`, `loss`, `action_result`, `alert`,
-                /// `plugin_error`. Empty: all but the last two, or those of hooks alone if
-                /// policies are named.
+                /// `process_uprobe`, `process_usdt`, `process_loader`, `loss`, `action_result`,
+                /// `alert`, `plugin_error`. Empty: all but the last two; of them those of hooks alone if
+                /// policies or arguments are named, and those that have a process alone if
+                /// binaries or namespaces are.
                 pub kinds: _rt::Vec<_rt::String>,
                 /// Names of policies, `*` matches any run of characters; empty: all policies.
                 /// Restricts the events of hooks only.
                 pub policies: _rt::Vec<_rt::String>,
+                /// Paths of the programs that processes run, patterns like those of policies; empty:
+                /// all. Restricts the events that have a process only.
+                pub binaries: _rt::Vec<_rt::String>,
+                /// Namespaces of the pods that processes run in, patterns again; empty: all
+                /// processes, those outside of pods included. Restricts the events that have a
+                /// process only.
+                pub namespaces: _rt::Vec<_rt::String>,
+                /// What arguments must be, each of these; restricts the events of hooks only.
+                pub arguments: _rt::Vec<ArgumentPredicate>,
             }
             impl ::core::fmt::Debug for Subscription {
                 fn fmt(
@@ -721,6 +757,9 @@ pub mod serin {
                     f.debug_struct("Subscription")
                         .field("kinds", &self.kinds)
                         .field("policies", &self.policies)
+                        .field("binaries", &self.binaries)
+                        .field("namespaces", &self.namespaces)
+                        .field("arguments", &self.arguments)
                         .finish()
                 }
             }
@@ -1076,6 +1115,9 @@ pub mod exports {
                                 let super::super::super::super::serin::plugin::types::Subscription {
                                     kinds: kinds6,
                                     policies: policies6,
+                                    binaries: binaries6,
+                                    namespaces: namespaces6,
+                                    arguments: arguments6,
                                 } = subscription3;
                                 let vec8 = kinds6;
                                 let len8 = vec8.len();
@@ -1143,19 +1185,159 @@ pub mod exports {
                                 *ptr2
                                     .add(8 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>() = result10;
+                                let vec12 = binaries6;
+                                let len12 = vec12.len();
+                                let layout12 = _rt::alloc::Layout::from_size_align(
+                                        vec12.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    )
+                                    .unwrap();
+                                let (result12, _cleanup12) = wit_bindgen::rt::Cleanup::new(
+                                    layout12,
+                                );
+                                if let Some(cleanup) = _cleanup12 {
+                                    cleanup.forget();
+                                }
+                                for (i, e) in vec12.into_iter().enumerate() {
+                                    let base = result12
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let vec11 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr11 = vec11.as_ptr().cast::<u8>();
+                                        let len11 = vec11.len();
+                                        ::core::mem::forget(vec11);
+                                        *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len11;
+                                        *base.add(0).cast::<*mut u8>() = ptr11.cast_mut();
+                                    }
+                                }
+                                *ptr2
+                                    .add(11 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len12;
+                                *ptr2
+                                    .add(10 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = result12;
+                                let vec14 = namespaces6;
+                                let len14 = vec14.len();
+                                let layout14 = _rt::alloc::Layout::from_size_align(
+                                        vec14.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    )
+                                    .unwrap();
+                                let (result14, _cleanup14) = wit_bindgen::rt::Cleanup::new(
+                                    layout14,
+                                );
+                                if let Some(cleanup) = _cleanup14 {
+                                    cleanup.forget();
+                                }
+                                for (i, e) in vec14.into_iter().enumerate() {
+                                    let base = result14
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let vec13 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr13 = vec13.as_ptr().cast::<u8>();
+                                        let len13 = vec13.len();
+                                        ::core::mem::forget(vec13);
+                                        *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len13;
+                                        *base.add(0).cast::<*mut u8>() = ptr13.cast_mut();
+                                    }
+                                }
+                                *ptr2
+                                    .add(13 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len14;
+                                *ptr2
+                                    .add(12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = result14;
+                                let vec19 = arguments6;
+                                let len19 = vec19.len();
+                                let layout19 = _rt::alloc::Layout::from_size_align(
+                                        vec19.len() * (5 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    )
+                                    .unwrap();
+                                let (result19, _cleanup19) = wit_bindgen::rt::Cleanup::new(
+                                    layout19,
+                                );
+                                if let Some(cleanup) = _cleanup19 {
+                                    cleanup.forget();
+                                }
+                                for (i, e) in vec19.into_iter().enumerate() {
+                                    let base = result19
+                                        .add(i * (5 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let super::super::super::super::serin::plugin::types::ArgumentPredicate {
+                                            index: index15,
+                                            field: field15,
+                                            values: values15,
+                                        } = e;
+                                        *base.add(0).cast::<i32>() = _rt::as_i32(index15);
+                                        let vec16 = (field15.into_bytes()).into_boxed_slice();
+                                        let ptr16 = vec16.as_ptr().cast::<u8>();
+                                        let len16 = vec16.len();
+                                        ::core::mem::forget(vec16);
+                                        *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len16;
+                                        *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr16.cast_mut();
+                                        let vec18 = values15;
+                                        let len18 = vec18.len();
+                                        let layout18 = _rt::alloc::Layout::from_size_align(
+                                                vec18.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                                ::core::mem::size_of::<*const u8>(),
+                                            )
+                                            .unwrap();
+                                        let (result18, _cleanup18) = wit_bindgen::rt::Cleanup::new(
+                                            layout18,
+                                        );
+                                        if let Some(cleanup) = _cleanup18 {
+                                            cleanup.forget();
+                                        }
+                                        for (i, e) in vec18.into_iter().enumerate() {
+                                            let base = result18
+                                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let vec17 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr17 = vec17.as_ptr().cast::<u8>();
+                                                let len17 = vec17.len();
+                                                ::core::mem::forget(vec17);
+                                                *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len17;
+                                                *base.add(0).cast::<*mut u8>() = ptr17.cast_mut();
+                                            }
+                                        }
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len18;
+                                        *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = result18;
+                                    }
+                                }
+                                *ptr2
+                                    .add(15 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len19;
+                                *ptr2
+                                    .add(14 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = result19;
                             }
                             Err(e) => {
                                 *ptr2.add(0).cast::<u8>() = (1i32) as u8;
-                                let vec11 = (e.into_bytes()).into_boxed_slice();
-                                let ptr11 = vec11.as_ptr().cast::<u8>();
-                                let len11 = vec11.len();
-                                ::core::mem::forget(vec11);
+                                let vec20 = (e.into_bytes()).into_boxed_slice();
+                                let ptr20 = vec20.as_ptr().cast::<u8>();
+                                let len20 = vec20.len();
+                                ::core::mem::forget(vec20);
                                 *ptr2
                                     .add(2 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len11;
+                                    .cast::<usize>() = len20;
                                 *ptr2
                                     .add(::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = ptr11.cast_mut();
+                                    .cast::<*mut u8>() = ptr20.cast_mut();
                             }
                         };
                         ptr2
@@ -1230,15 +1412,113 @@ pub mod exports {
                                     len14 * (2 * ::core::mem::size_of::<*const u8>()),
                                     ::core::mem::size_of::<*const u8>(),
                                 );
-                            }
-                            _ => {
                                 let l15 = *arg0
-                                    .add(::core::mem::size_of::<*const u8>())
+                                    .add(10 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
                                 let l16 = *arg0
+                                    .add(11 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base19 = l15;
+                                let len19 = l16;
+                                for i in 0..len19 {
+                                    let base = base19
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let l17 = *base.add(0).cast::<*mut u8>();
+                                        let l18 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l17, l18, 1);
+                                    }
+                                }
+                                _rt::cabi_dealloc(
+                                    base19,
+                                    len19 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l20 = *arg0
+                                    .add(12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l21 = *arg0
+                                    .add(13 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base24 = l20;
+                                let len24 = l21;
+                                for i in 0..len24 {
+                                    let base = base24
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let l22 = *base.add(0).cast::<*mut u8>();
+                                        let l23 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l22, l23, 1);
+                                    }
+                                }
+                                _rt::cabi_dealloc(
+                                    base24,
+                                    len24 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l25 = *arg0
+                                    .add(14 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l26 = *arg0
+                                    .add(15 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base34 = l25;
+                                let len34 = l26;
+                                for i in 0..len34 {
+                                    let base = base34
+                                        .add(i * (5 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let l27 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l28 = *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l27, l28, 1);
+                                        let l29 = *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l30 = *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let base33 = l29;
+                                        let len33 = l30;
+                                        for i in 0..len33 {
+                                            let base = base33
+                                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let l31 = *base.add(0).cast::<*mut u8>();
+                                                let l32 = *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l31, l32, 1);
+                                            }
+                                        }
+                                        _rt::cabi_dealloc(
+                                            base33,
+                                            len33 * (2 * ::core::mem::size_of::<*const u8>()),
+                                            ::core::mem::size_of::<*const u8>(),
+                                        );
+                                    }
+                                }
+                                _rt::cabi_dealloc(
+                                    base34,
+                                    len34 * (5 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                            }
+                            _ => {
+                                let l35 = *arg0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l36 = *arg0
                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                _rt::cabi_dealloc(l15, l16, 1);
+                                _rt::cabi_dealloc(l35, l36, 1);
                             }
                         }
                     }
@@ -2152,10 +2432,10 @@ pub mod exports {
                 struct _RetArea(
                     [::core::mem::MaybeUninit<
                         u8,
-                    >; 10 * ::core::mem::size_of::<*const u8>()],
+                    >; 16 * ::core::mem::size_of::<*const u8>()],
                 );
                 static mut _RET_AREA: _RetArea = _RetArea(
-                    [::core::mem::MaybeUninit::uninit(); 10
+                    [::core::mem::MaybeUninit::uninit(); 16
                         * ::core::mem::size_of::<*const u8>()],
                 );
             }
@@ -2320,9 +2600,9 @@ macro_rules! __export_plugin_impl {
         : () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.60.0:serin:plugin@0.1.0:plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1589] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1674] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb8\x0b\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x8d\x0c\x01A\x02\x01\
 A\x11\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
 \x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x16serin:p\
 lugin/log@0.1.0\x05\0\x01B\x0b\x01m\x02\x09too-large\x04full\x04\0\x07refusal\x03\
@@ -2338,27 +2618,29 @@ ending\0\0\x07refused\x01\x01\0\x04\0\x06answer\x03\0\x04\x01@\x02\x03pidy\x04pa
 ths\0\x05\x04\0\x07program\x01\x06\x03\0\x17serin:plugin/hash@0.1.0\x05\x03\x01B\
 \x04\x01q\x03\x10process-argument\x01y\0\x0fparent-argument\x01y\0\x0dhook-argum\
 ent\x01y\0\x04\0\x05place\x03\0\0\x01@\x04\x05eventy\x05place\x01\x05starty\x03e\
-ndy\x01\0\x04\0\x04mask\x01\x02\x03\0\x19serin:plugin/redact@0.1.0\x05\x04\x01B\x1f\
-\x01ps\x01r\x02\x05kinds\0\x08policies\0\x04\0\x0csubscription\x03\0\x01\x01r\x04\
-\x04names\x07versions\x06schemay\x0csubscription\x02\x04\0\x04info\x03\0\x03\x01\
-py\x01r\x02\x06events\x05\x06reasons\x04\0\x04drop\x03\0\x06\x01r\x03\x06events\x05\
-\x03keys\x05values\x04\0\x0aannotation\x03\0\x08\x01m\x05\x04info\x03low\x06medi\
-um\x04high\x08critical\x04\0\x08severity\x03\0\x0a\x01o\x02ss\x01p\x0c\x01r\x07\x05\
-eventy\x08severity\x0b\x05titles\x04rules\x0atechniques\0\x03keys\x06fields\x0d\x04\
-\0\x05alert\x03\0\x0e\x01m\x02\x03get\x04post\x04\0\x06method\x03\0\x10\x01p}\x01\
-r\x04\x06method\x11\x03urls\x07headers\x0d\x04body\x12\x04\0\x0chttp-request\x03\
-\0\x13\x01q\x02\x04http\x01\x14\0\x03dns\x01s\0\x04\0\x06action\x03\0\x15\x01r\x02\
-\x05eventy\x06action\x16\x04\0\x0eaction-request\x03\0\x17\x01p\x07\x01p\x09\x01\
-p\x0f\x01p\x18\x01r\x04\x05drops\x19\x0bannotations\x1a\x06alerts\x1b\x07actions\
-\x1c\x04\0\x07outcome\x03\0\x1d\x03\0\x18serin:plugin/types@0.1.0\x05\x05\x02\x03\
-\0\x05\x06action\x02\x03\0\x05\x04info\x02\x03\0\x05\x07outcome\x01B\x0f\x02\x03\
-\x02\x01\x06\x04\0\x06action\x03\0\0\x02\x03\x02\x01\x07\x04\0\x04info\x03\0\x02\
-\x02\x03\x02\x01\x08\x04\0\x07outcome\x03\0\x04\x01j\x01\x03\x01s\x01@\x01\x06co\
-nfigs\0\x06\x04\0\x04init\x01\x07\x01p}\x01@\x01\x05frame\x08\0\x05\x04\0\x08on-\
-frame\x01\x09\x01p\x01\x01@\x01\x03noww\0\x0a\x04\0\x07on-tick\x01\x0b\x04\0\x19\
-serin:plugin/frames@0.1.0\x05\x09\x04\0\x19serin:plugin/plugin@0.1.0\x04\0\x0b\x0c\
-\x01\0\x06plugin\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-componen\
-t\x070.254.2\x10wit-bindgen-rust\x060.60.0";
+ndy\x01\0\x04\0\x04mask\x01\x02\x03\0\x19serin:plugin/redact@0.1.0\x05\x04\x01B\"\
+\x01ps\x01r\x03\x05indexy\x05fields\x06values\0\x04\0\x12argument-predicate\x03\0\
+\x01\x01p\x02\x01r\x05\x05kinds\0\x08policies\0\x08binaries\0\x0anamespaces\0\x09\
+arguments\x03\x04\0\x0csubscription\x03\0\x04\x01r\x04\x04names\x07versions\x06s\
+chemay\x0csubscription\x05\x04\0\x04info\x03\0\x06\x01py\x01r\x02\x06events\x08\x06\
+reasons\x04\0\x04drop\x03\0\x09\x01r\x03\x06events\x08\x03keys\x05values\x04\0\x0a\
+annotation\x03\0\x0b\x01m\x05\x04info\x03low\x06medium\x04high\x08critical\x04\0\
+\x08severity\x03\0\x0d\x01o\x02ss\x01p\x0f\x01r\x07\x05eventy\x08severity\x0e\x05\
+titles\x04rules\x0atechniques\0\x03keys\x06fields\x10\x04\0\x05alert\x03\0\x11\x01\
+m\x02\x03get\x04post\x04\0\x06method\x03\0\x13\x01p}\x01r\x04\x06method\x14\x03u\
+rls\x07headers\x10\x04body\x15\x04\0\x0chttp-request\x03\0\x16\x01q\x02\x04http\x01\
+\x17\0\x03dns\x01s\0\x04\0\x06action\x03\0\x18\x01r\x02\x05eventy\x06action\x19\x04\
+\0\x0eaction-request\x03\0\x1a\x01p\x0a\x01p\x0c\x01p\x12\x01p\x1b\x01r\x04\x05d\
+rops\x1c\x0bannotations\x1d\x06alerts\x1e\x07actions\x1f\x04\0\x07outcome\x03\0\x20\
+\x03\0\x18serin:plugin/types@0.1.0\x05\x05\x02\x03\0\x05\x06action\x02\x03\0\x05\
+\x04info\x02\x03\0\x05\x07outcome\x01B\x0f\x02\x03\x02\x01\x06\x04\0\x06action\x03\
+\0\0\x02\x03\x02\x01\x07\x04\0\x04info\x03\0\x02\x02\x03\x02\x01\x08\x04\0\x07ou\
+tcome\x03\0\x04\x01j\x01\x03\x01s\x01@\x01\x06configs\0\x06\x04\0\x04init\x01\x07\
+\x01p}\x01@\x01\x05frame\x08\0\x05\x04\0\x08on-frame\x01\x09\x01p\x01\x01@\x01\x03\
+noww\0\x0a\x04\0\x07on-tick\x01\x0b\x04\0\x19serin:plugin/frames@0.1.0\x05\x09\x04\
+\0\x19serin:plugin/plugin@0.1.0\x04\0\x0b\x0c\x01\0\x06plugin\x03\0\0\0G\x09prod\
+ucers\x01\x0cprocessed-by\x02\x0dwit-component\x070.254.2\x10wit-bindgen-rust\x06\
+0.60.0";
         };
     };
 }
@@ -2371,8 +2653,8 @@ pub use __export_plugin_impl as export;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1457] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x94\x0a\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1542] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe9\x0a\x01A\x02\x01\
 A\x0c\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
 \x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x16serin:p\
 lugin/log@0.1.0\x05\0\x01B\x0b\x01m\x02\x09too-large\x04full\x04\0\x07refusal\x03\
@@ -2388,22 +2670,24 @@ ending\0\0\x07refused\x01\x01\0\x04\0\x06answer\x03\0\x04\x01@\x02\x03pidy\x04pa
 ths\0\x05\x04\0\x07program\x01\x06\x03\0\x17serin:plugin/hash@0.1.0\x05\x03\x01B\
 \x04\x01q\x03\x10process-argument\x01y\0\x0fparent-argument\x01y\0\x0dhook-argum\
 ent\x01y\0\x04\0\x05place\x03\0\0\x01@\x04\x05eventy\x05place\x01\x05starty\x03e\
-ndy\x01\0\x04\0\x04mask\x01\x02\x03\0\x19serin:plugin/redact@0.1.0\x05\x04\x01B\x1f\
-\x01ps\x01r\x02\x05kinds\0\x08policies\0\x04\0\x0csubscription\x03\0\x01\x01r\x04\
-\x04names\x07versions\x06schemay\x0csubscription\x02\x04\0\x04info\x03\0\x03\x01\
-py\x01r\x02\x06events\x05\x06reasons\x04\0\x04drop\x03\0\x06\x01r\x03\x06events\x05\
-\x03keys\x05values\x04\0\x0aannotation\x03\0\x08\x01m\x05\x04info\x03low\x06medi\
-um\x04high\x08critical\x04\0\x08severity\x03\0\x0a\x01o\x02ss\x01p\x0c\x01r\x07\x05\
-eventy\x08severity\x0b\x05titles\x04rules\x0atechniques\0\x03keys\x06fields\x0d\x04\
-\0\x05alert\x03\0\x0e\x01m\x02\x03get\x04post\x04\0\x06method\x03\0\x10\x01p}\x01\
-r\x04\x06method\x11\x03urls\x07headers\x0d\x04body\x12\x04\0\x0chttp-request\x03\
-\0\x13\x01q\x02\x04http\x01\x14\0\x03dns\x01s\0\x04\0\x06action\x03\0\x15\x01r\x02\
-\x05eventy\x06action\x16\x04\0\x0eaction-request\x03\0\x17\x01p\x07\x01p\x09\x01\
-p\x0f\x01p\x18\x01r\x04\x05drops\x19\x0bannotations\x1a\x06alerts\x1b\x07actions\
-\x1c\x04\0\x07outcome\x03\0\x1d\x03\0\x18serin:plugin/types@0.1.0\x05\x05\x04\09\
-serin:plugin/plugin-with-all-of-its-exports-removed@0.1.0\x04\0\x0b,\x01\0&plugi\
-n-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\
-\x0dwit-component\x070.254.2\x10wit-bindgen-rust\x060.60.0";
+ndy\x01\0\x04\0\x04mask\x01\x02\x03\0\x19serin:plugin/redact@0.1.0\x05\x04\x01B\"\
+\x01ps\x01r\x03\x05indexy\x05fields\x06values\0\x04\0\x12argument-predicate\x03\0\
+\x01\x01p\x02\x01r\x05\x05kinds\0\x08policies\0\x08binaries\0\x0anamespaces\0\x09\
+arguments\x03\x04\0\x0csubscription\x03\0\x04\x01r\x04\x04names\x07versions\x06s\
+chemay\x0csubscription\x05\x04\0\x04info\x03\0\x06\x01py\x01r\x02\x06events\x08\x06\
+reasons\x04\0\x04drop\x03\0\x09\x01r\x03\x06events\x08\x03keys\x05values\x04\0\x0a\
+annotation\x03\0\x0b\x01m\x05\x04info\x03low\x06medium\x04high\x08critical\x04\0\
+\x08severity\x03\0\x0d\x01o\x02ss\x01p\x0f\x01r\x07\x05eventy\x08severity\x0e\x05\
+titles\x04rules\x0atechniques\0\x03keys\x06fields\x10\x04\0\x05alert\x03\0\x11\x01\
+m\x02\x03get\x04post\x04\0\x06method\x03\0\x13\x01p}\x01r\x04\x06method\x14\x03u\
+rls\x07headers\x10\x04body\x15\x04\0\x0chttp-request\x03\0\x16\x01q\x02\x04http\x01\
+\x17\0\x03dns\x01s\0\x04\0\x06action\x03\0\x18\x01r\x02\x05eventy\x06action\x19\x04\
+\0\x0eaction-request\x03\0\x1a\x01p\x0a\x01p\x0c\x01p\x12\x01p\x1b\x01r\x04\x05d\
+rops\x1c\x0bannotations\x1d\x06alerts\x1e\x07actions\x1f\x04\0\x07outcome\x03\0\x20\
+\x03\0\x18serin:plugin/types@0.1.0\x05\x05\x04\09serin:plugin/plugin-with-all-of\
+-its-exports-removed@0.1.0\x04\0\x0b,\x01\0&plugin-with-all-of-its-exports-remov\
+ed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.254.2\x10\
+wit-bindgen-rust\x060.60.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -75,8 +75,8 @@ pub use duration::duration;
 pub use outcome::{AlertBuilder, Outcome};
 pub use serin_frame::{
     ActionResultView, AlertView, AnnotationView, ArgumentValue, ArgumentView, EventView, ExitView, FieldView,
-    FileRole, HookView, Kind, KprobeView, List, LossView, NodeView, PluginErrorView, ProcessView, SharedList,
-    Texts,
+    FileRole, HookView, Kind, KprobeView, List, LossView, NodeView, PluginErrorView, PodView, ProcessView,
+    SharedList, Texts,
 };
 pub use subscription::Subscription;
 pub use table::Table;

@@ -3,7 +3,6 @@
 use serde::de::DeserializeOwned;
 use serin_frame::{Frame, SCHEMA};
 
-use crate::bindings::serin::plugin::types::Subscription;
 pub use crate::bindings::serin::plugin::types::{Info, Outcome as Effects};
 use crate::{Action, Outcome, Plugin};
 
@@ -14,15 +13,11 @@ use crate::{Action, Outcome, Plugin};
 pub fn init<P: Plugin>(config: &str, name: &str, version: &str) -> Result<(Info, P), String> {
     let config = read(config).map_err(|error| without_position(&error))?;
     let plugin = P::new(config)?;
-    let subscription = plugin.subscription();
     let info = Info {
         name: name.to_owned(),
         version: version.to_owned(),
         schema: u32::from(SCHEMA),
-        subscription: Subscription {
-            kinds: subscription.kinds.iter().map(|kind| kind.name().to_owned()).collect(),
-            policies: subscription.policies,
-        },
+        subscription: plugin.subscription().lower(),
     };
     Ok((info, plugin))
 }

@@ -30,6 +30,8 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
             contained("allocate", "      limits: { memory: 16MiB }\n")
         }),
         scenario("plugins::several_workers_see_each_process_in_order", |_| several_workers()),
+        scenario("plugins::one_that_may_be_skipped_holds_up_nothing", |_| skipped()),
+        scenario("plugins::they_get_what_they_subscribe_to", |_| subscribed()),
         scenario("plugins::evil_ones_leave_enforcement_alone", |_| evil_beside_enforcement()),
         scenario("plugins::facts_outlive_the_agent", |_| facts_outlive_the_agent()),
         scenario("plugins::a_rollout_to_no_host_changes_nothing", |_| rollout_to_nobody()),
@@ -218,6 +220,65 @@ fn several_workers() -> Result<()> {
             agent.events.iter().filter(|event| event["process_exec"]["process"]["pid"] == process.id());
         let seen: Vec<_> = execs.filter_map(|event| annotation(event, "faulty", "faulty.seen")).collect();
         ensure!(seen == ["1", "2", "3"], "of process {}: {seen:?}", process.id());
+    }
+    agent.stop()?;
+    Ok(())
+}
+
+/// Far more events than the plugin can look at: it sees some, the rest goes on without it, and all come out.
+fn skipped() -> Result<()> {
+    /// More than half of the backlog, and less than all of it.
+    const HITS: u64 = 14_000;
+    let slow = "      events: { kinds: [process_kprobe] }\n      config: { onFrame: tarry }\n      \
+                grants: { log: true, kv: {} }\n      limits: { time: 10s }\n      onOverload: skip\n";
+    let links = on_symlinkat("links", &format!("{PASSWD}      matchActions: [{{ action: Post }}]\n"));
+    let mut agent = Setup::new()?.policy(&links)?.pipeline(&pipeline(&plugin("evil", slow)))?.start()?;
+    let mut flood = trigger::Waiting::flood(HITS)?;
+    let pid = flood.pid();
+    flood.go()?;
+    flood.end()?;
+    agent.settle()?;
+    let hits = agent.hits_of(pid).len() as u64;
+    let status: Value = serde_json::from_str(&agent.status(&["--json"])?)?;
+    let evil = &status["plugins"][0];
+    let (seen, skipped) = (evil["events"].as_u64(), evil["skipped"].as_u64());
+    let (Some(seen), Some(skipped)) = (seen, skipped) else { anyhow::bail!("no counters: {evil}") };
+    ensure!(hits == HITS, "{hits} of {HITS} hits came out; it saw {seen} and {skipped} went on without it");
+    ensure!(seen > 0 && skipped > 0 && seen + skipped == HITS, "{seen} seen, {skipped} skipped of {HITS}");
+    agent.stop()?;
+    Ok(())
+}
+
+/// By binary and by argument, as the pipeline file narrows it.
+fn subscribed() -> Result<()> {
+    let component = crate::root().join("target/plugins/process-tree.wasm");
+    let entry = |name: &str, events: &str| {
+        format!("    - name: {name}\n      component: {}\n      events: {events}\n", component.display())
+    };
+    let program = trigger::program()?;
+    let plugins = [
+        entry("by-binary", &format!("{{ kinds: [process_kprobe], binaries: ['{program}'] }}")),
+        entry("by-others", "{ kinds: [process_kprobe], binaries: ['/no/*'] }"),
+        entry(
+            "by-argument",
+            "{ kinds: [process_kprobe], arguments: [{ index: 0, values: ['/etc/pass*'] }] }",
+        ),
+    ];
+    let links = on_symlinkat("links", "    - matchActions: [{ action: Post }]\n");
+    let mut agent = Setup::new()?.policy(&links)?.pipeline(&pipeline(&plugins.concat()))?.start()?;
+    let wanted = trigger::symlink("/etc/passwd", "")?;
+    let other = trigger::symlink("/etc/hosts", "")?;
+    agent.settle()?;
+    for (pid, expected) in
+        [(wanted.pid, ["by-binary", "by-argument"].as_slice()), (other.pid, &["by-binary"])]
+    {
+        let hit = agent.events.iter().find(|event| event["process_kprobe"]["process"]["pid"] == pid);
+        let Some(hit) = hit else { anyhow::bail!("no hit of {pid}") };
+        let annotations = hit["serin"]["annotations"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let mut seen: Vec<_> =
+            annotations.iter().filter_map(|annotation| annotation["plugin"].as_str()).collect();
+        seen.dedup();
+        ensure!(seen == expected, "instead of {expected:?}: {hit}");
     }
     agent.stop()?;
     Ok(())

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
+use serde_json::{Value, json};
 
 use super::{Scenario, scenario};
 use crate::agent::{Agent, Setup};
@@ -50,8 +51,25 @@ fn reported(agent: &Agent, pid: u32, policy: &str) -> bool {
     agent.hits_of(pid).iter().any(|hit| hit["policy_name"] == policy)
 }
 
-const WEB: &str =
-    r#"{"name": "main", "repo": "docker.io/library/nginx", "namespace": "shop", "labels": {"app": "web"}}"#;
+const WEB: &str = r#"{"name": "main", "repo": "docker.io/library/nginx", "namespace": "shop", "pod": "web-7", "labels": {"app": "web"}}"#;
+
+/// What [`WEB`] makes of the processes of a container's events; nothing if the container is not described.
+fn pod_in_events(agent: &Agent, pid: u32, described: Option<&str>) -> Result<()> {
+    let expected = described.map_or(Value::Null, |id| {
+        json!({
+            "namespace": "shop",
+            "name": "web-7",
+            "container": {"id": id, "name": "main", "image": {"name": "docker.io/library/nginx"}},
+            "pod_labels": {"app": "web"},
+        })
+    });
+    let hits = agent.hits_of(pid);
+    ensure!(!hits.is_empty(), "no hits of {pid}");
+    for hit in hits {
+        ensure!(hit["process"]["pod"] == expected, "instead of {expected}: {hit}");
+    }
+    Ok(())
+}
 
 fn scopes(_: &Kernel) -> Result<()> {
     let (before, described) = (id("5e1f"), id("c0de"));
@@ -109,6 +127,10 @@ fn scopes(_: &Kernel) -> Result<()> {
     compare("selector", "matchWorkloads", [true, false, false, false, false]);
     compare("namespaced", "namespace", [false, false, false, false, true]);
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let [host, .., new, web] = pids;
+    pod_in_events(&agent, host, None)?;
+    pod_in_events(&agent, new, None)?;
+    pod_in_events(&agent, web, Some(&described))?;
     agent.stop()?;
     Ok(())
 }
@@ -136,6 +158,9 @@ fn told_later(_: &Kernel) -> Result<()> {
             let pid = link_in(&below)?;
             agent.settle()?;
             if reported(&agent, pid, "web") == expected {
+                if expected {
+                    pod_in_events(&agent, pid, Some(&id("fade")))?;
+                }
                 break;
             }
             if Instant::now() > deadline {
@@ -157,7 +182,7 @@ fn at_once(_: &Kernel) -> Result<()> {
         let mut inside = Waiting::in_cgroup(&cgroup.path)?;
         let pid = inside.pid();
         ensure!(inside.go().is_err(), "container {number} got its link");
-        let is_exit = |event: &serde_json::Value| crate::agent::is_exit_of(event, pid);
+        let is_exit = |event: &Value| crate::agent::is_exit_of(event, pid);
         let exit = agent.wait_for("process_exit", is_exit)?;
         ensure!(exit["process_exit"]["signal"] == "SIGKILL", "not killed: {exit}");
         drop(inside);

@@ -22,7 +22,7 @@ use self::fields::Fields;
 pub use self::fields::ReadError;
 use self::hook::{hook, known_action, mapping, probe, program_place};
 use crate::event::{Alert, Annotation, Event, EventKind, Finding, Place, PluginError, Severity};
-use crate::process::{Flags, Process};
+use crate::process::{Flags, Pod, Process};
 
 /// Reads one line.
 ///
@@ -123,12 +123,31 @@ fn process(fields: Option<Fields>) -> Result<Option<(Arc<Process>, u32)>, ReadEr
         parent_exec_id: fields.text("parent_exec_id")?,
         cgroup_id: fields.integer("cgroup_id")?,
         cgroup: fields.text("cgroup")?,
+        pod: fields.object("pod")?.map(pod).transpose()?,
     };
     // The first half of a container id: the whole one is in the cgroup's path, or nowhere.
     fields.text("docker")?;
     let tid = fields.integer("tid")?;
     fields.finish()?;
     Ok(Some((Arc::new(process), tid)))
+}
+
+fn pod(mut fields: Fields) -> Result<Arc<Pod>, ReadError> {
+    let mut pod = Pod { namespace: fields.text("namespace")?, name: fields.text("name")?, ..Pod::default() };
+    if let Some(mut container) = fields.object("container")? {
+        pod.container_id = container.text("id")?;
+        pod.container_name = container.text("name")?;
+        if let Some(mut image) = container.object("image")? {
+            pod.image = image.text("name")?;
+            image.finish()?;
+        }
+        container.finish()?;
+    }
+    if let Some(labels) = fields.object("pod_labels")? {
+        pod.labels = labels.into_texts()?;
+    }
+    fields.finish()?;
+    Ok(Arc::new(pod))
 }
 
 fn arguments(fields: &mut Fields) -> Result<Vec<String>, ReadError> {

@@ -123,6 +123,9 @@ pub struct PluginCounters {
     /// The most bytes of linear memory that an instance of it has had.
     #[prost(uint64, tag = "24")]
     pub memory: u64,
+    /// Events that went on without it, as too many waited and its entry says `onOverload: skip`.
+    #[prost(uint64, tag = "25")]
+    pub skipped: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReloadPipelineRequest {}

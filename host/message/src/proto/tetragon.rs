@@ -190,7 +190,7 @@ impl SecureBitsType {
         }
     }
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Process {
     /// Base64 of `node:time:pid`: unique in a cluster.
     #[prost(string, tag = "1")]
@@ -215,6 +215,9 @@ pub struct Process {
     /// Login user id; 4294967295 if unset.
     #[prost(message, optional, tag = "9")]
     pub auid: ::core::option::Option<u32>,
+    /// What the agent has been told about the container that it runs in.
+    #[prost(message, optional, tag = "10")]
+    pub pod: ::core::option::Option<Pod>,
     /// The first 31 characters of the container's id.
     #[prost(string, tag = "11")]
     pub docker: ::prost::alloc::string::String,
@@ -228,6 +231,36 @@ pub struct Process {
     pub tid: ::core::option::Option<u32>,
     #[prost(message, optional, tag = "17")]
     pub process_credentials: ::core::option::Option<ProcessCredentials>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Image {
+    /// Repository, without tag.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Container {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Name in its pod.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "3")]
+    pub image: ::core::option::Option<Image>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Pod {
+    #[prost(string, tag = "1")]
+    pub namespace: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "4")]
+    pub container: ::core::option::Option<Container>,
+    #[prost(map = "string, string", tag = "5")]
+    pub pod_labels: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Capabilities {
@@ -897,7 +930,7 @@ pub struct DnsAction {
 pub struct Filter {
     #[prost(string, repeated, tag = "1")]
     pub binary_regex: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Kubernetes namespace; serin knows none, so only the empty one matches.
+    /// Namespace of the pod; the empty one is that of processes outside of pods.
     #[prost(string, repeated, tag = "2")]
     pub namespace: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(message, optional, tag = "3")]
@@ -914,6 +947,7 @@ pub struct Filter {
     pub pod_regex: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(string, repeated, tag = "8")]
     pub arguments_regex: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Selectors of the pod's labels: `app=web,tier in (front,back)`.
     #[prost(string, repeated, tag = "9")]
     pub labels: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(string, repeated, tag = "10")]
@@ -1000,14 +1034,14 @@ pub struct AggregationInfo {
     #[prost(uint64, tag = "1")]
     pub count: u64,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ProcessExec {
     #[prost(message, optional, tag = "1")]
     pub process: ::core::option::Option<Process>,
     #[prost(message, optional, tag = "2")]
     pub parent: ::core::option::Option<Process>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ProcessExit {
     #[prost(message, optional, tag = "1")]
     pub process: ::core::option::Option<Process>,
@@ -1174,7 +1208,7 @@ pub struct ProcessUsdt {
     pub action: i32,
 }
 /// A file was mapped so that it can be executed.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ProcessLoader {
     #[prost(message, optional, tag = "1")]
     pub process: ::core::option::Option<Process>,

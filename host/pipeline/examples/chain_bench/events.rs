@@ -24,6 +24,7 @@ fn process(pid: u32, binary: &str) -> Arc<Process> {
         parent_exec_id: "ZGViaWFuLTEyOjEzNTQ4Njc0MzIxMzczOjUyNjk5".into(),
         cgroup_id: 4711,
         cgroup: format!("/system.slice/docker-{}.scope", "4c01db0b".repeat(8)),
+        pod: None,
     })
 }
 

@@ -8,7 +8,7 @@ use serin_event::network::UnixAddress;
 use serin_event::process::Flags;
 use serin_event::structure::Structure;
 use serin_event::{
-    Alert, Annotation, Event, EventKind, Finding, Hook, Mapping, Place, PluginError, Process, Severity,
+    Alert, Annotation, Event, EventKind, Finding, Hook, Mapping, Place, PluginError, Pod, Process, Severity,
 };
 use serin_frame::{EventView, Frame, Kind, ProcessView};
 
@@ -46,6 +46,18 @@ fn process(random: &mut Random) -> Arc<Process> {
         parent_exec_id: random.text(),
         cgroup_id: random.below(usize::MAX) as u64,
         cgroup: random.text(),
+        pod: (random.below(2) == 0).then(|| pod(random)),
+    })
+}
+
+fn pod(random: &mut Random) -> Arc<Pod> {
+    Arc::new(Pod {
+        namespace: random.text(),
+        name: random.text(),
+        container_id: random.text(),
+        container_name: random.text(),
+        image: random.text(),
+        labels: (0..random.below(3)).map(|_| (random.text(), random.text())).collect(),
     })
 }
 
@@ -195,6 +207,13 @@ fn assert_same_process(view: &ProcessView<'_>, process: &Process) {
     assert_eq!((view.exec_id(), view.parent_exec_id()), (exec_id.as_str(), parent_exec_id.as_str()));
     assert_eq!((view.binary(), view.cwd(), view.cgroup()), (binary.as_str(), cwd.as_str(), cgroup.as_str()));
     assert_eq!(view.arguments().collect::<Vec<_>>(), process.arguments);
+    assert_eq!(view.pod().is_some(), process.pod.is_some());
+    if let (Some(view), Some(pod)) = (view.pod(), &process.pod) {
+        assert_eq!((view.namespace(), view.name(), view.image()), (&*pod.namespace, &*pod.name, &*pod.image));
+        assert_eq!((view.container_id(), view.container_name()), (&*pod.container_id, &*pod.container_name));
+        let labels: Vec<_> = view.labels().map(|label| (label.key(), label.value())).collect();
+        assert_eq!(labels, pod.labels.iter().map(|(key, value)| (&**key, &**value)).collect::<Vec<_>>());
+    }
     assert_eq!(view.flags(), u32::from(process.flags.execve) + 128 * u32::from(process.flags.miss));
 }
 

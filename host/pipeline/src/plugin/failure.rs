@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use serin_event::{Event, EventKind, PluginError};
 use wasmtime::Engine;
 
-use super::{Passage, Plugin, sandbox, subscription};
+use super::{Passage, Plugin, sandbox};
 use crate::config::OnFailure;
 use crate::counters::is_due;
 use crate::error::Failure;
+use crate::subscription::EventFilter;
 use crate::worker::{State, Worker};
 
 /// The wait before a failed plugin is started again; it doubles with every failure.
@@ -58,7 +59,7 @@ impl Plugin {
         self.counters.restarts += 1;
         let sandbox = sandbox(&self.version.entry, &self.kv, self.hashes.as_ref());
         let started = self.version.restart(engine, sandbox).and_then(|(instance, info)| {
-            let subscription = subscription(&info);
+            let subscription = EventFilter::of(&info.subscription);
             Ok((instance, subscription.map_err(|reason| Failure::Outcome(reason.to_string()))?))
         });
         match started {

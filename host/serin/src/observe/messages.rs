@@ -65,6 +65,7 @@ impl From<&snapshot::Plugin> for PluginCounters {
             bad_outcomes: plugin.bad_outcomes,
             restarts: plugin.restarts,
             passed_by: plugin.passed_by,
+            skipped: plugin.skipped,
             dropped_by_failure: plugin.dropped_by_failure,
             redactions: plugin.redactions,
             rollbacks: plugin.rollbacks,

@@ -164,6 +164,7 @@ pub(crate) struct Plugin {
     pub bad_outcomes: u64,
     pub restarts: u64,
     pub passed_by: u64,
+    pub skipped: u64,
     pub dropped_by_failure: u64,
     #[serde(default)]
     pub redactions: u64,
@@ -250,6 +251,7 @@ impl Plugin {
             bad_outcomes: counters.bad_outcomes,
             restarts: counters.restarts,
             passed_by: counters.passed_by,
+            skipped: counters.skipped,
             dropped_by_failure: counters.dropped_by_failure,
             redactions: counters.redactions,
             rollbacks: counters.rollbacks,

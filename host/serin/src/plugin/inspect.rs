@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use serin_pipeline::{EventFilter, Inspection};
+use serin_pipeline::{ArgumentPredicate, EventFilter, Glob, Inspection};
 
 /// Prints what there is to know about a component.
 pub(crate) fn print(component: &Path, config: &str) -> Result<()> {
@@ -39,12 +39,25 @@ fn list(items: &[impl AsRef<str>]) -> String {
 }
 
 fn subscription(filter: &EventFilter) -> String {
-    let kinds: Vec<&str> = filter.kinds.iter().map(|kind| kind.name()).collect();
-    let policies: Vec<&str> = filter.policies.iter().map(|policy| policy.pattern()).collect();
-    match (kinds.is_empty(), policies.is_empty()) {
-        (true, true) => "none".to_owned(),
-        (_, true) => kinds.join(", "),
-        (true, false) => format!("process_kprobe of policies {}", policies.join(", ")),
-        (false, false) => format!("{}, of policies {}", kinds.join(", "), policies.join(", ")),
+    let EventFilter { kinds, policies, binaries, namespaces, arguments } = filter;
+    let kinds = match kinds.as_slice() {
+        [] => "those of hooks".to_owned(),
+        kinds => kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", "),
+    };
+    let mut parts = vec![kinds];
+    for (what, globs) in [("of policies", policies), ("of binaries", binaries), ("in namespaces", namespaces)]
+    {
+        if !globs.is_empty() {
+            parts.push(format!("{what} {}", patterns(globs)));
+        }
     }
+    for ArgumentPredicate { index, field, values } in arguments {
+        let dot = if field.is_empty() { "" } else { "." };
+        parts.push(format!("with argument {index}{dot}{field} {}", patterns(values)));
+    }
+    parts.join("; ")
+}
+
+fn patterns(globs: &[Glob]) -> String {
+    globs.iter().map(Glob::pattern).collect::<Vec<_>>().join(" or ")
 }

@@ -89,6 +89,24 @@ static void mask_size(serin_process process, serin_outcome *outcome) {
   }
 }
 
+static void describe_pod(serin_pod pod, serin_outcome *outcome) {
+  line line = {0};
+  word(&line, serin_pod_namespace(pod));
+  word(&line, serin_pod_name(pod));
+  word(&line, serin_pod_container_id(pod));
+  word(&line, serin_pod_container_name(pod));
+  word(&line, serin_pod_image(pod));
+  serin_list labels = serin_pod_labels(pod);
+  serin_field label;
+  while (serin_next_field(&labels, &label)) {
+    serin_text key = serin_field_key(label), value = serin_field_value(label);
+    char text[256];
+    int length = snprintf(text, sizeof text, "%.*s=%.*s", (int)key.length, key.data, (int)value.length, value.data);
+    word(&line, (serin_text){text, (size_t)length < sizeof text ? (size_t)length : sizeof text - 1});
+  }
+  say(outcome, "pod", &line);
+}
+
 static void describe_process(serin_event event, serin_outcome *outcome) {
   serin_process process, parent;
   if (serin_event_process(event, &process)) {
@@ -98,6 +116,10 @@ static void describe_process(serin_event event, serin_outcome *outcome) {
     word(&line, serin_process_binary(process));
     words(&line, serin_process_arguments(process));
     say(outcome, "process", &line);
+    serin_pod pod;
+    if (serin_process_pod(process, &pod) && serin_pod_name(pod).length > 0) {
+      describe_pod(pod, outcome);
+    }
     mask_size(process, outcome);
   }
   if (serin_event_parent(event, &parent)) {
@@ -225,9 +247,23 @@ static void on_tick(uint64_t now, serin_outcome *outcome) {
   }
 }
 
+static const serin_kind kinds[] = {
+    SERIN_PROCESS_EXEC, SERIN_PROCESS_EXIT, SERIN_PROCESS_KPROBE, SERIN_PROCESS_LSM, SERIN_LOSS, SERIN_ACTION_RESULT, 0,
+};
+static const char *const policies[] = {"links", "open*", NULL};
+static const char *const binaries[] = {"/usr/bin/*", "/bin/*", NULL};
+static const char *const namespaces[] = {"sh*", NULL};
+static const char *const paths[] = {"/etc/passwd", "/etc/h*", NULL};
+static const serin_argument_predicate arguments[] = {{.index = 0, .values = paths}, {0}};
+
 const serin_plugin_definition serin_plugin = {
     .name = "tour",
     .version = "0.1.0",
+    .kinds = kinds,
+    .policies = policies,
+    .binaries = binaries,
+    .namespaces = namespaces,
+    .arguments = arguments,
     .on_event = on_event,
     .on_tick = on_tick,
 };

@@ -34,10 +34,23 @@ func argument(given serin.Argument) string {
 	return fmt.Sprintf("%s:%d", given.Label(), int64(given.Integer()))
 }
 
+func describePod(process serin.Process, outcome *serin.Outcome) {
+	pod, found := process.Pod()
+	if !found || pod.Name() == "" {
+		return
+	}
+	values := []any{pod.Namespace(), pod.Name(), pod.ContainerID(), pod.ContainerName(), pod.Image()}
+	for label := range pod.Labels() {
+		values = append(values, label.Key()+"="+label.Value())
+	}
+	outcome.Annotate("pod", words(values, none))
+}
+
 func describe(event serin.Event, outcome *serin.Outcome) {
 	if process, found := event.Process(); found {
 		values := []any{process.PID(), process.UID(), process.Binary()}
 		outcome.Annotate("process", words(values, process.Arguments()))
+		describePod(process, outcome)
 		maskSize(process, outcome)
 	}
 	if parent, found := event.Parent(); found {
@@ -151,7 +164,20 @@ func onTick(now uint64) []serin.Action {
 }
 
 func init() {
-	serin.Export(serin.Plugin{Name: "tour", Version: "0.1.0", OnEvent: onEvent, OnTick: onTick})
+	serin.Export(serin.Plugin{
+		Name:    "tour",
+		Version: "0.1.0",
+		Kinds: []serin.Kind{
+			serin.KindProcessExec, serin.KindProcessExit, serin.KindProcessKprobe, serin.KindProcessLsm, serin.KindLoss,
+			serin.KindActionResult,
+		},
+		Policies:   []string{"links", "open*"},
+		Binaries:   []string{"/usr/bin/*", "/bin/*"},
+		Namespaces: []string{"sh*"},
+		Arguments:  []serin.ArgumentPredicate{{Index: 0, Values: []string{"/etc/passwd", "/etc/h*"}}},
+		OnEvent:    onEvent,
+		OnTick:     onTick,
+	})
 }
 
 func main() {}

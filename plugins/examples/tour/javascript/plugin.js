@@ -14,6 +14,10 @@ function argument(argument) {
 function describe(event, say) {
   const { process, parent, kprobe, exit, loss, actionResult } = event;
   if (process) say("process", [process.pid, process.uid, process.binary, ...process.arguments]);
+  if (process?.pod?.name) {
+    const { namespace, name, containerId, containerName, image, labels } = process.pod;
+    say("pod", [namespace, name, containerId, containerName, image, ...labels.map(({ key, value }) => `${key}=${value}`)]);
+  }
   if (parent) say("parent", [parent.pid, parent.binary]);
   if (exit) say("exit", [exit.status, exit.signal]);
   if (loss) say("loss", [loss.cpu, loss.count]);
@@ -78,6 +82,11 @@ function onEvent(event, outcome) {
 export const frames = plugin({
   name: "tour",
   version: "0.1.0",
+  kinds: ["process_exec", "process_exit", "process_kprobe", "process_lsm", "loss", "action_result"],
+  policies: ["links", "open*"],
+  binaries: ["/usr/bin/*", "/bin/*"],
+  namespaces: ["sh*"],
+  arguments: [{ index: 0, values: ["/etc/passwd", "/etc/h*"] }],
   onEvent,
   onTick(now) {
     return now > 0 ? [get("https://example.com/tick")] : [];

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from serin import Argument, Event, Outcome, Severity, dns, file, get, hash, kv, log, post, redact
 from serin import Plugin as Base
+from serin import argument as predicate
 
 
 def argument(given: Argument) -> str:
@@ -19,6 +20,9 @@ def describe(event: Event, outcome: Outcome) -> None:
 
     if process := event.process:
         say("process", process.pid, process.uid, process.binary, *process.arguments)
+        if (pod := process.pod) and pod.name:
+            labels = (f"{label.key}={label.value}" for label in pod.labels)
+            say("pod", pod.namespace, pod.name, pod.container_id, pod.container_name, pod.image, *labels)
     if parent := event.parent:
         say("parent", parent.pid, parent.binary)
     if exit := event.exit:
@@ -73,6 +77,11 @@ def content(path: str) -> str:
 class Plugin(Base):
     name = "tour"
     version = "0.1.0"
+    kinds = ["process_exec", "process_exit", "process_kprobe", "process_lsm", "loss", "action_result"]
+    policies = ["links", "open*"]
+    binaries = ["/usr/bin/*", "/bin/*"]
+    namespaces = ["sh*"]
+    arguments = [predicate(0, ["/etc/passwd", "/etc/h*"])]
 
     def on_event(self, event: Event, outcome: Outcome) -> None:
         node = event.node.name if event.node else ""

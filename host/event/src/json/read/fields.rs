@@ -1,5 +1,7 @@
 //! The keys of a JSON object, each taken once.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use serde_json::{Map, Value};
 
@@ -74,6 +76,13 @@ impl Fields {
             Some(Value::Array(items)) => items.into_iter().map(|item| self.as_text(key, item)).collect(),
             Some(_) => Err(self.wrong(key, "not a list of strings")),
         }
+    }
+
+    /// Every key that is left, and the string under it.
+    pub(super) fn into_texts(mut self) -> Result<BTreeMap<String, String>, ReadError> {
+        let all = std::mem::take(&mut self.map);
+        let text = |(key, value): (String, Value)| self.as_text(&key, value).map(|text| (key, text));
+        all.into_iter().map(text).collect()
     }
 
     /// A number, written as one or as a string; 0 if there is none.

@@ -47,6 +47,7 @@ fn exec_tells_all_of_the_program() {
             parent_exec_id: id(2 * SECOND, 100),
             cgroup_id: 0,
             cgroup: String::new(),
+            pod: None,
         }
     );
     assert_eq!(parent(&event).binary, "/bin/sh");

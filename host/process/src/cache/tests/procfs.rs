@@ -35,6 +35,7 @@ fn bootstrap_finds_what_is_there() {
             parent_exec_id: id(50_000_000, 1),
             cgroup_id: 0,
             cgroup: "/system.slice/ssh.service".into(),
+            pod: None,
         }
     );
     assert_eq!((parent(&event).pid, &parent(&event).parent_exec_id), (1, &id(1, 0)));

@@ -7,7 +7,7 @@ use super::{Counted, Counter, Gauge, Histogram, Text};
 
 /// Appends what there is of each plugin.
 pub(super) fn plugins(snapshot: &Snapshot, text: &mut Text) {
-    let counters: [Counted<Plugin>; 19] = [
+    let counters: [Counted<Plugin>; 20] = [
         ("serin_plugin_calls_total", "Calls.", |plugin| plugin.calls),
         ("serin_plugin_events_total", "Events in calls.", |plugin| plugin.events),
         ("serin_plugin_nanoseconds_total", "Time in calls.", |plugin| plugin.nanoseconds),
@@ -23,6 +23,11 @@ pub(super) fn plugins(snapshot: &Snapshot, text: &mut Text) {
         }),
         ("serin_plugin_restarts_total", "Instances started after a failure.", |plugin| plugin.restarts),
         ("serin_plugin_passed_by_total", "Events that went on without it.", |plugin| plugin.passed_by),
+        (
+            "serin_plugin_skipped_total",
+            "Events that went on without it, because too many waited.",
+            |plugin| plugin.skipped,
+        ),
         ("serin_plugin_dropped_by_failure_total", "Events lost with it.", |plugin| plugin.dropped_by_failure),
         ("serin_plugin_redactions_total", "Parts of texts it masked.", |plugin| plugin.redactions),
         ("serin_plugin_rollbacks_total", "Times its old version took over again.", |plugin| plugin.rollbacks),
