@@ -11,6 +11,21 @@ void serin_log(serin_level level, serin_text message) {
   serin_plugin_log_write((serin_plugin_log_level_t)level, &line);
 }
 
+uint64_t serin_clock_wall(void) {
+  return serin_plugin_clock_wall();
+}
+
+uint64_t serin_clock_monotonic(void) {
+  return serin_plugin_clock_monotonic();
+}
+
+void serin_random_bytes(void *into, size_t count) {
+  serin_wit_list_u8_t found;
+  serin_plugin_random_bytes((uint32_t)count, &found);
+  memcpy(into, found.ptr, found.len);
+  serin_wit_list_u8_free(&found);
+}
+
 bool serin_kv_get(serin_text key, serin_text *value) {
   serin_wit_string_t name = borrow(key);
   serin_wit_list_u8_t found;

@@ -100,6 +100,19 @@ typedef enum { SERIN_LOG_DEBUG, SERIN_LOG_INFO, SERIN_LOG_WARN, SERIN_LOG_ERROR 
 /* Writes a line to the agent's log; needs `grants: { log: true }`. */
 void serin_log(serin_level level, serin_text message);
 
+/* The time, in whole milliseconds; needs `grants: { clock: true }`. Where recorded events are played, it is that of the last
+ * tick. */
+
+/* Nanoseconds since the Unix epoch. It goes back when the host's clock is set back. */
+uint64_t serin_clock_wall(void);
+
+/* Nanoseconds since a moment before the plugin's instance was first called. It never goes back. */
+uint64_t serin_clock_monotonic(void);
+
+/* Random bytes, which nobody can foretell; needs `grants: { random: true }`. Where recorded events are played, they are the
+ * same each time. At most 4096: to ask for more is a failure of the plugin. */
+void serin_random_bytes(void *into, size_t count);
+
 /* Facts that the agent keeps for the plugin; they need `grants: { kv: {} }`. */
 
 /* The value of a key, if it is there and its time has not passed. It is the caller's, who frees its data. */

@@ -8,6 +8,19 @@
 __attribute__((__import_module__("serin:plugin/log@0.1.0"), __import_name__("write")))
 extern void __wasm_import_serin_plugin_log_write(int32_t, uint8_t *, size_t);
 
+// Imported Functions from `serin:plugin/clock@0.1.0`
+
+__attribute__((__import_module__("serin:plugin/clock@0.1.0"), __import_name__("wall")))
+extern int64_t __wasm_import_serin_plugin_clock_wall(void);
+
+__attribute__((__import_module__("serin:plugin/clock@0.1.0"), __import_name__("monotonic")))
+extern int64_t __wasm_import_serin_plugin_clock_monotonic(void);
+
+// Imported Functions from `serin:plugin/random@0.1.0`
+
+__attribute__((__import_module__("serin:plugin/random@0.1.0"), __import_name__("bytes")))
+extern void __wasm_import_serin_plugin_random_bytes(int32_t, uint8_t *);
+
 // Imported Functions from `serin:plugin/kv@0.1.0`
 
 __attribute__((__import_module__("serin:plugin/kv@0.1.0"), __import_name__("get")))
@@ -616,6 +629,24 @@ void serin_wit_string_free(serin_wit_string_t *ret) {
 
 void serin_plugin_log_write(serin_plugin_log_level_t level, serin_wit_string_t *message) {
   __wasm_import_serin_plugin_log_write((int32_t) level, (uint8_t *) (*message).ptr, (*message).len);
+}
+
+uint64_t serin_plugin_clock_wall(void) {
+  int64_t ret = __wasm_import_serin_plugin_clock_wall();
+  return (uint64_t) (ret);
+}
+
+uint64_t serin_plugin_clock_monotonic(void) {
+  int64_t ret = __wasm_import_serin_plugin_clock_monotonic();
+  return (uint64_t) (ret);
+}
+
+void serin_plugin_random_bytes(uint32_t count, serin_wit_list_u8_t *ret) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(2*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_serin_plugin_random_bytes((int32_t) (count), ptr);
+  *ret = (serin_wit_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + 0))), (*((size_t*) (ptr + sizeof(void*)))) };
 }
 
 bool serin_plugin_kv_get(serin_wit_string_t *key, serin_wit_list_u8_t *ret) {

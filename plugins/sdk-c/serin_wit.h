@@ -26,6 +26,11 @@ typedef uint8_t serin_plugin_log_level_t;
 // The plugin can't do its work.
 #define SERIN_PLUGIN_LOG_LEVEL_ERROR 3
 
+typedef struct {
+  uint8_t *ptr;
+  size_t len;
+} serin_wit_list_u8_t;
+
 // Why nothing was written.
 typedef uint8_t serin_plugin_kv_refusal_t;
 
@@ -33,11 +38,6 @@ typedef uint8_t serin_plugin_kv_refusal_t;
 #define SERIN_PLUGIN_KV_REFUSAL_TOO_LARGE 0
 // There are as many keys or bytes as are granted.
 #define SERIN_PLUGIN_KV_REFUSAL_FULL 1
-
-typedef struct {
-  uint8_t *ptr;
-  size_t len;
-} serin_wit_list_u8_t;
 
 typedef struct {
   bool is_some;
@@ -360,6 +360,16 @@ typedef struct {
 // Imported Functions from `serin:plugin/log@0.1.0`
 // Writes one line; cut after 1024 bytes, at most 16 lines a call.
 extern void serin_plugin_log_write(serin_plugin_log_level_t level, serin_wit_string_t *message);
+
+// Imported Functions from `serin:plugin/clock@0.1.0`
+// Nanoseconds since the Unix epoch. It goes back when the host's clock is set back.
+extern uint64_t serin_plugin_clock_wall(void);
+// Nanoseconds since a moment before the instance was first called. It never goes back.
+extern uint64_t serin_plugin_clock_monotonic(void);
+
+// Imported Functions from `serin:plugin/random@0.1.0`
+// So many bytes, at most 4096: to ask for more is a failure.
+extern void serin_plugin_random_bytes(uint32_t count, serin_wit_list_u8_t *ret);
 
 // Imported Functions from `serin:plugin/kv@0.1.0`
 // The value of a key, if it is there and its time has not passed.

@@ -11,4 +11,8 @@
     reason = "generated"
 )]
 
-wasmtime::component::bindgen!({ path: "../../wit", world: "plugin" });
+wasmtime::component::bindgen!({
+    path: "../../wit",
+    world: "plugin",
+    imports: { "serin:plugin/random.bytes": trappable },
+});

@@ -86,8 +86,10 @@ fn put_events(fields: &mut Fields, events: &EventFilter) {
 }
 
 fn put_grants(fields: &mut Fields, grants: &Grants) {
-    let Grants { log, kv, file, hash, redact, dns, http, rate } = grants;
+    let Grants { log, clock, random, kv, file, hash, redact, dns, http, rate } = grants;
     fields.put("grants.log", json!(log));
+    fields.put("grants.clock", json!(clock));
+    fields.put("grants.random", json!(random));
     fields.put("grants.kv", json!(kv.map(|kv| json!([kv.keys, kv.bytes]))));
     fields.put("grants.kv.persist", json!(kv.is_some_and(|kv| kv.persist)));
     fields.put(

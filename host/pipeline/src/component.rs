@@ -7,7 +7,7 @@ use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Engine, Precompiled};
 
 use crate::bindings::PluginPre;
-use crate::bindings::serin::plugin::{file, hash, kv, log, redact};
+use crate::bindings::serin::plugin::{clock, file, hash, kv, log, random, redact};
 use crate::cache::Cache;
 use crate::digest::Digest;
 use crate::error::Reason;
@@ -61,22 +61,15 @@ pub(crate) fn link(
     check_imports(engine, component, grants)?;
     check_exports(engine, component)?;
     let mut linker = Linker::new(engine);
-    if grants.offer("log") {
-        log::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox).map_err(Reason::Types)?;
+    macro_rules! offer {
+        ($($interface:ident),+) => {
+            $(if grants.offer(stringify!($interface)) {
+                $interface::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox)
+                    .map_err(Reason::Types)?;
+            })+
+        };
     }
-    if grants.offer("kv") {
-        kv::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox).map_err(Reason::Types)?;
-    }
-    if grants.offer("file") {
-        file::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox).map_err(Reason::Types)?;
-    }
-    if grants.offer("hash") {
-        hash::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox).map_err(Reason::Types)?;
-    }
-    if grants.offer("redact") {
-        redact::add_to_linker::<_, HasSelf<Sandbox>>(&mut linker, |sandbox| sandbox)
-            .map_err(Reason::Types)?;
-    }
+    offer!(log, clock, random, kv, file, hash, redact);
     let instance = linker.instantiate_pre(component).map_err(Reason::Types)?;
     PluginPre::new(instance).map_err(Reason::Types)
 }
@@ -126,6 +119,8 @@ fn is_compatible(version: &str) -> bool {
 pub(crate) fn grant_for(interface: &str) -> Option<&'static str> {
     match interface {
         "log" => Some("log: true"),
+        "clock" => Some("clock: true"),
+        "random" => Some("random: true"),
         "kv" => Some("kv: {}"),
         "file" => Some("file: [/path/of/a/file]"),
         "hash" => Some("hash: {}"),

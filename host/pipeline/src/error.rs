@@ -130,8 +130,8 @@ pub enum Reason {
     },
     /// It imports something that serin doesn't offer.
     #[error(
-        "imports {interface}, which serin does not offer and no grant gives: plugins get log, kv, file, \
-         hash and redact of serin:plugin@{WIT_VERSION} at most; a Rust plugin without WASI is built for wasm32-unknown-unknown (docs/plugin-guide.md)"
+        "imports {interface}, which serin does not offer and no grant gives: plugins get log, clock, random, \
+         kv, file, hash and redact of serin:plugin@{WIT_VERSION} at most; a Rust plugin without WASI is built for wasm32-unknown-unknown (docs/plugin-guide.md)"
     )]
     UnknownImport {
         /// The interface.

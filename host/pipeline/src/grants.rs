@@ -21,6 +21,10 @@ use serin_config::Glob;
 pub struct Grants {
     /// May write to the agent's log.
     pub log: bool,
+    /// May ask what time it is.
+    pub clock: bool,
+    /// May have random bytes.
+    pub random: bool,
     /// May keep facts with the host.
     pub kv: Option<KvGrant>,
     /// Files it may read, each by its exact path; at most 64.
@@ -71,10 +75,15 @@ pub(crate) enum Refusal {
 }
 
 impl Grants {
+    /// The interfaces of the host, by their names in `wit/`.
+    pub const INTERFACES: [&str; 7] = ["log", "clock", "random", "kv", "file", "hash", "redact"];
+
     /// Whether an interface of the host, by its name in `wit/`, is granted.
     pub fn offer(&self, interface: &str) -> bool {
         match interface {
             "log" => self.log,
+            "clock" => self.clock,
+            "random" => self.random,
             "kv" => self.kv.is_some(),
             "file" => !self.file.is_empty(),
             "hash" => self.hash.is_some(),

@@ -91,6 +91,8 @@ fn about(
     // Enough that it can be linked, and nothing to be read.
     let grants = Grants {
         log: true,
+        clock: true,
+        random: true,
         kv: Some(KvGrant::default()),
         file: vec![FileGrant::empty()],
         hash: Some(HashGrant::default()),

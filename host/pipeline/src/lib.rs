@@ -13,6 +13,7 @@ mod batch;
 mod bindings;
 mod cache;
 mod canonical;
+mod clock;
 mod component;
 mod config;
 mod counters;
@@ -159,6 +160,8 @@ pub const MAX_GRANTED_FILES: usize = 64;
 pub const MAX_HASH_WAIT: Duration = Duration::from_millis(50);
 /// The most `grants.hash.maxSize`.
 pub const MAX_HASH_SIZE: u64 = 1 << 30;
+/// Random bytes that a plugin gets from one call of the host.
+pub const MAX_RANDOM: u32 = 4096;
 /// Parts of texts that one call may mask.
 pub const MAX_MASKS: usize = 65_536;
 /// Bytes of a URL.

@@ -10,6 +10,7 @@ use serin_event::action::ActionRequest;
 use crate::MAX_BATCH;
 use crate::batch::Batch;
 use crate::cache::Cache;
+use crate::clock::Source;
 use crate::component::{Demands, prepare};
 use crate::config::{PipelineFile, PluginEntry, read_config};
 use crate::counters::Counters;
@@ -109,6 +110,9 @@ impl Pipeline {
     }
 
     fn process_batch(&mut self, events: &mut Vec<Event>, requests: &mut Vec<ActionRequest>) {
+        if let Some(first) = events.first() {
+            self.loader.source.begin(first.time);
+        }
         self.kept.clear();
         self.kept.resize(events.len(), true);
         self.batch.start(events.len());
@@ -130,6 +134,7 @@ impl Pipeline {
     /// Gives the actions that they request and may request.
     pub fn tick(&mut self, now: u64) -> Vec<ActionRequest> {
         let _running = self.loader.runtime.run();
+        self.loader.source.tick(now);
         let mut requests = Vec::new();
         for plugin in &mut self.plugins {
             plugin.tick(&self.loader.runtime.engine, now, &mut requests);
@@ -172,6 +177,7 @@ pub struct Loader {
     host: HostId,
     rollbacks: Option<Arc<Rollbacks>>,
     facts: Option<Arc<Facts>>,
+    source: Source,
 }
 
 impl Loader {
@@ -181,7 +187,7 @@ impl Loader {
     /// If what runs plugins can't be started.
     pub fn new(host: HostId) -> Result<Self, LoadError> {
         let runtime = Runtime::new().map(Arc::new).map_err(LoadError::Engine)?;
-        Ok(Self { runtime, host, rollbacks: None, facts: None })
+        Ok(Self { runtime, host, rollbacks: None, facts: None, source: Source::Host })
     }
 
     /// Remembers what is rolled back, and does not start what was.
@@ -194,6 +200,12 @@ impl Loader {
     #[must_use]
     pub fn with_facts(self, facts: Option<Facts>) -> Self {
         Self { facts: facts.map(Arc::new), ..self }
+    }
+
+    /// For events that were recorded: plugins' clock is that of the ticks, and random bytes are the same each time.
+    #[must_use]
+    pub fn for_recorded_events(self) -> Self {
+        Self { source: Source::of_events(), ..self }
     }
 
     /// Compiles, links and starts the plugins of a pipeline file.
@@ -276,7 +288,7 @@ impl Loader {
             _ => SharedKv::default(),
         };
         let _running = self.runtime.run();
-        Plugin::start(&self.runtime.engine, version, kv)
+        Plugin::start(&self.runtime.engine, version, kv, &self.source)
     }
 }
 

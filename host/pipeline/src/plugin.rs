@@ -12,6 +12,7 @@ use wasmtime::Engine;
 
 use crate::MAX_BATCH;
 use crate::batch::Batch;
+use crate::clock::Source;
 use crate::config::{OnOverload, PluginEntry};
 use crate::counters::{Counters, is_due};
 use crate::error::{Failure, Reason};
@@ -39,6 +40,7 @@ pub(crate) struct Plugin {
     applier: Applier,
     kv: SharedKv,
     hashes: Option<Arc<Hashes>>,
+    source: Source,
     workers: Vec<Worker>,
     /// It has failed and is not to be started again.
     disabled: bool,
@@ -65,11 +67,16 @@ impl std::fmt::Debug for Plugin {
 
 impl Plugin {
     /// Starts a plugin, with what is kept for it.
-    pub(crate) fn start(engine: &Engine, version: Version, kv: SharedKv) -> Result<Self, Reason> {
+    pub(crate) fn start(
+        engine: &Engine,
+        version: Version,
+        kv: SharedKv,
+        source: &Source,
+    ) -> Result<Self, Reason> {
         let entry = &version.entry;
         let name: Arc<str> = entry.name.as_str().into();
         let hashes = entry.grants.hash.map(Hashes::start).transpose().map_err(Reason::Thread)?.map(Arc::new);
-        let sandbox = || sandbox(entry, &kv, hashes.as_ref());
+        let sandbox = || sandbox(entry, &kv, hashes.as_ref(), source);
         let (first, info) = version.start(engine, sandbox())?;
         if info.schema > u32::from(serin_frame::SCHEMA) {
             return Err(Reason::Schema { found: info.schema });
@@ -90,6 +97,7 @@ impl Plugin {
             subscription,
             kv,
             hashes,
+            source: source.clone(),
             workers,
             disabled: false,
             rolled_back: None,
@@ -102,7 +110,7 @@ impl Plugin {
 
     /// Starts an instance beside those that run, and drops it; how long the start took.
     pub(crate) fn start_another(&self, engine: &Engine) -> Result<Duration, Failure> {
-        let sandbox = sandbox(&self.version.entry, &SharedKv::default(), self.hashes.as_ref());
+        let sandbox = sandbox(&self.version.entry, &SharedKv::default(), self.hashes.as_ref(), &self.source);
         let started = Instant::now();
         self.version.restart(engine, sandbox)?;
         Ok(started.elapsed())
@@ -317,9 +325,9 @@ impl Plugin {
 }
 
 /// What an instance of an entry may use up and is given.
-fn sandbox(entry: &PluginEntry, kv: &SharedKv, hashes: Option<&Arc<Hashes>>) -> Sandbox {
+fn sandbox(entry: &PluginEntry, kv: &SharedKv, hashes: Option<&Arc<Hashes>>, source: &Source) -> Sandbox {
     let sandbox = Sandbox::new(&entry.name, &entry.grants, entry.limits);
-    sandbox.with_kv(Arc::clone(kv)).with_hashes(hashes.cloned())
+    sandbox.with_kv(Arc::clone(kv)).with_hashes(hashes.cloned()).with_source(source)
 }
 
 /// Calls all workers that have a frame: the first on this thread, the others beside it.

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use wasmtime::ResourceLimiter;
 
 use crate::MAX_LOG_LINES;
-use crate::bindings::serin::plugin::{file, hash, kv, log, redact, types};
+use crate::bindings::serin::plugin::{clock, file, hash, kv, log, random, redact, types};
+use crate::clock::{Clock, Random, Source};
 use crate::config::Limits;
 use crate::file::{self as files, FileGrant};
 use crate::grants::{Grants, Meter};
@@ -36,6 +37,8 @@ pub(crate) struct Sandbox {
     /// How long a call may wait for digests, and this one may still wait.
     hash_wait: Duration,
     hash_wait_left: Duration,
+    clock: Clock,
+    random: Random,
     /// What this call has masked.
     pub(crate) masks: Masks,
     /// Lines that may still be logged in this call, and at all for now.
@@ -66,6 +69,8 @@ impl Sandbox {
             hashes: None,
             hash_wait: grants.hash.unwrap_or_default().wait,
             hash_wait_left: Duration::ZERO,
+            clock: Clock::new(Source::Host),
+            random: Random::new(Source::Host),
             masks: Masks::default(),
             log_lines: 0,
             log_meter: Meter::new(limits.log_lines, Instant::now()),
@@ -76,6 +81,11 @@ impl Sandbox {
     /// With what the host has kept for the plugin so far.
     pub(crate) fn with_kv(self, kv: SharedKv) -> Self {
         Self { kv, ..self }
+    }
+
+    /// With where its time and random bytes come from.
+    pub(crate) fn with_source(self, source: &Source) -> Self {
+        Self { clock: Clock::new(source.clone()), random: Random::new(source.clone()), ..self }
     }
 
     /// With where digests of programs come from, if they are granted.
@@ -184,6 +194,22 @@ impl hash::Host for Sandbox {
                 files::Refusal::NotGranted | files::Refusal::Unreadable => hash::Refusal::Unreadable,
             }),
         }
+    }
+}
+
+impl clock::Host for Sandbox {
+    fn wall(&mut self) -> u64 {
+        self.clock.wall()
+    }
+
+    fn monotonic(&mut self) -> u64 {
+        self.clock.monotonic()
+    }
+}
+
+impl random::Host for Sandbox {
+    fn bytes(&mut self, count: u32) -> wasmtime::Result<Vec<u8>> {
+        Ok(self.random.bytes(count)?)
     }
 }
 

@@ -72,7 +72,7 @@ fn mistakes_are_told_with_their_place() {
         (entry("grant: {}"), "dir/p.yaml:7:7: spec.plugins[0]: unknown field `grant`, expected one of `name`, `component`, `events`, `digest`, `config`, `configFile`, `grants`, `limits`, `onFailure`, `onOverload`, `workers`, `rollout`"),
         (entry("workers: 17"), "dir/p.yaml:7:16: spec.plugins[0].workers: 17 workers is out of bounds: allowed are 1 workers to 16 workers"),
         (entry("limits: { alerts: { burst: 0, per: 1s } }"), "dir/p.yaml:7:34: spec.plugins[0].limits.alerts.burst: invalid value: integer `0`, expected a nonzero u32"),
-        (entry("grants: { files: [/etc/passwd] }"), "dir/p.yaml:7:17: spec.plugins[0].grants: unknown field `files`, expected one of `log`, `kv`, `file`, `hash`, `redact`, `dns`, `http`, `rate`"),
+        (entry("grants: { files: [/etc/passwd] }"), "dir/p.yaml:7:17: spec.plugins[0].grants: unknown field `files`, expected one of `log`, `clock`, `random`, `kv`, `file`, `hash`, `redact`, `dns`, `http`, `rate`"),
         (entry("grants: { file: [/etc/../passwd] }"), "dir/p.yaml:7:24: spec.plugins[0].grants.file[0]: `/etc/../passwd` is not the exact path of a file: write an absolute one without `.`, `..` and `//`"),
         (entry("grants: { hash: {} }\n      limits: { time: 5ms }"), "dir/p.yaml:8:15: a call may wait 5ms for digests, but has 5ms in all: lower `wait` or raise `time`"),
         (entry("grants: { hash: { wait: 1s } }"), "dir/p.yaml:7:31: spec.plugins[0].grants.hash.wait: 1s is out of bounds: allowed are 0ns to 50ms"),

@@ -76,6 +76,101 @@ pub mod serin {
                 }
             }
         }
+        /// The time; needs `grants: { clock: true }`. In whole milliseconds: with a finer clock
+        /// a plugin could tell what runs beside it. Where recorded events are played, it is
+        /// that of the last tick, or before the first that of the first event.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod clock {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            #[allow(unused_unsafe, clippy::all)]
+            /// Nanoseconds since the Unix epoch. It goes back when the host's clock is set back.
+            #[allow(async_fn_in_trait)]
+            pub fn wall() -> u64 {
+                unsafe {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "serin:plugin/clock@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "wall"]
+                        fn wit_import0() -> i64;
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import0() -> i64 {
+                        unreachable!()
+                    }
+                    let ret = wit_import0();
+                    ret as u64
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Nanoseconds since a moment before the instance was first called. It never goes back.
+            #[allow(async_fn_in_trait)]
+            pub fn monotonic() -> u64 {
+                unsafe {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "serin:plugin/clock@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "monotonic"]
+                        fn wit_import0() -> i64;
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import0() -> i64 {
+                        unreachable!()
+                    }
+                    let ret = wit_import0();
+                    ret as u64
+                }
+            }
+        }
+        /// Random bytes, which nobody can foretell; needs `grants: { random: true }`. Where
+        /// recorded events are played, they are the same each time.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod random {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            #[allow(unused_unsafe, clippy::all)]
+            /// So many bytes, at most 4096: to ask for more is a failure.
+            #[allow(async_fn_in_trait)]
+            pub fn bytes(count: u32) -> _rt::Vec<u8> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 2
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "serin:plugin/random@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "bytes"]
+                        fn wit_import1(_: i32, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: i32, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1(_rt::as_i32(&count), ptr0);
+                    let l2 = *ptr0.add(0).cast::<*mut u8>();
+                    let l3 = *ptr0
+                        .add(::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len4 = l3;
+                    let result5 = <_ as From<
+                        _rt::Vec<_>,
+                    >>::from(_rt::Vec::from_raw_parts(l2.cast(), len4, len4));
+                    result5
+                }
+            }
+        }
         /// A few facts that the host keeps for the plugin, apart from all others; needs
         /// `grants: { kv: {} }`, which can say how many (`keys`) and how much (`bytes`).
         /// They outlive the instance, and a new version of the component; the agent only with `grants: { kv: { persist: true } }`.
@@ -2446,48 +2541,6 @@ pub mod exports {
 mod _rt {
     #![allow(dead_code, unused_imports, clippy::all)]
     pub use alloc_crate::vec::Vec;
-    pub unsafe fn invalid_enum_discriminant<T>() -> T {
-        if cfg!(debug_assertions) {
-            panic!("invalid enum discriminant")
-        } else {
-            unsafe { core::hint::unreachable_unchecked() }
-        }
-    }
-    pub fn as_i64<T: AsI64>(t: T) -> i64 {
-        t.as_i64()
-    }
-    pub trait AsI64 {
-        fn as_i64(self) -> i64;
-    }
-    impl<'a, T: Copy + AsI64> AsI64 for &'a T {
-        fn as_i64(self) -> i64 {
-            (*self).as_i64()
-        }
-    }
-    impl AsI64 for i64 {
-        #[inline]
-        fn as_i64(self) -> i64 {
-            self as i64
-        }
-    }
-    impl AsI64 for u64 {
-        #[inline]
-        fn as_i64(self) -> i64 {
-            self as i64
-        }
-    }
-    pub unsafe fn bool_lift(val: u8) -> bool {
-        if cfg!(debug_assertions) {
-            match val {
-                0 => false,
-                1 => true,
-                _ => panic!("invalid bool discriminant"),
-            }
-        } else {
-            val != 0
-        }
-    }
-    pub use alloc_crate::string::String;
     pub fn as_i32<T: AsI32>(t: T) -> i32 {
         t.as_i32()
     }
@@ -2547,6 +2600,48 @@ mod _rt {
             self as i32
         }
     }
+    pub unsafe fn invalid_enum_discriminant<T>() -> T {
+        if cfg!(debug_assertions) {
+            panic!("invalid enum discriminant")
+        } else {
+            unsafe { core::hint::unreachable_unchecked() }
+        }
+    }
+    pub fn as_i64<T: AsI64>(t: T) -> i64 {
+        t.as_i64()
+    }
+    pub trait AsI64 {
+        fn as_i64(self) -> i64;
+    }
+    impl<'a, T: Copy + AsI64> AsI64 for &'a T {
+        fn as_i64(self) -> i64 {
+            (*self).as_i64()
+        }
+    }
+    impl AsI64 for i64 {
+        #[inline]
+        fn as_i64(self) -> i64 {
+            self as i64
+        }
+    }
+    impl AsI64 for u64 {
+        #[inline]
+        fn as_i64(self) -> i64 {
+            self as i64
+        }
+    }
+    pub unsafe fn bool_lift(val: u8) -> bool {
+        if cfg!(debug_assertions) {
+            match val {
+                0 => false,
+                1 => true,
+                _ => panic!("invalid bool discriminant"),
+            }
+        } else {
+            val != 0
+        }
+    }
+    pub use alloc_crate::string::String;
     pub unsafe fn string_lift(bytes: Vec<u8>) -> String {
         if cfg!(debug_assertions) {
             String::from_utf8(bytes).unwrap()
@@ -2600,47 +2695,49 @@ macro_rules! __export_plugin_impl {
         : () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.60.0:serin:plugin@0.1.0:plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1674] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1792] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x8d\x0c\x01A\x02\x01\
-A\x11\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x83\x0d\x01A\x02\x01\
+A\x15\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
 \x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x16serin:p\
-lugin/log@0.1.0\x05\0\x01B\x0b\x01m\x02\x09too-large\x04full\x04\0\x07refusal\x03\
-\0\0\x01p}\x01k\x02\x01@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01j\0\x01\x01\x01\
-@\x03\x03keys\x05value\x02\x03ttlw\0\x05\x04\0\x03set\x01\x06\x01@\x01\x03keys\0\
-\x7f\x04\0\x06delete\x01\x07\x03\0\x15serin:plugin/kv@0.1.0\x05\x01\x01B\x06\x01\
-m\x05\x0bnot-granted\x07missing\x0bnot-regular\x09too-large\x0aunreadable\x04\0\x07\
-refusal\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01@\x01\x04paths\0\x03\x04\0\x04read\
-\x01\x04\x03\0\x17serin:plugin/file@0.1.0\x05\x02\x01B\x08\x01m\x04\x07missing\x0b\
-not-regular\x09too-large\x0aunreadable\x04\0\x07refusal\x03\0\0\x01r\x02\x06sha2\
-56s\x0aof-process\x7f\x04\0\x06digest\x03\0\x02\x01q\x03\x05known\x01\x03\0\x07p\
-ending\0\0\x07refused\x01\x01\0\x04\0\x06answer\x03\0\x04\x01@\x02\x03pidy\x04pa\
-ths\0\x05\x04\0\x07program\x01\x06\x03\0\x17serin:plugin/hash@0.1.0\x05\x03\x01B\
-\x04\x01q\x03\x10process-argument\x01y\0\x0fparent-argument\x01y\0\x0dhook-argum\
-ent\x01y\0\x04\0\x05place\x03\0\0\x01@\x04\x05eventy\x05place\x01\x05starty\x03e\
-ndy\x01\0\x04\0\x04mask\x01\x02\x03\0\x19serin:plugin/redact@0.1.0\x05\x04\x01B\"\
-\x01ps\x01r\x03\x05indexy\x05fields\x06values\0\x04\0\x12argument-predicate\x03\0\
-\x01\x01p\x02\x01r\x05\x05kinds\0\x08policies\0\x08binaries\0\x0anamespaces\0\x09\
-arguments\x03\x04\0\x0csubscription\x03\0\x04\x01r\x04\x04names\x07versions\x06s\
-chemay\x0csubscription\x05\x04\0\x04info\x03\0\x06\x01py\x01r\x02\x06events\x08\x06\
-reasons\x04\0\x04drop\x03\0\x09\x01r\x03\x06events\x08\x03keys\x05values\x04\0\x0a\
-annotation\x03\0\x0b\x01m\x05\x04info\x03low\x06medium\x04high\x08critical\x04\0\
-\x08severity\x03\0\x0d\x01o\x02ss\x01p\x0f\x01r\x07\x05eventy\x08severity\x0e\x05\
-titles\x04rules\x0atechniques\0\x03keys\x06fields\x10\x04\0\x05alert\x03\0\x11\x01\
-m\x02\x03get\x04post\x04\0\x06method\x03\0\x13\x01p}\x01r\x04\x06method\x14\x03u\
-rls\x07headers\x10\x04body\x15\x04\0\x0chttp-request\x03\0\x16\x01q\x02\x04http\x01\
-\x17\0\x03dns\x01s\0\x04\0\x06action\x03\0\x18\x01r\x02\x05eventy\x06action\x19\x04\
-\0\x0eaction-request\x03\0\x1a\x01p\x0a\x01p\x0c\x01p\x12\x01p\x1b\x01r\x04\x05d\
-rops\x1c\x0bannotations\x1d\x06alerts\x1e\x07actions\x1f\x04\0\x07outcome\x03\0\x20\
-\x03\0\x18serin:plugin/types@0.1.0\x05\x05\x02\x03\0\x05\x06action\x02\x03\0\x05\
-\x04info\x02\x03\0\x05\x07outcome\x01B\x0f\x02\x03\x02\x01\x06\x04\0\x06action\x03\
-\0\0\x02\x03\x02\x01\x07\x04\0\x04info\x03\0\x02\x02\x03\x02\x01\x08\x04\0\x07ou\
-tcome\x03\0\x04\x01j\x01\x03\x01s\x01@\x01\x06configs\0\x06\x04\0\x04init\x01\x07\
-\x01p}\x01@\x01\x05frame\x08\0\x05\x04\0\x08on-frame\x01\x09\x01p\x01\x01@\x01\x03\
-noww\0\x0a\x04\0\x07on-tick\x01\x0b\x04\0\x19serin:plugin/frames@0.1.0\x05\x09\x04\
-\0\x19serin:plugin/plugin@0.1.0\x04\0\x0b\x0c\x01\0\x06plugin\x03\0\0\0G\x09prod\
-ucers\x01\x0cprocessed-by\x02\x0dwit-component\x070.254.2\x10wit-bindgen-rust\x06\
-0.60.0";
+lugin/log@0.1.0\x05\0\x01B\x03\x01@\0\0w\x04\0\x04wall\x01\0\x04\0\x09monotonic\x01\
+\0\x03\0\x18serin:plugin/clock@0.1.0\x05\x01\x01B\x03\x01p}\x01@\x01\x05county\0\
+\0\x04\0\x05bytes\x01\x01\x03\0\x19serin:plugin/random@0.1.0\x05\x02\x01B\x0b\x01\
+m\x02\x09too-large\x04full\x04\0\x07refusal\x03\0\0\x01p}\x01k\x02\x01@\x01\x03k\
+eys\0\x03\x04\0\x03get\x01\x04\x01j\0\x01\x01\x01@\x03\x03keys\x05value\x02\x03t\
+tlw\0\x05\x04\0\x03set\x01\x06\x01@\x01\x03keys\0\x7f\x04\0\x06delete\x01\x07\x03\
+\0\x15serin:plugin/kv@0.1.0\x05\x03\x01B\x06\x01m\x05\x0bnot-granted\x07missing\x0b\
+not-regular\x09too-large\x0aunreadable\x04\0\x07refusal\x03\0\0\x01p}\x01j\x01\x02\
+\x01\x01\x01@\x01\x04paths\0\x03\x04\0\x04read\x01\x04\x03\0\x17serin:plugin/fil\
+e@0.1.0\x05\x04\x01B\x08\x01m\x04\x07missing\x0bnot-regular\x09too-large\x0aunre\
+adable\x04\0\x07refusal\x03\0\0\x01r\x02\x06sha256s\x0aof-process\x7f\x04\0\x06d\
+igest\x03\0\x02\x01q\x03\x05known\x01\x03\0\x07pending\0\0\x07refused\x01\x01\0\x04\
+\0\x06answer\x03\0\x04\x01@\x02\x03pidy\x04paths\0\x05\x04\0\x07program\x01\x06\x03\
+\0\x17serin:plugin/hash@0.1.0\x05\x05\x01B\x04\x01q\x03\x10process-argument\x01y\
+\0\x0fparent-argument\x01y\0\x0dhook-argument\x01y\0\x04\0\x05place\x03\0\0\x01@\
+\x04\x05eventy\x05place\x01\x05starty\x03endy\x01\0\x04\0\x04mask\x01\x02\x03\0\x19\
+serin:plugin/redact@0.1.0\x05\x06\x01B\"\x01ps\x01r\x03\x05indexy\x05fields\x06v\
+alues\0\x04\0\x12argument-predicate\x03\0\x01\x01p\x02\x01r\x05\x05kinds\0\x08po\
+licies\0\x08binaries\0\x0anamespaces\0\x09arguments\x03\x04\0\x0csubscription\x03\
+\0\x04\x01r\x04\x04names\x07versions\x06schemay\x0csubscription\x05\x04\0\x04inf\
+o\x03\0\x06\x01py\x01r\x02\x06events\x08\x06reasons\x04\0\x04drop\x03\0\x09\x01r\
+\x03\x06events\x08\x03keys\x05values\x04\0\x0aannotation\x03\0\x0b\x01m\x05\x04i\
+nfo\x03low\x06medium\x04high\x08critical\x04\0\x08severity\x03\0\x0d\x01o\x02ss\x01\
+p\x0f\x01r\x07\x05eventy\x08severity\x0e\x05titles\x04rules\x0atechniques\0\x03k\
+eys\x06fields\x10\x04\0\x05alert\x03\0\x11\x01m\x02\x03get\x04post\x04\0\x06meth\
+od\x03\0\x13\x01p}\x01r\x04\x06method\x14\x03urls\x07headers\x10\x04body\x15\x04\
+\0\x0chttp-request\x03\0\x16\x01q\x02\x04http\x01\x17\0\x03dns\x01s\0\x04\0\x06a\
+ction\x03\0\x18\x01r\x02\x05eventy\x06action\x19\x04\0\x0eaction-request\x03\0\x1a\
+\x01p\x0a\x01p\x0c\x01p\x12\x01p\x1b\x01r\x04\x05drops\x1c\x0bannotations\x1d\x06\
+alerts\x1e\x07actions\x1f\x04\0\x07outcome\x03\0\x20\x03\0\x18serin:plugin/types\
+@0.1.0\x05\x07\x02\x03\0\x07\x06action\x02\x03\0\x07\x04info\x02\x03\0\x07\x07ou\
+tcome\x01B\x0f\x02\x03\x02\x01\x08\x04\0\x06action\x03\0\0\x02\x03\x02\x01\x09\x04\
+\0\x04info\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x07outcome\x03\0\x04\x01j\x01\x03\
+\x01s\x01@\x01\x06configs\0\x06\x04\0\x04init\x01\x07\x01p}\x01@\x01\x05frame\x08\
+\0\x05\x04\0\x08on-frame\x01\x09\x01p\x01\x01@\x01\x03noww\0\x0a\x04\0\x07on-tic\
+k\x01\x0b\x04\0\x19serin:plugin/frames@0.1.0\x05\x0b\x04\0\x19serin:plugin/plugi\
+n@0.1.0\x04\0\x0b\x0c\x01\0\x06plugin\x03\0\0\0G\x09producers\x01\x0cprocessed-b\
+y\x02\x0dwit-component\x070.254.2\x10wit-bindgen-rust\x060.60.0";
         };
     };
 }
@@ -2653,41 +2750,43 @@ pub use __export_plugin_impl as export;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1542] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe9\x0a\x01A\x02\x01\
-A\x0c\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1660] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xdf\x0b\x01A\x02\x01\
+A\x10\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
 \x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x16serin:p\
-lugin/log@0.1.0\x05\0\x01B\x0b\x01m\x02\x09too-large\x04full\x04\0\x07refusal\x03\
-\0\0\x01p}\x01k\x02\x01@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01j\0\x01\x01\x01\
-@\x03\x03keys\x05value\x02\x03ttlw\0\x05\x04\0\x03set\x01\x06\x01@\x01\x03keys\0\
-\x7f\x04\0\x06delete\x01\x07\x03\0\x15serin:plugin/kv@0.1.0\x05\x01\x01B\x06\x01\
-m\x05\x0bnot-granted\x07missing\x0bnot-regular\x09too-large\x0aunreadable\x04\0\x07\
-refusal\x03\0\0\x01p}\x01j\x01\x02\x01\x01\x01@\x01\x04paths\0\x03\x04\0\x04read\
-\x01\x04\x03\0\x17serin:plugin/file@0.1.0\x05\x02\x01B\x08\x01m\x04\x07missing\x0b\
-not-regular\x09too-large\x0aunreadable\x04\0\x07refusal\x03\0\0\x01r\x02\x06sha2\
-56s\x0aof-process\x7f\x04\0\x06digest\x03\0\x02\x01q\x03\x05known\x01\x03\0\x07p\
-ending\0\0\x07refused\x01\x01\0\x04\0\x06answer\x03\0\x04\x01@\x02\x03pidy\x04pa\
-ths\0\x05\x04\0\x07program\x01\x06\x03\0\x17serin:plugin/hash@0.1.0\x05\x03\x01B\
-\x04\x01q\x03\x10process-argument\x01y\0\x0fparent-argument\x01y\0\x0dhook-argum\
-ent\x01y\0\x04\0\x05place\x03\0\0\x01@\x04\x05eventy\x05place\x01\x05starty\x03e\
-ndy\x01\0\x04\0\x04mask\x01\x02\x03\0\x19serin:plugin/redact@0.1.0\x05\x04\x01B\"\
-\x01ps\x01r\x03\x05indexy\x05fields\x06values\0\x04\0\x12argument-predicate\x03\0\
-\x01\x01p\x02\x01r\x05\x05kinds\0\x08policies\0\x08binaries\0\x0anamespaces\0\x09\
-arguments\x03\x04\0\x0csubscription\x03\0\x04\x01r\x04\x04names\x07versions\x06s\
-chemay\x0csubscription\x05\x04\0\x04info\x03\0\x06\x01py\x01r\x02\x06events\x08\x06\
-reasons\x04\0\x04drop\x03\0\x09\x01r\x03\x06events\x08\x03keys\x05values\x04\0\x0a\
-annotation\x03\0\x0b\x01m\x05\x04info\x03low\x06medium\x04high\x08critical\x04\0\
-\x08severity\x03\0\x0d\x01o\x02ss\x01p\x0f\x01r\x07\x05eventy\x08severity\x0e\x05\
-titles\x04rules\x0atechniques\0\x03keys\x06fields\x10\x04\0\x05alert\x03\0\x11\x01\
-m\x02\x03get\x04post\x04\0\x06method\x03\0\x13\x01p}\x01r\x04\x06method\x14\x03u\
-rls\x07headers\x10\x04body\x15\x04\0\x0chttp-request\x03\0\x16\x01q\x02\x04http\x01\
-\x17\0\x03dns\x01s\0\x04\0\x06action\x03\0\x18\x01r\x02\x05eventy\x06action\x19\x04\
-\0\x0eaction-request\x03\0\x1a\x01p\x0a\x01p\x0c\x01p\x12\x01p\x1b\x01r\x04\x05d\
-rops\x1c\x0bannotations\x1d\x06alerts\x1e\x07actions\x1f\x04\0\x07outcome\x03\0\x20\
-\x03\0\x18serin:plugin/types@0.1.0\x05\x05\x04\09serin:plugin/plugin-with-all-of\
--its-exports-removed@0.1.0\x04\0\x0b,\x01\0&plugin-with-all-of-its-exports-remov\
-ed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.254.2\x10\
-wit-bindgen-rust\x060.60.0";
+lugin/log@0.1.0\x05\0\x01B\x03\x01@\0\0w\x04\0\x04wall\x01\0\x04\0\x09monotonic\x01\
+\0\x03\0\x18serin:plugin/clock@0.1.0\x05\x01\x01B\x03\x01p}\x01@\x01\x05county\0\
+\0\x04\0\x05bytes\x01\x01\x03\0\x19serin:plugin/random@0.1.0\x05\x02\x01B\x0b\x01\
+m\x02\x09too-large\x04full\x04\0\x07refusal\x03\0\0\x01p}\x01k\x02\x01@\x01\x03k\
+eys\0\x03\x04\0\x03get\x01\x04\x01j\0\x01\x01\x01@\x03\x03keys\x05value\x02\x03t\
+tlw\0\x05\x04\0\x03set\x01\x06\x01@\x01\x03keys\0\x7f\x04\0\x06delete\x01\x07\x03\
+\0\x15serin:plugin/kv@0.1.0\x05\x03\x01B\x06\x01m\x05\x0bnot-granted\x07missing\x0b\
+not-regular\x09too-large\x0aunreadable\x04\0\x07refusal\x03\0\0\x01p}\x01j\x01\x02\
+\x01\x01\x01@\x01\x04paths\0\x03\x04\0\x04read\x01\x04\x03\0\x17serin:plugin/fil\
+e@0.1.0\x05\x04\x01B\x08\x01m\x04\x07missing\x0bnot-regular\x09too-large\x0aunre\
+adable\x04\0\x07refusal\x03\0\0\x01r\x02\x06sha256s\x0aof-process\x7f\x04\0\x06d\
+igest\x03\0\x02\x01q\x03\x05known\x01\x03\0\x07pending\0\0\x07refused\x01\x01\0\x04\
+\0\x06answer\x03\0\x04\x01@\x02\x03pidy\x04paths\0\x05\x04\0\x07program\x01\x06\x03\
+\0\x17serin:plugin/hash@0.1.0\x05\x05\x01B\x04\x01q\x03\x10process-argument\x01y\
+\0\x0fparent-argument\x01y\0\x0dhook-argument\x01y\0\x04\0\x05place\x03\0\0\x01@\
+\x04\x05eventy\x05place\x01\x05starty\x03endy\x01\0\x04\0\x04mask\x01\x02\x03\0\x19\
+serin:plugin/redact@0.1.0\x05\x06\x01B\"\x01ps\x01r\x03\x05indexy\x05fields\x06v\
+alues\0\x04\0\x12argument-predicate\x03\0\x01\x01p\x02\x01r\x05\x05kinds\0\x08po\
+licies\0\x08binaries\0\x0anamespaces\0\x09arguments\x03\x04\0\x0csubscription\x03\
+\0\x04\x01r\x04\x04names\x07versions\x06schemay\x0csubscription\x05\x04\0\x04inf\
+o\x03\0\x06\x01py\x01r\x02\x06events\x08\x06reasons\x04\0\x04drop\x03\0\x09\x01r\
+\x03\x06events\x08\x03keys\x05values\x04\0\x0aannotation\x03\0\x0b\x01m\x05\x04i\
+nfo\x03low\x06medium\x04high\x08critical\x04\0\x08severity\x03\0\x0d\x01o\x02ss\x01\
+p\x0f\x01r\x07\x05eventy\x08severity\x0e\x05titles\x04rules\x0atechniques\0\x03k\
+eys\x06fields\x10\x04\0\x05alert\x03\0\x11\x01m\x02\x03get\x04post\x04\0\x06meth\
+od\x03\0\x13\x01p}\x01r\x04\x06method\x14\x03urls\x07headers\x10\x04body\x15\x04\
+\0\x0chttp-request\x03\0\x16\x01q\x02\x04http\x01\x17\0\x03dns\x01s\0\x04\0\x06a\
+ction\x03\0\x18\x01r\x02\x05eventy\x06action\x19\x04\0\x0eaction-request\x03\0\x1a\
+\x01p\x0a\x01p\x0c\x01p\x12\x01p\x1b\x01r\x04\x05drops\x1c\x0bannotations\x1d\x06\
+alerts\x1e\x07actions\x1f\x04\0\x07outcome\x03\0\x20\x03\0\x18serin:plugin/types\
+@0.1.0\x05\x07\x04\09serin:plugin/plugin-with-all-of-its-exports-removed@0.1.0\x04\
+\0\x0b,\x01\0&plugin-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\
+\x0cprocessed-by\x02\x0dwit-component\x070.254.2\x10wit-bindgen-rust\x060.60.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -54,6 +54,7 @@
     reason = "generated"
 )]
 pub mod bindings;
+pub mod clock;
 mod duration;
 pub mod file;
 pub mod hash;
@@ -62,6 +63,7 @@ pub mod log;
 #[cfg(target_arch = "wasm32")]
 mod memory;
 mod outcome;
+pub mod random;
 pub mod redact;
 #[doc(hidden)]
 pub mod runtime;

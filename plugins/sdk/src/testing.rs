@@ -22,6 +22,12 @@ pub fn program_digest(path: &str, answer: Result<crate::hash::Digest, crate::has
     crate::hash::set(path, answer);
 }
 
+/// What time [`clock`](crate::clock) tells from now on in this thread, in nanoseconds since the Unix epoch.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn time(now: u64) {
+    crate::clock::set(now);
+}
+
 /// What [`redact::mask`](crate::redact::mask) has masked in this thread since this was asked last.
 #[cfg(not(target_arch = "wasm32"))]
 pub fn masked() -> Vec<(crate::redact::Place, std::ops::Range<usize>)> {

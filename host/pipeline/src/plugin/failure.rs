@@ -57,7 +57,7 @@ impl Plugin {
 
     fn restart(&mut self, worker: &mut Worker, engine: &Engine) {
         self.counters.restarts += 1;
-        let sandbox = sandbox(&self.version.entry, &self.kv, self.hashes.as_ref());
+        let sandbox = sandbox(&self.version.entry, &self.kv, self.hashes.as_ref(), &self.source);
         let started = self.version.restart(engine, sandbox).and_then(|(instance, info)| {
             let subscription = EventFilter::of(&info.subscription);
             Ok((instance, subscription.map_err(|reason| Failure::Outcome(reason.to_string()))?))

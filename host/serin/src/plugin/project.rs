@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serin_canary::CanaryConfig;
 use serin_export::SinkConfig;
-use serin_pipeline::{Cache, ComponentSource, Grants, Pipeline, PipelineFile, PluginEntry};
+use serin_pipeline::{Cache, ComponentSource, Grants, HostId, Loader, Pipeline, PipelineFile, PluginEntry};
 
 /// A pipeline file as the agent reads it.
 pub(crate) type File = PipelineFile<SinkConfig, CanaryConfig>;
@@ -16,9 +16,10 @@ pub(crate) fn pipeline_file(path: &Path) -> Result<File> {
     Ok(File::read(&path)?)
 }
 
-/// The plugins of a pipeline file, compiled and started; what is compiled is kept in `cache`, if there is one.
+/// The plugins of a pipeline file, compiled and started for events that were recorded; what is compiled is kept in `cache`,
+/// if there is one.
 pub(crate) fn start(file: &File, cache: Option<&Cache>) -> Result<Pipeline> {
-    Ok(Pipeline::load(file, cache)?)
+    Ok(Loader::new(HostId::of_this_host())?.for_recorded_events().load(file, cache)?)
 }
 
 /// The first plugin of the pipeline, which is the folder's own.

@@ -20,17 +20,17 @@ const C: &[(&str, &str)] = files!(
 
 const GO: &[(&str, &str)] = files!(
     "sdk-go": "go.mod", "serin.go", "frame.go", "views.go", "outcome.go", "lower.go", "internal/abi/memory.go", "log/log.go",
-    "kv/kv.go", "file/file.go", "hash/hash.go", "redact/redact.go"
+    "clock/clock.go", "random/random.go", "kv/kv.go", "file/file.go", "hash/hash.go", "redact/redact.go"
 );
 
 const JAVASCRIPT: &[(&str, &str)] = files!(
-    "sdk-javascript": "serin.js", "frame.js", "views.js", "outcome.js", "log.js", "kv.js", "file.js",
+    "sdk-javascript": "serin.js", "frame.js", "views.js", "outcome.js", "log.js", "clock.js", "random.js", "kv.js", "file.js",
     "hash.js", "redact.js"
 );
 
 const PYTHON: &[(&str, &str)] = files!(
     "sdk-python": "component.py", "serin/__init__.py", "serin/frame.py", "serin/views.py", "serin/outcome.py",
-    "serin/log.py", "serin/kv.py", "serin/file.py", "serin/hash.py", "serin/redact.py"
+    "serin/log.py", "serin/clock.py", "serin/random.py", "serin/kv.py", "serin/file.py", "serin/hash.py", "serin/redact.py"
 );
 
 /// Writes the SDK into `build/sdk` of a plugin's folder, in place of the one that is there; gives that.

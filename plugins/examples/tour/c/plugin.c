@@ -207,6 +207,16 @@ static void look_at_files(serin_outcome *outcome) {
   say(outcome, "files", &files);
   add_digest(&digest, UINT32_MAX, "/nonexistent");
   say(outcome, "digest", &digest);
+  line clock = {0}, random = {0};
+  number(&clock, serin_clock_wall() / 1000000);
+  number(&clock, serin_clock_monotonic() / 1000000);
+  say(outcome, "clock", &clock);
+  uint8_t bytes[4];
+  serin_random_bytes(bytes, sizeof bytes);
+  for (size_t index = 0; index < sizeof bytes; index += 1) {
+    number(&random, bytes[index]);
+  }
+  say(outcome, "random", &random);
 }
 
 static void report_link(serin_outcome *outcome) {

@@ -9,10 +9,12 @@ import (
 	"strings"
 
 	"serin.dev/serin"
+	"serin.dev/serin/clock"
 	"serin.dev/serin/file"
 	"serin.dev/serin/hash"
 	"serin.dev/serin/kv"
 	"serin.dev/serin/log"
+	"serin.dev/serin/random"
 	"serin.dev/serin/redact"
 )
 
@@ -141,6 +143,8 @@ func reportLink(outcome *serin.Outcome) {
 	outcome.Request(serin.Post("https://example.com/hook", []byte("hi"), header))
 	outcome.Annotate("files", content("/proc/sys/kernel/ostype")+" "+content("/etc/passwd"))
 	outcome.Annotate("digest", digest(4294967295, "/nonexistent"))
+	outcome.Annotate("clock", fmt.Sprint(clock.Wall().UnixMilli(), " ", clock.Monotonic().Milliseconds()))
+	outcome.Annotate("random", strings.Trim(fmt.Sprint(random.Bytes(4)), "[]"))
 }
 
 func onEvent(event serin.Event, outcome *serin.Outcome) {

@@ -1,9 +1,11 @@
 // Uses everything that the SDK has: what it reads it says in annotations.
 import { dns, get, plugin, post } from "./build/sdk/serin.js";
+import * as clock from "./build/sdk/clock.js";
 import * as file from "./build/sdk/file.js";
 import * as hash from "./build/sdk/hash.js";
 import * as kv from "./build/sdk/kv.js";
 import * as log from "./build/sdk/log.js";
+import * as random from "./build/sdk/random.js";
 import * as redact from "./build/sdk/redact.js";
 
 function argument(argument) {
@@ -75,6 +77,8 @@ function onEvent(event, outcome) {
     outcome.request(post("https://example.com/hook", { "content-type": "text/plain" }, new Uint8Array([104, 105])));
     outcome.annotate("files", `${content("/proc/sys/kernel/ostype").trim()} ${content("/etc/passwd")}`);
     outcome.annotate("digest", digest(4294967295, "/nonexistent"));
+    outcome.annotate("clock", `${clock.wall()} ${clock.monotonic()}`);
+    outcome.annotate("random", Array.from(random.bytes(4)).join(" "));
   }
   log.info(event.kind);
 }

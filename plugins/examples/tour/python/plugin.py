@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from serin import Argument, Event, Outcome, Severity, dns, file, get, hash, kv, log, post, redact
+from serin import Argument, Event, Outcome, Severity, clock, dns, file, get, hash, kv, log, post, random, redact
 from serin import Plugin as Base
 from serin import argument as predicate
 
@@ -98,6 +98,8 @@ class Plugin(Base):
             outcome.request(post("https://example.com/hook", {"content-type": "text/plain"}, b"hi"))
             outcome.annotate("files", f"{content('/proc/sys/kernel/ostype').strip()} {content('/etc/passwd')}")
             outcome.annotate("digest", digest(4294967295, "/nonexistent"))
+            outcome.annotate("clock", f"{clock.wall() // 1_000_000} {clock.monotonic() // 1_000_000}")
+            outcome.annotate("random", " ".join(map(str, random.bytes(4))))
         log.info(event.kind)
 
     def on_tick(self, now: int):

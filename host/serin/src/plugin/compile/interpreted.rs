@@ -80,8 +80,7 @@ fn write_world(folder: &Path) -> Result<PathBuf> {
 }
 
 fn world(grants: &Grants) -> String {
-    let interfaces =
-        ["log", "kv", "file", "hash", "redact"].into_iter().filter(|interface| grants.offer(interface));
+    let interfaces = Grants::INTERFACES.into_iter().filter(|interface| grants.offer(interface));
     let imports: String = interfaces.map(|interface| format!("  import {interface};\n")).collect();
     format!(
         "/// A plugin with the imports that its pipeline file grants.\nworld {WORLD} {{\n{imports}  export frames;\n}}\n"
