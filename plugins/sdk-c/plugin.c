@@ -61,21 +61,34 @@ void exports_serin_plugin_frames_on_frame(serin_wit_list_u8_t *bytes, exports_se
   *effects = outcome.effects;
 }
 
-void exports_serin_plugin_frames_on_tick(uint64_t now, exports_serin_plugin_frames_list_action_t *actions) {
-  serin_outcome outcome = {0};
-  if (serin_plugin.on_tick != NULL) {
-    serin_plugin.on_tick(now, &outcome);
-  }
+/* Gives what was requested to the caller; nothing else counts where there are no events. */
+static void request_only(serin_outcome *outcome, exports_serin_plugin_frames_list_action_t *actions) {
   *actions = (exports_serin_plugin_frames_list_action_t){0};
-  serin_plugin_types_list_action_request_t *requests = &outcome.effects.actions;
+  serin_plugin_types_list_action_request_t *requests = &outcome->effects.actions;
   for (size_t index = 0; index < requests->len; index += 1) {
     actions->ptr = serin_grow(actions->ptr, actions->len, sizeof *actions->ptr);
     actions->ptr[actions->len++] = requests->ptr[index].action;
   }
   /* The actions themselves are the caller's now. */
   free(requests->ptr);
-  outcome.effects.actions = (serin_plugin_types_list_action_request_t){0};
-  serin_plugin_types_outcome_free(&outcome.effects);
+  outcome->effects.actions = (serin_plugin_types_list_action_request_t){0};
+  serin_plugin_types_outcome_free(&outcome->effects);
+}
+
+void exports_serin_plugin_frames_on_tick(uint64_t now, exports_serin_plugin_frames_list_action_t *actions) {
+  serin_outcome outcome = {0};
+  if (serin_plugin.on_tick != NULL) {
+    serin_plugin.on_tick(now, &outcome);
+  }
+  request_only(&outcome, actions);
+}
+
+void exports_serin_plugin_frames_flush(exports_serin_plugin_frames_list_action_t *actions) {
+  serin_outcome outcome = {0};
+  if (serin_plugin.flush != NULL) {
+    serin_plugin.flush(&outcome);
+  }
+  request_only(&outcome, actions);
 }
 
 /* The codes of texts and files; see serin_argument_type_code. */

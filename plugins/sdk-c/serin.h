@@ -83,6 +83,8 @@ typedef struct {
   void (*on_event)(serin_event event, serin_outcome *outcome);
   /* Called about once a second with the time in nanoseconds since the Unix epoch; only requests count here. */
   void (*on_tick)(uint64_t now, serin_outcome *outcome);
+  /* Called once, when the agent ends or another version takes the plugin's place; likewise. */
+  void (*flush)(serin_outcome *outcome);
 } serin_plugin_definition;
 
 /* The author defines it. */

@@ -334,6 +334,57 @@ void __wasm_export_exports_serin_plugin_frames_on_tick_post_return(uint8_t * arg
   }
 }
 
+__attribute__((__weak__, __export_name__("cabi_post_serin:plugin/frames@0.1.0#flush")))
+void __wasm_export_exports_serin_plugin_frames_flush_post_return(uint8_t * arg0) {
+  size_t len3 = *((size_t*) (arg0 + sizeof(void*)));
+  if (len3 > 0) {
+    uint8_t *ptr4 = *((uint8_t **) (arg0 + 0));
+    for (size_t i5 = 0; i5 < len3; i5++) {
+      uint8_t *base = ptr4 + i5 * (8*sizeof(void*));
+      (void) base;
+      switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
+        case 0: {
+          if ((*((size_t*) (base + (3*sizeof(void*))))) > 0) {
+            free(*((uint8_t **) (base + (2*sizeof(void*)))));
+          }
+          size_t len = *((size_t*) (base + (5*sizeof(void*))));
+          if (len > 0) {
+            uint8_t *ptr = *((uint8_t **) (base + (4*sizeof(void*))));
+            for (size_t i = 0; i < len; i++) {
+              uint8_t *base = ptr + i * (4*sizeof(void*));
+              (void) base;
+              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                free(*((uint8_t **) (base + 0)));
+              }
+              if ((*((size_t*) (base + (3*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (2*sizeof(void*)))));
+              }
+            }
+            free(ptr);
+          }
+          size_t len0 = *((size_t*) (base + (7*sizeof(void*))));
+          if (len0 > 0) {
+            uint8_t *ptr1 = *((uint8_t **) (base + (6*sizeof(void*))));
+            for (size_t i2 = 0; i2 < len0; i2++) {
+              uint8_t *base = ptr1 + i2 * 1;
+              (void) base;
+            }
+            free(ptr1);
+          }
+          break;
+        }
+        case 1: {
+          if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
+            free(*((uint8_t **) (base + sizeof(void*))));
+          }
+          break;
+        }
+      }
+    }
+    free(ptr4);
+  }
+}
+
 // Canonical ABI intrinsics
 
 __attribute__((__weak__, __export_name__("cabi_realloc")))
@@ -839,6 +890,16 @@ __attribute__((__export_name__("serin:plugin/frames@0.1.0#on-tick")))
 uint8_t * __wasm_export_exports_serin_plugin_frames_on_tick(int64_t arg) {
   exports_serin_plugin_frames_list_action_t ret;
   exports_serin_plugin_frames_on_tick((uint64_t) (arg), &ret);
+  uint8_t *ptr = (uint8_t *) &RET_AREA;
+  *((size_t*)(ptr + sizeof(void*))) = (ret).len;
+  *((uint8_t **)(ptr + 0)) = (uint8_t *) (ret).ptr;
+  return ptr;
+}
+
+__attribute__((__export_name__("serin:plugin/frames@0.1.0#flush")))
+uint8_t * __wasm_export_exports_serin_plugin_frames_flush(void) {
+  exports_serin_plugin_frames_list_action_t ret;
+  exports_serin_plugin_frames_flush(&ret);
   uint8_t *ptr = (uint8_t *) &RET_AREA;
   *((size_t*)(ptr + sizeof(void*))) = (ret).len;
   *((uint8_t **)(ptr + 0)) = (uint8_t *) (ret).ptr;

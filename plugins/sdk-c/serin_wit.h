@@ -399,6 +399,7 @@ extern void serin_plugin_redact_mask(uint32_t event, serin_plugin_redact_place_t
 bool exports_serin_plugin_frames_init(serin_wit_string_t *config, exports_serin_plugin_frames_info_t *ret, serin_wit_string_t *err);
 void exports_serin_plugin_frames_on_frame(serin_wit_list_u8_t *frame, exports_serin_plugin_frames_outcome_t *ret);
 void exports_serin_plugin_frames_on_tick(uint64_t now, exports_serin_plugin_frames_list_action_t *ret);
+void exports_serin_plugin_frames_flush(exports_serin_plugin_frames_list_action_t *ret);
 
 // Helper Functions
 

@@ -34,6 +34,8 @@ type Plugin struct {
 	OnEvent func(event Event, outcome *Outcome)
 	// Called about once a second with the time in nanoseconds since the Unix epoch; gives the actions to request.
 	OnTick func(now uint64) []Action
+	// Called once, when the agent ends or another version takes the plugin's place; likewise.
+	Flush func() []Action
 }
 
 // ArgumentPredicate is what an argument must be.
@@ -136,13 +138,26 @@ func onFrame(frame unsafe.Pointer, length uint32) unsafe.Pointer {
 
 //go:wasmexport serin:plugin/frames@0.1.0#on-tick
 func onTick(now uint64) unsafe.Pointer {
-	var actions []loweredAction
-	returned = &abi.Result{}
-	if exported.OnTick != nil {
-		for _, action := range exported.OnTick(now) {
-			actions = append(actions, action.lower(returned))
-		}
+	if exported.OnTick == nil {
+		return lowerActions(nil)
 	}
-	list := abi.Lower(returned, actions)
+	return lowerActions(exported.OnTick(now))
+}
+
+//go:wasmexport serin:plugin/frames@0.1.0#flush
+func flush() unsafe.Pointer {
+	if exported.Flush == nil {
+		return lowerActions(nil)
+	}
+	return lowerActions(exported.Flush())
+}
+
+func lowerActions(actions []Action) unsafe.Pointer {
+	returned = &abi.Result{}
+	lowered := make([]loweredAction, len(actions))
+	for index, action := range actions {
+		lowered[index] = action.lower(returned)
+	}
+	list := abi.Lower(returned, lowered)
 	return abi.Pointer(returned, &list)
 }

@@ -51,10 +51,12 @@ Argument.prototype.field = function (key) {
  * - `onEvent(event, outcome)`: looks at one event. Leaving `outcome` alone lets it pass unchanged.
  * - `onTick(now)`: called about once a second with the time in nanoseconds since the Unix epoch, rounded to a number's
  *   53 bits; gives the actions to request.
+ * - `flush()`: called once, when the agent ends or another version takes the plugin's place; gives the last actions to
+ *   request.
  */
 export function plugin(definition) {
   const { name, version, kinds = [], policies = [], binaries = [], namespaces = [] } = definition;
-  const { configure, onEvent, onTick } = definition;
+  const { configure, onEvent, onTick, flush } = definition;
   const predicates = (definition.arguments ?? []).map((predicate) => ({ field: "", ...predicate }));
   const subscription = { kinds, policies, binaries, namespaces, arguments: predicates };
   return {
@@ -76,6 +78,9 @@ export function plugin(definition) {
     },
     onTick(now) {
       return onTick?.(now) ?? [];
+    },
+    flush() {
+      return flush?.() ?? [];
     },
   };
 }

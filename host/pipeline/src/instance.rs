@@ -62,6 +62,13 @@ impl Instance {
         answer.map_err(|error| failure(&error, self.time))
     }
 
+    /// The last call.
+    pub(crate) fn flush(&mut self) -> Result<Vec<Action>, Failure> {
+        self.begin_call(self.time);
+        let answer = self.plugin.serin_plugin_frames().call_flush(&mut self.store);
+        answer.map_err(|error| failure(&error, self.time))
+    }
+
     /// What the plugin has masked since this was asked last.
     pub(crate) fn take_masks(&mut self) -> Masks {
         std::mem::take(&mut self.store.data_mut().masks)

@@ -57,20 +57,34 @@ impl Pipeline {
     ///
     /// A plugin that is the same, with the same entry and configuration, goes on as it is, state included. One whose
     /// component or entry has changed begins anew with what the host keeps for it and its counters. One that was rolled
-    /// back stays so until one of its versions has changed.
-    pub fn succeed(&mut self, before: Self) {
-        let mut before = before.plugins;
+    /// back stays so until one of its versions has changed. Gives the actions that those request, and may, that go.
+    pub fn succeed(&mut self, before: Self) -> Vec<ActionRequest> {
+        let _running = self.loader.runtime.run();
+        let (mut before, mut requests) = (before.plugins, Vec::new());
         for plugin in &mut self.plugins {
             if let Some(index) = before.iter().position(|old| old.name == plugin.name) {
-                plugin.succeed(before.swap_remove(index));
+                plugin.succeed(before.swap_remove(index), &mut requests);
             }
         }
-        for gone in before {
+        for mut gone in before {
+            gone.flush(&mut requests);
             tracing::info!(plugin = &*gone.name, "gone after {} events", gone.counters.events);
         }
         if let Some(facts) = &self.loader.facts {
             facts.replace(self.plugins.iter().filter_map(Plugin::facts));
         }
+        requests
+    }
+
+    /// Lets the plugins finish, in the order of the chain; to be called once, at the end.
+    /// Gives the actions that they request and may request.
+    pub fn flush(&mut self) -> Vec<ActionRequest> {
+        let _running = self.loader.runtime.run();
+        let mut requests = Vec::new();
+        for plugin in &mut self.plugins {
+            plugin.flush(&mut requests);
+        }
+        requests
     }
 
     /// Writes what plugins keep beyond the end of the agent and have changed lately; to be called at the end.

@@ -12,11 +12,13 @@ use wasmtime::Engine;
 
 use crate::MAX_BATCH;
 use crate::batch::Batch;
+use crate::bindings::exports::serin::plugin::frames::Action;
 use crate::clock::Source;
 use crate::config::{OnOverload, PluginEntry};
 use crate::counters::{Counters, is_due};
 use crate::error::{Failure, Reason};
 use crate::hash::Hashes;
+use crate::instance::Instance;
 use crate::outcome::{Applier, Call};
 use crate::printable::printable;
 use crate::rollout::{RolloutStatus, Staged};
@@ -137,8 +139,8 @@ impl Plugin {
         self.rollout.as_ref().map(|staged| &staged.status)
     }
 
-    /// Takes the place of an older version.
-    pub(crate) fn succeed(&mut self, before: Self) {
+    /// Takes the place of an older version, which finishes; what that requests is added to `requests`.
+    pub(crate) fn succeed(&mut self, mut before: Self, requests: &mut Vec<ActionRequest>) {
         if self.identities == before.identities {
             let next = std::mem::replace(self, before);
             self.counters.rollbacks += next.counters.rollbacks;
@@ -149,6 +151,7 @@ impl Plugin {
             }
             return;
         }
+        before.flush(requests);
         let rollbacks = self.counters.rollbacks + before.counters.rollbacks;
         self.counters = Counters { rollbacks, ..before.counters };
         self.applier.succeed(before.applier);
@@ -311,8 +314,26 @@ impl Plugin {
     }
 
     fn tick_worker(&mut self, worker: &mut Worker, now: u64, requests: &mut Vec<ActionRequest>) {
+        self.call_without_events(worker, |instance| instance.on_tick(now), requests);
+    }
+
+    /// Lets each worker finish that has not failed.
+    pub(crate) fn flush(&mut self, requests: &mut Vec<ActionRequest>) {
+        let mut workers = std::mem::take(&mut self.workers);
+        for worker in &mut workers {
+            self.call_without_events(worker, Instance::flush, requests);
+        }
+        self.workers = workers;
+    }
+
+    fn call_without_events(
+        &mut self,
+        worker: &mut Worker,
+        call: impl FnOnce(&mut Instance) -> Result<Vec<Action>, Failure>,
+        requests: &mut Vec<ActionRequest>,
+    ) {
         let Some(instance) = worker.instance() else { return };
-        let answer = instance.on_tick(now);
+        let answer = call(instance);
         // There is no event that they could be of.
         let masks = instance.take_masks().len() as u64;
         self.counters.log_lines_lost += instance.take_log_lines_lost();

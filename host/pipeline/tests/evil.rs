@@ -285,6 +285,16 @@ fn ticks_are_contained_too() {
 }
 
 #[test]
+fn and_so_is_the_end() {
+    let mut pipeline = evil("{ onFrame: nothing, onFlush: loop }", "");
+    assert_eq!(pipeline.flush(), []);
+    assert_eq!((counts(&pipeline).timeouts, counts(&pipeline).failures()), (1, 1));
+    let mut pipeline = evil("{ onFrame: nothing, onFlush: act }", "");
+    assert_eq!(pipeline.flush(), []);
+    assert!(counts(&pipeline).refused > 0, "nothing is granted: {:?}", counts(&pipeline));
+}
+
+#[test]
 fn evil_beside_good_harms_only_itself() {
     let entries = format!(
         "- name: evil\n  component: {}\n  grants: {{ log: true, kv: {{}} }}\n  config: {{ onFrame: panic }}\n\

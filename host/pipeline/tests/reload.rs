@@ -103,3 +103,37 @@ fn a_version_that_cannot_start_changes_nothing() {
     assert_eq!(events[0].annotations.len(), 2);
     assert!(matches!(events[0].kind, EventKind::Kprobe(_)));
 }
+
+/// Whichever way a plugin goes, it is told, and may ask for one more thing; one that goes on is not.
+#[test]
+fn plugins_finish_when_they_go() {
+    let setup = Setup::new();
+    let finishing = |name: &str, after: u32| {
+        format!(
+            "- name: {name}\n  component: {}\n  grants: {{ log: true, kv: {{ persist: true }}, dns: ['*'] }}\n  \
+             config: {{ onFrame: nothing, onFlush: act, after: {after} }}\n",
+            plugin("evil")
+        )
+    };
+    let replace = |pipeline: &mut Pipeline, entries: &str| {
+        let next = pipeline.loader().load(&setup.file(entries), None).unwrap();
+        let before = std::mem::replace(pipeline, next);
+        let requests = pipeline.succeed(before);
+        let mut sources: Vec<_> =
+            requests.into_iter().map(|request| format!("{:?}", request.source)).collect();
+        sources.dedup();
+        sources
+    };
+    let mut pipeline =
+        setup.load(&(finishing("one", 0) + &finishing("two", 0) + &finishing("three", 0))).unwrap();
+    // The first stays, the second changes, the third goes.
+    let finished = replace(&mut pipeline, &(finishing("one", 0) + &finishing("two", 1)));
+    assert_eq!(finished, [r#"Plugin("two")"#, r#"Plugin("three")"#]);
+    let last: Vec<_> = pipeline.flush().into_iter().map(|request| format!("{:?}", request.source)).collect();
+    assert!(
+        last.iter().any(|source| source.contains("one")) && last.iter().any(|source| source.contains("two"))
+    );
+    let mut events = vec![kprobe("p", "/x")];
+    pipeline.process(&mut events);
+    assert_eq!(events.len(), 1, "the results of its last actions still come by");
+}

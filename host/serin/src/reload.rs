@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use serin_canary::CanaryConfig;
+use serin_event::action::ActionRequest;
 use serin_export::SinkConfig;
 use serin_pipeline::{Cache, Loader, Pipeline, PipelineFile};
 
@@ -38,9 +39,9 @@ impl Next {
     pub(crate) fn replace(&self, pipeline: &mut Pipeline) -> Option<Replaced> {
         let Started { pipeline: mut next, waiting } = self.lock().take()?;
         std::mem::swap(pipeline, &mut next);
-        pipeline.succeed(next);
+        let requests = pipeline.succeed(next);
         tracing::info!("the plugins were reloaded");
-        Some(Replaced(waiting))
+        Some(Replaced { requests, waiting })
     }
 
     /// In the place of one that still waits.
@@ -57,12 +58,16 @@ impl Next {
 
 /// Another version is in place.
 #[must_use = "somebody may wait for it"]
-pub(crate) struct Replaced(Vec<Done>);
+pub(crate) struct Replaced {
+    /// What those request that have gone.
+    pub(crate) requests: Vec<ActionRequest>,
+    waiting: Vec<Done>,
+}
 
 impl Replaced {
     /// Tells whoever has asked for it.
     pub(crate) fn tell(self) {
-        for done in self.0 {
+        for done in self.waiting {
             // Whoever asked may have given up.
             let _ = done.send(Ok(()));
         }

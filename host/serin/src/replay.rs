@@ -37,6 +37,8 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> Result<()> {
         let printed = match line?.item {
             Item::Event(event) => replay.event(*event),
             Item::Tick(now) => replay.tick(now),
+            // They finish when the trace has ended.
+            Item::Flush => Ok(true),
         };
         if !printed? {
             return Ok(());
@@ -97,6 +99,11 @@ impl Replay {
 
     fn end(mut self) -> Result<()> {
         self.flush()?;
+        if let Some(plugins) = &mut self.plugins {
+            let requests = plugins.pipeline.flush();
+            let shown = plugins.submit(requests);
+            self.print_results(shown)?;
+        }
         let Some(mut plugins) = self.plugins else { return Ok(()) };
         if let Some(engine) = plugins.engine.take() {
             let (results, _) = engine.shutdown(LAST_CANARIES);

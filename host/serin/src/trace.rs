@@ -51,6 +51,8 @@ pub(crate) enum Item {
     Event(Box<Event>),
     /// Nanoseconds since the Unix epoch.
     Tick(u64),
+    /// Plugins finish; nothing comes behind it.
+    Flush,
 }
 
 /// Reads a whole trace; `-` is standard input.
@@ -123,6 +125,9 @@ impl Trace {
 fn item(text: &str, first: bool) -> Result<Option<Item>> {
     if text.trim_start().starts_with(r#"{"trace":"#) {
         return header(text, first).map(|()| None);
+    }
+    if text.trim() == r#"{"flush":true}"# {
+        return Ok(Some(Item::Flush));
     }
     let tick = text.trim().strip_prefix(r#"{"tick":"#).and_then(|rest| rest.strip_suffix('}'));
     match tick {

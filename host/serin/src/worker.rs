@@ -58,6 +58,8 @@ impl WorkerThread {
     pub(crate) fn run(mut self) -> WorkerOutcome {
         let mut backlog_lost = 0;
         let worked = self.work(&mut backlog_lost);
+        let requests = self.pipeline.flush();
+        self.submit(requests);
         let Self { mut pipeline, mut exporter, hub, engine, node_name, .. } = self;
         let (results, canaries) = engine.shutdown(LAST_CANARIES);
         let mut events: Vec<_> =
@@ -82,7 +84,8 @@ impl WorkerThread {
             events.extend(
                 self.engine.results().map(|result: ActionResult| self.own(EventKind::ActionResult(result))),
             );
-            if let Some(replaced) = self.next.replace(&mut self.pipeline) {
+            if let Some(mut replaced) = self.next.replace(&mut self.pipeline) {
+                self.submit(std::mem::take(&mut replaced.requests));
                 self.show(*backlog_lost);
                 replaced.tell();
             }

@@ -72,6 +72,8 @@ struct Config {
     on_init: Deed,
     #[serde(default = "nothing")]
     on_tick: Deed,
+    #[serde(default = "nothing")]
+    on_flush: Deed,
     /// Behaves for that many frames.
     #[serde(default)]
     after: u32,
@@ -128,10 +130,18 @@ impl Guest for Evil {
     }
 
     fn on_tick(_: u64) -> Vec<Action> {
-        let deed = CONFIG.with_borrow(|config| config.as_ref().map(|config| config.on_tick));
-        let deed = deed.unwrap_or(Deed::Nothing);
-        perform(deed, 1).actions.into_iter().map(|request| request.action).collect()
+        actions_of(CONFIG.with_borrow(|config| config.as_ref().map(|config| config.on_tick)))
     }
+
+    fn flush() -> Vec<Action> {
+        actions_of(CONFIG.with_borrow(|config| config.as_ref().map(|config| config.on_flush)))
+    }
+}
+
+/// What a deed asks for where there are no events.
+fn actions_of(deed: Option<Deed>) -> Vec<Action> {
+    let outcome = perform(deed.unwrap_or(Deed::Nothing), 1);
+    outcome.actions.into_iter().map(|request| request.action).collect()
 }
 
 fn perform(deed: Deed, count: u32) -> Outcome {

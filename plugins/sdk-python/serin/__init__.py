@@ -102,6 +102,10 @@ class Plugin:
         """Called about once a second with the time in nanoseconds since the Unix epoch; gives the actions to request."""
         return []
 
+    def flush(self) -> list[Action]:
+        """Called once, when the agent ends or another version takes the plugin's place; likewise."""
+        return []
+
 
 def frames(plugin: type[Plugin]) -> type[exports.Frames]:
     """What a component exports."""
@@ -130,5 +134,8 @@ def frames(plugin: type[Plugin]) -> type[exports.Frames]:
 
         def on_tick(self, now: int) -> list[Action]:
             return running.on_tick(now)
+
+        def flush(self) -> list[Action]:
+            return running.flush()
 
     return Frames

@@ -2477,6 +2477,214 @@ pub mod exports {
                         );
                     }
                 }
+                #[doc(hidden)]
+                #[allow(non_snake_case, unused_unsafe)]
+                pub unsafe fn _export_flush_cabi<T_: Guest>() -> *mut u8 {
+                    unsafe {
+                        #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
+                        let result0 = { T_::flush() };
+                        let ptr1 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        let vec11 = result0;
+                        let len11 = vec11.len();
+                        let layout11 = _rt::alloc::Layout::from_size_align(
+                                vec11.len() * (8 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result11, _cleanup11) = wit_bindgen::rt::Cleanup::new(
+                            layout11,
+                        );
+                        if let Some(cleanup) = _cleanup11 {
+                            cleanup.forget();
+                        }
+                        for (i, e) in vec11.into_iter().enumerate() {
+                            let base = result11
+                                .add(i * (8 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                use super::super::super::super::serin::plugin::types::Action as V10;
+                                match e {
+                                    V10::Http(e) => {
+                                        *base.add(0).cast::<u8>() = (0i32) as u8;
+                                        let super::super::super::super::serin::plugin::types::HttpRequest {
+                                            method: method2,
+                                            url: url2,
+                                            headers: headers2,
+                                            body: body2,
+                                        } = e;
+                                        *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (method2.clone() as i32) as u8;
+                                        let vec3 = (url2.into_bytes()).into_boxed_slice();
+                                        let ptr3 = vec3.as_ptr().cast::<u8>();
+                                        let len3 = vec3.len();
+                                        ::core::mem::forget(vec3);
+                                        *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len3;
+                                        *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr3.cast_mut();
+                                        let vec7 = headers2;
+                                        let len7 = vec7.len();
+                                        let layout7 = _rt::alloc::Layout::from_size_align(
+                                                vec7.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                                ::core::mem::size_of::<*const u8>(),
+                                            )
+                                            .unwrap();
+                                        let (result7, _cleanup7) = wit_bindgen::rt::Cleanup::new(
+                                            layout7,
+                                        );
+                                        if let Some(cleanup) = _cleanup7 {
+                                            cleanup.forget();
+                                        }
+                                        for (i, e) in vec7.into_iter().enumerate() {
+                                            let base = result7
+                                                .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let (t4_0, t4_1) = e;
+                                                let vec5 = (t4_0.into_bytes()).into_boxed_slice();
+                                                let ptr5 = vec5.as_ptr().cast::<u8>();
+                                                let len5 = vec5.len();
+                                                ::core::mem::forget(vec5);
+                                                *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len5;
+                                                *base.add(0).cast::<*mut u8>() = ptr5.cast_mut();
+                                                let vec6 = (t4_1.into_bytes()).into_boxed_slice();
+                                                let ptr6 = vec6.as_ptr().cast::<u8>();
+                                                let len6 = vec6.len();
+                                                ::core::mem::forget(vec6);
+                                                *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len6;
+                                                *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr6.cast_mut();
+                                            }
+                                        }
+                                        *base
+                                            .add(5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len7;
+                                        *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = result7;
+                                        let vec8 = <_ as Into<_rt::Vec<_>>>::into(body2)
+                                            .into_boxed_slice();
+                                        let ptr8 = vec8.as_ptr().cast::<u8>();
+                                        let len8 = vec8.len();
+                                        ::core::mem::forget(vec8);
+                                        *base
+                                            .add(7 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len8;
+                                        *base
+                                            .add(6 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr8.cast_mut();
+                                    }
+                                    V10::Dns(e) => {
+                                        *base.add(0).cast::<u8>() = (1i32) as u8;
+                                        let vec9 = (e.into_bytes()).into_boxed_slice();
+                                        let ptr9 = vec9.as_ptr().cast::<u8>();
+                                        let len9 = vec9.len();
+                                        ::core::mem::forget(vec9);
+                                        *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len9;
+                                        *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr9.cast_mut();
+                                    }
+                                }
+                            }
+                        }
+                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len11;
+                        *ptr1.add(0).cast::<*mut u8>() = result11;
+                        ptr1
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case)]
+                pub unsafe fn __post_return_flush<T_: Guest>(arg0: *mut u8) {
+                    unsafe {
+                        let l0 = *arg0.add(0).cast::<*mut u8>();
+                        let l1 = *arg0
+                            .add(::core::mem::size_of::<*const u8>())
+                            .cast::<usize>();
+                        let base17 = l0;
+                        let len17 = l1;
+                        for i in 0..len17 {
+                            let base = base17
+                                .add(i * (8 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let l2 = i32::from(*base.add(0).cast::<u8>());
+                                match l2 {
+                                    0 => {
+                                        let l3 = *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l4 = *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l3, l4, 1);
+                                        let l5 = *base
+                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l6 = *base
+                                            .add(5 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let base11 = l5;
+                                        let len11 = l6;
+                                        for i in 0..len11 {
+                                            let base = base11
+                                                .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let l7 = *base.add(0).cast::<*mut u8>();
+                                                let l8 = *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l7, l8, 1);
+                                                let l9 = *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l10 = *base
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l9, l10, 1);
+                                            }
+                                        }
+                                        _rt::cabi_dealloc(
+                                            base11,
+                                            len11 * (4 * ::core::mem::size_of::<*const u8>()),
+                                            ::core::mem::size_of::<*const u8>(),
+                                        );
+                                        let l12 = *base
+                                            .add(6 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l13 = *base
+                                            .add(7 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let base14 = l12;
+                                        let len14 = l13;
+                                        _rt::cabi_dealloc(base14, len14 * 1, 1);
+                                    }
+                                    _ => {
+                                        let l15 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l16 = *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l15, l16, 1);
+                                    }
+                                }
+                            }
+                        }
+                        _rt::cabi_dealloc(
+                            base17,
+                            len17 * (8 * ::core::mem::size_of::<*const u8>()),
+                            ::core::mem::size_of::<*const u8>(),
+                        );
+                    }
+                }
                 pub trait Guest {
                     /// Called once, before anything else, with the pipeline entry's `config` as
                     /// JSON (`null` if there is none). An error stops the agent from starting and
@@ -2487,9 +2695,13 @@ pub mod exports {
                     #[allow(async_fn_in_trait)]
                     fn on_frame(frame: _rt::Vec<u8>) -> Outcome;
                     /// Called about once a second; `now` is in nanoseconds since the Unix epoch.
-                    /// A plugin has no other clock: an event carries its own time.
                     #[allow(async_fn_in_trait)]
                     fn on_tick(now: u64) -> _rt::Vec<Action>;
+                    /// Called once, when the agent ends or another version takes the plugin's place: what
+                    /// is to outlive the instance can be kept. Nothing comes after it but the results of
+                    /// actions. Not called of an instance that has failed.
+                    #[allow(async_fn_in_trait)]
+                    fn flush() -> _rt::Vec<Action>;
                 }
                 #[doc(hidden)]
                 #[macro_export]
@@ -2517,7 +2729,14 @@ pub mod exports {
                         #[unsafe (export_name =
                         "cabi_post_serin:plugin/frames@0.1.0#on-tick")] unsafe extern "C"
                         fn _post_return_on_tick(arg0 : * mut u8,) { unsafe {
-                        $($path_to_types)*:: __post_return_on_tick::<$ty > (arg0) } } };
+                        $($path_to_types)*:: __post_return_on_tick::<$ty > (arg0) } }
+                        #[unsafe (export_name = "serin:plugin/frames@0.1.0#flush")]
+                        unsafe extern "C" fn export_flush() -> * mut u8 { unsafe {
+                        $($path_to_types)*:: _export_flush_cabi::<$ty > () } } #[unsafe
+                        (export_name = "cabi_post_serin:plugin/frames@0.1.0#flush")]
+                        unsafe extern "C" fn _post_return_flush(arg0 : * mut u8,) {
+                        unsafe { $($path_to_types)*:: __post_return_flush::<$ty > (arg0)
+                        } } };
                     };
                 }
                 #[doc(hidden)]
@@ -2695,9 +2914,9 @@ macro_rules! __export_plugin_impl {
         : () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.60.0:serin:plugin@0.1.0:plugin:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1792] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1807] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x83\x0d\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x92\x0d\x01A\x02\x01\
 A\x15\x01B\x04\x01m\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\
 \x01@\x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x16serin:p\
 lugin/log@0.1.0\x05\0\x01B\x03\x01@\0\0w\x04\0\x04wall\x01\0\x04\0\x09monotonic\x01\
@@ -2731,13 +2950,14 @@ ction\x03\0\x18\x01r\x02\x05eventy\x06action\x19\x04\0\x0eaction-request\x03\0\x
 \x01p\x0a\x01p\x0c\x01p\x12\x01p\x1b\x01r\x04\x05drops\x1c\x0bannotations\x1d\x06\
 alerts\x1e\x07actions\x1f\x04\0\x07outcome\x03\0\x20\x03\0\x18serin:plugin/types\
 @0.1.0\x05\x07\x02\x03\0\x07\x06action\x02\x03\0\x07\x04info\x02\x03\0\x07\x07ou\
-tcome\x01B\x0f\x02\x03\x02\x01\x08\x04\0\x06action\x03\0\0\x02\x03\x02\x01\x09\x04\
+tcome\x01B\x11\x02\x03\x02\x01\x08\x04\0\x06action\x03\0\0\x02\x03\x02\x01\x09\x04\
 \0\x04info\x03\0\x02\x02\x03\x02\x01\x0a\x04\0\x07outcome\x03\0\x04\x01j\x01\x03\
 \x01s\x01@\x01\x06configs\0\x06\x04\0\x04init\x01\x07\x01p}\x01@\x01\x05frame\x08\
 \0\x05\x04\0\x08on-frame\x01\x09\x01p\x01\x01@\x01\x03noww\0\x0a\x04\0\x07on-tic\
-k\x01\x0b\x04\0\x19serin:plugin/frames@0.1.0\x05\x0b\x04\0\x19serin:plugin/plugi\
-n@0.1.0\x04\0\x0b\x0c\x01\0\x06plugin\x03\0\0\0G\x09producers\x01\x0cprocessed-b\
-y\x02\x0dwit-component\x070.254.2\x10wit-bindgen-rust\x060.60.0";
+k\x01\x0b\x01@\0\0\x0a\x04\0\x05flush\x01\x0c\x04\0\x19serin:plugin/frames@0.1.0\
+\x05\x0b\x04\0\x19serin:plugin/plugin@0.1.0\x04\0\x0b\x0c\x01\0\x06plugin\x03\0\0\
+\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.254.2\x10wit-bind\
+gen-rust\x060.60.0";
         };
     };
 }

@@ -107,6 +107,13 @@ pub trait Plugin: Sized {
         let _ = now;
         Vec::new()
     }
+
+    /// Called once, when the agent ends or another version takes the plugin's place; gives the last actions to request.
+    /// Nothing comes after it but the results of actions. Not called of an instance that has failed, and not when the agent
+    /// is killed.
+    fn flush(&mut self) -> Vec<Action> {
+        Vec::new()
+    }
 }
 
 /// Exports a [`Plugin`] from the crate; does nothing when built for another target than WebAssembly.
@@ -135,6 +142,10 @@ macro_rules! export {
 
                 fn on_tick(now: u64) -> Vec<$crate::Action> {
                     PLUGIN.with_borrow_mut(|plugin| $crate::runtime::on_tick(plugin.as_mut(), now))
+                }
+
+                fn flush() -> Vec<$crate::Action> {
+                    PLUGIN.with_borrow_mut(|plugin| $crate::runtime::flush(plugin.as_mut()))
                 }
             }
 

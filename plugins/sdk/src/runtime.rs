@@ -59,3 +59,8 @@ pub fn on_frame<P: Plugin>(plugin: Option<&mut P>, frame: &[u8]) -> Effects {
 pub fn on_tick<P: Plugin>(plugin: Option<&mut P>, now: u64) -> Vec<Action> {
     plugin.map(|plugin| plugin.on_tick(now)).unwrap_or_default()
 }
+
+/// Lets the plugin finish.
+pub fn flush<P: Plugin>(plugin: Option<&mut P>) -> Vec<Action> {
+    plugin.map(Plugin::flush).unwrap_or_default()
+}

@@ -84,7 +84,7 @@ fn batch(folder: &Path, events: Option<&Path>) -> Result<Vec<Event>> {
     for file in files {
         found.extend(trace::read(&file)?.into_iter().filter_map(|line| match line.item {
             Item::Event(event) => Some(*event),
-            Item::Tick(_) => None,
+            Item::Tick(_) | Item::Flush => None,
         }));
     }
     ensure!(!found.is_empty(), "there is no event to measure with: name a file with --events");

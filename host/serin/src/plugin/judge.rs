@@ -69,6 +69,10 @@ pub(crate) fn check_batched(pipeline: &mut Pipeline, lines: &[Line], single: &Ju
                 flush(pipeline, &mut events, &mut batched);
                 batched.requests.extend(pipeline.tick(*now));
             }
+            Item::Flush => {
+                flush(pipeline, &mut events, &mut batched);
+                batched.requests.extend(pipeline.flush());
+            }
         }
     }
     flush(pipeline, &mut events, &mut batched);
@@ -98,6 +102,7 @@ struct Passed {
 fn verdict(pipeline: &mut Pipeline, line: Line) -> (Passed, Option<Value>) {
     let before = Counts::of(pipeline);
     let (passed, found) = match line.item {
+        Item::Flush => (Passed { events: Vec::new(), requests: pipeline.flush() }, None),
         Item::Tick(now) => (Passed { events: Vec::new(), requests: pipeline.tick(now) }, None),
         Item::Event(event) => {
             let known = (event.annotations.len(), event.alerts.len());

@@ -257,6 +257,10 @@ static void on_tick(uint64_t now, serin_outcome *outcome) {
   }
 }
 
+static void flush(serin_outcome *outcome) {
+  serin_request_get(outcome, serin_string("https://example.com/flush"), NULL, 0);
+}
+
 static const serin_kind kinds[] = {
     SERIN_PROCESS_EXEC, SERIN_PROCESS_EXIT, SERIN_PROCESS_KPROBE, SERIN_PROCESS_LSM, SERIN_LOSS, SERIN_ACTION_RESULT, 0,
 };
@@ -276,4 +280,5 @@ const serin_plugin_definition serin_plugin = {
     .arguments = arguments,
     .on_event = on_event,
     .on_tick = on_tick,
+    .flush = flush,
 };

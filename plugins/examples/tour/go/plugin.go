@@ -167,6 +167,10 @@ func onTick(now uint64) []serin.Action {
 	return []serin.Action{serin.Get("https://example.com/tick")}
 }
 
+func flush() []serin.Action {
+	return []serin.Action{serin.Get("https://example.com/flush")}
+}
+
 func init() {
 	serin.Export(serin.Plugin{
 		Name:    "tour",
@@ -181,6 +185,7 @@ func init() {
 		Arguments:  []serin.ArgumentPredicate{{Index: 0, Values: []string{"/etc/passwd", "/etc/h*"}}},
 		OnEvent:    onEvent,
 		OnTick:     onTick,
+		Flush:      flush,
 	})
 }
 

@@ -95,4 +95,7 @@ export const frames = plugin({
   onTick(now) {
     return now > 0 ? [get("https://example.com/tick")] : [];
   },
+  flush() {
+    return [get("https://example.com/flush")];
+  },
 });

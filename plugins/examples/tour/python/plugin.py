@@ -104,3 +104,6 @@ class Plugin(Base):
 
     def on_tick(self, now: int):
         return [get("https://example.com/tick")] if now > 0 else []
+
+    def flush(self):
+        return [get("https://example.com/flush")]
