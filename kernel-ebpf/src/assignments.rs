@@ -5,7 +5,7 @@ use serin_abi::selector::{constant, entry};
 
 use crate::arguments::Registers;
 use crate::contexts::Probe;
-use crate::hook::count;
+use crate::hook::{count, this_hook};
 use crate::memory::copy_user;
 
 /// Sets registers one after the other, and stops at one whose value cannot be read. `which` are those of a selector, as its
@@ -21,7 +21,7 @@ pub fn assign(table: &[Assignment; MAX_ASSIGNMENTS], which: u32, registers: &Pro
             let address = value;
             // SAFETY: the value has eight bytes; the helper checks the source.
             if !unsafe { copy_user((&raw mut value).cast(), address, size_of::<u64>() as u32) } {
-                return count(|counters| &raw mut counters.unenforced);
+                return count(this_hook().hook, |counters| &raw mut counters.unenforced);
             }
         }
         registers.set_register(constant(&assignment.register), constant(&assignment.size), value);

@@ -60,7 +60,7 @@ impl<'a, R: Registers> Call<'a, R> {
     #[inline(always)]
     pub fn put_off(&self) {
         if !undecided::put_off(self.hook) {
-            count(|counters| &raw mut counters.unreadable);
+            count(self.hook, |counters| &raw mut counters.unreadable);
         }
     }
 
@@ -167,7 +167,7 @@ impl<'a, R: Registers> Call<'a, R> {
         };
         let allowed = rate::allows(selected, digest);
         if !allowed {
-            count(|counters| &raw mut counters.limited);
+            count(self.hook, |counters| &raw mut counters.limited);
         }
         allowed
     }
@@ -203,7 +203,7 @@ impl<'a, R: Registers> Call<'a, R> {
                 // SAFETY: a pointer to a map value.
                 if !unsafe { calls::keep(work, self.hook, at, flags) } && posted {
                     output::lost_call();
-                    count(|counters| &raw mut counters.lost);
+                    count(self.hook, |counters| &raw mut counters.lost);
                 }
             }
         }

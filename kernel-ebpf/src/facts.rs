@@ -152,7 +152,7 @@ impl<R: Registers> Facts for Call<'_, R> {
     fn count_unreadable(&mut self, failed_closed: bool) {
         // What is put off until the call returns may be readable then.
         if failed_closed || !Self::PUTS_OFF || constant(&HOOK_CONFIG.late) == 0 {
-            count(|counters| &raw mut counters.unreadable);
+            count(self.hook, |counters| &raw mut counters.unreadable);
         }
     }
 }

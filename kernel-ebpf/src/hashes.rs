@@ -43,7 +43,7 @@ pub fn run(registers: &impl Registers, hook: u32) {
     at_work(-1);
     let Some(scratch) = scratch::acquire() else {
         calls::forget(hook);
-        count(|counters| &raw mut counters.lost);
+        count(hook, |counters| &raw mut counters.lost);
         return output::lost_for_want_of_scratch();
     };
     // SAFETY: pointers to map values; the helper has written the hash if it tells an algorithm.

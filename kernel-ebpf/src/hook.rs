@@ -1,7 +1,7 @@
 //! The template of a hook: match, act, report.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
-use aya_ebpf::helpers::generated::bpf_send_signal;
+use aya_ebpf::helpers::generated::{bpf_get_attach_cookie, bpf_send_signal};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{HashMap, PerCpuArray};
 use serin_abi::config::{
@@ -28,7 +28,7 @@ pub static HOOK_CONFIG: HookConfig = {
 #[map]
 static SHARERS: HashMap<u32, Sharer> = HashMap::with_max_entries(1, 0);
 
-/// What each CPU counted for this hook; one entry.
+/// What each CPU counted for this hook, or for each of those that share the program. The agent sets the size.
 #[map]
 static HOOK_COUNTERS: PerCpuArray<HookCounters> = PerCpuArray::with_max_entries(1, 0);
 
@@ -73,6 +73,17 @@ pub fn hook_on_syscall(number: u64) -> Option<Sharer> {
     unsafe { SHARERS.get(task::syscall_slot(number)?).copied() }
 }
 
+/// The hook on the function for which a program is called that may be on several: the agent has given each its hook's id as
+/// a cookie.
+#[inline(always)]
+pub fn hook_on_function(registers: &impl Registers) -> u32 {
+    if constant(&HOOK_CONFIG.shared) == 0 {
+        return this_hook().hook;
+    }
+    // SAFETY: the context is the one this program was called with.
+    unsafe { bpf_get_attach_cookie(registers.context()) as u32 }
+}
+
 /// Runs the hook: the first selector that matches acts and reports.
 #[inline(always)]
 pub fn run<R: Registers>(registers: &R, hook: u32) -> Outcome {
@@ -114,12 +125,12 @@ fn acts_on_return() -> bool {
 /// Counts the hit, and takes the selector's actions. What they are about must have been read.
 #[inline(always)]
 fn take<R: Registers>(call: &mut Call<'_, R>, selected: &Selected, outcome: &mut Outcome) {
-    count(|counters| &raw mut counters.hits);
+    count(call.hook, |counters| &raw mut counters.hits);
     selectors::count(selected.index, |counters| &raw mut counters.hits);
-    let enforced = act(selected, outcome);
+    let enforced = act(call.hook, selected, outcome);
     let posted = selected.actions & ACTION_POST != 0 && call.within_rate(selected);
     if !posted {
-        count(|counters| &raw mut counters.unposted);
+        count(call.hook, |counters| &raw mut counters.unposted);
         selectors::count(selected.index, |counters| &raw mut counters.unposted);
     }
     if posted || acts_on_return() {
@@ -132,7 +143,7 @@ fn take<R: Registers>(call: &mut Call<'_, R>, selected: &Selected, outcome: &mut
     if R::IN_PROGRAM && selected.actions & ACTION_SET != 0 {
         let selector = entry(&HOOK_CONFIG.selectors, selected.index);
         if !operands::set(&HOOK_CONFIG, call.registers, selector) {
-            count(|counters| &raw mut counters.unenforced);
+            count(call.hook, |counters| &raw mut counters.unenforced);
         }
     }
     // Last, as the event still has the name of a descriptor that is no longer followed after it.
@@ -146,7 +157,7 @@ fn take<R: Registers>(call: &mut Call<'_, R>, selected: &Selected, outcome: &mut
 
 /// Takes the selector's enforcing actions, override before signals; false if one could not be taken.
 #[inline(always)]
-fn act(selected: &Selected, outcome: &mut Outcome) -> bool {
+fn act(hook: u32, selected: &Selected, outcome: &mut Outcome) -> bool {
     let mut enforced = true;
     if selected.actions & ACTION_OVERRIDE != 0 {
         match constant(&HOOK_CONFIG.override_by) {
@@ -174,7 +185,7 @@ fn act(selected: &Selected, outcome: &mut Outcome) -> bool {
         enforcer::clean_up(constant(&HOOK_CONFIG.enforcer));
     }
     if !enforced {
-        count(|counters| &raw mut counters.unenforced);
+        count(hook, |counters| &raw mut counters.unenforced);
     }
     enforced
 }
@@ -186,10 +197,13 @@ fn mark(error: i32) -> bool {
     MARKS.insert(bpf_get_current_pid_tgid(), mark, 0).is_ok()
 }
 
-/// Adds one to a counter of this hook.
+/// Adds one to a counter of a hook that has this program.
 #[inline(always)]
-pub fn count(counter: impl FnOnce(&mut HookCounters) -> *mut u64) {
-    if let Some(counters) = HOOK_COUNTERS.get_ptr_mut(0) {
+pub fn count(hook: u32, counter: impl FnOnce(&mut HookCounters) -> *mut u64) {
+    let is_alone = constant(&HOOK_CONFIG.shared) == 0;
+    // The ids of those that share it follow on each other.
+    let index = if is_alone { 0 } else { hook.wrapping_sub(constant(&HOOK_CONFIG.hook)) };
+    if let Some(counters) = HOOK_COUNTERS.get_ptr_mut(index) {
         // SAFETY: a pointer to a map value.
         unsafe { counters::increment(counter(&mut *counters)) };
     }

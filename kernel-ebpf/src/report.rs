@@ -26,10 +26,12 @@ pub fn task(work: *mut Work) -> *mut TaskKey {
 pub fn send(work: *mut Work, flags: u8, length: u32) {
     // SAFETY: a pointer into a map value.
     output::begin_for(work, HOOK, flags, unsafe { task(work).read() });
+    // SAFETY: the record is longer than a header and this.
+    let hook = unsafe { (&raw const (*hit(work)).hook).read_volatile() };
     if output::end(work, length) {
-        count(|counters| &raw mut counters.posted);
+        count(hook, |counters| &raw mut counters.posted);
     } else {
-        count(|counters| &raw mut counters.lost);
+        count(hook, |counters| &raw mut counters.lost);
     }
 }
 

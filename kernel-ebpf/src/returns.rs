@@ -27,7 +27,7 @@ pub fn run<R: Registers>(registers: &R, hook: u32, value: u64) {
     let Some(scratch) = scratch::acquire() else {
         if !is_late {
             calls::forget(hook);
-            count(|counters| &raw mut counters.lost);
+            count(hook, |counters| &raw mut counters.lost);
         }
         return output::lost_for_want_of_scratch();
     };
@@ -70,13 +70,13 @@ fn report_returned(scratch: &Scratch, hook: u32, value: u64) {
     let mut done = Done { posts: holds, enforced: true };
     if holds {
         track_returned(scratch.work, value);
-        done = act(scratch.work);
+        done = act(scratch.work, hook);
     }
     let flags = flags | HOOK_UNENFORCED * u8::from(!done.enforced);
     match (done.posts, silent) {
         (true, false) => call.report_return(flags, at, value),
         (false, false) => {
-            count(|counters| &raw mut counters.unposted);
+            count(hook, |counters| &raw mut counters.unposted);
             selectors::count(selector_of(scratch.work), |counters| &raw mut counters.unposted);
         }
         (_, true) => {}
@@ -101,7 +101,7 @@ struct Done {
 
 /// Takes the actions on the return of the selector that matched at the entry.
 #[inline(always)]
-fn act(work: *mut Work) -> Done {
+fn act(work: *mut Work, hook: u32) -> Done {
     if constant(&HOOK_CONFIG.acts_on_return) == 0 {
         return Done { posts: true, enforced: true };
     }
@@ -118,7 +118,7 @@ fn act(work: *mut Work) -> Done {
         }
     }
     if !enforced {
-        count(|counters| &raw mut counters.unenforced);
+        count(hook, |counters| &raw mut counters.unenforced);
     }
     Done { posts: actions & ACTION_POST != 0, enforced }
 }

@@ -1,5 +1,6 @@
 //! Measurements of the whole agent; `cargo xtask bench` runs them natively and, counting instructions, in qemu.
 
+mod functions;
 mod many;
 
 use std::ffi::CStr;
@@ -23,12 +24,13 @@ const ROUNDS: usize = 7;
 /// Calls a round makes natively.
 const CALLS: u32 = 200_000;
 
-/// Prints all measurements, or with a number of calls those of system calls only, or with `policies` those of many
-/// policies only.
+/// Prints all measurements, or with a number of calls those of system calls only, with `policies` those of many
+/// policies only, or with `functions` those of lists of functions only.
 pub(crate) fn run(part: Option<&str>) -> ExitCode {
     let measured = match (part, part.and_then(|calls| calls.parse().ok())) {
         (_, Some(calls)) => system_calls(calls),
         (Some("policies"), _) => many::policies(),
+        (Some("functions"), _) => functions::functions(),
         _ => system_calls(CALLS)
             .and_then(|()| throughput(CALLS))
             .and_then(|()| start_and_memory())

@@ -13,6 +13,8 @@ pub(crate) struct Kernel {
     pub(crate) release: String,
     /// Kernel functions can be probed.
     pub(crate) kprobes: bool,
+    /// One program can be attached to many functions.
+    pub(crate) many_functions: bool,
     /// Programs can be attached to functions by trampoline (fentry).
     pub(crate) trampolines: bool,
     /// Programs can be attached to LSM hooks and have a say.
@@ -43,6 +45,8 @@ impl Kernel {
         Self {
             release: rustix::system::uname().release().to_string_lossy().into_owned(),
             kprobes: Path::new("/sys/bus/event_source/devices/kprobe").exists(),
+            many_functions: Btf::load(Path::new(KERNEL_BTF))
+                .is_ok_and(|btf| btf.function_id("register_fprobe_ips").is_some()),
             trampolines: hook.is_some_and(|id| bpf::loads(bpf::FENTRY, id)),
             lsm: active.split(',').any(|name| name == "bpf") && lsm_loads,
             error_injection: injectable("__x64_sys_symlinkat"),
@@ -60,6 +64,7 @@ impl Kernel {
         let features = [
             (true, "tracepoints"),
             (self.kprobes, "kprobes"),
+            (self.many_functions, "kprobe.multi"),
             (self.trampolines, "fentry"),
             (self.lsm, "BPF LSM"),
             (self.error_injection, "error injection"),

@@ -148,10 +148,13 @@ fn no_lsm_hook(syscall: &str) -> String {
     format!("no LSM hook is known that every way to the effect of `{syscall}` passes")
 }
 
-/// The same for hooks on several system calls that share a program.
-pub(crate) fn plan_shared_return() -> Attempts {
+/// The same for hooks on several functions or system calls that share a program.
+pub(crate) fn plan_shared_return(target: &Target, probe: &Probe) -> Attempts {
     let mut attempts = Attempts::default();
-    attempts.consider(Backend::SysExit, None, &Ok(()));
+    match target {
+        Target::Function(_) => attempts.consider(Backend::KretprobeMulti, None, &probe.many),
+        _ => attempts.consider(Backend::SysExit, None, &Ok(())),
+    }
     attempts
 }
 
@@ -216,10 +219,13 @@ pub(crate) fn syscall_slot(target: &Target) -> Option<u32> {
     }
 }
 
-/// The way to attach one program for hooks on several system calls; it cannot override.
-pub(crate) fn plan_shared() -> Attempts {
+/// The way to attach one program for hooks on several functions or system calls, of which this is one; it cannot override.
+pub(crate) fn plan_shared(target: &Target, probe: &Probe) -> Attempts {
     let mut attempts = Attempts::default();
-    attempts.consider(Backend::SysEnter, None, &Ok(()));
+    match target {
+        Target::Function(_) => attempts.consider(Backend::KprobeMulti, None, &probe.many),
+        _ => attempts.consider(Backend::SysEnter, None, &Ok(())),
+    }
     attempts
 }
 
@@ -250,7 +256,14 @@ mod tests {
     fn offers(trampolines: bool, lsm: bool, kprobes: bool) -> Probe {
         let result = |yes: bool| if yes { Ok(()) } else { Err("no".to_string()) };
         let (trampolines, kprobes) = (result(trampolines), result(kprobes));
-        Probe { trampolines, lsm: result(lsm), kprobes, registers: result(true), hashes: result(true) }
+        Probe {
+            trampolines,
+            lsm: result(lsm),
+            many: kprobes.clone(),
+            kprobes,
+            registers: result(true),
+            hashes: result(true),
+        }
     }
 
     #[test]
@@ -342,6 +355,19 @@ mod tests {
             assert_eq!(found, expected, "{target:?}, late: {late}");
             assert_eq!(found.len() + ruled_out.len(), 2, "{target:?}, late: {late}: {ruled_out:?}");
         }
+    }
+
+    #[test]
+    fn functions_are_hooked_together_where_the_kernel_can() {
+        let function = Target::Function("vfs_read".into());
+        let tries = |attempts: Attempts| attempts.tries.into_iter().map(|it| it.backend).collect::<Vec<_>>();
+        let able = offers(true, true, true);
+        assert_eq!(tries(plan_shared(&function, &able)), [Backend::KprobeMulti]);
+        assert_eq!(tries(plan_shared_return(&function, &able)), [Backend::KretprobeMulti]);
+        let unable = plan_shared(&function, &offers(true, true, false));
+        assert_eq!(unable.ruled_out, [(Backend::KprobeMulti, "no".into())]);
+        assert_eq!(tries(plan_shared(&syscall("dup"), &able)), [Backend::SysEnter]);
+        assert_eq!(tries(plan_shared_return(&syscall("dup"), &able)), [Backend::SysExit]);
     }
 
     #[test]

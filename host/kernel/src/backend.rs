@@ -9,6 +9,8 @@ pub enum Backend {
     Fentry,
     /// A kprobe on the function.
     Kprobe,
+    /// One program on several functions (Linux 5.18).
+    KprobeMulti,
     /// A BPF LSM program on the hook that the `security_*` function calls (Linux 5.7).
     Lsm,
     /// A BPF LSM program on the same hook that may sleep, to have a file hashed (Linux 6.1).
@@ -19,6 +21,8 @@ pub enum Backend {
     Fexit,
     /// A kretprobe on the function.
     Kretprobe,
+    /// One program at the returns of several functions (Linux 5.18).
+    KretprobeMulti,
     /// The dispatcher on the raw tracepoint sys_exit, by system call number.
     SysExit,
     /// A program on the trace event (Linux 4.7).
@@ -38,11 +42,13 @@ impl fmt::Display for Backend {
         f.write_str(match self {
             Backend::Fentry => "fentry",
             Backend::Kprobe => "kprobe",
+            Backend::KprobeMulti => "kprobe.multi",
             Backend::Lsm => "lsm",
             Backend::LsmHash => "lsm.s",
             Backend::SysEnter => "sys_enter",
             Backend::Fexit => "fexit",
             Backend::Kretprobe => "kretprobe",
+            Backend::KretprobeMulti => "kretprobe.multi",
             Backend::SysExit => "sys_exit",
             Backend::Tracepoint => "tracepoint",
             Backend::RawTracepoint => "raw_tracepoint",

@@ -216,7 +216,13 @@ mod tests {
             ignore_not_found: false,
             position: (1, 1),
         };
-        PolicyPlan { name: "p".into(), monitor: false, hooks: vec![hook], enforced: vec![] }
+        PolicyPlan {
+            name: "p".into(),
+            monitor: false,
+            one_by_one: false,
+            hooks: vec![hook],
+            enforced: vec![],
+        }
     }
 
     #[test]

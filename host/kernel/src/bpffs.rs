@@ -82,8 +82,7 @@ impl PinDirectory {
             return Ok(link);
         }
         let path = self.path.join(format!("{LINK}{name}"));
-        link.pinned(path.clone())
-            .map_err(|error| KernelError::Bpffs { path, source: io::Error::other(error) })
+        link.pinned(path.clone()).map_err(|source| KernelError::Bpffs { path, source })
     }
 
     /// Takes out of the kernel what agents before this one have left attached.

@@ -11,6 +11,9 @@ use crate::KernelError;
 use crate::programs::{map_error, take_map};
 use crate::wire::{Plain, Wire};
 
+/// The map that has the counters of the hooks of a program.
+pub(crate) const HOOK_COUNTERS: &str = "HOOK_COUNTERS";
+
 /// The map that has the counters of a hook's selectors.
 pub(crate) const SELECTOR_COUNTERS: &str = "SELECTOR_COUNTERS";
 
@@ -140,9 +143,10 @@ impl Counters<CpuCounters> {
 }
 
 impl Counters<HookCounters> {
-    /// What one hook counted.
-    pub(crate) fn sum(&self) -> Result<HookCount, KernelError> {
-        Ok(self.of_each_cpu(0)?.into_iter().map(HookCount::from).sum())
+    /// What each of the hooks that share them counted.
+    pub(crate) fn sums(&self) -> Result<Vec<HookCount>, KernelError> {
+        let sum = |index| Ok(self.of_each_cpu(index)?.into_iter().map(HookCount::from).sum());
+        (0..self.map.len()).map(sum).collect()
     }
 }
 

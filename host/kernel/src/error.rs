@@ -53,6 +53,29 @@ pub enum KernelError {
         /// Why.
         source: Box<aya::programs::ProgramError>,
     },
+    /// An object is not what this agent knows how to load.
+    #[error("cannot load the kernel programs: {0}")]
+    Code(String),
+    /// A program for many functions could not be loaded.
+    #[error("cannot load the kernel program `{program}`: {source}: {log}")]
+    Verifier {
+        /// The program's name.
+        program: &'static str,
+        /// Why.
+        source: std::io::Error,
+        /// What the verifier says.
+        log: String,
+    },
+    /// A program could not be attached to many functions at once.
+    #[error("cannot attach the kernel program `{program}` to {functions} functions at once: {source}")]
+    KprobeMulti {
+        /// The program's name.
+        program: &'static str,
+        /// How many they are.
+        functions: usize,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A map could not be read or written.
     #[error("cannot access the kernel map `{map}`: {}", chain(source))]
     Map {

@@ -19,8 +19,10 @@
 mod attach;
 mod backend;
 mod binaries;
+mod bpf;
 mod bpffs;
 mod capabilities;
+mod code;
 mod conflict;
 mod counters;
 mod decode;
@@ -32,6 +34,7 @@ mod error;
 mod executable;
 mod identity;
 mod kernel;
+mod kprobe_multi;
 mod link;
 mod loss;
 mod lower;

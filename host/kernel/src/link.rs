@@ -1,10 +1,9 @@
 //! Attaching one program of a hook, and what keeps it there.
 
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use aya::pin::PinError;
 use aya::programs::links::FdLink;
 use aya::programs::uprobe::{UProbeAttachLocation, UProbeScope};
 use aya::programs::{Program, ProgramError};
@@ -12,6 +11,7 @@ use aya::{Btf, Ebpf};
 use serin_policy::{PlaceError, Target, Uprobe, Usdt};
 
 use crate::executable::find_place;
+use crate::kprobe_multi::{self, Moment};
 use crate::programs::program_error;
 use crate::target::function;
 use crate::uprobe::{self, CodePlace};
@@ -26,6 +26,8 @@ pub(crate) struct Link {
 
 enum Attachment {
     Link(FdLink),
+    /// One on many functions.
+    Many(OwnedFd),
     /// An event that has the program, and can't be pinned.
     Event(#[expect(dead_code, reason = "it is there to be closed")] OwnedFd),
 }
@@ -41,16 +43,33 @@ impl Link {
         Ok(Self { attachment: Attachment::Link(link), pin: None })
     }
 
+    /// One on many functions: of a program with a name in its object.
+    pub(crate) fn on_many(
+        name: &'static str,
+        program: BorrowedFd<'_>,
+        functions: &[(String, u32)],
+        moment: Moment,
+    ) -> Result<Self, KernelError> {
+        let link = kprobe_multi::attach(program, functions, moment).map_err(|source| {
+            KernelError::KprobeMulti { program: name, functions: functions.len(), source }
+        })?;
+        Ok(Self { attachment: Attachment::Many(link), pin: None })
+    }
+
     fn of_event(event: OwnedFd) -> Self {
         Self { attachment: Attachment::Event(event), pin: None }
     }
 
     /// Keeps the program attached also when the agent has ended, however it did, unless the link is dropped before.
-    pub(crate) fn pinned(self, path: PathBuf) -> Result<Self, PinError> {
+    pub(crate) fn pinned(self, path: PathBuf) -> io::Result<Self> {
         match self.attachment {
             Attachment::Link(link) => {
-                let attachment = Attachment::Link(link.pin(&path)?.into());
+                let attachment = Attachment::Link(link.pin(&path).map_err(io::Error::other)?.into());
                 Ok(Self { attachment, pin: Some(Pin(path)) })
+            }
+            Attachment::Many(link) => {
+                kprobe_multi::pin(link.as_fd(), &path)?;
+                Ok(Self { attachment: Attachment::Many(link), pin: Some(Pin(path)) })
             }
             attachment @ Attachment::Event(_) => {
                 tracing::warn!("a hook with a counter in a program can't be kept: it ends with the agent");
@@ -83,8 +102,8 @@ pub(crate) fn program_name(backend: Backend) -> &'static str {
     match backend {
         Backend::Fentry => "hook_fentry",
         Backend::Fexit => "hook_fexit",
-        Backend::Kprobe => "hook_kprobe",
-        Backend::Kretprobe => "hook_kretprobe",
+        Backend::Kprobe | Backend::KprobeMulti => "hook_kprobe",
+        Backend::Kretprobe | Backend::KretprobeMulti => "hook_kretprobe",
         Backend::Lsm => "hook_lsm",
         Backend::LsmHash => "hook_lsm_hash",
         Backend::SysEnter => "hook_sys_enter",

@@ -2,15 +2,13 @@
 //!
 //! Asked of their descriptors while these are open: to open them again by their ids would take `CAP_SYS_ADMIN`.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 use std::path::Path;
 
 use aya::Ebpf;
 use aya::maps::{Map, MapData};
-use aya::programs::Program;
 
 use crate::KernelError;
-use crate::programs::program_error;
 
 /// Bytes of the kernel's memory that a hook has.
 #[derive(Debug, Default)]
@@ -27,9 +25,8 @@ impl Memory {
     }
 
     /// Adds a program that has been loaded.
-    pub(crate) fn add(&mut self, name: &'static str, program: &Program) -> Result<(), KernelError> {
-        let descriptor = program.fd().map_err(|error| program_error(name, error))?;
-        self.bytes += locked(descriptor.as_fd())?;
+    pub(crate) fn add(&mut self, program: BorrowedFd<'_>) -> Result<(), KernelError> {
+        self.bytes += locked(program)?;
         Ok(())
     }
 
@@ -39,14 +36,16 @@ impl Memory {
     }
 }
 
-/// Of the kinds of maps that hooks have for themselves.
-fn data(map: &Map) -> Option<&MapData> {
+/// Of the kinds of maps that hooks have for themselves or share.
+pub(crate) fn data(map: &Map) -> Option<&MapData> {
     match map {
         Map::Array(data)
         | Map::HashMap(data)
         | Map::LruHashMap(data)
         | Map::PerCpuArray(data)
-        | Map::PerCpuHashMap(data) => Some(data),
+        | Map::PerCpuHashMap(data)
+        | Map::ProgramArray(data)
+        | Map::RingBuf(data) => Some(data),
         _ => None,
     }
 }

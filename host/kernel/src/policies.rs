@@ -2,6 +2,8 @@
 
 mod attached;
 mod prepared;
+mod sharing;
+mod together;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +11,6 @@ use std::sync::Arc;
 use serin_policy::{HookPlan, PolicyPlan, Target};
 
 pub(crate) use self::attached::{Attached, Dispatched};
-pub(crate) use self::prepared::sharing;
 use crate::counters::{HookCount, SelectorCount};
 use crate::enforcers::LoadedCalls;
 use crate::programs::Loader;
@@ -90,7 +91,7 @@ impl Kernel {
         let mut loaders = Vec::new();
         for policy in policies {
             let first_of_policy = self.next_hook;
-            for indices in sharing(&policy.hooks) {
+            for indices in self.sharing(policy, &self.conflicts) {
                 let first = self.next_hook;
                 self.next_hook += indices.len() as u32;
                 if policy.hooks[indices.start].target == Target::Loader {
@@ -138,8 +139,10 @@ impl Kernel {
     pub fn hook_counts(&self) -> Result<Vec<(u32, HookCount)>, KernelError> {
         let mut counts: BTreeMap<u32, HookCount> = self.loaders.counts().collect();
         for hook in &self.hooks {
-            let count = counts.entry(hook.id).or_default();
-            *count = *count + hook.counters.sum()?;
+            for (id, sum) in (hook.id..).zip(hook.counters.sums()?) {
+                let count = counts.entry(id).or_default();
+                *count = *count + sum;
+            }
         }
         Ok(counts.into_iter().collect())
     }

@@ -1,6 +1,7 @@
 //! What this kernel lets us do, found out by doing it.
 
 use std::fmt;
+use std::os::fd::AsFd as _;
 use std::path::Path;
 
 use aya::maps::HashMap;
@@ -12,7 +13,10 @@ use rustix::thread::gettid;
 use serin_abi::Mark;
 
 use crate::KernelError;
+use crate::code::Code;
 use crate::error::chain;
+use crate::kprobe_multi::Moment;
+use crate::link::Link;
 use crate::programs::{Loader, Object, program, program_error, take_map};
 use crate::wire::Wire;
 
@@ -28,6 +32,8 @@ pub struct Probe {
     pub lsm: Result<(), String>,
     /// Kprobes.
     pub kprobes: Result<(), String>,
+    /// One program on many functions, told which it is called for (kprobe.multi; Linux 5.18).
+    pub many: Result<(), String>,
     /// Uprobes that change the registers of programs (Linux 6.18).
     pub registers: Result<(), String>,
     /// Hashes of files, by the kernel's integrity measurement (IMA).
@@ -43,6 +49,7 @@ impl Probe {
             trampolines: trampolines(loader, btf).map_err(|error| chain(&error)),
             lsm: lsm(loader, btf, point),
             kprobes: kprobes(),
+            many: many(loader).map_err(|error| chain(&error)),
             registers: registers(loader),
             hashes: hashes(types),
         }
@@ -61,6 +68,7 @@ impl fmt::Display for Probe {
             ("fentry/fexit", &self.trampolines),
             ("BPF LSM", &self.lsm),
             ("kprobes", &self.kprobes),
+            ("many functions at once", &self.many),
             ("registers of programs", &self.registers),
             ("hashes of files", &self.hashes),
         ];
@@ -79,6 +87,17 @@ fn trampolines(loader: &mut Loader<'_>, btf: &Btf) -> Result<(), KernelError> {
     let clear: &mut FExit = program(&mut ebpf, "clear")?;
     clear.load("__x64_sys_getpgid", btf).map_err(|error| program_error("clear", error))?;
     clear.attach().map_err(|error| program_error("clear", error))?;
+    Ok(())
+}
+
+fn many(loader: &mut Loader<'_>) -> Result<(), KernelError> {
+    let ebpf = loader.load(Object::Deny)?;
+    let tell = Code::of(&ebpf, Object::Deny)?.load("tell")?;
+    let functions = ["__x64_sys_getpgid", "__x64_sys_getpid"].map(String::from);
+    let functions: Vec<_> = functions.into_iter().zip(1..).collect();
+    for moment in [Moment::Entry, Moment::Return] {
+        Link::on_many("tell", tell.as_fd(), &functions, moment)?;
+    }
     Ok(())
 }
 

@@ -32,13 +32,15 @@ pub(crate) enum Object {
 }
 
 impl Object {
-    fn bytes(self) -> &'static [u8] {
+    pub(crate) fn bytes(self) -> &'static [u8] {
         match self {
             Object::Base => BASE,
             Object::Deny => DENY,
             Object::Hook(backend) => match backend {
                 Backend::Fentry | Backend::Fexit => FENTRY,
-                Backend::Kprobe | Backend::Kretprobe => KPROBE,
+                Backend::Kprobe | Backend::Kretprobe | Backend::KprobeMulti | Backend::KretprobeMulti => {
+                    KPROBE
+                }
                 Backend::Lsm | Backend::LsmHash => LSM,
                 Backend::SysEnter | Backend::SysExit => SYS_ENTER,
                 Backend::Uprobe | Backend::Uretprobe => UPROBE,

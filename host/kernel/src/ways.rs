@@ -5,7 +5,6 @@ use serin_policy::{HookPlan, PolicyPlan};
 use crate::attach::Attempts;
 use crate::conflict::Conflicts;
 use crate::lower::may_be_late;
-use crate::policies::sharing;
 use crate::{AttemptError, Backend, Enforcement, Kernel, attach, target};
 
 /// The way of attaching a hook that is tried first.
@@ -33,7 +32,7 @@ impl Kernel {
         let mut conflicts = Conflicts::default();
         conflicts.announce(std::slice::from_ref(policy));
         let mut ways = Vec::new();
-        for group in sharing(&policy.hooks) {
+        for group in self.sharing(policy, &conflicts) {
             let is_shared = group.len() > 1;
             for hook in &policy.hooks[group] {
                 let overridden = conflicts.is_overridden(&target::function(&hook.target));
@@ -45,14 +44,14 @@ impl Kernel {
 
     fn way(&self, hook: &HookPlan, is_shared: bool, overridden: bool) -> Result<Way, Vec<AttemptError>> {
         let attempts = if is_shared {
-            attach::plan_shared()
+            attach::plan_shared(&hook.target, &self.probe)
         } else {
             attach::plan(hook, &self.probe, overridden, |lsm| self.lsm_hook_matches(lsm))
         };
         let mut way = attempts.best()?;
         if hook.returns.is_some() || may_be_late(hook) {
             let attempts = if is_shared {
-                attach::plan_shared_return()
+                attach::plan_shared_return(&hook.target, &self.probe)
             } else {
                 attach::plan_return(&hook.target, &self.probe, overridden)
             };

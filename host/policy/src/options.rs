@@ -10,10 +10,13 @@ use crate::selector::read_each;
 pub(crate) struct Options {
     /// `policy-mode: monitor`.
     pub(crate) monitor: bool,
+    /// `disable-kprobe-multi`.
+    pub(crate) one_by_one: bool,
 }
 
 /// What a switch may hold, as Go's `strconv.ParseBool` takes it.
-const SWITCH: &[&str] = &["true", "True", "TRUE", "t", "T", "1", "false", "False", "FALSE", "f", "F", "0"];
+const ON: &[&str] = &["true", "True", "TRUE", "t", "T", "1"];
+const OFF: &[&str] = &["false", "False", "FALSE", "f", "F", "0"];
 
 /// Reads the options; each may be given once.
 pub(crate) fn read(options: Field<'_>, report: &mut Report<'_>) -> Option<Options> {
@@ -33,12 +36,22 @@ pub(crate) fn read(options: Field<'_>, report: &mut Report<'_>) -> Option<Option
         seen.push(text.into());
         match option {
             PolicyOption::Mode => read.monitor = value.word(&POLICY_MODES, report)?,
-            // How hooks are attached, and a call is refused, is found out by trying what the kernel has.
-            PolicyOption::Switch if SWITCH.iter().any(|text| value.node.is_text(text)) => {}
-            PolicyOption::Switch => return value.refuse("`true` or `false`", report),
+            PolicyOption::OneByOne => read.one_by_one = switch(value, report)?,
+            // There is nothing that it would change.
+            PolicyOption::Switch => drop(switch(value, report)?),
+            // How a call is refused is found out by trying what the kernel has.
             PolicyOption::OverrideMethod => value.word(&OVERRIDE_METHODS, report)?,
         }
         Some(())
     })?;
     Some(read)
+}
+
+fn switch(value: Field<'_>, report: &mut Report<'_>) -> Option<bool> {
+    let is_any = |texts: &[&str]| texts.iter().any(|text| value.node.is_text(text));
+    match (is_any(ON), is_any(OFF)) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => value.refuse("`true` or `false`", report),
+    }
 }

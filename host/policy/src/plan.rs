@@ -28,6 +28,8 @@ pub struct PolicyPlan {
     pub name: String,
     /// `policy-mode: monitor`: it starts without its enforcing actions, which a change of its mode brings.
     pub monitor: bool,
+    /// `disable-kprobe-multi`: hooks on the functions of a list are attached one by one.
+    pub one_by_one: bool,
     /// The hooks, in the order of the file within each section.
     pub hooks: Vec<HookPlan>,
     /// The system calls that `NotifyEnforcer` has refused, each once.

@@ -112,7 +112,13 @@ fn read(document: &Node, source: &Arc<Source>, report: &mut Report<'_>) -> Optio
     let ((name, span), _, (options, hooks, enforced)) = (name?, namespace?, spec?);
     let (hooks, places) = hooks.into_iter().unzip();
     let (enforced, enforced_places) = enforced.into_iter().unzip();
-    let plan = PolicyPlan { name: name.into(), monitor: options.monitor, hooks, enforced };
+    let plan = PolicyPlan {
+        name: name.into(),
+        monitor: options.monitor,
+        one_by_one: options.one_by_one,
+        hooks,
+        enforced,
+    };
     let (source, others) = (source.clone(), Vec::new());
     Some(Policy { plan, source, name: span, hooks: places, enforced: enforced_places, others })
 }

@@ -88,7 +88,9 @@ pub(crate) const OPTION: Shape =
 pub(crate) enum PolicyOption {
     /// What the policy does when it is loaded.
     Mode,
-    /// Whether many hooks are attached in one call, which serin does not do.
+    /// Whether the functions of a list are hooked one by one.
+    OneByOne,
+    /// Whether many hooks in programs are attached in one call, which serin does not do.
     Switch,
     /// How calls are refused, which serin finds out by trying.
     OverrideMethod,
@@ -99,7 +101,7 @@ pub(crate) const OPTIONS: Vocabulary<PolicyOption> = Vocabulary {
     supported: &[
         ("policy-mode", PolicyOption::Mode),
         ("override-method", PolicyOption::OverrideMethod),
-        ("disable-kprobe-multi", PolicyOption::Switch),
+        ("disable-kprobe-multi", PolicyOption::OneByOne),
         ("disable-uprobe-multi", PolicyOption::Switch),
     ],
     later: &["sleepable-preload-size"],

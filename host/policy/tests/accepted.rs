@@ -181,7 +181,13 @@ spec:
     };
     assert_eq!(
         plans(yaml),
-        [PolicyPlan { name: "link.to-passwd".into(), monitor: false, hooks: vec![hook], enforced: vec![] }]
+        [PolicyPlan {
+            name: "link.to-passwd".into(),
+            monitor: false,
+            one_by_one: false,
+            hooks: vec![hook],
+            enforced: vec![]
+        }]
     );
 }
 

@@ -18,12 +18,12 @@ impl Counts {
         Ok(Self { hooks: kernel.hook_counts()?, selectors: kernel.selector_counts()? })
     }
 
-    /// A hook's; nothing for all but the first of hooks that share a program.
+    /// A hook's.
     pub(crate) fn hook(&self, id: u32) -> HookCount {
         self.hooks.iter().find(|(other, _)| *other == id).map(|(_, count)| *count).unwrap_or_default()
     }
 
-    /// Those of a hook's selectors, in the policy's order.
+    /// Those of a hook's selectors, in the policy's order; nothing for all but the first of hooks that share a program.
     pub(crate) fn selectors(&self, id: u32) -> &[SelectorCount] {
         self.selectors.iter().find(|(other, _)| *other == id).map_or(&[], |(_, counts)| counts)
     }

@@ -81,6 +81,11 @@ fn findings(probe: &Probe, error_injection: Result<(), String>) -> Vec<Finding> 
             "without either way policies on functions are refused; to get it: CONFIG_KPROBE_EVENTS=y",
         ),
         finding(
+            "hooks on the functions of a list all at once (kprobe.multi)",
+            probe.many.clone(),
+            "each function takes a program of its own; to get it: CONFIG_FPROBE=y, from Linux 5.18 on",
+        ),
+        finding(
             "Override on `security_*` functions and on system calls that files pass (BPF LSM)",
             probe.lsm.clone(),
             "policies that need it are refused, `Sigkill` works; to get it: CONFIG_BPF_LSM=y and `lsm=…,bpf`",
@@ -118,8 +123,14 @@ mod tests {
 
     #[test]
     fn what_is_missing_comes_with_its_reason_and_advice() {
-        let (trampolines, kprobes, registers, hashes) = (Ok(()), Ok(()), Ok(()), Ok(()));
-        let probe = Probe { trampolines, lsm: Err("not active".into()), kprobes, registers, hashes };
+        let probe = Probe {
+            trampolines: Ok(()),
+            lsm: Err("not active".into()),
+            kprobes: Ok(()),
+            many: Ok(()),
+            registers: Ok(()),
+            hashes: Ok(()),
+        };
         let findings = findings(&probe, Err("no list".into()));
         let text: Vec<_> = findings.iter().map(ToString::to_string).collect();
         assert_eq!(findings.iter().filter(|finding| finding.missing.is_some()).count(), 2);

@@ -338,8 +338,10 @@ impl<'a> From<&'a serin_kernel::PlannedHook> for Announced<'a> {
 
 fn log(plan: &PolicyPlan, policy: &LoadedPolicy) {
     // What an entry with a list stands for is told in one line.
-    let position = |hook: &LoadedHook| plan.hooks.get(hook.index).map(|plan| plan.position);
-    for hooks in policy.hooks.chunk_by(|one, other| position(one) == position(other)) {
+    let told = |hook: &LoadedHook| {
+        (plan.hooks.get(hook.index).map(|plan| plan.position), hook.backend, hook.returns)
+    };
+    for hooks in policy.hooks.chunk_by(|one, other| told(one) == told(other)) {
         let [hook, more @ ..] = hooks else { continue };
         let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
         let enforcement = hook.enforcement.as_ref().map(|way| format!(", overridden by {way}"));

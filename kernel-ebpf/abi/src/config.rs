@@ -41,8 +41,8 @@ pub struct HookConfig {
     pub return_action: u32,
     /// As `next`, for the returns of system calls.
     pub next_return: u32,
-    /// 1 if the program is shared by hooks on several system calls: `hook`, `next` and `next_return` are
-    /// looked up by the call's slot then.
+    /// 1 if the program is shared by several hooks, of which `hook` is the first: on system calls `hook`, `next` and
+    /// `next_return` are looked up by the call's slot then, on functions the program is told which hook it is called for.
     pub shared: u32,
     /// 1 and the position in `arguments` of the buffer that the call fills, whose bytes are read when it has returned; 0 if
     /// there is none. At the entry its address is what is read.

@@ -1,5 +1,6 @@
 //! Refuses marked tasks at an LSM hook, or where their system call begins, and clears their marks. The agent loads
-//! `deny` once an LSM hook, `clear` once a system call, and `enforce` once an enforcer; `change`, to see whether it can.
+//! `deny` once an LSM hook, `clear` once a system call, and `enforce` once an enforcer; `change` and `tell`, to
+//! see whether it can.
 #![no_std]
 #![no_main]
 
@@ -8,7 +9,7 @@ use core::mem::offset_of;
 use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::pt_regs;
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
-use aya_ebpf::helpers::generated::bpf_override_return;
+use aya_ebpf::helpers::generated::{bpf_get_attach_cookie, bpf_override_return};
 use aya_ebpf::macros::{fexit, kprobe, lsm, uprobe};
 use aya_ebpf::programs::{FExitContext, LsmContext, ProbeContext};
 use serin_abi::selector::constant;
@@ -50,4 +51,11 @@ fn change(ctx: ProbeContext) -> u32 {
     // SAFETY: the context is the one this program was called with.
     unsafe { context::set::<{ offset_of!(pt_regs, r15) }>(ctx.as_ptr(), 8, 0) };
     0
+}
+
+/// Tells which of several functions it was called for.
+#[kprobe]
+fn tell(ctx: ProbeContext) -> u32 {
+    // SAFETY: the context is the one this program was called with.
+    unsafe { bpf_get_attach_cookie(ctx.as_ptr()) as u32 }
 }

@@ -1,4 +1,4 @@
-//! A hook on a kernel function, by a breakpoint.
+//! A hook on a kernel function, by a breakpoint; or hooks on several, which one program is on (kprobe.multi).
 #![no_std]
 #![no_main]
 
@@ -17,7 +17,7 @@ use serin_ebpf::hook;
 #[kprobe]
 fn hook_kprobe(ctx: ProbeContext) -> u32 {
     let registers = Probe::<false>(ctx);
-    if let Some(error) = hook::run(&registers, hook::this_hook().hook).return_error {
+    if let Some(error) = hook::run(&registers, hook::hook_on_function(&registers)).return_error {
         // SAFETY: the context is the one this program was called with.
         unsafe { bpf_override_return(registers.0.as_ptr().cast(), i64::from(error) as u64) };
     }

@@ -88,8 +88,12 @@ fn info(kernel: &Kernel) -> Result<()> {
     let version = api.wait(client.get_version(GetVersionRequest {}))?.into_inner().version;
     ensure!((info.name.as_str(), info.version) == ("serin", version), "{:?}", info.name);
     let has = |name: &str| info.probes.iter().any(|probe| probe.name == name && probe.enabled == Some(true));
-    let found = (has("fentry"), has("lsm"), has("kprobe"));
-    ensure!(found == (kernel.trampolines, kernel.lsm, kernel.kprobes), "{:?}", info.probes);
+    let found = (has("fentry"), has("lsm"), has("kprobe"), has("kprobe_multi"));
+    ensure!(
+        found == (kernel.trampolines, kernel.lsm, kernel.kprobes, kernel.many_functions),
+        "{:?}",
+        info.probes
+    );
     ensure!(api.list()?.is_empty());
     agent.stop()?;
     Ok(())

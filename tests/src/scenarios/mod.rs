@@ -27,6 +27,7 @@ mod live;
 mod loaders;
 mod losses;
 mod many;
+mod many_functions;
 mod matrix;
 mod network;
 mod operations;
@@ -115,6 +116,7 @@ fn of_the_kernel() -> Vec<Scenario> {
         buffers::scenarios(),
         losses::scenarios(),
         many::scenarios(),
+        many_functions::scenarios(),
         ends::scenarios(),
         kept::scenarios(),
         clocks::scenarios(),

@@ -169,6 +169,7 @@ fn filters_are_ordered_by_cost_and_values_numbered() {
     let binaries = Binaries::of(&[PolicyPlan {
         name: "p".into(),
         monitor: false,
+        one_by_one: false,
         hooks: vec![plan.clone()],
         enforced: vec![],
     }])

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::error::Error;
 use std::io;
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 
 use aya::maps::{Array, HashMap};
@@ -14,12 +15,15 @@ use serin_policy::Target;
 
 use super::LoadedHook;
 use super::prepared::Prepared;
+use super::together::Instance;
 use crate::attach::{self, Attempt, Attempts};
 use crate::bpffs::PinDirectory;
+use crate::code::Code;
 use crate::conflict::Diversion;
-use crate::counters::{Counters, SELECTOR_COUNTERS};
+use crate::counters::{Counters, HOOK_COUNTERS, SELECTOR_COUNTERS};
 use crate::deny::MAX_POINTS;
 use crate::error::chain;
+use crate::kprobe_multi::Moment;
 use crate::link::{self, Link};
 use crate::lower::{Lowered, overrides};
 use crate::memory::Memory;
@@ -88,6 +92,9 @@ impl Kernel {
                 Err(error) => failed.push((attempt.backend, explain(attempt, &error))),
             }
         }
+        if hook.is_on_functions() {
+            return self.attach_parts(loader, hook, &failed);
+        }
         let function = target::function(&hook.plan.target);
         if hook.plan.ignore_not_found && self.types.function(&function).is_none() {
             tracing::info!(
@@ -143,16 +150,22 @@ impl Kernel {
             .entries("RANGES", lowered.ranges.len())
             .entries("SHARERS", sharers.len())
             .entries("RATES", lowered.rates())
+            .entries(HOOK_COUNTERS, hook.targets.len())
             .entries(SELECTOR_COUNTERS, lowered.config.selector_count as usize)
             .load(Object::Hook(attempt.backend))?;
         fill(&mut ebpf, lowered, &sharers)?;
+        let code = match attempt.backend {
+            Backend::KprobeMulti => Some(Code::of(&ebpf, Object::Hook(attempt.backend))?),
+            _ => None,
+        };
+        let mut instance = Instance { ebpf, code };
         let mut attached = Attached {
             id: lowered.config.hook,
             returns: None,
             links: Vec::new(),
-            memory: Memory::of_maps(&ebpf, self.pins.path())?,
-            counters: Counters::take(&mut ebpf, "HOOK_COUNTERS")?,
-            selectors: Counters::take(&mut ebpf, SELECTOR_COUNTERS)?,
+            memory: Memory::of_maps(&instance.ebpf, self.pins.path())?,
+            counters: Counters::take(&mut instance.ebpf, HOOK_COUNTERS)?,
+            selectors: Counters::take(&mut instance.ebpf, SELECTOR_COUNTERS)?,
             dispatched: Dispatched::default(),
             held: match &attempt.enforcement {
                 Some(Enforcement::DenyByLsm(hooks)) => hooks.clone(),
@@ -164,7 +177,7 @@ impl Kernel {
             diversion,
             enforces: hook.plan.enforces(),
         };
-        if let Err(error) = self.attach_programs(hook, attempt.backend, &mut ebpf, &mut attached) {
+        if let Err(error) = self.attach_programs(hook, attempt.backend, &mut instance, &mut attached) {
             self.remove_dispatched(&attached.dispatched)?;
             return Err(error);
         }
@@ -179,18 +192,18 @@ impl Kernel {
         &mut self,
         hook: &Prepared<'_>,
         backend: Backend,
-        ebpf: &mut Ebpf,
+        instance: &mut Instance,
         attached: &mut Attached,
     ) -> Result<(), KernelError> {
         // First, so that no call is kept whose return goes unnoticed.
-        attached.returns = self.attach_return(hook, ebpf, attached)?;
+        attached.returns = self.attach_return(hook, instance, attached)?;
         if hook.lowered.config.hashed != 0 {
-            attached.attach(ebpf, Backend::LsmHash, hook, (&self.btf, &self.pins))?;
+            attached.attach(instance, Backend::LsmHash, hook, (&self.btf, &self.pins))?;
             attached.returns = Some(Backend::LsmHash);
         }
-        attached.attach(ebpf, backend, hook, (&self.btf, &self.pins))?;
+        attached.attach(instance, backend, hook, (&self.btf, &self.pins))?;
         if backend == Backend::SysEnter {
-            let program = fd_of(ebpf, backend)?;
+            let program = fd_of(&mut instance.ebpf, backend)?;
             for slot in hook.slots() {
                 attached.dispatched.calls.push((slot, self.dispatcher.add(slot, program)?));
             }
@@ -203,14 +216,14 @@ impl Kernel {
     fn attach_return(
         &mut self,
         hook: &Prepared<'_>,
-        ebpf: &mut Ebpf,
+        instance: &mut Instance,
         attached: &mut Attached,
     ) -> Result<Option<Backend>, KernelError> {
         if !hook.waits_for_return() {
             return Ok(None);
         }
         let Attempts { tries, ruled_out } = if hook.targets.len() > 1 {
-            attach::plan_shared_return()
+            attach::plan_shared_return(&hook.plan.target, &self.probe)
         } else {
             attach::plan_return(
                 &hook.plan.target,
@@ -221,10 +234,10 @@ impl Kernel {
         let mut failed: Vec<_> =
             ruled_out.into_iter().map(|(backend, reason)| AttemptError { backend, reason }).collect();
         for Attempt { backend, .. } in tries {
-            match attached.attach(ebpf, backend, hook, (&self.btf, &self.pins)) {
+            match attached.attach(instance, backend, hook, (&self.btf, &self.pins)) {
                 Ok(()) => {
                     if backend == Backend::SysExit {
-                        let program = fd_of(ebpf, backend)?;
+                        let program = fd_of(&mut instance.ebpf, backend)?;
                         for slot in hook.slots() {
                             attached
                                 .dispatched
@@ -264,7 +277,7 @@ impl Kernel {
 
     /// The hooks that share a program, by the slots of their calls; none if it has but one.
     fn sharers(&self, hook: &Prepared<'_>) -> Result<Vec<(u32, Sharer)>, KernelError> {
-        if hook.targets.len() < 2 {
+        if hook.targets.len() < 2 || hook.is_on_functions() {
             return Ok(Vec::new());
         }
         let returns = hook.waits_for_return();
@@ -290,20 +303,29 @@ impl Attached {
     /// Attaches one of the hook's programs.
     fn attach(
         &mut self,
-        ebpf: &mut Ebpf,
+        instance: &mut Instance,
         backend: Backend,
         hook: &Prepared<'_>,
         (btf, pins): (&Btf, &PinDirectory),
     ) -> Result<(), KernelError> {
         let name = link::program_name(backend);
-        let links = link::attach(ebpf, backend, &hook.plan.target, &hook.places, btf)?;
+        let links = match backend {
+            Backend::KprobeMulti => vec![self.attach_to_many(instance, name, hook, Moment::Entry)?],
+            Backend::KretprobeMulti => vec![self.attach_to_many(instance, name, hook, Moment::Return)?],
+            _ => {
+                let ebpf = &mut instance.ebpf;
+                let links = link::attach(ebpf, backend, &hook.plan.target, &hook.places, btf)?;
+                let program = ebpf.program(name).ok_or(KernelError::Missing(name))?;
+                let descriptor = program.fd().map_err(|error| program_error(name, error))?;
+                self.memory.add(descriptor.as_fd())?;
+                links
+            }
+        };
         for link in links {
             let pin = format!("{}-{name}-{}", self.id, self.links.len());
             let link = if self.enforces { pins.keep(&pin, link)? } else { link };
             self.links.push(link);
         }
-        let program = ebpf.program(name).ok_or(KernelError::Missing(name))?;
-        self.memory.add(name, program)?;
         self.has_trampoline |= matches!(backend, Backend::Fentry | Backend::Fexit);
         Ok(())
     }

@@ -9,7 +9,7 @@ use serin_btf::{Format, Tracefs};
 use serin_policy::{HookPlan, PlaceError, PolicyPlan, Target};
 
 use crate::attach::{self, Attempt};
-use crate::lower::{Lowered, OfTarget, follows, lower, overrides};
+use crate::lower::{Lowered, OfTarget, follows, lower};
 use crate::uprobe::CodePlace;
 use crate::wire::Wire;
 use crate::{Backend, Kernel, KernelError, identity, link, target, usdt};
@@ -17,6 +17,8 @@ use crate::{Backend, Kernel, KernelError, identity, link, target, usdt};
 /// A hook about to be attached, or several that share a program.
 pub(super) struct Prepared<'p> {
     pub(super) policy: &'p str,
+    /// The policy as a whole.
+    of: &'p PolicyPlan,
     /// Where the hooks stand in their policy. Their ids are as many from that of `lowered` on.
     pub(super) indices: ops::Range<usize>,
     /// The first; the others differ from it only in their targets.
@@ -29,6 +31,8 @@ pub(super) struct Prepared<'p> {
     pub(super) places: Vec<CodePlace>,
     pub(super) tries: Vec<(Attempt, OnceCell<Wire<HookConfig>>)>,
     pub(super) ruled_out: Vec<(Backend, String)>,
+    /// Those that are attached in its stead, if it could not be.
+    pub(super) parts: OnceCell<Vec<Prepared<'p>>>,
 }
 
 impl Kernel {
@@ -39,8 +43,8 @@ impl Kernel {
         indices: ops::Range<usize>,
         id: u32,
     ) -> Result<Prepared<'p>, KernelError> {
-        let (plan, policy, hooks) =
-            (&policy.hooks[indices.start], &policy.name, &policy.hooks[indices.clone()]);
+        let of = policy;
+        let (plan, policy, hooks) = (&of.hooks[indices.start], &of.name, &of.hooks[indices.clone()]);
         let targets: Vec<_> = hooks.iter().map(|hook| &hook.target).collect();
         self.check_namespaces(policy, plan)?;
         self.check_room(policy, plan)?;
@@ -59,7 +63,7 @@ impl Kernel {
             lowered.config.hashed |= HASHED_ALONE;
         }
         let attempts = if targets.len() > 1 {
-            attach::plan_shared()
+            attach::plan_shared(&plan.target, &self.probe)
         } else {
             let overridden = self.conflicts.is_overridden(&target::function(&plan.target));
             attach::plan(plan, &self.probe, overridden, |lsm| self.lsm_hook_matches(lsm))
@@ -71,7 +75,35 @@ impl Kernel {
         };
         let ruled_out = attempts.ruled_out;
         let assignments = Wire(lowered.all_assignments());
-        Ok(Prepared { policy, indices, plan, targets, lowered, assignments, places, tries, ruled_out })
+        Ok(Prepared {
+            policy,
+            of,
+            indices,
+            plan,
+            targets,
+            lowered,
+            assignments,
+            places,
+            tries,
+            ruled_out,
+            parts: OnceCell::new(),
+        })
+    }
+
+    /// Hooks that could not be attached together, in groups of at most as many as are given.
+    pub(super) fn divide<'p>(
+        &self,
+        hook: &Prepared<'p>,
+        together: usize,
+    ) -> Result<Vec<Prepared<'p>>, KernelError> {
+        let part = |start: usize| {
+            let indices = start..hook.indices.end.min(start + together);
+            let id = hook.lowered.config.hook + (start - hook.indices.start) as u32;
+            let mut part = self.prepare(hook.of, indices, id)?;
+            part.lowered.config.enforcer = hook.lowered.config.enforcer;
+            Ok(part)
+        };
+        hook.indices.clone().step_by(together).map(part).collect()
     }
 
     fn check_namespaces(&self, policy: &str, plan: &HookPlan) -> Result<(), KernelError> {
@@ -130,6 +162,7 @@ impl Prepared<'_> {
                         self.tries.iter().map(|(attempt, _)| (attempt.clone(), OnceCell::new())).collect();
                     hooks.push(Prepared {
                         policy: self.policy,
+                        of: self.of,
                         indices: self.indices.clone(),
                         plan: self.plan,
                         targets: self.targets.clone(),
@@ -138,6 +171,7 @@ impl Prepared<'_> {
                         places: vec![place],
                         tries,
                         ruled_out: self.ruled_out.clone(),
+                        parts: OnceCell::new(),
                     });
                 }
             }
@@ -150,28 +184,15 @@ impl Prepared<'_> {
         self.plan.returns.is_some() || self.lowered.config.late != 0
     }
 
+    /// Whether one program is on several functions.
+    pub(super) fn is_on_functions(&self) -> bool {
+        self.targets.len() > 1 && matches!(self.plan.target, Target::Function(_))
+    }
+
     /// The slots of the system calls that it hooks.
     pub(super) fn slots(&self) -> impl Iterator<Item = u32> {
         self.targets.iter().filter_map(|target| attach::syscall_slot(target))
     }
-}
-
-/// The hooks of a policy in groups that share a program: those that an entry with a list of system calls stands for,
-/// unless they override, or the calls' types say where their arguments are.
-pub(crate) fn sharing(hooks: &[HookPlan]) -> impl Iterator<Item = ops::Range<usize>> {
-    let share = |one: &HookPlan, other: &HookPlan| {
-        one.position == other.position
-            && attach::syscall_slot(&one.target).is_some()
-            && std::mem::discriminant(&one.target) == std::mem::discriminant(&other.target)
-            && one.returns == other.returns
-            && !overrides(one)
-            && one.arguments.iter().all(|argument| argument.resolve.is_none())
-    };
-    let mut start = 0;
-    hooks.chunk_by(move |one, other| share(one, other)).map(move |group| {
-        start += group.len();
-        start - group.len()..start
-    })
 }
 
 /// The format of a hook's record, if it is on a tracepoint that has one. Policies that name others are refused when they

@@ -28,8 +28,9 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("spec.options", "How the policy as a whole is loaded."),
     (
         "spec.options.name",
-        "policy-mode says whether the policy starts by enforcing or only monitors; the others tune how Tetragon attaches \
-         hooks and refuses calls, which serin finds out by itself.",
+        "policy-mode says whether the policy starts by enforcing or only monitors; disable-kprobe-multi has the functions \
+         of a list hooked one by one; the others tune how Tetragon attaches hooks and refuses calls, which serin finds \
+         out by itself.",
     ),
     ("spec.options.value", "For policy-mode: enforce or monitor."),
     ("spec.selectorsMacros", "Filters by name, for selectors to take in."),

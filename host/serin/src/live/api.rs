@@ -43,6 +43,7 @@ impl Agent for Answers {
                 ("fentry", probe.trampolines.is_ok()),
                 ("lsm", probe.lsm.is_ok()),
                 ("kprobe", probe.kprobes.is_ok()),
+                ("kprobe_multi", probe.many.is_ok()),
                 ("uprobe_refctroff", Path::new(REFERENCE_COUNTERS).exists()),
                 ("probe_write_user", serin_kernel::writes_to_programs()),
                 ("uprobe_regs_change", probe.registers.is_ok()),

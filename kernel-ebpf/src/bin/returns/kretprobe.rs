@@ -8,6 +8,6 @@ use serin_ebpf::{hook, returns};
 #[kretprobe]
 fn hook_kretprobe(ctx: RetProbeContext) -> u32 {
     let registers = Returning(ctx);
-    returns::run(&registers, hook::this_hook().hook, registers.0.ret());
+    returns::run(&registers, hook::hook_on_function(&registers), registers.0.ret());
     0
 }
