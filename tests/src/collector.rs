@@ -22,6 +22,8 @@ pub(crate) struct Collector {
 #[derive(Default)]
 struct Shared {
     arrived: Mutex<Vec<Value>>,
+    /// Bodies that were no JSON.
+    others: Mutex<Vec<Vec<u8>>>,
     connections: Mutex<Vec<TcpStream>>,
 }
 
@@ -66,6 +68,19 @@ impl Collector {
         lock(&self.shared.arrived).clone()
     }
 
+    /// Waits until a body that is no JSON has all of these texts in it.
+    pub(crate) fn wait_for_texts(&self, texts: &[&str]) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        let holds =
+            |body: &Vec<u8>, text: &&str| body.windows(text.len()).any(|part| part == text.as_bytes());
+        while !lock(&self.shared.others).iter().any(|body| texts.iter().all(|text| holds(body, text))) {
+            let count = lock(&self.shared.others).len();
+            ensure!(Instant::now() < deadline, "none of {count} bodies has all of {texts:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
     /// Waits until what has arrived is as wanted.
     pub(crate) fn wait_until(&self, done: impl Fn(&[Value]) -> bool) -> Result<Vec<Value>> {
         let deadline = Instant::now() + PATIENCE;
@@ -100,6 +115,9 @@ fn serve(stream: &TcpStream, shared: &Shared) -> Option<()> {
     reader.read_exact(&mut body).ok()?;
     let events: Vec<Value> =
         body.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    if events.is_empty() {
+        lock(&shared.others).push(body);
+    }
     lock(&shared.arrived).extend(events);
     { stream }.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").ok()
 }

@@ -4,6 +4,7 @@ mod kind;
 mod network;
 mod quantity;
 mod spool;
+mod traces;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Deserializer};
 pub use self::kind::{FileConfig, Format, Rotation, SinkKind, Sync};
 pub use self::network::{Facility, HttpConfig, SyslogAddress, SyslogConfig};
 pub use self::spool::SpoolConfig;
+pub use self::traces::{SampleShare, TracesConfig};
 use crate::fields::FieldFilter;
 use crate::filter::{EventFilter, Filter};
 use crate::queue::Overflow;

@@ -10,6 +10,8 @@
 //! other; what to do when its queue is full, its configuration says. A sink
 //! that fails says what it lost, and gets the rest again later. Before a server
 //! that acknowledges there can be a spool, in which events outlast the agent.
+//!
+//! Beside the events, a [`Tracer`] sends traces of how batches passed the pipeline.
 
 mod batch;
 mod compact;
@@ -37,13 +39,14 @@ mod syslog;
 #[cfg(test)]
 mod testing;
 mod thread;
+mod traces;
 mod weight;
 
 pub use batch::Batch;
 pub use compact::compact;
 pub use config::{
-    DEFAULT_QUEUE, Facility, FileConfig, Format, HttpConfig, Rotation, SinkConfig, SinkKind, SpoolConfig,
-    Sync, SyslogAddress, SyslogConfig,
+    DEFAULT_QUEUE, Facility, FileConfig, Format, HttpConfig, Rotation, SampleShare, SinkConfig, SinkKind,
+    SpoolConfig, Sync, SyslogAddress, SyslogConfig, TracesConfig,
 };
 pub use exporter::{Closed, Exporter, Monitor};
 pub use fields::FieldFilter;
@@ -53,3 +56,4 @@ pub use queue::Overflow;
 pub use redact::Redaction;
 pub use sink::{OpenError, Sink, Unwritten};
 pub use spool::{SpoolCounters, SpoolError};
+pub use traces::{Attribute, SpanFields, Trace, TraceCounters, TraceMonitor, Tracer};

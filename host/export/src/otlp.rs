@@ -3,6 +3,7 @@
 //! <https://opentelemetry.io/docs/specs/otlp/#otlphttp>
 
 mod proto;
+pub(crate) mod spans;
 
 use std::io;
 
@@ -41,8 +42,8 @@ pub(crate) fn encode(event: &Event, text: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&stored.encode_to_vec());
 }
 
-/// How many records the server says it has not taken.
-fn rejected(answer: &[u8]) -> usize {
+/// How many records the server says it has not taken; of spans it says so by the same fields.
+pub(crate) fn rejected(answer: &[u8]) -> usize {
     let answer = ExportLogsServiceResponse::decode(answer).unwrap_or_default();
     let rejected = answer.partial_success.map_or(0, |partial| partial.rejected_log_records);
     usize::try_from(rejected).unwrap_or(0)
@@ -65,12 +66,15 @@ fn request(records: Records<'_>) -> ExportLogsServiceRequest {
 }
 
 fn resource(host: String, log_records: Vec<Vec<u8>>) -> ResourceLogs {
-    let scope = InstrumentationScope { name: "serin".into(), version: env!("CARGO_PKG_VERSION").into() };
     let attributes = vec![attribute("service.name", "serin"), attribute("host.name", &host)];
     ResourceLogs {
         resource: Some(Resource { attributes }),
-        scope_logs: vec![ScopeLogs { scope: Some(scope), log_records }],
+        scope_logs: vec![ScopeLogs { scope: Some(scope()), log_records }],
     }
+}
+
+fn scope() -> InstrumentationScope {
+    InstrumentationScope { name: "serin".into(), version: env!("CARGO_PKG_VERSION").into() }
 }
 
 /// The body is the event as JSON; what one searches by stands in attributes, by OpenTelemetry's names.

@@ -73,7 +73,7 @@ impl Post {
                 Ok(answer) => match rejected(&answer).min(part.len()) {
                     0 => written += part.len(),
                     lost => {
-                        let source = io::Error::other(format!("{lost} events of {} rejected", part.len()));
+                        let source = io::Error::other(format!("the server rejects {lost} of {}", part.len()));
                         return Err(Unwritten { written: written + part.len() - lost, lost, source });
                     }
                 },

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serin_config::scalar;
 
@@ -20,19 +20,19 @@ use crate::{
     DEFAULT_ALERTS, DEFAULT_LOG_LINES, DEFAULT_MEMORY, DEFAULT_TIME, MAX_CONFIG, MAX_FILE, MAX_PLUGINS,
 };
 
-/// A pipeline file: `S` is a sink's configuration, `C` the canary engine's.
+/// A pipeline file: `S` is a sink's configuration, `C` the canary engine's, `T` that of traces.
 #[derive(Debug, Clone)]
-pub struct PipelineFile<S, C> {
+pub struct PipelineFile<S, C, T = IgnoredAny> {
     path: PathBuf,
     text: String,
     /// What it says.
-    pub spec: Spec<S, C>,
+    pub spec: Spec<S, C, T>,
 }
 
 /// `spec`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Spec<S, C> {
+pub struct Spec<S, C, T> {
     /// The plugins, in the order in which events pass them.
     #[serde(default = "Vec::new")]
     pub plugins: Vec<PluginEntry>,
@@ -46,15 +46,18 @@ pub struct Spec<S, C> {
     #[serde(default = "Vec::new")]
     pub sinks: Vec<S>,
     /// The canary engine.
-    #[serde(default = "no_canary")]
+    #[serde(default = "none")]
     pub canary: Option<C>,
+    /// Traces of how batches pass the pipeline; none if left out.
+    #[serde(default = "none")]
+    pub traces: Option<T>,
 }
 
 fn default_store() -> PathBuf {
     PathBuf::from(Store::DEFAULT)
 }
 
-fn no_canary<C>() -> Option<C> {
+fn none<T>() -> Option<T> {
     None
 }
 
@@ -181,16 +184,20 @@ pub(crate) fn place(path: &Path, location: Option<Location>) -> String {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", bound = "S: Deserialize<'de>, C: Deserialize<'de>")]
-struct Document<S, C> {
+#[serde(
+    deny_unknown_fields,
+    rename_all = "camelCase",
+    bound = "S: Deserialize<'de>, C: Deserialize<'de>, T: Deserialize<'de>"
+)]
+struct Document<S, C, T> {
     #[serde(rename = "apiVersion", deserialize_with = "api_version")]
     _api_version: (),
     #[serde(rename = "kind", deserialize_with = "kind")]
     _kind: (),
-    spec: Spec<S, C>,
+    spec: Spec<S, C, T>,
 }
 
-impl<S: DeserializeOwned, C: DeserializeOwned> PipelineFile<S, C> {
+impl<S: DeserializeOwned, C: DeserializeOwned, T: DeserializeOwned> PipelineFile<S, C, T> {
     /// Reads a pipeline file.
     ///
     /// # Errors
@@ -212,7 +219,7 @@ impl<S: DeserializeOwned, C: DeserializeOwned> PipelineFile<S, C> {
     /// # Errors
     /// If it doesn't say what a pipeline file says.
     pub fn parse(path: &Path, text: String) -> Result<Self, ConfigError> {
-        let document: Document<S, C> = serde_yaml::from_str(&text).map_err(|error| ConfigError {
+        let document: Document<S, C, T> = serde_yaml::from_str(&text).map_err(|error| ConfigError {
             path: path.to_owned(),
             location: error.location().map(Location::from),
             message: without_location(&error),
@@ -273,7 +280,7 @@ impl<S: DeserializeOwned, C: DeserializeOwned> PipelineFile<S, C> {
     }
 }
 
-impl<S, C> PipelineFile<S, C> {
+impl<S, C, T> PipelineFile<S, C, T> {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path

@@ -42,6 +42,7 @@ mod signature;
 mod source;
 mod state;
 mod status;
+mod step;
 mod subscription;
 mod url_pattern;
 mod version;
@@ -72,6 +73,7 @@ pub use signature::{PublicKey, SignatureError, SigningKey, Trust, signature_file
 pub use source::ComponentSource;
 pub use state::StateError;
 pub use status::{PluginState, PluginStatus};
+pub use step::Step;
 pub use subscription::{ArgumentPredicate, EventFilter};
 pub use url_pattern::UrlPattern;
 

@@ -1,7 +1,7 @@
 //! The chain of plugins.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use serin_event::Event;
@@ -22,6 +22,7 @@ use crate::rollbacks::{Key, Rollbacks};
 use crate::rollout::{HostId, Rollout, RolloutStatus, Stage, Staged};
 use crate::sandbox::SharedKv;
 use crate::status::PluginStatus;
+use crate::step::Step;
 use crate::version::Version;
 
 /// Plugins, started and ready.
@@ -44,7 +45,7 @@ impl Pipeline {
     /// # Errors
     /// If a plugin can't be started: it is missing, built for something else,
     /// wants what it isn't granted, or refuses its configuration.
-    pub fn load<S, C>(file: &PipelineFile<S, C>, cache: Option<&Cache>) -> Result<Self, LoadError> {
+    pub fn load<S, C, T>(file: &PipelineFile<S, C, T>, cache: Option<&Cache>) -> Result<Self, LoadError> {
         Loader::new(HostId::of_this_host())?.load(file, cache)
     }
 
@@ -103,13 +104,22 @@ impl Pipeline {
     /// plugins, become events behind those of their batch.
     /// Gives the actions that they request and may request.
     pub fn process(&mut self, events: &mut Vec<Event>) -> Vec<ActionRequest> {
+        self.pass(events, None)
+    }
+
+    /// The same, and adds to `steps` what each plugin did. More than [`MAX_BATCH`] events pass a plugin several times.
+    pub fn process_measured(&mut self, events: &mut Vec<Event>, steps: &mut Vec<Step>) -> Vec<ActionRequest> {
+        self.pass(events, Some(steps))
+    }
+
+    fn pass(&mut self, events: &mut Vec<Event>, mut steps: Option<&mut Vec<Step>>) -> Vec<ActionRequest> {
         let mut requests = Vec::new();
         if self.plugins.is_empty() || events.is_empty() {
             return requests;
         }
         let _running = self.loader.runtime.run();
         if events.len() <= MAX_BATCH {
-            self.process_batch(events, &mut requests);
+            self.process_batch(events, &mut requests, steps);
             return requests;
         }
         let mut rest = std::mem::take(events).into_iter();
@@ -118,12 +128,17 @@ impl Pipeline {
             if batch.is_empty() {
                 return requests;
             }
-            self.process_batch(&mut batch, &mut requests);
+            self.process_batch(&mut batch, &mut requests, steps.as_deref_mut());
             events.append(&mut batch);
         }
     }
 
-    fn process_batch(&mut self, events: &mut Vec<Event>, requests: &mut Vec<ActionRequest>) {
+    fn process_batch(
+        &mut self,
+        events: &mut Vec<Event>,
+        requests: &mut Vec<ActionRequest>,
+        mut steps: Option<&mut Vec<Step>>,
+    ) {
         if let Some(first) = events.first() {
             self.loader.source.begin(first.time);
         }
@@ -138,7 +153,11 @@ impl Pipeline {
             raised: Vec::new(),
         };
         for plugin in &mut self.plugins {
+            let before = steps.is_some().then(|| (Instant::now(), plugin.counters.clone()));
             plugin.process(&self.loader.runtime.engine, self.threads.as_ref(), &mut passage, requests);
+            if let (Some(steps), Some((began, before))) = (steps.as_deref_mut(), before) {
+                steps.push(Step::new(&plugin.name, began, &before, &plugin.counters));
+            }
         }
         let mut kept = self.kept.iter();
         events.retain(|_| kept.next().is_none_or(|kept| *kept));
@@ -226,9 +245,9 @@ impl Loader {
     ///
     /// # Errors
     /// As for [`Pipeline::load`].
-    pub fn load<S, C>(
+    pub fn load<S, C, T>(
         &self,
-        file: &PipelineFile<S, C>,
+        file: &PipelineFile<S, C, T>,
         cache: Option<&Cache>,
     ) -> Result<Pipeline, LoadError> {
         let mut plugins = Vec::new();
@@ -252,9 +271,9 @@ impl Loader {
     }
 
     /// Starts the version that this host is to have.
-    fn start<S, C>(
+    fn start<S, C, T>(
         &self,
-        file: &PipelineFile<S, C>,
+        file: &PipelineFile<S, C, T>,
         entry: &PluginEntry,
         cache: Option<&Cache>,
     ) -> Result<Plugin, Reason> {
@@ -316,9 +335,9 @@ fn threads(plugins: &[PluginEntry]) -> Result<Option<ThreadPool>, LoadError> {
 }
 
 /// Prepares a version of a plugin.
-fn version<S, C>(
+fn version<S, C, T>(
     runtime: &Runtime,
-    file: &PipelineFile<S, C>,
+    file: &PipelineFile<S, C, T>,
     entry: &PluginEntry,
     cache: Option<&Cache>,
 ) -> Result<Version, Reason> {

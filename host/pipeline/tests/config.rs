@@ -18,7 +18,13 @@ struct Canary {
     queue: u32,
 }
 
-fn parse(text: &str) -> Result<PipelineFile<Sink, Canary>, ConfigError> {
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Traces {
+    rate: u32,
+}
+
+fn parse(text: &str) -> Result<PipelineFile<Sink, Canary, Traces>, ConfigError> {
     PipelineFile::parse(Path::new("dir/p.yaml"), text.to_owned())
 }
 
@@ -41,6 +47,7 @@ fn everything_is_read() {
   sinks:
     - stdout: json
   canary: {{ queue: 3 }}
+  traces: {{ rate: 5 }}
 "
     ))
     .unwrap();
@@ -52,7 +59,9 @@ fn everything_is_read() {
     assert_eq!((bait.workers.get(), plain.workers.get()), (4, 1));
     assert_eq!(plain.config, serde_json::Value::Null);
     assert_eq!((file.spec.sinks[0].stdout.as_str(), file.spec.canary.as_ref().unwrap().queue), ("json", 3));
-    assert!(parse(&format!("{HEAD}  sinks: []\n")).unwrap().spec.canary.is_none());
+    assert_eq!(file.spec.traces.unwrap().rate, 5);
+    let least = parse(&format!("{HEAD}  sinks: []\n")).unwrap().spec;
+    assert!(least.canary.is_none() && least.traces.is_none());
 }
 
 #[test]
@@ -66,9 +75,10 @@ fn mistakes_are_told_with_their_place() {
         ("apiVersion: v1\nkind: Pipeline\nspec: {}\n".to_owned(), "dir/p.yaml:1:13: apiVersion: `v1` is not known: write `serin.dev/v1alpha1`"),
         ("apiVersion: serin.dev/v1alpha1\nkind: TracingPolicy\nspec: {}\n".to_owned(), "dir/p.yaml:2:7: kind: `TracingPolicy` is not known: write `Pipeline`"),
         ("apiVersion: serin.dev/v1alpha1\nkind: Pipeline\n".to_owned(), "dir/p.yaml:1:1: missing field `spec`"),
-        (format!("{HEAD}  plugin: []\n"), "dir/p.yaml:4:3: spec: unknown field `plugin`, expected one of `plugins`, `store`, `trust`, `sinks`, `canary`"),
+        (format!("{HEAD}  plugin: []\n"), "dir/p.yaml:4:3: spec: unknown field `plugin`, expected one of `plugins`, `store`, `trust`, `sinks`, `canary`, `traces`"),
         (format!("{HEAD}  sinks:\n    - stdin: x\n"), "dir/p.yaml:5:7: spec.sinks[0]: unknown field `stdin`, expected `stdout`"),
         (format!("{HEAD}  canary: {{ queue: many }}\n"), "dir/p.yaml:4:20: spec.canary.queue: invalid type: string \"many\", expected u32"),
+        (format!("{HEAD}  traces: {{ rate: many }}\n"), "dir/p.yaml:4:19: spec.traces.rate: invalid type: string \"many\", expected u32"),
         (entry("grant: {}"), "dir/p.yaml:7:7: spec.plugins[0]: unknown field `grant`, expected one of `name`, `component`, `events`, `digest`, `config`, `configFile`, `grants`, `limits`, `onFailure`, `onOverload`, `workers`, `rollout`"),
         (entry("workers: 17"), "dir/p.yaml:7:16: spec.plugins[0].workers: 17 workers is out of bounds: allowed are 1 workers to 16 workers"),
         (entry("limits: { alerts: { burst: 0, per: 1s } }"), "dir/p.yaml:7:34: spec.plugins[0].limits.alerts.burst: invalid value: integer `0`, expected a nonzero u32"),

@@ -9,6 +9,7 @@
 //! ```
 
 mod backlog;
+mod batch_trace;
 mod census;
 mod check;
 mod cli;

@@ -18,10 +18,12 @@ use std::time::{Duration, Instant};
 
 use serin_api::proto::serin as proto;
 use serin_event::Event;
-use serin_export::Monitor;
+use serin_export::{Monitor, TraceMonitor};
 
 pub(crate) use self::endpoint::Endpoint;
-use self::snapshot::{Backlog, Canaries, Kernel, Plugin, Policy, Processes, Sink, Snapshot, resident_memory};
+use self::snapshot::{
+    Backlog, Canaries, Kernel, Plugin, Policy, Processes, Sink, Snapshot, Traces, resident_memory,
+};
 
 /// A thread that has not come round for this long does not work.
 const STUCK: Duration = Duration::from_secs(30);
@@ -31,6 +33,8 @@ pub(crate) struct Observed {
     started: Instant,
     node_name: String,
     sinks: Monitor,
+    /// None if there are none.
+    traces: Option<TraceMonitor>,
     ready: AtomicBool,
     state: Mutex<State>,
 }
@@ -55,11 +59,12 @@ pub(crate) fn metrics_without_values() -> String {
 }
 
 impl Observed {
-    pub(crate) fn new(node_name: &str, sinks: Monitor) -> Self {
+    pub(crate) fn new(node_name: &str, sinks: Monitor, traces: Option<TraceMonitor>) -> Self {
         Self {
             started: Instant::now(),
             node_name: node_name.to_owned(),
             sinks,
+            traces,
             ready: AtomicBool::new(false),
             state: Mutex::default(),
         }
@@ -121,6 +126,7 @@ impl Observed {
             plugins: state.plugins.clone(),
             canaries: state.canaries,
             sinks: self.sinks.sinks().map(Sink::from).collect(),
+            traces: self.traces.as_ref().map(|traces| Traces::from(traces.counters())),
         }
     }
 

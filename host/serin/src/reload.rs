@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
-use serin_canary::CanaryConfig;
 use serin_event::action::ActionRequest;
-use serin_export::SinkConfig;
-use serin_pipeline::{Cache, Loader, Pipeline, PipelineFile};
+use serin_pipeline::{Cache, Loader, Pipeline};
+
+use crate::plugin::project::File;
 
 /// How often files are looked at. Not by inotify: it does not see what happens behind links, as configuration is
 /// mounted into containers, nor on network file systems.
@@ -153,8 +153,8 @@ impl Watch {
         }
     }
 
-    fn file(&self) -> Result<PipelineFile<SinkConfig, CanaryConfig>> {
-        Ok(PipelineFile::read(&self.path)?)
+    fn file(&self) -> Result<File> {
+        Ok(File::read(&self.path)?)
     }
 
     fn files(&self) -> Result<Vec<PathBuf>> {
@@ -182,7 +182,7 @@ mod tests {
 
     fn pipeline() -> Pipeline {
         let text = "apiVersion: serin.dev/v1alpha1\nkind: Pipeline\nspec:\n  sinks: []\n".to_owned();
-        let file = PipelineFile::<SinkConfig, CanaryConfig>::parse(Path::new("p.yaml"), text).unwrap();
+        let file = File::parse(Path::new("p.yaml"), text).unwrap();
         Pipeline::load(&file, None).unwrap()
     }
 

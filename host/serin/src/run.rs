@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serin_api::{Hub, Listen, Server};
-use serin_canary::{CanaryConfig, Engine};
-use serin_export::{Exporter, Monitor, SinkConfig};
+use serin_canary::Engine;
+use serin_export::{Exporter, Monitor, SinkConfig, Tracer};
 use serin_kernel::{Kernel, KernelConfig, KernelError, LoadedHook};
-use serin_pipeline::{Cache, Facts, HostId, Loader, MAX_BATCH, PipelineFile, Rollbacks};
+use serin_pipeline::{Cache, Facts, HostId, Loader, MAX_BATCH, Rollbacks};
 use serin_policy::PolicyPlan;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
@@ -28,6 +28,7 @@ use crate::log::Log;
 use crate::notify::Notifier;
 use crate::observe::server::{self, Bound};
 use crate::observe::{Observed, snapshot};
+use crate::plugin::project::File;
 use crate::policies::{self, count};
 use crate::reader::{ReaderCounters, ReaderThread};
 use crate::reload::{Next, Reloader};
@@ -179,6 +180,8 @@ impl Agent {
             tracing::info!("demo listeners: DNS on {}, HTTP on {}", demo.dns(), demo.http());
         }
         let node_name: Arc<str> = rustix::system::uname().nodename().to_string_lossy().into();
+        let traces = file.spec.traces.as_ref().map(|traces| Tracer::open(traces, &node_name));
+        let tracer = traces.transpose().context("cannot start the thread that sends traces")?;
         let containers = arguments.containers.as_deref().map(Containers::new);
         let config = KernelConfig { keep_enforcing: arguments.keep_on_exit, ..arguments.kernel.config() };
         let sensor = Sensor::start(&config, &node_name, policies, containers.as_ref())?;
@@ -186,7 +189,8 @@ impl Agent {
         if let Some(containers) = containers {
             containers.watch(&policies)?;
         }
-        let observed = Arc::new(Observed::new(&node_name, sinks.clone()));
+        let observed =
+            Arc::new(Observed::new(&node_name, sinks.clone(), tracer.as_ref().map(Tracer::monitor)));
         let next = Next::default();
         let reload = |path: &PathBuf| Reloader::start(path, loader, cache, next.clone());
         let reloader = arguments.pipeline.as_ref().map(reload).transpose()?;
@@ -220,6 +224,7 @@ impl Agent {
             pipeline,
             next,
             exporter,
+            tracer,
             hub: hub_of_worker,
             engine,
             node_name,
@@ -306,11 +311,11 @@ impl Agent {
 }
 
 /// The pipeline of the file, or what there is without one.
-fn pipeline_file(path: Option<&Path>) -> Result<PipelineFile<SinkConfig, CanaryConfig>> {
+fn pipeline_file(path: Option<&Path>) -> Result<File> {
     const DEFAULT: &str = include_str!("../pipelines/default.yaml");
     let file = match path {
-        Some(path) => PipelineFile::read(path)?,
-        None => PipelineFile::parse(Path::new("default.yaml"), DEFAULT.to_owned())?,
+        Some(path) => File::read(path)?,
+        None => File::parse(Path::new("default.yaml"), DEFAULT.to_owned())?,
     };
     if let Some((sink, spool)) = SinkConfig::shared_spool(&file.spec.sinks) {
         let path = spool.path.display();

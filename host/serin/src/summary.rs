@@ -76,6 +76,11 @@ pub(crate) fn print(
         ];
         lines.add(sink, &[("written", counters.written)], &others);
     }
+    if let Some(traces) = worker.traces {
+        let others =
+            [("lost", traces.lost), ("dropped: queue full", traces.dropped), ("tried again", traces.retries)];
+        lines.add("spans of traces", &[("sent", traces.sent)], &others);
+    }
     lines.add("clients of the API", &[], &[("sent", clients.sent), ("lost", clients.lost)]);
     lines.0.iter().for_each(|line| tracing::info!("{line}"));
 }

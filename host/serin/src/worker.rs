@@ -7,10 +7,11 @@ use serin_api::Hub;
 use serin_canary::Engine;
 use serin_event::action::{ActionRequest, ActionResult};
 use serin_event::{Event, EventKind};
-use serin_export::{Closed, Exporter};
+use serin_export::{Closed, Exporter, TraceCounters, Tracer};
 use serin_pipeline::{Pipeline, PluginStatus};
 
 use crate::backlog::{Backlog, Popped};
+use crate::batch_trace::BatchTrace;
 use crate::observe::{Observed, snapshot};
 use crate::reload::Next;
 
@@ -27,6 +28,8 @@ const TICK: Duration = Duration::from_secs(1);
 const LAST_CANARIES: Duration = Duration::from_secs(2);
 /// How long sinks may take for what they still have when the agent ends.
 const LAST_EVENTS: Duration = Duration::from_secs(6);
+/// How long a collector of traces may take for the last of them.
+const LAST_TRACES: Duration = Duration::from_secs(1);
 
 /// What the worker thread works with.
 pub(crate) struct WorkerThread {
@@ -35,6 +38,8 @@ pub(crate) struct WorkerThread {
     /// Where another version of the pipeline may be waiting.
     pub next: Next,
     pub exporter: Exporter,
+    /// What makes traces of batches, if there are to be any.
+    pub tracer: Option<Tracer>,
     /// Clients of the API.
     pub hub: Arc<Hub>,
     pub engine: Engine,
@@ -46,6 +51,8 @@ pub(crate) struct WorkerThread {
 pub(crate) struct WorkerOutcome {
     pub pipeline: Pipeline,
     pub exporter: Exporter,
+    /// What became of spans, if there were any.
+    pub traces: Option<TraceCounters>,
     pub canaries: serin_canary::Counters,
     /// Events that found the backlog full.
     pub backlog_lost: u64,
@@ -60,7 +67,7 @@ impl WorkerThread {
         let worked = self.work(&mut backlog_lost);
         let requests = self.pipeline.flush();
         self.submit(requests);
-        let Self { mut pipeline, mut exporter, hub, engine, node_name, .. } = self;
+        let Self { mut pipeline, mut exporter, mut tracer, hub, engine, node_name, .. } = self;
         let (results, canaries) = engine.shutdown(LAST_CANARIES);
         let mut events: Vec<_> =
             results.into_iter().map(|result| own(&node_name, EventKind::ActionResult(result))).collect();
@@ -70,7 +77,9 @@ impl WorkerThread {
         hub.publish(&events);
         let ended = worked.and_then(|()| exporter.export(events));
         exporter.close(LAST_EVENTS);
-        WorkerOutcome { pipeline, exporter, canaries, backlog_lost, ended }
+        tracer.iter_mut().for_each(|tracer| tracer.close(LAST_TRACES));
+        let traces = tracer.map(|tracer| tracer.monitor().counters());
+        WorkerOutcome { pipeline, exporter, traces, canaries, backlog_lost, ended }
     }
 
     fn work(&mut self, backlog_lost: &mut u64) -> Result<(), Closed> {
@@ -90,11 +99,7 @@ impl WorkerThread {
                 replaced.tell();
             }
             self.pipeline.set_behind(waiting >= self.backlog.capacity() / BEHIND);
-            let requests = self.pipeline.process(&mut events);
-            self.submit(requests);
-            self.observed.events(&events);
-            self.hub.publish(&events);
-            self.exporter.export(std::mem::take(&mut events))?;
+            self.pass(&mut events, waiting)?;
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
                 let requests = self.pipeline.tick(now());
@@ -106,6 +111,24 @@ impl WorkerThread {
                 return Ok(());
             }
         }
+    }
+
+    /// Passes a batch through the plugins and hands on what they leave.
+    fn pass(&mut self, events: &mut Vec<Event>, waiting: usize) -> Result<(), Closed> {
+        let mut trace = BatchTrace::begin(self.tracer.as_ref(), events, waiting);
+        let requests = match &mut trace {
+            Some(trace) => self.pipeline.process_measured(events, &mut trace.steps),
+            None => self.pipeline.process(events),
+        };
+        self.submit(requests);
+        trace.iter_mut().for_each(|trace| trace.passed(events.len()));
+        self.observed.events(events);
+        self.hub.publish(events);
+        let exported = self.exporter.export(std::mem::take(events));
+        if let Some(trace) = trace {
+            trace.end(self.tracer.as_ref(), exported.is_err());
+        }
+        exported
     }
 
     fn submit(&self, requests: Vec<ActionRequest>) {

@@ -3,6 +3,7 @@
 mod api;
 mod api_faults;
 mod bad_input;
+mod batch_traces;
 mod binaries;
 mod buffers;
 mod canaries;
@@ -143,6 +144,7 @@ fn of_the_agent() -> Vec<Scenario> {
         traces::scenarios(),
         rehearsals::scenarios(),
         sinks::scenarios(),
+        batch_traces::scenarios(),
         spools::scenarios(),
         operations::scenarios(),
         api::scenarios(),

@@ -6,6 +6,7 @@ mod http_server;
 mod otlp;
 mod spool;
 mod syslog;
+mod traces;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -18,7 +18,7 @@ pub(crate) fn text(value: &Option<AnyValue>) -> &str {
     }
 }
 
-fn attribute<'a>(attributes: &'a [KeyValue], key: &str) -> &'a Option<AnyValue> {
+pub(crate) fn attribute<'a>(attributes: &'a [KeyValue], key: &str) -> &'a Option<AnyValue> {
     &attributes.iter().find(|attribute| attribute.key == key).unwrap_or_else(|| panic!("no {key}")).value
 }
 

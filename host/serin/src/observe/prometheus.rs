@@ -7,7 +7,7 @@ mod plugins;
 
 use std::fmt::{Display, Write as _};
 
-use super::snapshot::{Hook, Snapshot, Spool};
+use super::snapshot::{Hook, Snapshot, Spool, Traces};
 
 /// Appends all metrics.
 pub(super) fn render(snapshot: &Snapshot) -> String {
@@ -19,6 +19,7 @@ pub(super) fn render(snapshot: &Snapshot) -> String {
     plugins::plugins(snapshot, &mut text);
     canaries(snapshot, &mut text);
     sinks(snapshot, &mut text);
+    traces(snapshot, &mut text);
     text.0
 }
 
@@ -265,6 +266,21 @@ fn spools(snapshot: &Snapshot, text: &mut Text) {
     }
 }
 
+fn traces(snapshot: &Snapshot, text: &mut Text) {
+    let metrics: [(&str, Kind, &str, Number<Traces>); 6] = [
+        ("serin_traces_up", Gauge, "1 if the last request with spans succeeded.", |it| (!it.failing).into()),
+        ("serin_trace_spans_sent_total", Counter, "Spans that the collector has taken.", |it| it.sent),
+        ("serin_trace_spans_lost_total", Counter, "Spans that the collector did not take.", |it| it.lost),
+        ("serin_trace_spans_dropped_total", Counter, "Spans that found the queue full.", |it| it.dropped),
+        ("serin_trace_retries_total", Counter, "Requests with spans that were tried again.", |it| it.retries),
+        ("serin_trace_queue_spans", Gauge, "Spans that wait.", |it| it.queued),
+    ];
+    for (name, kind, help, value) in metrics {
+        text.head(name, kind, help);
+        snapshot.traces.iter().for_each(|traces| text.sample(name, &[], value(traces)));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::snapshot::{Plugin, Policy, Rollout, Sink};
@@ -294,6 +310,7 @@ mod tests {
                     ..Sink::default()
                 },
             ],
+            traces: Some(Traces { dropped: 6, failing: true, ..Traces::default() }),
             ..Snapshot::default()
         }
     }
@@ -319,6 +336,8 @@ mod tests {
             "serin_sink_spool_events{sink=\"http\"} 5",
             "serin_sink_spool_up{sink=\"http\"} 0",
             "serin_sink_spool_lost_total{sink=\"http\",reason=\"torn\"} 1",
+            "serin_traces_up 0",
+            "serin_trace_spans_dropped_total 6",
             "serin_policies 1",
         ] {
             assert!(text.lines().any(|other| other == line), "no {line} in\n{text}");

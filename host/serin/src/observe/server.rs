@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn answers_say_how_it_is() {
-        let observed = Observed::new("gull", Exporter::open(&[]).unwrap().monitor());
+        let observed = Observed::new("gull", Exporter::open(&[]).unwrap().monitor(), None);
         let (refresh, _) = tokio::sync::mpsc::unbounded_channel();
         let ask = |request: &str| {
             let (status, _, body) = respond(request, &observed, &refresh);

@@ -30,6 +30,9 @@ pub(crate) struct Snapshot {
     pub plugins: Vec<Plugin>,
     pub canaries: Canaries,
     pub sinks: Vec<Sink>,
+    /// None without `spec.traces`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traces: Option<Traces>,
 }
 
 /// What all kernel programs have counted.
@@ -377,6 +380,30 @@ impl From<(&str, serin_export::State, serin_export::Counters)> for Sink {
             retries: counters.retries,
             queued: counters.queued,
             spool: counters.spool.map(Spool::from),
+        }
+    }
+}
+
+/// What became of spans of traces.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Traces {
+    pub sent: u64,
+    pub lost: u64,
+    pub dropped: u64,
+    pub retries: u64,
+    pub queued: u64,
+    pub failing: bool,
+}
+
+impl From<serin_export::TraceCounters> for Traces {
+    fn from(counters: serin_export::TraceCounters) -> Self {
+        Self {
+            sent: counters.sent,
+            lost: counters.lost,
+            dropped: counters.dropped,
+            retries: counters.retries,
+            queued: counters.queued,
+            failing: counters.failing,
         }
     }
 }

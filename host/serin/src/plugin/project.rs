@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serin_canary::CanaryConfig;
-use serin_export::SinkConfig;
+use serin_export::{SinkConfig, TracesConfig};
 use serin_pipeline::{Cache, ComponentSource, Grants, HostId, Loader, Pipeline, PipelineFile, PluginEntry};
 
 /// A pipeline file as the agent reads it.
-pub(crate) type File = PipelineFile<SinkConfig, CanaryConfig>;
+pub(crate) type File = PipelineFile<SinkConfig, CanaryConfig, TracesConfig>;
 
 /// The pipeline file of a plugin's folder; or `path` itself, if it is a file.
 pub(crate) fn pipeline_file(path: &Path) -> Result<File> {
