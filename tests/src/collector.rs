@@ -81,16 +81,21 @@ impl Collector {
         Ok(())
     }
 
-    /// Waits until what has arrived is as wanted.
+    /// Waits until what has arrived is as wanted, for as long as more arrives.
     pub(crate) fn wait_until(&self, done: impl Fn(&[Value]) -> bool) -> Result<Vec<Value>> {
-        let deadline = Instant::now() + PATIENCE;
+        let (mut deadline, mut count) = (Instant::now() + PATIENCE, 0);
         loop {
-            let arrived = self.arrived();
-            if done(&arrived) {
-                return Ok(arrived);
+            {
+                let arrived = lock(&self.shared.arrived);
+                if done(&arrived) {
+                    return Ok(arrived.clone());
+                }
+                if arrived.len() > count {
+                    (deadline, count) = (Instant::now() + PATIENCE, arrived.len());
+                }
+                let last = arrived.last();
+                ensure!(Instant::now() < deadline, "{count} events arrived, the last {last:?}");
             }
-            let last = arrived.last();
-            ensure!(Instant::now() < deadline, "{} events arrived, the last {last:?}", arrived.len());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
