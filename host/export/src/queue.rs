@@ -145,19 +145,12 @@ impl Queue {
 
     fn wait<'a>(
         &self,
-        mut state: MutexGuard<'a, State>,
+        state: MutexGuard<'a, State>,
         time: Duration,
         done: impl Fn(&State) -> bool,
     ) -> MutexGuard<'a, State> {
-        let deadline = Instant::now() + time;
-        while !done(&state) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        state
+        let waited = self.changed.wait_timeout_while(state, time, |state| !done(state));
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// A thread that panicked leaves the queue as it is: nothing in it can be half done.

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serin_event::{Event, EventKind};
 use serin_pipeline::{HostId, Loader, Pipeline};
-use support::{Setup, counters, event, plugin};
+use support::{Setup, annotation, counters, event, plugin};
 
 const GRANTS: &str = "{ clock: true, random: true }";
 
@@ -26,12 +26,9 @@ fn at(time: u64) -> Event {
 fn told(pipeline: &mut Pipeline, time: u64) -> (String, u64, u64) {
     let mut events = vec![at(time)];
     pipeline.process(&mut events);
-    let annotation = |key: &str| {
-        let found = events[0].annotations.iter().find(|annotation| &*annotation.key == key);
-        found.unwrap().value.to_string()
-    };
-    let number = |key: &str| annotation(key).parse().unwrap();
-    (annotation("chance.bytes"), number("chance.wall"), number("chance.monotonic"))
+    let told = |key: &str| annotation(&events[0], key).unwrap();
+    let number = |key: &str| told(key).parse().unwrap();
+    (told("chance.bytes").to_owned(), number("chance.wall"), number("chance.monotonic"))
 }
 
 #[test]

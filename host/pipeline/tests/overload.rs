@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serin_event::{Event, EventKind, Process};
 use serin_pipeline::Pipeline;
-use support::{Setup, counters, event, plugin};
+use support::{Setup, annotation, counters, event, plugin};
 
 fn exec(pid: u32) -> Event {
     let process = Process { pid, cgroup: format!("/docker/{}", "ab".repeat(32)), ..Process::default() };
@@ -23,10 +23,6 @@ fn chain(on_overload: &str) -> Pipeline {
         plugin("container-enrich"),
     );
     Setup::new().load(&entries).unwrap()
-}
-
-fn annotation<'a>(event: &'a Event, key: &str) -> Option<&'a str> {
-    event.annotations.iter().find(|annotation| &*annotation.key == key).map(|annotation| &*annotation.value)
 }
 
 /// Which of the two have seen each event.

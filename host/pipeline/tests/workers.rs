@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serin_event::{Event, EventKind};
 use serin_pipeline::Pipeline;
-use support::{Setup, counters, event, kprobe, plugin, process};
+use support::{Setup, annotation, counters, event, kprobe, plugin, process};
 
 /// Two plugins with these numbers of workers: the first says how many events of the process it has seen, and drops
 /// nothing; the second annotates those of containers.
@@ -33,10 +33,6 @@ fn exec(pid: u32, argument: &str) -> Event {
 /// Many events of 13 processes, some of which have much more of them than others.
 fn events(count: u32) -> Vec<Event> {
     (0..count).map(|number| exec(100 + number * number % 13, &number.to_string())).collect()
-}
-
-fn annotation<'a>(event: &'a Event, key: &str) -> Option<&'a str> {
-    event.annotations.iter().find(|annotation| &*annotation.key == key).map(|annotation| &*annotation.value)
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serin_event::{Event, EventKind};
 
@@ -90,19 +90,13 @@ impl Backlog {
 
     fn wait<'a>(
         &self,
-        mut state: MutexGuard<'a, State>,
+        state: MutexGuard<'a, State>,
         wanted: usize,
         patience: Duration,
     ) -> MutexGuard<'a, State> {
-        let deadline = Instant::now() + patience;
-        while state.events.len() < wanted && !state.closed {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        state
+        let lacks = |state: &mut State| state.events.len() < wanted && !state.closed;
+        let waited = self.changed.wait_timeout_while(state, patience, lacks);
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// A thread that panicked leaves the queue as it is: nothing in it can be half done.

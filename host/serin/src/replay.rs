@@ -99,12 +99,10 @@ impl Replay {
 
     fn end(mut self) -> Result<()> {
         self.flush()?;
-        if let Some(plugins) = &mut self.plugins {
-            let requests = plugins.pipeline.flush();
-            let shown = plugins.submit(requests);
-            self.print_results(shown)?;
-        }
-        let Some(mut plugins) = self.plugins else { return Ok(()) };
+        let Some(mut plugins) = self.plugins.take() else { return Ok(()) };
+        let requests = plugins.pipeline.flush();
+        let shown = plugins.submit(requests);
+        self.print_results(shown)?;
         if let Some(engine) = plugins.engine.take() {
             let (results, _) = engine.shutdown(LAST_CANARIES);
             let mut events: Vec<Event> = own(self.last.as_ref(), results).collect();

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Span, TraceCounters};
 
@@ -124,19 +124,13 @@ impl SpanQueue {
     /// Waits, up to `patience`, until something holds or nothing will come any more.
     fn wait<'a>(
         &self,
-        mut state: MutexGuard<'a, State>,
+        state: MutexGuard<'a, State>,
         patience: Duration,
         holds: impl Fn(&State) -> bool,
     ) -> MutexGuard<'a, State> {
-        let deadline = Instant::now() + patience;
-        while !state.finished && !holds(&state) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        state
+        let waited =
+            self.changed.wait_timeout_while(state, patience, |state| !state.finished && !holds(state));
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// A thread that panicked leaves counters and whole spans.

@@ -60,6 +60,11 @@ pub fn plugin(name: &str) -> String {
     path.canonicalize().unwrap().display().to_string()
 }
 
+/// What was attached to an event under a key.
+pub fn annotation<'a>(event: &'a Event, key: &str) -> Option<&'a str> {
+    event.annotations.iter().find(|annotation| &*annotation.key == key).map(|annotation| &*annotation.value)
+}
+
 /// A process in a container.
 pub fn process(binary: &str, pid: u32) -> Arc<Process> {
     Arc::new(Process {
