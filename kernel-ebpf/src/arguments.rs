@@ -41,6 +41,8 @@ pub trait Registers {
     const IN_RECORD: bool = false;
     /// Another program comes after this one, and may hash a file.
     const HASHES: bool = false;
+    /// The program may sleep, so that what it reads of a process's memory can be brought in before.
+    const MAY_SLEEP: bool = false;
 
     /// The context that the program was called with.
     fn context(&self) -> *mut c_void;
@@ -88,7 +90,7 @@ fn raw<R: Registers>(config: &HookConfig, registers: &R, index: u32) -> u64 {
 
 /// What an argument is, as a parameter would hold it.
 #[inline(always)]
-fn value<R: Registers>(config: &HookConfig, registers: &R, argument: &ArgumentConfig) -> Resolved {
+pub fn value<R: Registers>(config: &HookConfig, registers: &R, argument: &ArgumentConfig) -> Resolved {
     let index = constant(&argument.index);
     if R::IN_PROGRAM && constant(&config.source) == USDT {
         let (value, readable) = operands::read(config, registers, index);
@@ -182,7 +184,7 @@ pub fn load<R: Registers>(config: &HookConfig, registers: &R, slot: u32, to: *mu
 
 /// The parameter that says how many bytes or segments there are.
 #[inline(always)]
-fn size<R: Registers>(config: &HookConfig, registers: &R, argument: &ArgumentConfig) -> i64 {
+pub fn size<R: Registers>(config: &HookConfig, registers: &R, argument: &ArgumentConfig) -> i64 {
     let size = constant(&argument.size);
     let number = raw(config, registers, size & (SIZE_IS_INT - 1));
     if size & SIZE_IS_INT != 0 { i64::from(number as i32) } else { number as i64 }

@@ -129,6 +129,34 @@ impl<const IN_PROGRAM: bool> Registers for Probe<IN_PROGRAM> {
     }
 }
 
+/// The same, of a program that may sleep.
+pub struct Sleepable(pub Probe<true>);
+
+impl Registers for Sleepable {
+    const IN_PROGRAM: bool = true;
+    const MAY_SLEEP: bool = true;
+
+    #[inline(always)]
+    fn context(&self) -> *mut c_void {
+        self.0.context()
+    }
+
+    #[inline(always)]
+    fn argument(&self, index: u32) -> u64 {
+        self.0.argument(index)
+    }
+
+    #[inline(always)]
+    fn register(&self, offset: u32) -> u64 {
+        self.0.register(offset)
+    }
+
+    #[inline(always)]
+    fn numbered_register(&self, number: u32) -> u64 {
+        self.0.numbered_register(number)
+    }
+}
+
 impl Probe<true> {
     /// Sets the lowest `size` bytes of the register with this number, where the program goes on.
     #[inline(always)]

@@ -20,6 +20,7 @@ pub mod contexts;
 pub mod counters;
 pub mod enforcer;
 pub mod facts;
+pub mod fault_in;
 pub mod files;
 pub mod follow;
 pub mod hashes;

@@ -5,15 +5,22 @@ use serin_abi::config::{HookConfig, OPERAND_CONSTANT, OPERAND_MEMORY, Operand, S
 use serin_abi::selector::{constant, entry};
 
 use crate::arguments::Registers;
+use crate::fault_in;
 use crate::memory::copy_user;
 
 /// The value of an argument, extended to 64 bits, and whether it can be read.
 #[inline(always)]
-pub fn read(config: &HookConfig, registers: &impl Registers, index: u32) -> (u64, bool) {
+pub fn read<R: Registers>(config: &HookConfig, registers: &R, index: u32) -> (u64, bool) {
     let operand = entry(&config.operands, index);
     let (value, readable) = match constant(&operand.kind) {
         OPERAND_CONSTANT => (constant(&operand.value), true),
-        OPERAND_MEMORY => load(address(operand, registers), constant(&operand.size)),
+        OPERAND_MEMORY => {
+            let address = address(operand, registers);
+            if R::MAY_SLEEP {
+                fault_in::touch_bytes(address, constant(&operand.size).into());
+            }
+            load(address, constant(&operand.size))
+        }
         _ => (registers.numbered_register(constant(&operand.register)), true),
     };
     (extend(value, constant(&operand.size), constant(&operand.signed)), readable)

@@ -9,6 +9,7 @@ use serin_abi::selector::{constant, entry};
 use serin_abi::{MAX_FIELDS, MAX_STRING};
 
 use crate::arguments::Registers;
+use crate::fault_in;
 use crate::scratch::Slot;
 
 /// Where the steps to an argument led.
@@ -37,6 +38,9 @@ pub fn resolve<R: Registers>(config: &HookConfig, argument: &ArgumentConfig, val
         place = place.wrapping_add(u64::from(constant(&step.offset)));
         let size = constant(&step.size);
         if size != FIELD_ADDRESS {
+            if R::MAY_SLEEP && in_program {
+                fault_in::touch_bytes(place, size_of::<u64>() as u64);
+            }
             let (read, error) = number(in_program, place, size);
             place = read;
             errors |= error;

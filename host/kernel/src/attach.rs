@@ -262,6 +262,7 @@ mod tests {
             many: kprobes.clone(),
             kprobes,
             registers: result(true),
+            sleepable: result(true),
             hashes: result(true),
         }
     }

@@ -31,6 +31,8 @@ pub enum Backend {
     RawTracepoint,
     /// A uprobe (Linux 4.17).
     Uprobe,
+    /// A uprobe that may sleep, to have memory brought in that the other reads (Linux 6.0).
+    UprobeFaultIn,
     /// A uretprobe.
     Uretprobe,
     /// Perf events that tell of mapped files, read without a program (Linux 5.12).
@@ -53,6 +55,7 @@ impl fmt::Display for Backend {
             Backend::Tracepoint => "tracepoint",
             Backend::RawTracepoint => "raw_tracepoint",
             Backend::Uprobe => "uprobe",
+            Backend::UprobeFaultIn => "uprobe.s",
             Backend::Uretprobe => "uretprobe",
             Backend::PerfEvent => "perf_event",
         })

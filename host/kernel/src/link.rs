@@ -111,6 +111,7 @@ pub(crate) fn program_name(backend: Backend) -> &'static str {
         Backend::Tracepoint => "hook_tracepoint",
         Backend::RawTracepoint => "hook_raw_tracepoint",
         Backend::Uprobe => "hook_uprobe",
+        Backend::UprobeFaultIn => "hook_uprobe_fault_in",
         Backend::Uretprobe => "hook_uretprobe",
         // It has none, and is never loaded.
         Backend::PerfEvent => "",

@@ -24,7 +24,7 @@ mod types;
 use actions::socket_action;
 pub(crate) use actions::{follows, notification, overrides, tracks};
 use filters::only_ip;
-pub(crate) use reading::may_be_late;
+pub(crate) use reading::{leads_to_memory, may_be_late};
 use reading::{reading, size};
 pub(crate) use types::{OfTarget, Types};
 

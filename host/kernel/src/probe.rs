@@ -36,6 +36,8 @@ pub struct Probe {
     pub many: Result<(), String>,
     /// Uprobes that change the registers of programs (Linux 6.18).
     pub registers: Result<(), String>,
+    /// Uprobes that may sleep, and so read memory that is to be brought in first (Linux 6.0).
+    pub sleepable: Result<(), String>,
     /// Hashes of files, by the kernel's integrity measurement (IMA).
     pub hashes: Result<(), String>,
 }
@@ -51,6 +53,7 @@ impl Probe {
             kprobes: kprobes(),
             many: many(loader).map_err(|error| chain(&error)),
             registers: registers(loader),
+            sleepable: sleepable(loader),
             hashes: hashes(types),
         }
     }
@@ -70,6 +73,7 @@ impl fmt::Display for Probe {
             ("kprobes", &self.kprobes),
             ("many functions at once", &self.many),
             ("registers of programs", &self.registers),
+            ("memory of programs that is not there yet", &self.sleepable),
             ("hashes of files", &self.hashes),
         ];
         for (name, result) in parts {
@@ -129,10 +133,18 @@ fn attach_deny(loader: &mut Loader<'_>, btf: &Btf) -> Result<Ebpf, KernelError> 
 }
 
 fn registers(loader: &mut Loader<'_>) -> Result<(), String> {
+    load_uprobe(loader, "change", "this kernel lets no program change the registers of processes")
+}
+
+fn sleepable(loader: &mut Loader<'_>) -> Result<(), String> {
+    load_uprobe(loader, "touch", "this kernel lets no uprobe wait for memory, as Linux 6.0 does")
+}
+
+/// Whether the kernel takes a program on a uprobe. The verifier's log would say no more than `otherwise`.
+fn load_uprobe(loader: &mut Loader<'_>, name: &'static str, otherwise: &str) -> Result<(), String> {
     let mut ebpf = loader.load(Object::Deny).map_err(|error| chain(&error))?;
-    let change: &mut UProbe = program(&mut ebpf, "change").map_err(|error| chain(&error))?;
-    // The verifier's log says no more than that it is so.
-    change.load().map_err(|_| "this kernel lets no program change the registers of processes".into())
+    let uprobe: &mut UProbe = program(&mut ebpf, name).map_err(|error| chain(&error))?;
+    uprobe.load().map_err(|_| otherwise.into())
 }
 
 /// Without IMA, the helper is there and fails.

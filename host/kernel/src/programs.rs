@@ -43,7 +43,7 @@ impl Object {
                 }
                 Backend::Lsm | Backend::LsmHash => LSM,
                 Backend::SysEnter | Backend::SysExit => SYS_ENTER,
-                Backend::Uprobe | Backend::Uretprobe => UPROBE,
+                Backend::Uprobe | Backend::UprobeFaultIn | Backend::Uretprobe => UPROBE,
                 Backend::Tracepoint => TRACEPOINT,
                 Backend::RawTracepoint => RAW_TRACEPOINT,
                 Backend::PerfEvent => &[],

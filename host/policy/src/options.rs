@@ -39,6 +39,7 @@ pub(crate) fn read(options: Field<'_>, report: &mut Report<'_>) -> Option<Option
             PolicyOption::OneByOne => read.one_by_one = switch(value, report)?,
             // There is nothing that it would change.
             PolicyOption::Switch => drop(switch(value, report)?),
+            PolicyOption::Room => drop(number(value, report)?),
             // How a call is refused is found out by trying what the kernel has.
             PolicyOption::OverrideMethod => value.word(&OVERRIDE_METHODS, report)?,
         }
@@ -54,4 +55,10 @@ fn switch(value: Field<'_>, report: &mut Report<'_>) -> Option<bool> {
         (_, true) => Some(false),
         _ => value.refuse("`true` or `false`", report),
     }
+}
+
+/// A number, in quotes or not.
+fn number(value: Field<'_>, report: &mut Report<'_>) -> Option<u64> {
+    let number = value.text(report)?.parse().ok().filter(|&number| number > 0);
+    number.or_else(|| value.refuse("a whole number above 0", report))
 }

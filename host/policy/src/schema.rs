@@ -92,6 +92,8 @@ pub(crate) enum PolicyOption {
     OneByOne,
     /// Whether many hooks in programs are attached in one call, which serin does not do.
     Switch,
+    /// How much room something takes, which here takes none.
+    Room,
     /// How calls are refused, which serin finds out by trying.
     OverrideMethod,
 }
@@ -103,8 +105,9 @@ pub(crate) const OPTIONS: Vocabulary<PolicyOption> = Vocabulary {
         ("override-method", PolicyOption::OverrideMethod),
         ("disable-kprobe-multi", PolicyOption::OneByOne),
         ("disable-uprobe-multi", PolicyOption::Switch),
+        ("sleepable-preload-size", PolicyOption::Room),
     ],
-    later: &["sleepable-preload-size"],
+    later: &[],
 };
 
 /// `policy-mode`: whether it is to monitor only.

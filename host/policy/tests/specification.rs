@@ -21,6 +21,8 @@ fn options_are_read() {
         ("[{name: disable-kprobe-multi, value: true}, {name: policy-mode, value: monitor}]", true),
         ("[{name: disable-uprobe-multi, value: \"1\"}]", false),
         ("[{name: override-method, value: fmod-ret}]", false),
+        ("[{name: sleepable-preload-size, value: \"4096\"}]", false),
+        ("[{name: sleepable-preload-size, value: 1}]", false),
     ] {
         let plan = plan(&format!("  options: {options}\n  kprobes: [{{call: sys_read}}]\n"));
         assert_eq!(plan.monitor, monitor, "{options}");

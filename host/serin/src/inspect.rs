@@ -106,6 +106,11 @@ fn findings(probe: &Probe, error_injection: Result<(), String>) -> Vec<Finding> 
             probe.registers.clone(),
             "policies that need it are refused, `Sigkill` works; Linux 6.18 has it",
         ),
+        finding(
+            "texts and buffers of programs that are not in memory yet (sleepable uprobes)",
+            probe.sleepable.clone(),
+            "filters on them count as unreadable, and those that enforce act; Linux 6.0 has it",
+        ),
     ]
 }
 
@@ -129,6 +134,7 @@ mod tests {
             kprobes: Ok(()),
             many: Ok(()),
             registers: Ok(()),
+            sleepable: Ok(()),
             hashes: Ok(()),
         };
         let findings = findings(&probe, Err("no list".into()));

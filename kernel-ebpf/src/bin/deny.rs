@@ -1,6 +1,6 @@
 //! Refuses marked tasks at an LSM hook, or where their system call begins, and clears their marks. The agent loads
-//! `deny` once an LSM hook, `clear` once a system call, and `enforce` once an enforcer; `change` and `tell`, to
-//! see whether it can.
+//! `deny` once an LSM hook, `clear` once a system call, and `enforce` once an enforcer; `change`, `tell` and `touch`,
+//! to see whether it can.
 #![no_std]
 #![no_main]
 
@@ -13,7 +13,7 @@ use aya_ebpf::helpers::generated::{bpf_get_attach_cookie, bpf_override_return};
 use aya_ebpf::macros::{fexit, kprobe, lsm, uprobe};
 use aya_ebpf::programs::{FExitContext, LsmContext, ProbeContext};
 use serin_abi::selector::constant;
-use serin_ebpf::{context, enforcer};
+use serin_ebpf::{context, enforcer, fault_in};
 
 /// The bit of this LSM hook, or of the entries of system calls, in marks; set by the agent.
 #[unsafe(no_mangle)]
@@ -50,6 +50,13 @@ fn clear(_: FExitContext) -> i32 {
 fn change(ctx: ProbeContext) -> u32 {
     // SAFETY: the context is the one this program was called with.
     unsafe { context::set::<{ offset_of!(pt_regs, r15) }>(ctx.as_ptr(), 8, 0) };
+    0
+}
+
+/// Reads a program's memory, and may wait for it.
+#[uprobe(sleepable)]
+fn touch(ctx: ProbeContext) -> u32 {
+    fault_in::touch(ctx.as_ptr() as u64);
     0
 }
 

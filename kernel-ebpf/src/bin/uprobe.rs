@@ -6,9 +6,9 @@ use aya_ebpf::macros::{uprobe, uretprobe};
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use serin_abi::config::{Assignment, MAX_ASSIGNMENTS};
 use serin_ebpf::assignments::assign;
-use serin_ebpf::contexts::Probe;
+use serin_ebpf::contexts::{Probe, Sleepable};
 use serin_ebpf::returns::Returned;
-use serin_ebpf::{hook, returns};
+use serin_ebpf::{fault_in, hook, returns};
 
 /// What `Override` sets, of all selectors; set by the agent.
 #[unsafe(no_mangle)]
@@ -24,6 +24,13 @@ fn hook_uprobe(ctx: ProbeContext) -> u32 {
     if outcome.assignments != 0 {
         assign(&ASSIGNMENTS, outcome.assignments, &registers);
     }
+    0
+}
+
+/// Comes before the other, if what it reads is in the memory of the program.
+#[uprobe(sleepable)]
+fn hook_uprobe_fault_in(ctx: ProbeContext) -> u32 {
+    fault_in::run(&Sleepable(Probe(ctx)));
     0
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::{Scenario, scenario};
+use super::{Scenario, scenario, uprobes};
 use crate::agent::{Agent, Setup};
 use crate::kernel::Kernel;
 use crate::policy::{PASSWD, on_symlinkat};
@@ -24,6 +24,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("unreadable::is_seen_by_functions", functions).needs(Kernel::function_hooks),
         scenario("unreadable::content_that_is_provided_late", provided).needs(has_provider),
         scenario("unreadable::buffers_and_addresses", other_types),
+        scenario("unreadable::is_brought_in_for_hooks_in_programs", programs),
     ]
 }
 
@@ -277,4 +278,45 @@ fn other_types(_: &Kernel) -> Result<()> {
     }
     agent.stop()?;
     Ok(())
+}
+
+/// Before the hook looks, so that what enforces acts on what matches, and on nothing else.
+fn programs(kernel: &Kernel) -> Result<()> {
+    let policy = |name: &str, action: &str| {
+        let library = uprobes::c_library()?;
+        Ok::<_, anyhow::Error>(format!(
+            "{{apiVersion: cilium.io/v1alpha1, kind: TracingPolicy, metadata: {{name: {name}}}, spec: {{uprobes: [{{\
+             path: {library}, symbols: [atoi], args: [{{index: 0, type: string}}], selectors: [{{matchArgs: [{{\
+             index: 0, operator: Equal, values: ['4711']}}], matchActions: [{{action: {action}}}]}}]}}]}}}}"
+        ))
+    };
+    let provided = has_provider(kernel).is_ok().then_some("provided");
+    let all = || ways().chain(["crossing"]).chain(provided);
+    let mut agent = Setup::new()?.policy(&policy("observe", "Post")?)?.start()?;
+    for way in all() {
+        for (text, expected) in [("4711", 1), ("4712", 0)] {
+            let ended = unreadable::parse_number(way, text)?;
+            ensure!(ended.errno == Some(0), "{way}: {ended:?}");
+            agent.settle()?;
+            let hits = uprobe_hits(&agent, &ended);
+            ensure!(hits.len() == expected, "{way}, {text}: {hits:?}");
+            ensure!(hits.iter().all(|hit| hit["args"][0]["string_arg"] == text), "{way}: {hits:?}");
+        }
+    }
+    ensure!(counted(&agent, "observe")? == 0, "something could not be read");
+    agent.stop()?;
+    let agent = Setup::new()?.policy(&policy("kill", "Sigkill")?)?.start()?;
+    for way in all() {
+        let (spared, killed) =
+            (unreadable::parse_number(way, "4712")?, unreadable::parse_number(way, "4711")?);
+        ensure!(spared.errno == Some(0), "{way}: killed for another text: {spared:?}");
+        ensure!(killed.signal() == Some(libc::SIGKILL), "{way}: not killed: {killed:?}");
+    }
+    agent.stop()?;
+    Ok(())
+}
+
+fn uprobe_hits<'a>(agent: &'a Agent, ended: &Ended) -> Vec<&'a Value> {
+    let hits = agent.events.iter().map(|event| &event["process_uprobe"]);
+    hits.filter(|hit| hit["process"]["pid"] == ended.pid || hit["parent"]["pid"] == ended.pid).collect()
 }

@@ -49,6 +49,11 @@ pub(crate) fn connect() -> Result<Ended> {
     run(&["unreadable", "untouched", "connect"])
 }
 
+/// Has the C library make a number of a text in such a page, or one that goes on in such a page (`crossing`).
+pub(crate) fn parse_number(way: &str, text: &str) -> Result<Ended> {
+    run(&["unreadable", way, "atoi", text])
+}
+
 /// The other side.
 pub(super) fn act(words: &[&str]) -> Result<()> {
     match words {
@@ -75,6 +80,12 @@ pub(super) fn act(words: &[&str]) -> Result<()> {
             // SAFETY: the page is longer than the text.
             let result = unsafe { libc::write(999, page.cast(), text.len()) };
             last_error(i32::try_from(result).unwrap_or(-1))
+        }),
+        [way, "atoi", text] => with_page(way, &CString::new(*text)?.into_bytes_with_nul(), |page| {
+            #[allow(unsafe_code, reason = "as above")]
+            // SAFETY: the text ends in NUL.
+            std::hint::black_box(unsafe { libc::atoi(page.cast()) });
+            0
         }),
         [way, "writev", text] => {
             let (file, end) = (tempfile::tempfile()?, String::from("end"));
@@ -117,11 +128,16 @@ fn with_page(way: &str, content: &[u8], call: impl FnOnce(*mut u8) -> i32) -> Re
         "dropped" => {
             let page = file_page(content)?;
             touch(page);
-            #[allow(unsafe_code, reason = "the page is to go")]
-            // SAFETY: the page comes back from its file.
-            let result = unsafe { libc::madvise(page.cast(), PAGE, libc::MADV_DONTNEED) };
-            ensure!(result == 0, "madvise: {}", std::io::Error::last_os_error());
+            drop_page(page)?;
             say(call(page))
+        }
+        "crossing" => {
+            let mut pages = vec![0; PAGE - 1];
+            pages.extend_from_slice(content);
+            let first = file_page(&pages)?;
+            touch(first);
+            drop_page(first.wrapping_add(PAGE))?;
+            say(call(first.wrapping_add(PAGE - 1)))
         }
         "forked" => {
             let page = file_page(content)?;
@@ -133,23 +149,31 @@ fn with_page(way: &str, content: &[u8], call: impl FnOnce(*mut u8) -> i32) -> Re
     }
 }
 
-/// A page of a file that nobody has read: the kernel maps it when it is first used.
+/// As many pages as the content takes of a file that nobody has read: the kernel maps them when they are first used.
 fn file_page(content: &[u8]) -> Result<*mut u8> {
     let mut file = tempfile::tempfile()?;
-    let mut page = content.to_vec();
-    page.resize(PAGE, 0);
-    file.write_all(&page)?;
-    map(Some(&file))
+    let mut pages = content.to_vec();
+    pages.resize(content.len().next_multiple_of(PAGE), 0);
+    file.write_all(&pages)?;
+    map(Some(&file), pages.len())
 }
 
-/// A new page, of a file or of zeros.
-fn map(file: Option<&File>) -> Result<*mut u8> {
+fn drop_page(page: *mut u8) -> Result<()> {
+    #[allow(unsafe_code, reason = "the page is to go")]
+    // SAFETY: the page comes back from its file.
+    let result = unsafe { libc::madvise(page.cast(), PAGE, libc::MADV_DONTNEED) };
+    ensure!(result == 0, "madvise: {}", std::io::Error::last_os_error());
+    Ok(())
+}
+
+/// New pages, of a file or of zeros.
+fn map(file: Option<&File>, length: usize) -> Result<*mut u8> {
     let flags = if file.is_some() { libc::MAP_SHARED } else { libc::MAP_PRIVATE | libc::MAP_ANONYMOUS };
     let protection = libc::PROT_READ | if file.is_some() { 0 } else { libc::PROT_WRITE };
     let file = file.map_or(-1, AsRawFd::as_raw_fd);
     #[allow(unsafe_code, reason = "only a mapping can be out of reach")]
     // SAFETY: the mapping is new; it stays until the process ends.
-    let page = unsafe { libc::mmap(std::ptr::null_mut(), PAGE, protection, flags, file, 0) };
+    let page = unsafe { libc::mmap(std::ptr::null_mut(), length, protection, flags, file, 0) };
     ensure!(page != libc::MAP_FAILED, "mmap: {}", std::io::Error::last_os_error());
     Ok(page.cast())
 }
@@ -211,7 +235,7 @@ fn user_faults() -> Result<OwnedFd> {
 
 /// A page whose content a thread provides once someone waits for it.
 fn provided_page(content: &[u8]) -> Result<*mut u8> {
-    let page = map(None)?;
+    let page = map(None, PAGE)?;
     let faults = user_faults()?;
     control(&faults, UFFDIO_REGISTER, &mut [page as u64, PAGE as u64, MISSING, 0])?;
     let mut source = content.to_vec();

@@ -66,16 +66,19 @@ pub(super) fn reading(kind: ArgumentKind) -> (u32, u32) {
 /// touched, and a selector does not enforce. What enforces does not wait.
 pub(crate) fn may_be_late(plan: &HookPlan) -> bool {
     let is_syscall = matches!(plan.target, Target::Syscall { .. } | Target::CompatSyscall { .. });
-    let in_memory = |argument: &ArgumentPlan| {
-        let (kind, read) = reading(argument.kind);
-        let is_text = matches!(kind, KIND_STRING | KIND_SOCKADDR | KIND_SOCKADDR_UN) && read == READ_VALUE;
-        argument.source != ArgumentSource::CurrentTask
-            && (is_text
-                || argument.resolve.is_some()
-                || matches!(read, READ_BUFFER | READ_SEGMENTS | READ_FIELDS | READ_ITERATOR | READ_POINTED))
-    };
+    let in_memory =
+        |argument: &ArgumentPlan| argument.source != ArgumentSource::CurrentTask && leads_to_memory(argument);
     let waits = |selector: &SelectorPlan| !selector.actions.iter().any(ActionPlan::enforces);
     is_syscall && plan.arguments.iter().any(in_memory) && plan.selectors.iter().any(waits)
+}
+
+/// Whether an argument is what something that was passed leads to, and not that itself.
+pub(crate) fn leads_to_memory(argument: &ArgumentPlan) -> bool {
+    let (kind, read) = reading(argument.kind);
+    let is_text = matches!(kind, KIND_STRING | KIND_SOCKADDR | KIND_SOCKADDR_UN) && read == READ_VALUE;
+    is_text
+        || argument.resolve.is_some()
+        || matches!(read, READ_BUFFER | READ_SEGMENTS | READ_FIELDS | READ_ITERATOR | READ_POINTED)
 }
 
 /// Which parameter has the number of a buffer's bytes, or of segments; 64 bits wide unless the policy reads it as an `int`.

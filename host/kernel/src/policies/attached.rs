@@ -202,6 +202,9 @@ impl Kernel {
             attached.returns = Some(Backend::LsmHash);
         }
         attached.attach(instance, backend, hook, (&self.btf, &self.pins))?;
+        if backend == Backend::Uprobe && self.probe.sleepable.is_ok() && hook.reads_memory() {
+            attached.attach(instance, Backend::UprobeFaultIn, hook, (&self.btf, &self.pins))?;
+        }
         if backend == Backend::SysEnter {
             let program = fd_of(&mut instance.ebpf, backend)?;
             for slot in hook.slots() {

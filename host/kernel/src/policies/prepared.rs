@@ -4,12 +4,12 @@ use std::cell::OnceCell;
 use std::ops;
 
 use serin_abi::NO_FIELD;
-use serin_abi::config::{Assignment, HASHED_ALONE, HookConfig, MAX_ASSIGNMENTS};
+use serin_abi::config::{Assignment, HASHED_ALONE, HookConfig, MAX_ASSIGNMENTS, OPERAND_MEMORY};
 use serin_btf::{Format, Tracefs};
 use serin_policy::{HookPlan, PlaceError, PolicyPlan, Target};
 
 use crate::attach::{self, Attempt};
-use crate::lower::{Lowered, OfTarget, follows, lower};
+use crate::lower::{Lowered, OfTarget, follows, leads_to_memory, lower};
 use crate::uprobe::CodePlace;
 use crate::wire::Wire;
 use crate::{Backend, Kernel, KernelError, identity, link, target, usdt};
@@ -182,6 +182,12 @@ impl Prepared<'_> {
     /// Whether something is done, or at times must be decided, when what it hooks returns.
     pub(super) fn waits_for_return(&self) -> bool {
         self.plan.returns.is_some() || self.lowered.config.late != 0
+    }
+
+    /// Whether an argument lies in memory, and not in what is passed.
+    pub(super) fn reads_memory(&self) -> bool {
+        self.plan.arguments.iter().any(leads_to_memory)
+            || self.lowered.config.operands.iter().any(|operand| operand.kind == OPERAND_MEMORY)
     }
 
     /// Whether one program is on several functions.

@@ -29,8 +29,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     (
         "spec.options.name",
         "policy-mode says whether the policy starts by enforcing or only monitors; disable-kprobe-multi has the functions \
-         of a list hooked one by one; the others tune how Tetragon attaches hooks and refuses calls, which serin finds \
-         out by itself.",
+         of a list hooked one by one; the others tune how Tetragon attaches hooks, refuses calls and reads \
+         memory, which serin finds out by itself.",
     ),
     ("spec.options.value", "For policy-mode: enforce or monitor."),
     ("spec.selectorsMacros", "Filters by name, for selectors to take in."),

@@ -47,6 +47,8 @@ impl Agent for Answers {
                 ("uprobe_refctroff", Path::new(REFERENCE_COUNTERS).exists()),
                 ("probe_write_user", serin_kernel::writes_to_programs()),
                 ("uprobe_regs_change", probe.registers.is_ok()),
+                // What Tetragon reads such memory by.
+                ("copy_from_user_str", probe.sleepable.is_ok()),
                 // Older than any kernel that serin runs on.
                 ("signal", true),
                 ("large", true),
