@@ -1,11 +1,11 @@
 //! Refusing system calls that are marked, and what marks them from afar: `NotifyEnforcer`.
 //!
-//! A policy's enforcer has a list of system calls. Whoever notifies it is in a call; if that is in the list, the task is marked,
-//! and refused where the call's way leads by. So a notification is of one call, and never meets the next one.
+//! A policy's enforcer has a list of system calls, or of places on the way of any. Whoever notifies it is in a call; if that is in the
+//! list, or may come by such a place, the task is marked, and refused where the call's way leads by. So a notification is of one call, and never meets the next one.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::helpers::generated::bpf_send_signal;
-use serin_abi::{EnforcedCall, Mark};
+use serin_abi::{ANY_CALL, EnforcedCall, Mark};
 
 use crate::maps::{ENFORCED, MARKS};
 use crate::{counters, task};
@@ -15,7 +15,8 @@ use crate::{counters, task};
 pub fn notify(enforcer: u32, error: i32, signal: u32) -> bool {
     let Some(call) = task::current_call() else { return missed() };
     // SAFETY: entries are not changed while a hook is attached that notifies the enforcer.
-    let Some(&points) = (unsafe { ENFORCED.get(EnforcedCall { enforcer, call }) }) else { return missed() };
+    let points = |call| unsafe { ENFORCED.get(EnforcedCall { enforcer, call }) };
+    let Some(&points) = points(call).or_else(|| points(ANY_CALL)) else { return missed() };
     let mut done = true;
     if error != 0 {
         forget(bpf_get_current_pid_tgid());

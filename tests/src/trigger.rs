@@ -96,6 +96,11 @@ pub(crate) fn other_program() -> Result<Ended> {
     finish(Command::new("true").stdout(Stdio::piped()))
 }
 
+/// Makes a symbolic link with this target, after failing to make one with another where there is a file.
+pub(crate) fn symlink_after(failed: &str, target: &str) -> Result<Ended> {
+    run(&["symlink-after", failed, target])
+}
+
 /// Calls `lseek(2)` on no file with this offset.
 pub(crate) fn seek(offset: i64) -> Result<Ended> {
     run(&["seek", &offset.to_string()])
@@ -266,6 +271,7 @@ fn act(words: &[&str]) -> Result<u8> {
         ["later", words @ ..] => waiting::act(words)?,
         ["system-call", words @ ..] => syscalls::act(words)?,
         ["open", path] => say(std::fs::File::open(path).err().map_or(0, errno))?,
+        ["symlink-after", failed, target] => say(symlink_twice(failed, target)?)?,
         ["seek", offset] => say(call(libc::SYS_lseek, [-1, offset.parse()?, 0]))?,
         ["seek", offset, whence] => say(call(libc::SYS_lseek, [-1, offset.parse()?, whence.parse()?]))?,
         ["chmod", mode] => say(call(libc::SYS_chmod, [0, mode.parse()?, 0]))?,
@@ -309,6 +315,15 @@ fn symlinkat(target: &str, link: &str) -> Result<i32> {
     let (target, link) = (CString::new(target)?, CString::new(link)?);
     let result = rustix::fs::symlinkat(target, rustix::fs::CWD, link);
     Ok(result.err().map_or(0, rustix::io::Errno::raw_os_error))
+}
+
+fn symlink_twice(failed: &str, target: &str) -> Result<i32> {
+    let folder = tempfile::tempdir()?;
+    let link = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    std::fs::write(link("there"), "")?;
+    let error = symlinkat(failed, &link("there"))?;
+    ensure!(error == libc::EEXIST, "the first ended with {error}");
+    symlinkat(target, &link("link"))
 }
 
 fn connect_unix_socket(path: &str) -> Result<std::io::Result<UnixStream>> {

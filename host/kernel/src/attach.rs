@@ -120,10 +120,15 @@ pub(crate) fn plan_return(target: &Target, probe: &Probe, overridden: bool) -> A
     attempts
 }
 
-/// Plans how an enforcer refuses a system call. `late` says that it is notified while the call is under way, and not only
+/// Plans how an enforcer refuses a call. `late` says that it is notified while the call is under way, and not only
 /// where it begins.
 pub(crate) fn plan_enforced(target: &Target, probe: &Probe, late: bool) -> Attempts {
     let mut attempts = Attempts::default();
+    if let Target::Function(name) = target {
+        let hook = name.strip_prefix("security_").unwrap_or(name).to_owned();
+        attempts.consider(Backend::Lsm, Some(Enforcement::DenyByLsm(vec![hook.into()])), &probe.lsm);
+        return attempts;
+    }
     if late {
         let reason = "it refuses a call where it begins, and a hook notifies the enforcer after that";
         attempts.rule_out(Backend::Kprobe, reason);
@@ -133,7 +138,7 @@ pub(crate) fn plan_enforced(target: &Target, probe: &Probe, late: bool) -> Attem
     match target {
         Target::Syscall { name, .. } => match (deny::hooks_of(name), &probe.lsm) {
             (Some(hooks), Ok(())) => {
-                let enforcement = Enforcement::DenyByLsm(hooks.to_vec());
+                let enforcement = Enforcement::DenyByLsm(hooks);
                 attempts.consider(Backend::Lsm, Some(enforcement), &probe.trampolines);
             }
             (Some(_), Err(reason)) => attempts.rule_out(Backend::Lsm, reason),
@@ -178,7 +183,7 @@ impl Attempts {
         if let Err(reason) = &probe.lsm {
             return self.rule_out(Backend::Lsm, reason);
         }
-        let enforcement = || Some(Enforcement::DenyByLsm(hooks.to_vec()));
+        let enforcement = || Some(Enforcement::DenyByLsm(hooks.clone()));
         self.consider(Backend::Fentry, enforcement(), &probe.trampolines);
         self.consider(Backend::Kprobe, enforcement(), &probe.kprobes);
     }

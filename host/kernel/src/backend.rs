@@ -1,5 +1,6 @@
 //! Ways of attaching a hook, and of enforcing.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// How a hook is attached.
@@ -72,7 +73,7 @@ pub enum Enforcement {
     /// Registers of the program are set.
     Registers,
     /// The task is marked, and these LSM hooks refuse.
-    DenyByLsm(Vec<&'static str>),
+    DenyByLsm(Vec<Cow<'static, str>>),
 }
 
 impl fmt::Display for Enforcement {

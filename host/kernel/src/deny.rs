@@ -5,10 +5,11 @@
 //! stands. A call is only in the table if every way to its effect passes one
 //! of its hooks; otherwise an override would be a promise that is not kept.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use aya::Btf;
-use aya::programs::{FExit, Lsm};
+use aya::programs::{BtfTracePoint, FExit, Lsm};
 
 use crate::KernelError;
 use crate::bpffs::PinDirectory;
@@ -62,9 +63,13 @@ const SYSCALLS: &[(&str, &[&str])] = &[
     ("listen", &["socket_listen"]),
 ];
 
+/// An LSM hook, by its name in `include/linux/lsm_hook_defs.h`.
+pub(crate) type LsmHook = Cow<'static, str>;
+
 /// The hooks that refuse this system call, if it is known which.
-pub(crate) fn hooks_of(syscall: &str) -> Option<&'static [&'static str]> {
-    SYSCALLS.iter().find(|(name, _)| *name == syscall).map(|(_, hooks)| *hooks)
+pub(crate) fn hooks_of(syscall: &str) -> Option<Vec<LsmHook>> {
+    let hooks = SYSCALLS.iter().find(|(name, _)| *name == syscall).map(|(_, hooks)| *hooks);
+    Some(hooks?.iter().copied().map(Cow::Borrowed).collect())
 }
 
 /// Each bit of a mark, to be handed to the programs as read-only data; the last is [`serin_abi::ENTRY_POINT`].
@@ -86,19 +91,19 @@ pub(crate) const MAX_POINTS: usize = 63;
 /// A task may still be marked when the policy that marked it has gone. So a bit that is given back is given out again
 /// only when all others have had their turn: an old mark means nothing to a new policy.
 pub(crate) struct Points {
-    hooks: [Option<&'static str>; MAX_POINTS],
+    hooks: [Option<LsmHook>; MAX_POINTS],
     next: usize,
 }
 
 impl Default for Points {
     fn default() -> Self {
-        Self { hooks: [None; MAX_POINTS], next: 0 }
+        Self { hooks: [const { None }; MAX_POINTS], next: 0 }
     }
 }
 
 impl Points {
     /// The bits of these hooks; `None` if all are given out.
-    pub(crate) fn bits(&mut self, hooks: &[&'static str]) -> Option<u64> {
+    pub(crate) fn bits(&mut self, hooks: &[LsmHook]) -> Option<u64> {
         hooks
             .iter()
             .try_fold(0, |bits, hook| Some(bits | 1 << self.index(hook).or_else(|| self.give_out(hook))?))
@@ -110,13 +115,13 @@ impl Points {
     }
 
     fn index(&self, hook: &str) -> Option<usize> {
-        self.hooks.iter().position(|known| *known == Some(hook))
+        self.hooks.iter().position(|known| known.as_deref() == Some(hook))
     }
 
-    fn give_out(&mut self, hook: &'static str) -> Option<usize> {
+    fn give_out(&mut self, hook: &LsmHook) -> Option<usize> {
         let free = |index: &usize| self.hooks.get(*index).is_some_and(Option::is_none);
         let index = (self.next..MAX_POINTS).chain(0..self.next).find(free)?;
-        *self.hooks.get_mut(index)? = Some(hook);
+        *self.hooks.get_mut(index)? = Some(hook.clone());
         self.next = (index + 1) % MAX_POINTS;
         Some(index)
     }
@@ -125,16 +130,19 @@ impl Points {
     fn retain(&mut self, kept: impl Fn(&str) -> bool) {
         self.hooks
             .iter_mut()
-            .filter(|hook| hook.is_some_and(|hook| !kept(hook)))
+            .filter(|hook| hook.as_deref().is_some_and(|hook| !kept(hook)))
             .for_each(|hook| *hook = None);
     }
 }
+
+/// Where any system call returns, in the place of its function.
+pub(crate) const ALL_CALLS: &str = "sys_exit";
 
 /// The refusing programs that are attached.
 #[derive(Default)]
 pub(crate) struct Deniers {
     pub(crate) points: Points,
-    lsm: BTreeMap<&'static str, Link>,
+    lsm: BTreeMap<LsmHook, Link>,
     clear: BTreeMap<String, Link>,
 }
 
@@ -144,7 +152,7 @@ impl Deniers {
         &mut self,
         loader: &mut Loader<'_>,
         (btf, pins): (&Btf, &PinDirectory),
-        hook: &'static str,
+        hook: &LsmHook,
     ) -> Result<(), KernelError> {
         let (false, Some(bit)) = (self.lsm.contains_key(hook), self.points.bit(hook)) else {
             return Ok(());
@@ -154,7 +162,7 @@ impl Deniers {
         deny.load(hook, btf).map_err(|error| program_error("deny", error))?;
         let attached = deny.attach().and_then(|link| Link::new(deny.take_link(link)?));
         let link = attached.map_err(|error| program_error("deny", error))?;
-        self.lsm.insert(hook, pins.keep(&format!("deny-{hook}"), link)?);
+        self.lsm.insert(hook.clone(), pins.keep(&format!("deny-{hook}"), link)?);
         Ok(())
     }
 
@@ -174,6 +182,24 @@ impl Deniers {
         let attached = clear.attach().and_then(|link| Link::new(clear.take_link(link)?));
         let link = attached.map_err(|error| program_error("clear", error))?;
         self.clear.insert(function.into(), pins.keep(&format!("clear-{function}"), link)?);
+        Ok(())
+    }
+
+    /// Has marks cleared when any system call returns.
+    pub(crate) fn clear_after_all(
+        &mut self,
+        loader: &mut Loader<'_>,
+        (btf, pins): (&Btf, &PinDirectory),
+    ) -> Result<(), KernelError> {
+        if self.clear.contains_key(ALL_CALLS) {
+            return Ok(());
+        }
+        let mut ebpf = loader.load(Object::Deny)?;
+        let clear: &mut BtfTracePoint = program(&mut ebpf, "clear_any")?;
+        clear.load(ALL_CALLS, btf).map_err(|error| program_error("clear_any", error))?;
+        let attached = clear.attach().and_then(|link| Link::new(clear.take_link(link)?));
+        let link = attached.map_err(|error| program_error("clear_any", error))?;
+        self.clear.insert(ALL_CALLS.into(), pins.keep("clear-any", link)?);
         Ok(())
     }
 
@@ -204,8 +230,8 @@ mod tests {
     #[test]
     fn bits_are_given_out_once_a_hook() {
         let mut points = Points::default();
-        assert_eq!(points.bits(&["a", "b"]), Some(0b11));
-        assert_eq!(points.bits(&["b", "c"]), Some(0b110));
+        assert_eq!(points.bits(&["a".into(), "b".into()]), Some(0b11));
+        assert_eq!(points.bits(&["b".into(), "c".into()]), Some(0b110));
         assert_eq!(points.bit("c"), Some(&0b100));
         assert_eq!(points.bit("unknown"), None);
     }
@@ -213,16 +239,16 @@ mod tests {
     #[test]
     fn a_bit_that_was_given_back_waits_for_its_turn() {
         let mut points = Points::default();
-        assert_eq!(points.bits(&["a", "b"]), Some(0b11));
+        assert_eq!(points.bits(&["a".into(), "b".into()]), Some(0b11));
         points.retain(|hook| hook == "a");
         assert_eq!(points.bit("b"), None);
-        assert_eq!(points.bits(&["a", "c", "b"]), Some(0b1101));
+        assert_eq!(points.bits(&["a".into(), "c".into(), "b".into()]), Some(0b1101));
         for _ in 4..MAX_POINTS {
             points.retain(|hook| hook != "c");
-            points.bits(&["c"]);
+            points.bits(&["c".into()]);
         }
         assert_eq!(points.bit("c"), Some(&(1 << 62)));
         points.retain(|hook| hook != "c");
-        assert_eq!(points.bits(&["c"]), Some(0b10));
+        assert_eq!(points.bits(&["c".into()]), Some(0b10));
     }
 }

@@ -24,7 +24,7 @@ impl Kernel {
         self.detach_enforcers()?;
         let held_by_hooks = self.hooks.iter().flat_map(|hook| &hook.held);
         let held_by_enforcers = self.enforcers.iter().flat_map(|enforcer| &enforcer.held);
-        let held: BTreeSet<_> = held_by_hooks.chain(held_by_enforcers).copied().collect();
+        let held: BTreeSet<_> = held_by_hooks.chain(held_by_enforcers).map(AsRef::as_ref).collect();
         let marking = self.hooks.iter().filter(|hook| !hook.held.is_empty());
         let cleared = self.enforcers.iter().flat_map(|enforcer| &enforcer.cleared).map(String::as_str);
         let marked: BTreeSet<_> = marking.map(|hook| hook.function.as_str()).chain(cleared.clone()).collect();

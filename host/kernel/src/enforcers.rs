@@ -1,8 +1,9 @@
-//! Enforcers: the system calls that `NotifyEnforcer` has refused.
+//! Enforcers: the calls that `NotifyEnforcer` has refused.
 //!
 //! Who notifies an enforcer marks the task, as `Override` does where the kernel has no error injection, if the system call that
 //! is under way is one of these. What refuses marked tasks stands where each of the calls begins (`bpf_override_return`), or at
-//! the LSM hooks that the call must pass.
+//! the LSM hooks that the call must pass. An enforcer can also name such a hook itself, by the function that asks it
+//! (`security_…`): then any system call is marked, and refused if it comes by.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -10,11 +11,11 @@ use std::sync::Arc;
 
 use aya::Ebpf;
 use aya::programs::KProbe;
-use serin_abi::{ENTRY_POINT, EnforcedCall as Key, MAX_ENFORCED};
+use serin_abi::{ANY_CALL, ENTRY_POINT, EnforcedCall as Key, MAX_ENFORCED};
 use serin_policy::{EnforcedCall, HookPlan, PolicyPlan, Target};
 
 use crate::attach::{self, Attempt, Attempts};
-use crate::deny::{MAX_POINTS, POINT_BITS};
+use crate::deny::{ALL_CALLS, LsmHook, MAX_POINTS, POINT_BITS};
 use crate::error::chain;
 use crate::link::Link;
 use crate::lower::notification;
@@ -43,7 +44,7 @@ pub(crate) struct Enforcer {
     /// Functions that are refused where they begin.
     overridden: Vec<String>,
     /// The LSM hooks that must be held for it to refuse.
-    pub(crate) held: Vec<&'static str>,
+    pub(crate) held: Vec<LsmHook>,
     /// Functions that marks are cleared after, by trampolines.
     pub(crate) cleared: Vec<String>,
 }
@@ -122,7 +123,11 @@ impl Kernel {
         enforcer: &mut Enforcer,
     ) -> Result<Vec<LoadedCalls>, KernelError> {
         let mut loaded: Vec<LoadedCalls> = Vec::new();
-        for call in &policy.enforced {
+        // Functions first: a call that stands beside them is refused there as well.
+        let (functions, calls): (Vec<_>, Vec<_>) =
+            policy.enforced.iter().partition(|call| matches!(call.target, Target::Function(_)));
+        let mut on_the_way = 0;
+        for call in functions.into_iter().chain(calls) {
             let function = self.function_of_call(&call.target);
             if call.ignore_not_found && self.types.function(&function).is_none() {
                 continue;
@@ -133,23 +138,24 @@ impl Kernel {
             } else {
                 (None, 0)
             };
-            self.list_call(enforcer, call, points)?;
+            let points = points | on_the_way;
+            match attach::syscall_slot(&call.target) {
+                Some(slot) => self.list_call(enforcer, slot, points)?,
+                None => on_the_way = points,
+            }
             match loaded.iter_mut().find(|calls| calls.enforcement == enforcement) {
                 Some(calls) => calls.functions.push(function),
                 None => loaded.push(LoadedCalls { functions: vec![function], enforcement }),
             }
         }
+        if policy.enforced.iter().any(|call| matches!(call.target, Target::Function(_))) {
+            self.list_call(enforcer, ANY_CALL, on_the_way)?;
+        }
         Ok(loaded)
     }
 
     /// Has the programs that notify the enforcer find a call.
-    fn list_call(
-        &mut self,
-        enforcer: &mut Enforcer,
-        call: &EnforcedCall,
-        points: u64,
-    ) -> Result<(), KernelError> {
-        let Some(slot) = attach::syscall_slot(&call.target) else { return Ok(()) };
+    fn list_call(&mut self, enforcer: &mut Enforcer, slot: u32, points: u64) -> Result<(), KernelError> {
         let key = Wire(Key { enforcer: enforcer.id, call: slot });
         self.enforced.insert(key, points, 0).map_err(|error| match error {
             aya::maps::MapError::SyscallError(_) => KernelError::TooManyEnforced(MAX_ENFORCED),
@@ -174,6 +180,9 @@ impl Kernel {
         for Attempt { backend, enforcement } in tries {
             let Some(enforcement) = enforcement else { continue };
             let attached = match &enforcement {
+                Enforcement::DenyByLsm(hooks) if matches!(call.target, Target::Function(_)) => {
+                    self.refuse_on_the_way(loader, hooks, enforcer)
+                }
                 Enforcement::DenyByLsm(hooks) => self.refuse_by_lsm(loader, function, hooks, enforcer),
                 _ => self.refuse_entry(loader, function, enforcer),
             };
@@ -231,21 +240,46 @@ impl Kernel {
         &mut self,
         loader: &mut Loader<'_>,
         function: &str,
-        hooks: &[&'static str],
+        hooks: &[LsmHook],
         enforcer: &mut Enforcer,
     ) -> Result<u64, KernelError> {
         if self.is_refused_at_entry(function) {
             return Err(KernelError::WouldDefeatOverride);
         }
-        let points = self.deniers.points.bits(hooks).ok_or(KernelError::TooManyPoints(MAX_POINTS))?;
+        let points = self.refuse_at(loader, hooks, enforcer)?;
         let btf = Arc::clone(&self.btf);
-        enforcer.held.extend(hooks);
-        for &hook in hooks {
-            self.deniers.hold(loader, (&btf, &self.pins), hook)?;
-        }
         self.deniers.clear_after(loader, (&btf, &self.pins), function)?;
         enforcer.cleared.push(function.into());
         self.conflicts.has_trampoline_now(function);
+        Ok(points)
+    }
+
+    /// Has any call refused that asks these hooks; the points of its marks.
+    fn refuse_on_the_way(
+        &mut self,
+        loader: &mut Loader<'_>,
+        hooks: &[LsmHook],
+        enforcer: &mut Enforcer,
+    ) -> Result<u64, KernelError> {
+        let btf = Arc::clone(&self.btf);
+        self.deniers.clear_after_all(loader, (&btf, &self.pins))?;
+        enforcer.cleared.push(ALL_CALLS.into());
+        self.refuse_at(loader, hooks, enforcer)
+    }
+
+    /// Attaches what refuses at these hooks; their points.
+    fn refuse_at(
+        &mut self,
+        loader: &mut Loader<'_>,
+        hooks: &[LsmHook],
+        enforcer: &mut Enforcer,
+    ) -> Result<u64, KernelError> {
+        let points = self.deniers.points.bits(hooks).ok_or(KernelError::TooManyPoints(MAX_POINTS))?;
+        let btf = Arc::clone(&self.btf);
+        enforcer.held.extend_from_slice(hooks);
+        for hook in hooks {
+            self.deniers.hold(loader, (&btf, &self.pins), hook)?;
+        }
         Ok(points)
     }
 

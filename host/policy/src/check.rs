@@ -50,6 +50,11 @@ impl Policy {
     }
 }
 
+/// Whether a function returns a number, which can be that of an error.
+pub(crate) fn returns_error(function: &Function) -> bool {
+    matches!(function.returns, TypeKind::Int { .. })
+}
+
 /// Checks the arguments that lie behind parameters.
 fn check_resolved(
     hook: &HookPlan,
@@ -136,7 +141,7 @@ fn check_override(
 ) {
     let overrides = |action: &ActionPlan| matches!(action, ActionPlan::Override(_));
     let overridden = hook.selectors.iter().flat_map(|selector| &selector.actions).any(overrides);
-    if overridden && !matches!(function.returns, TypeKind::Int { .. }) {
+    if overridden && !returns_error(function) {
         let help = Some("hook a function that returns an error code, or write `Sigkill`".into());
         error(call, format!("`Override` is not possible: `{name}` returns no error code"), help);
     }
@@ -176,7 +181,8 @@ fn check_return(
 }
 
 /// The kernel has a function of this prefix for each LSM hook, which BPF programs are attached to.
-const LSM_PREFIX: &str = "bpf_lsm_";
+/// How the functions begin that BPF programs on LSM hooks are attached to.
+pub(crate) const LSM_PREFIX: &str = "bpf_lsm_";
 
 fn check_lsm_hook(
     hook: &HookPlan,

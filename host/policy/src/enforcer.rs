@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serin_btf::Btf;
 
 use crate::action::{ERRORS, SIGNALS};
+use crate::check::{LSM_PREFIX, returns_error};
 use crate::fields::{Field, Fields, is_default};
 use crate::hook::{self, Context, HookPlaces};
 use crate::lists::Lists;
@@ -13,6 +14,9 @@ use crate::schema::ENFORCER;
 use crate::selector::read_each;
 use crate::source::Span;
 use crate::{ActionPlan, Diagnostic, EnforcedCall, HookPlan, Policy, Target};
+
+/// How functions begin that ask the kernel's security modules, whose answer can be a refusal.
+const LSM_FUNCTION: &str = "security_";
 
 /// The calls of all enforcers, each once and with where it stands.
 pub(crate) fn read_all(
@@ -41,18 +45,17 @@ fn read_call(
             let list = hook::find_list(name, span, lists?, report)?;
             (list.targets.clone(), list.generated)
         }
-        None if name.starts_with("security_") => {
-            let message = format!("an enforcer refuses system calls; `{name}` is none");
-            let help =
-                format!("hook `{name}` in `kprobes` with `syscall: false`, and write `Override` there");
-            report.error_with_help(span, message, help);
-            return None;
-        }
+        None if name.starts_with(LSM_FUNCTION) => (vec![hook::read_function(name, span, report)?], false),
         None => (vec![hook::read_syscall(name, span, report)?], false),
     };
-    if targets.iter().any(|target| matches!(target, Target::Function(_))) {
-        let message = "an enforcer refuses system calls; the list holds functions";
-        report.error_with_help(span, message, "write `type: syscalls` there");
+    let refusable = |target: &Target| match target {
+        Target::Function(name) => name.starts_with(LSM_FUNCTION),
+        _ => true,
+    };
+    if !targets.iter().all(refusable) {
+        let message =
+            "an enforcer refuses system calls, and what functions `security_…` ask; the list holds others";
+        report.error_with_help(span, message, "write `type: syscalls` there, or leave the others out");
         return None;
     }
     let position = (span.line, span.column);
@@ -123,22 +126,35 @@ pub(crate) fn check_there(hooks: &[(HookPlan, HookPlaces)], report: &mut Report<
     None
 }
 
+/// Why a kernel cannot refuse a call.
+fn wrong_with(target: &Target, btf: &Btf) -> Option<String> {
+    match target {
+        Target::Syscall { name, .. } => {
+            let there = btf.function(&format!("__x64_sys_{name}")).is_some();
+            (!there).then(|| format!("this kernel has no system call `{name}`"))
+        }
+        Target::Function(name) => {
+            let lsm = name.strip_prefix(LSM_FUNCTION)?;
+            let Some(hook) = btf.function(&format!("{LSM_PREFIX}{lsm}")) else {
+                return Some(format!("`{name}` asks no LSM hook of this kernel: there is no `{lsm}`"));
+            };
+            (!returns_error(&hook))
+                .then(|| format!("what `{name}` asks cannot be refused: it returns no error"))
+        }
+        _ => None,
+    }
+}
+
 impl Policy {
-    /// The calls of enforcers that a kernel lacks.
+    /// The calls of enforcers that a kernel lacks, or cannot refuse.
     pub(crate) fn check_enforced(&self, btf: &Btf) -> Vec<Diagnostic> {
-        let calls = self.plan().enforced.iter().zip(&self.enforced);
-        let missing = calls.filter_map(|(call, span)| match &call.target {
-            Target::Syscall { name, .. } if !call.ignore_not_found => {
-                let there = btf.function(&format!("__x64_sys_{name}")).is_some();
-                (!there).then_some((name, *span))
-            }
-            _ => None,
-        });
-        let diagnostic = |(name, span): (&String, Span)| {
-            let message = format!("this kernel has no system call `{name}`");
+        let calls =
+            self.plan().enforced.iter().zip(&self.enforced).filter(|(call, _)| !call.ignore_not_found);
+        let wrong = calls.filter_map(|(call, span)| Some((wrong_with(&call.target, btf)?, *span)));
+        let diagnostic = |(message, span)| {
             Diagnostic::new(&self.source, span, message, Some("leave it out of the enforcer's calls".into()))
         };
-        missing.map(diagnostic).collect()
+        wrong.map(diagnostic).collect()
     }
 
     /// An error of an enforcer's call, for what is found out when the policy is loaded. `position` is that of an

@@ -32,14 +32,15 @@ pub struct PolicyPlan {
     pub one_by_one: bool,
     /// The hooks, in the order of the file within each section.
     pub hooks: Vec<HookPlan>,
-    /// The system calls that `NotifyEnforcer` has refused, each once.
+    /// What `NotifyEnforcer` has refused, each once.
     pub enforced: Vec<EnforcedCall>,
 }
 
-/// A system call of the policy's enforcers.
+/// A call of the policy's enforcers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnforcedCall {
-    /// The call: [`Target::Syscall`] or [`Target::CompatSyscall`].
+    /// The call: [`Target::Syscall`] or [`Target::CompatSyscall`]; or a [`Target::Function`] called `security_…`, where any
+    /// system call is refused on its way.
     pub target: Target,
     /// It comes of a list that was generated: it is left out where the kernel lacks it.
     pub ignore_not_found: bool,

@@ -224,6 +224,24 @@ fn lsm_hooks_must_exist_and_take_the_arguments() {
 }
 
 #[test]
+fn enforcers_refuse_what_can_be_refused() {
+    let found = errors(
+        "  - {call: fd_install, syscall: false}
+  enforcers:
+  - calls: [sys_close, sys_read, security_file_open, security_file_free, security_nothing]
+",
+        &kernel(),
+    );
+    let leave_it_out = "leave it out of the enforcer's calls";
+    let expected = [
+        "8:24: this kernel has no system call `read`",
+        "8:54: what `security_file_free` asks cannot be refused: it returns no error",
+        "8:74: `security_nothing` asks no LSM hook of this kernel: there is no `nothing`",
+    ];
+    assert_eq!(found, expected.map(|error| format!("{error} | {leave_it_out}")));
+}
+
+#[test]
 fn scattered_bytes_are_those_of_an_array_of_segments() {
     let found = errors(
         "  - {call: sys_writev, args: [{index: 1, type: char_iovec, sizeArgIndex: 3}]}

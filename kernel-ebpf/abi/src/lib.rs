@@ -241,9 +241,12 @@ pub const ENTRY_POINT: u64 = 1 << 63;
 pub struct EnforcedCall {
     /// The enforcer, from 1 on.
     pub enforcer: u32,
-    /// The dispatchers' slot of the call.
+    /// The dispatchers' slot of the call, or [`ANY_CALL`].
     pub call: u32,
 }
+
+/// For [`EnforcedCall::call`]: the system calls that the enforcer does not have, but refuses on their way.
+pub const ANY_CALL: u32 = u32::MAX;
 
 /// Calls of enforcers, over all policies.
 pub const MAX_ENFORCED: u32 = 16_384;

@@ -1,5 +1,5 @@
 //! Refuses marked tasks at an LSM hook, or where their system call begins, and clears their marks. The agent loads
-//! `deny` once an LSM hook, `clear` once a system call, and `enforce` once an enforcer; `change`, `tell` and `touch`,
+//! `deny` once an LSM hook, `clear` once a system call or `clear_any` for all, and `enforce` once an enforcer; `change`, `tell` and `touch`,
 //! to see whether it can.
 #![no_std]
 #![no_main]
@@ -10,8 +10,8 @@ use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::pt_regs;
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::helpers::generated::{bpf_get_attach_cookie, bpf_override_return};
-use aya_ebpf::macros::{fexit, kprobe, lsm, uprobe};
-use aya_ebpf::programs::{FExitContext, LsmContext, ProbeContext};
+use aya_ebpf::macros::{btf_tracepoint, fexit, kprobe, lsm, uprobe};
+use aya_ebpf::programs::{BtfTracePointContext, FExitContext, LsmContext, ProbeContext};
 use serin_abi::selector::constant;
 use serin_ebpf::{context, enforcer, fault_in};
 
@@ -41,6 +41,13 @@ fn enforce(ctx: ProbeContext) -> u32 {
 
 #[fexit(function = "serin")]
 fn clear(_: FExitContext) -> i32 {
+    enforcer::forget(bpf_get_current_pid_tgid());
+    0
+}
+
+/// `sys_exit(struct pt_regs *regs, long ret)`: the call is over, whichever it was.
+#[btf_tracepoint(function = "sys_exit")]
+fn clear_any(_: BtfTracePointContext) -> i32 {
     enforcer::forget(bpf_get_current_pid_tgid());
     0
 }

@@ -17,6 +17,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("enforcers::nothing_happens_in_monitor_mode", monitored),
         scenario("enforcers::notified_where_calls_begin", early).needs(Kernel::enforcement),
         scenario("enforcers::notified_while_the_call_is_under_way", late).needs(Kernel::late_enforcement),
+        scenario("enforcers::any_call_on_its_way", on_the_way).needs(Kernel::lsm_hooks),
         scenario("enforcers::a_notification_is_taken_back", taken_back).needs(Kernel::late_enforcement),
         scenario("enforcers::calls_without_lsm_hooks_and_of_32_bit_programs", injected)
             .needs(Kernel::error_injection),
@@ -188,6 +189,34 @@ fn late(_: &Kernel) -> Result<()> {
     let (other, made) = link("/etc/hostname")?;
     ensure!(other.errno == Some(0) && made, "another link was forbidden as well: {other:?}");
     agent.stop()?;
+    Ok(())
+}
+
+/// At functions of the kernel's that ask its security modules, by name and by a list.
+fn on_the_way(_: &Kernel) -> Result<()> {
+    let hooks = "  kprobes:
+  - call: sys_symlinkat
+    args: [{index: 0, type: string}]
+    selectors:
+    - matchArgs: [{index: 0, operator: Equal, values: [/etc/passwd]}]
+      matchActions: [{action: NotifyEnforcer, argError: -13}]
+";
+    let by_list = policy("", hooks)
+        .replace("type: syscalls, values: []", "values: [security_path_symlink, security_path_link]");
+    let by_name = by_list.replace("calls: ['list:calls']", "calls: [security_path_symlink, sys_rmdir]");
+    for (way, policy) in [("a list", by_list), ("its name", by_name)] {
+        let mut agent = Setup::new()?.policy(&policy)?.start()?;
+        expect_refusal(&mut agent, way)?;
+        let (other, made) = link("/etc/hostname")?;
+        ensure!(other.errno == Some(0) && made, "{way}: another link was forbidden as well: {other:?}");
+        // A call that fails before it comes by: what was said of it is not kept for the next.
+        let ended = trigger::symlink_after("/etc/passwd", "/etc/hostname")?;
+        ensure!(ended.errno == Some(0), "{way}: the next call was taken for it: {ended:?}");
+        ensure!(missed_by(&agent)? == 1, "{way}: {} notifications were missed", missed_by(&agent)?);
+        agent.stop()?;
+        let (after, made) = link("/etc/passwd")?;
+        ensure!(after.errno == Some(0) && made, "{way}: still forbidden after the agent has gone: {after:?}");
+    }
     Ok(())
 }
 

@@ -21,7 +21,7 @@ use crate::bpffs::PinDirectory;
 use crate::code::Code;
 use crate::conflict::Diversion;
 use crate::counters::{Counters, HOOK_COUNTERS, SELECTOR_COUNTERS};
-use crate::deny::MAX_POINTS;
+use crate::deny::{LsmHook, MAX_POINTS};
 use crate::error::chain;
 use crate::kprobe_multi::Moment;
 use crate::link::{self, Link};
@@ -46,7 +46,7 @@ pub(crate) struct Attached {
     /// Its places on the dispatchers.
     pub(crate) dispatched: Dispatched,
     /// The LSM hooks that must be held for it to refuse.
-    pub(crate) held: Vec<&'static str>,
+    pub(crate) held: Vec<LsmHook>,
     pub(crate) function: String,
     /// It is on the function by a trampoline.
     pub(crate) has_trampoline: bool,
@@ -130,7 +130,7 @@ impl Kernel {
         }
         if let Some(Enforcement::DenyByLsm(hooks)) = &attempt.enforcement {
             self.deniers.points.bits(hooks);
-            for &lsm in hooks {
+            for lsm in hooks {
                 self.deniers.hold(loader, (&btf, &self.pins), lsm)?;
             }
             self.deniers.clear_after(loader, (&btf, &self.pins), &function)?;

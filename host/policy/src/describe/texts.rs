@@ -24,7 +24,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("metadata.name", "The policy's name, unique among those that are loaded: a DNS name in lower case."),
     ("spec", "What to hook, and what to do then."),
     ("spec.enforcers", "System calls that NotifyEnforcer has refused, wherever it is taken."),
-    ("spec.enforcers.calls", "System calls, as in `call`, and lists of them: list:NAME."),
+    (
+        "spec.enforcers.calls",
+        "System calls, as in `call`, functions `security_…`, where any call is refused, and lists of them: list:NAME.",
+    ),
     ("spec.options", "How the policy as a whole is loaded."),
     (
         "spec.options.name",
