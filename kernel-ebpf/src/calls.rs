@@ -3,21 +3,18 @@
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::HashMap;
-use serin_abi::record::{Header, MAX_RECORD};
+use serin_abi::record::{Header, MAX_RECORD, SHORT_RECORD};
 use serin_abi::{Call, MAX_CALLS};
 
 use crate::maps::NO_PREALLOC;
 use crate::memory::copy;
 use crate::scratch::Work;
 
-/// Bytes of a record that is kept in [`CALLS`]: enough for most.
-const SHORT: usize = 1024;
-
 /// The records of calls under way.
 #[map]
-static CALLS: HashMap<Call, [u8; SHORT]> = HashMap::pinned(MAX_CALLS, NO_PREALLOC);
+static CALLS: HashMap<Call, [u8; SHORT_RECORD]> = HashMap::pinned(MAX_CALLS, NO_PREALLOC);
 
-/// Those that are longer than [`SHORT`].
+/// Those that are longer than [`SHORT_RECORD`].
 #[map]
 static LONG_CALLS: HashMap<Call, [u8; MAX_RECORD]> = HashMap::pinned(MAX_CALLS, NO_PREALLOC);
 
@@ -36,8 +33,8 @@ pub unsafe fn keep(work: *mut Work, hook: u32, length: u32, flags: u8) -> bool {
     let kept = unsafe {
         put_length(work, length, flags);
         let record = &raw mut (*work).record;
-        if length as usize <= SHORT {
-            CALLS.insert(call, &*record.cast::<[u8; SHORT]>(), 0)
+        if length as usize <= SHORT_RECORD {
+            CALLS.insert(call, &*record.cast::<[u8; SHORT_RECORD]>(), 0)
         } else {
             LONG_CALLS.insert(call, &*record, 0)
         }
@@ -98,7 +95,7 @@ pub unsafe fn take(work: *mut Work, hook: u32) {
     // SAFETY: what is kept starts with a header, and the record is longer than both maps' values.
     let taken = unsafe {
         if let Some(kept) = CALLS.get_ptr(call) {
-            copy(record, kept as u64, SHORT as u32)
+            copy(record, kept as u64, SHORT_RECORD as u32)
         } else if let Some(kept) = LONG_CALLS.get_ptr(call) {
             copy(record, kept as u64, MAX_RECORD as u32)
         } else {

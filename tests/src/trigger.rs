@@ -96,6 +96,11 @@ pub(crate) fn other_program() -> Result<Ended> {
     finish(Command::new("true").stdout(Stdio::piped()))
 }
 
+/// Has a thread that is not the first execute another program, as which the process goes on.
+pub(crate) fn other_program_in_thread() -> Result<Ended> {
+    run(&["exec-in-thread"])
+}
+
 /// Makes a symbolic link with this target, after failing to make one with another where there is a file.
 pub(crate) fn symlink_after(failed: &str, target: &str) -> Result<Ended> {
     run(&["symlink-after", failed, target])
@@ -271,6 +276,12 @@ fn act(words: &[&str]) -> Result<u8> {
         ["later", words @ ..] => waiting::act(words)?,
         ["system-call", words @ ..] => syscalls::act(words)?,
         ["open", path] => say(std::fs::File::open(path).err().map_or(0, errno))?,
+        ["exec-in-thread"] => {
+            let mut next = Command::new(program()?);
+            next.args(["trigger", "seek", "88"]);
+            let failed = std::thread::spawn(move || next.exec()).join();
+            bail!("still the program of before: {failed:?}");
+        }
         ["symlink-after", failed, target] => say(symlink_twice(failed, target)?)?,
         ["seek", offset] => say(call(libc::SYS_lseek, [-1, offset.parse()?, 0]))?,
         ["seek", offset, whence] => say(call(libc::SYS_lseek, [-1, offset.parse()?, whence.parse()?]))?,

@@ -33,6 +33,7 @@ impl Kernel {
         let trampolines = trampolines.map(|hook| hook.function.as_str()).chain(cleared);
         self.conflicts.retain_trampolines(&trampolines.collect());
         self.detach_dispatchers()?;
+        self.forget_calls_of(&goes)?;
         removed.into_iter().collect()
     }
 

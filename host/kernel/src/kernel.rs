@@ -14,6 +14,7 @@ use serin_policy::PolicyPlan;
 
 use crate::binaries::{Binaries, NewFilters, binary_patterns};
 use crate::bpffs::PinDirectory;
+use crate::calls::EndedCalls;
 use crate::conflict::Conflicts;
 use crate::counters::{Counters, KernelCount};
 use crate::deny::{Deniers, POINT_BITS};
@@ -118,6 +119,7 @@ pub struct Kernel {
     /// The calls of enforcers, for the programs that notify them.
     pub(crate) enforced: HashMap<MapData, Wire<EnforcedCall>, u64>,
     pub(crate) conflicts: Conflicts,
+    pub(crate) ended: EndedCalls,
     /// Ids are never given out twice: records of a hook that has gone may still be on their way.
     pub(crate) next_hook: u32,
     pub(crate) base: Ebpf,
@@ -185,6 +187,7 @@ impl Kernel {
             loaders: Loaders::default(),
             enforced: take_map(&mut base, "ENFORCED")?,
             conflicts: Conflicts::default(),
+            ended: EndedCalls::default(),
             next_hook: 0,
             btf: Arc::new(btf),
             types,
@@ -357,7 +360,8 @@ impl Kernel {
 
     /// The reader of the records; it can be taken once.
     pub fn take_reader(&mut self) -> Option<Reader> {
-        Some(Reader::new(self.ring.take()?, Arc::clone(&self.counters), self.loaders.mappings()))
+        let (counters, ended) = (Arc::clone(&self.counters), self.ended.shared());
+        Some(Reader::new(self.ring.take()?, counters, ended, self.loaders.mappings()))
     }
 
     /// What all programs counted.
@@ -365,8 +369,10 @@ impl Kernel {
     /// # Errors
     /// If the counters cannot be read.
     pub fn count(&self) -> Result<KernelCount, KernelError> {
-        let lost_mappings = self.loaders.lost();
-        Ok(KernelCount { lost_mappings, ..self.counters.sum()? })
+        let (lost_mappings, ended) = (self.loaders.lost(), self.ended.lost());
+        let counted = self.counters.sum()?;
+        let (records, lost_calls) = (counted.records + ended, counted.lost_calls + ended);
+        Ok(KernelCount { records, lost_calls, lost_mappings, ..counted })
     }
 }
 

@@ -21,6 +21,7 @@ mod backend;
 mod binaries;
 mod bpf;
 mod bpffs;
+mod calls;
 mod capabilities;
 mod code;
 mod conflict;

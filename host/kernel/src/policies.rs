@@ -144,6 +144,11 @@ impl Kernel {
                 *count = *count + sum;
             }
         }
+        for (id, count) in &mut counts {
+            let ended = self.ended.of(*id);
+            count.lost += ended.lost;
+            count.unreadable += ended.unreadable;
+        }
         Ok(counts.into_iter().collect())
     }
 

@@ -1,6 +1,7 @@
 //! Reads records from the ring buffer.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use aya::maps::{MapData, RingBuf};
@@ -8,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::time::{ClockId, clock_gettime};
 use serin_abi::CpuCounters;
 use serin_event::Record;
-use serin_event::record::Header;
+use serin_event::record::{Header, Loss};
 
 use crate::KernelError;
 use crate::counters::Counters;
@@ -29,6 +30,10 @@ const GATHER: Duration = Duration::from_micros(200);
 pub struct Reader {
     ring: RingBuf<MapData>,
     counters: Arc<Counters<CpuCounters>>,
+    /// Records of calls that never returned.
+    ended: Arc<AtomicU64>,
+    /// How many of those have been told.
+    told: u64,
     losses: LossTracker,
     mappings: Arc<Mappings>,
     order: Order,
@@ -42,11 +47,23 @@ impl Reader {
     pub(crate) fn new(
         ring: RingBuf<MapData>,
         counters: Arc<Counters<CpuCounters>>,
+        ended: Arc<AtomicU64>,
         mappings: Arc<Mappings>,
     ) -> Self {
         let (losses, order) = (LossTracker::default(), Order::default());
         let now = Instant::now();
-        Reader { ring, counters, losses, mappings, order, reconciled: now, woken: now, undecodable: 0 }
+        Reader {
+            ring,
+            counters,
+            ended,
+            told: 0,
+            losses,
+            mappings,
+            order,
+            reconciled: now,
+            woken: now,
+            undecodable: 0,
+        }
     }
 
     /// Appends what is there to `records`, at most `max` and mapped files besides; waits for up to `timeout` if there is
@@ -87,6 +104,12 @@ impl Reader {
         for (cpu, counters) in self.counters.of_each_cpu(0)?.iter().enumerate() {
             let lost = counters.lost_full + counters.lost_busy + counters.lost_calls;
             records.extend(self.losses.reconcile(cpu as u16, lost, time).map(Record::Loss));
+        }
+        let ended = self.ended.load(Ordering::Relaxed);
+        let count = ended - std::mem::replace(&mut self.told, ended);
+        if count > 0 {
+            // Of no CPU in particular.
+            records.push(Record::Loss(Loss { cpu: 0, count, time }));
         }
         self.mappings.reconcile(time, records);
         Ok(())

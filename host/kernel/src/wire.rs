@@ -8,7 +8,7 @@ use serin_abi::network::{Packet, Sock, Tuple};
 use serin_abi::record::{Argument, Exec, Exit, Fork, Header, Hit};
 use serin_abi::workload::Cgroup;
 use serin_abi::{
-    BinarySets, CpuCounters, EnforcedCall, HookCounters, Mark, Member, Offsets, Process, Range,
+    BinarySets, Call, CpuCounters, EnforcedCall, HookCounters, Mark, Member, Offsets, Process, Range,
     SelectorCounters, Sharer, Text,
 };
 
@@ -33,7 +33,7 @@ macro_rules! plain {
 }
 
 plain!(HookConfig, Offsets, Process, Member, Range, Text, Mark, Sharer, CpuCounters, HookCounters);
-plain!(SelectorCounters, u32, Origin, BinarySets, BinaryTable, Pattern);
+plain!(SelectorCounters, Call, u32, Origin, BinarySets, BinaryTable, Pattern);
 plain!(Header, Exec, Fork, Exit, Hit, Argument);
 plain!(Tuple, Sock, Packet, Cgroup, EnforcedCall, u64, [Assignment; MAX_ASSIGNMENTS]);
 

@@ -128,6 +128,16 @@ impl LivePolicies {
         true
     }
 
+    /// Forgets calls that never return; false once the agent ends.
+    pub(crate) fn forget_calls(&self) -> bool {
+        let mut state = self.lock();
+        let Some(kernel) = &mut state.kernel else { return false };
+        if let Err(error) = kernel.forget_calls() {
+            tracing::warn!("calls that never return are forgotten later: {error}");
+        }
+        true
+    }
+
     /// Hands the kernel back, so that it can be closed; after that, nothing changes any more.
     pub(crate) fn close(&self) -> Option<Kernel> {
         self.lock().kernel.take()

@@ -16,6 +16,7 @@ mod cli;
 mod client;
 mod containers;
 mod counts;
+mod ended_calls;
 mod heap;
 mod hooks;
 mod inspect;

@@ -22,6 +22,7 @@ use crate::census;
 use crate::cli::RunArguments;
 use crate::containers::Containers;
 use crate::counts::Counts;
+use crate::ended_calls;
 use crate::heap;
 use crate::live::{Answers, LivePolicies, labels};
 use crate::log::Log;
@@ -186,6 +187,7 @@ impl Agent {
         let config = KernelConfig { keep_enforcing: arguments.keep_on_exit, ..arguments.kernel.config() };
         let sensor = Sensor::start(&config, &node_name, policies, containers.as_ref())?;
         let (policies, hub) = (Arc::new(sensor.policies), Arc::new(Hub::default()));
+        ended_calls::watch(&policies)?;
         if let Some(containers) = containers {
             containers.watch(&policies)?;
         }

@@ -242,6 +242,9 @@ pub const MAX_RECORD: usize = size_of::<Header>()
     + size_of::<Argument>()
     + MAX_RETURNED;
 
+/// Bytes of a record that is kept in less memory until its call returns: enough for most.
+pub const SHORT_RECORD: usize = 1024;
+
 /// Most bytes of what a function returned.
 pub const MAX_RETURNED: usize = size_of::<Sock>();
 

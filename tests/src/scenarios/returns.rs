@@ -1,12 +1,14 @@
 //! Waiting for what a function returns: entry and return are one event.
 
-use anyhow::{Result, ensure};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::{Scenario, scenario};
 use crate::agent::{Agent, Setup};
 use crate::kernel::Kernel;
-use crate::trigger;
+use crate::trigger::{self, Waiting};
 
 pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
@@ -15,6 +17,8 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("returns::actions_once_the_call_has_returned", late_actions),
         scenario("returns::a_buffer_is_read_once_the_call_has_filled_it", filled),
         scenario("returns::an_exec_returns_in_the_new_program", exec),
+        scenario("returns::an_exec_by_another_thread_is_counted", lost_exec),
+        scenario("returns::a_call_is_counted_that_outlives_its_policy", outlived),
         scenario("returns::a_function_is_reported_with_what_it_returns", function)
             .needs(Kernel::function_hooks),
         scenario("returns::an_overridden_call_returns_the_error", overridden).needs(Kernel::enforcement),
@@ -175,6 +179,66 @@ fn exec(_: &Kernel) -> Result<()> {
     let path = hit["args"][0]["string_arg"].as_str().unwrap_or_default();
     ensure!(path.ends_with("/true"), "args: {hit}");
     ensure!(hit["process"]["binary"].as_str().is_some_and(|binary| !binary.is_empty()), "process: {hit}");
+    agent.stop()?;
+    Ok(())
+}
+
+fn lost_calls(agent: &Agent) -> Result<u64> {
+    let status: Value = serde_json::from_str(&agent.status(&["--json"])?)?;
+    status["kernel"]["lost_calls"].as_u64().with_context(|| format!("not counted: {status}"))
+}
+
+/// Waits for the event that tells of a loss.
+fn expect_loss(agent: &mut Agent) -> Result<()> {
+    let event = agent.wait_for("loss", |event| event["loss"].is_object())?;
+    ensure!(event["loss"]["count"].as_str().is_some_and(|count| count != "0"), "none: {event}");
+    ensure!(lost_calls(agent)? > 0, "the status says of none");
+    Ok(())
+}
+
+/// The thread that returns is not the one that made the call.
+fn lost_exec(_: &Kernel) -> Result<()> {
+    let hook = format!(
+        "  - call: sys_execve
+    return: true
+    returnArg: {{index: 0, type: int}}
+    selectors:
+    - matchBinaries: [{{operator: In, values: ['{}']}}]
+",
+        trigger::program()?
+    );
+    let mut agent = Setup::new()?.policy(&policy(&hook))?.start()?;
+    let ended = trigger::other_program_in_thread()?;
+    ensure!(ended.errno == Some(libc::EBADF), "the other program has not run: {ended:?}");
+    expect_loss(&mut agent)?;
+    // That of the first thread, by which the process became this program, is told.
+    only_hit(&mut agent, ended.pid)?;
+    agent.stop()?;
+    Ok(())
+}
+
+fn outlived(_: &Kernel) -> Result<()> {
+    let hook = format!(
+        "  - call: sys_read
+    return: true
+    returnArg: {{index: 0, type: int64}}
+    selectors:
+    - matchBinaries: [{{operator: In, values: ['{}']}}]
+",
+        trigger::program()?
+    );
+    let mut agent = Setup::new()?.start()?;
+    let mut api = agent.api()?;
+    api.add(&policy(&hook))?;
+    let waiting = Waiting::flood(1)?;
+    // `read(2)` of descriptor 0.
+    let call = format!("/proc/{}/syscall", waiting.pid());
+    while !std::fs::read_to_string(&call)?.starts_with("0 0x0 ") {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    api.delete("returns")?;
+    expect_loss(&mut agent)?;
+    waiting.end()?;
     agent.stop()?;
     Ok(())
 }
