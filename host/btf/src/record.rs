@@ -88,7 +88,7 @@ impl Btf {
             (TypeKind::Pointer { .. }, Some(pointer)) => {
                 FieldKind::Pointer { target: self.declared_name(pointer.size_or_type) }
             }
-            _ => FieldKind::Other(self.type_name(id, 0)),
+            _ => FieldKind::Other(self.declared_name(id)),
         };
         (kind, false)
     }
