@@ -10,6 +10,7 @@
 
 mod backlog;
 mod batch_trace;
+mod canary_trace;
 mod census;
 mod check;
 mod cli;
