@@ -1,7 +1,7 @@
 //! Where a field lies.
 
 use crate::kind::MAX_DEPTH;
-use crate::parse::{Type, read_u32};
+use crate::parse::Type;
 use crate::{Btf, BtfError};
 
 /// A field of a struct.
@@ -68,17 +68,14 @@ impl Btf {
             return None;
         }
         for index in 0..structure.count {
-            let member = |at| read_u32(structure.trailing, index * 12 + at);
-            let (member_name, member_type, raw) = (member(0)?, member(4)?, member(8)?);
-            // With kind_flag the upper byte is a bit field's width.
-            let (offset, width) = if structure.kind_flag { (raw & 0xff_ffff, raw >> 24) } else { (raw, 0) };
+            let (member_name, member) = structure.member(index)?;
             if self.is_named(member_name, name) {
-                return Some(Member { offset, kind: member_type, width });
+                return Some(member);
             }
             if self.string(member_name).is_empty()
-                && let Some(inner) = self.find_member(member_type, name, depth + 1)
+                && let Some(inner) = self.find_member(member.kind, name, depth + 1)
             {
-                return Some(Member { offset: offset.checked_add(inner.offset)?, ..inner });
+                return Some(Member { offset: member.offset.checked_add(inner.offset)?, ..inner });
             }
         }
         None

@@ -4,6 +4,9 @@
 //!
 //! <https://docs.kernel.org/trace/events.html#event-formats>
 
+/// The type of elements that the types of a kernel do not tell.
+pub const UNTOLD: &str = "…";
+
 /// The format of a trace event's record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Format {
@@ -45,7 +48,7 @@ pub enum FieldKind {
     },
     /// Where in the record an array stands (lower half) and how many bytes it has (upper half).
     Location {
-        /// The type of an element, without qualifiers.
+        /// The type of an element, without qualifiers; [`UNTOLD`] if it is not known.
         element: String,
         /// Counted from the end of the field (`__rel_loc`) and not from the start of the record (`__data_loc`).
         relative: bool,
@@ -86,7 +89,9 @@ fn declared(declaration: &str, size: u32) -> Option<(&str, FieldKind)> {
     let start = rest.rfind(|character| !is_name(character)).map_or(0, |at| at + 1);
     let (before, name) = rest.split_at(start);
     let location = |prefix: &str, relative| {
-        let element = unqualified(before.trim_start().strip_prefix(prefix)?.trim().strip_suffix("[]")?);
+        let element = before.trim_start().strip_prefix(prefix)?.trim();
+        // Sets of processors have no brackets.
+        let element = unqualified(element.strip_suffix("[]").unwrap_or(element));
         Some(FieldKind::Location { element, relative })
     };
     let dynamic = location("__data_loc ", false).or_else(|| location("__rel_loc ", true));
@@ -163,6 +168,12 @@ print fmt: \"pid=%d oldcomm=%s field:x\", REC->pid, REC->oldcomm
             ("unsigned long args[6]", 48, "args", FieldKind::Array { element: "unsigned long".into() }),
             ("__data_loc char[] name", 4, "name", location(false)),
             ("__rel_loc char[] name", 4, "name", location(true)),
+            (
+                "__data_loc cpumask_t cpumask",
+                4,
+                "cpumask",
+                FieldKind::Location { element: "cpumask_t".into(), relative: false },
+            ),
             ("struct timespec64 time", 16, "time", FieldKind::Other("struct timespec64".into())),
         ] {
             assert_eq!(declared(declaration, size), Some((name, kind)), "{declaration}");

@@ -17,6 +17,7 @@ mod kind;
 mod module;
 mod parse;
 mod program;
+mod record;
 mod tracefs;
 mod walk;
 
@@ -25,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 pub use field::Field;
-pub use format::{FieldKind, Format, FormatField};
+pub use format::{FieldKind, Format, FormatField, UNTOLD};
 pub use function::{Function, Parameter};
 pub use kind::TypeKind;
 pub use module::ModuleError;
@@ -45,6 +46,8 @@ pub struct Btf {
     strings: std::ops::Range<usize>,
     /// The first type of a module, where walks look for structures first; 1 if there is none.
     preferred: u32,
+    /// Where the types of modules are, each in a file with the module's name.
+    modules: PathBuf,
     /// The functions that have been asked for, by name: many hooks are on the same ones, and looking one up passes by
     /// all types.
     functions: Mutex<HashMap<String, Option<u32>>>,

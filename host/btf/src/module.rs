@@ -9,7 +9,7 @@ use crate::Btf;
 use crate::parse::{MAGIC, sections};
 
 /// Where the running kernel shows the types of its modules.
-const FOLDER: &str = "/sys/kernel/btf";
+pub(crate) const MODULES: &str = "/sys/kernel/btf";
 
 /// Largest BTF of a module that is read, in bytes.
 const MAX_SIZE: u64 = 64 << 20;
@@ -36,12 +36,25 @@ pub enum ModuleError {
 }
 
 impl Btf {
-    /// The types of the running kernel's module with this name, and of this kernel; those of the module are found first.
+    /// The same types, with those of the kernel's modules in another folder than that of the running kernel: each in a file
+    /// with the module's name, as `/sys/kernel/btf` has them.
+    #[must_use]
+    pub fn with_modules_in(self, folder: &Path) -> Self {
+        Btf { modules: folder.into(), ..self }
+    }
+
+    /// The folder of [`Btf::with_modules_in`]; `None` if the running kernel shows the types of its modules.
+    #[must_use]
+    pub fn copied_modules(&self) -> Option<&Path> {
+        (self.modules != Path::new(MODULES)).then_some(&self.modules)
+    }
+
+    /// The types of the module with this name, and of this kernel; those of the module are found first.
     ///
     /// # Errors
-    /// If the module is not loaded, or has no types.
+    /// If the module is not loaded, not among the copies, or has no types.
     pub fn with_module(&self, name: &str) -> Result<Self, ModuleError> {
-        let path = Path::new(FOLDER).join(name);
+        let path = self.modules.join(name);
         let mut data = Vec::new();
         let file = std::fs::File::open(&path).and_then(|file| file.take(MAX_SIZE).read_to_end(&mut data));
         file.map_err(|source| ModuleError::Read { path: path.clone(), source })?;
@@ -136,6 +149,20 @@ mod tests {
         let walk = both.walk(Root::Pointer("other"), &path).unwrap();
         assert_eq!(walk.kind, TypeKind::Pointer { target: "struct node".into() });
         assert!(both.walk(Root::Pointer("task_struct"), &[Element::Field("tgid".into())]).is_ok());
+    }
+
+    #[test]
+    fn types_of_modules_are_found_among_copies() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut builder = Builder::default();
+        builder.add("int", 1, 0, 4, &[1 << 24 | 32]);
+        let kernel = Btf::parse(builder.build(24)).unwrap();
+        assert_eq!(kernel.copied_modules(), None);
+        let kernel = kernel.with_modules_in(folder.path());
+        assert_eq!(kernel.copied_modules(), Some(folder.path()));
+        std::fs::write(folder.path().join("mine"), module(&kernel)).unwrap();
+        assert!(kernel.with_module("mine").unwrap().field("other", "next").is_ok());
+        assert!(matches!(kernel.with_module("yours"), Err(ModuleError::Read { .. })));
     }
 
     #[test]

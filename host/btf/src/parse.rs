@@ -4,6 +4,8 @@ use std::ops::Range;
 use std::sync::Mutex;
 
 use crate::Btf;
+use crate::field::Member;
+use crate::module::MODULES;
 
 pub(crate) const MAGIC: u16 = 0xeb9f;
 /// Bytes of `struct btf_type`: name_off, info, size or type.
@@ -87,6 +89,17 @@ pub(crate) struct Type<'a> {
     pub(crate) trailing: &'a [u8],
 }
 
+impl Type<'_> {
+    /// A member of a structure, with where its name stands among the strings.
+    pub(crate) fn member(&self, index: usize) -> Option<(u32, Member)> {
+        let word = |at| read_u32(self.trailing, index * 12 + at);
+        let (name, kind, raw) = (word(0)?, word(4)?, word(8)?);
+        // With kind_flag the upper byte is a bit field's width.
+        let (offset, width) = if self.kind_flag { (raw & 0xff_ffff, raw >> 24) } else { (raw, 0) };
+        Some((name, Member { offset, kind, width }))
+    }
+}
+
 pub(crate) fn read_u32(data: &[u8], at: usize) -> Option<u32> {
     let bytes = data.get(at..at.checked_add(4)?)?;
     Some(u32::from_le_bytes(bytes.try_into().ok()?))
@@ -100,7 +113,8 @@ impl Btf {
     pub fn parse(data: Vec<u8>) -> Result<Self, &'static str> {
         let (types, strings) = sections(&data)?;
         let offsets = index(&data, types)?;
-        Ok(Btf { data, offsets, strings, preferred: 1, functions: Mutex::default() })
+        let modules = MODULES.into();
+        Ok(Btf { data, offsets, strings, preferred: 1, modules, functions: Mutex::default() })
     }
 
     /// The type with this id; `None` for ids out of range.

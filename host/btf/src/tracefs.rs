@@ -29,9 +29,19 @@ pub enum TracefsError {
     /// A format is not like those that the kernel's documentation describes.
     #[error("{}: not the format of a trace event", .0.display())]
     Malformed(PathBuf),
+    /// A folder has nothing of tracefs.
+    #[error(
+        "{}: no copy of a tracefs: it has neither `events` nor `available_filter_functions`, which are in \
+         /sys/kernel/tracing",
+        .0.display()
+    )]
+    NotACopy(PathBuf),
 }
 
-/// tracefs, mounted.
+/// Where functions are that can be traced, beside the events.
+const FUNCTIONS: &str = "available_filter_functions";
+
+/// tracefs, mounted, or what has been copied of that of another kernel.
 ///
 /// <https://docs.kernel.org/trace/events.html>
 #[derive(Debug)]
@@ -55,6 +65,29 @@ impl Tracefs {
             .ok_or_else(|| TracefsError::Mount(io::Error::other("the kernel is built without trace events")))
     }
 
+    /// What a folder has of another kernel's tracefs: `events`, of whose files only each `format` matters,
+    /// `available_filter_functions`, or both.
+    ///
+    /// # Errors
+    /// If it has neither.
+    pub fn copied(folder: &Path) -> Result<Self, TracefsError> {
+        let copied = Tracefs { events: folder.join("events") };
+        let is_one = copied.has_events() || copied.has_functions();
+        if is_one { Ok(copied) } else { Err(TracefsError::NotACopy(folder.into())) }
+    }
+
+    /// Whether it has the formats of events, as copies may not.
+    #[must_use]
+    pub fn has_events(&self) -> bool {
+        self.events.is_dir()
+    }
+
+    /// Whether it has the list of functions, as copies may not.
+    #[must_use]
+    pub fn has_functions(&self) -> bool {
+        self.events.with_file_name(FUNCTIONS).exists()
+    }
+
     /// The format of an event's record; `None` if this kernel has no such event.
     ///
     /// # Errors
@@ -73,7 +106,7 @@ impl Tracefs {
     /// # Errors
     /// If the list cannot be read, as where the kernel is built without `CONFIG_DYNAMIC_FTRACE`.
     pub fn functions(&self) -> Result<Vec<String>, TracefsError> {
-        let path = self.events.with_file_name("available_filter_functions");
+        let path = self.events.with_file_name(FUNCTIONS);
         let text = fs::read_to_string(&path).map_err(|source| TracefsError::Read { path, source })?;
         // A module's name stands behind a function.
         let mut names: Vec<_> =
@@ -83,7 +116,7 @@ impl Tracefs {
         Ok(names)
     }
 
-    /// All events as `subsystem/event`; none if the directory cannot be read.
+    /// All events as `subsystem/event`, in the order of their names; none if the directory cannot be read.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         let names = |path: &Path| -> Vec<String> {
@@ -94,7 +127,9 @@ impl Tracefs {
             let events = names(&self.events.join(&subsystem)).into_iter();
             events.map(move |event| format!("{subsystem}/{event}"))
         };
-        names(&self.events).into_iter().flat_map(events).collect()
+        let mut all: Vec<_> = names(&self.events).into_iter().flat_map(events).collect();
+        all.sort_unstable();
+        all
     }
 }
 
@@ -114,4 +149,34 @@ fn mount() -> io::Result<()> {
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    const FORMAT: &str = "name: e\nID: 7\nformat:\n\tfield:int a;\toffset:8;\tsize:4;\tsigned:1;\n";
+
+    #[test]
+    fn copies_have_what_was_copied() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Tracefs::copied(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("no copy of a tracefs"), "{error}");
+        fs::write(folder.path().join(FUNCTIONS), "b\na\nof_module [nf]\na\n").unwrap();
+        let copied = Tracefs::copied(folder.path()).unwrap();
+        assert!(copied.has_functions() && !copied.has_events());
+        assert_eq!(copied.functions().unwrap(), ["a", "b"]);
+        for (event, text) in [("e", FORMAT), ("f", "nothing")] {
+            let event = folder.path().join("events/s").join(event);
+            fs::create_dir_all(&event).unwrap();
+            fs::write(event.join("format"), text).unwrap();
+        }
+        assert!(copied.has_events());
+        assert_eq!(copied.format("s", "e").unwrap(), Format::parse(FORMAT));
+        assert_eq!(copied.format("s", "g").unwrap(), None);
+        assert!(matches!(copied.format("s", "f"), Err(TracefsError::Malformed(_))));
+        assert_eq!(copied.names(), ["s/e", "s/f"]);
+    }
 }

@@ -19,6 +19,7 @@ use crate::places::{Place, Places, Share};
 use crate::reports::{Counters, MAX_RESULTS, Reports};
 use crate::retry::Retrying;
 use crate::waiting::{Due, Job, Waiting};
+use crate::watch::Watch;
 
 /// Why the engine could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -131,11 +132,23 @@ impl Submitter {
     /// # Errors
     /// The reason for which the action is not taken.
     pub fn submit(&self, request: ActionRequest) -> Result<(), Rejected> {
+        self.enter(request, None)
+    }
+
+    /// Asks for an action, as [`Submitter::submit`] does, and has somebody told how each try of it went.
+    ///
+    /// # Errors
+    /// As [`Submitter::submit`].
+    pub fn submit_watched(&self, request: ActionRequest, watch: Arc<dyn Watch>) -> Result<(), Rejected> {
+        self.enter(request, Some(watch))
+    }
+
+    fn enter(&self, request: ActionRequest, watch: Option<Arc<dyn Watch>>) -> Result<(), Rejected> {
         let accepted = Instant::now();
         match self.admitted(&request) {
             Ok((share, place)) => {
                 self.reports.accepted();
-                self.waiting.push(Job { request, accepted }, share, place);
+                self.waiting.push(Job { request, accepted, watch }, share, place);
                 // If there is no room to tell it, the thread has yet to hear that there is something.
                 let _ = self.wake.try_send(());
                 Ok(())
@@ -209,7 +222,7 @@ async fn work(mut woken: mpsc::Receiver<()>, waiting: Waiting, retrying: Retryin
             let (waiting, retrying, reports) = (waiting.clone(), retrying.clone(), reports.clone());
             running.spawn(async move {
                 let Some(Due { job, share, running }) = waiting.due(turn).await else { return };
-                let fired = retrying.fire(&job.request, &share, running).await;
+                let fired = retrying.fire(&job, &share, running).await;
                 reports.done(job.request, fired, job.accepted);
             });
         }

@@ -21,6 +21,7 @@ pub mod resolver;
 mod retry;
 mod tls;
 mod waiting;
+mod watch;
 
 pub use config::{CanaryConfig, DemoConfig, DnsConfig, HttpConfig, Preference, Rate, Rates, Retry, Share};
 pub use demo::{Demo, DemoError, Hit};
@@ -34,3 +35,4 @@ pub use proxy::Proxy;
 pub use reports::Counters;
 pub use resolver::Resolver;
 pub use tls::TlsError;
+pub use watch::{Attempt, Failure, Watch};

@@ -1,15 +1,17 @@
 //! Doing again what failed and may not the next time.
 
 use std::hash::{BuildHasher, RandomState};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use serin_event::action::{ActionRequest, Outcome};
+use serin_event::action::Outcome;
 
 use crate::config::CanaryConfig;
 use crate::dns::DnsError;
 use crate::firing::{Fired, Firing, FiringError};
 use crate::http::HttpError;
 use crate::places::{Place, Share};
+use crate::waiting::Job;
+use crate::watch::Attempt;
 
 /// The longest wait, whatever it has doubled to.
 const LONGEST: Duration = Duration::from_secs(300);
@@ -27,8 +29,8 @@ impl Retrying {
     }
 
     /// Carries an action out, in a place of its share. While it waits, another may run there.
-    pub(crate) async fn fire(&self, request: &ActionRequest, share: &Share, mut running: Place) -> Fired {
-        let mut fired = self.firing.fire(request).await;
+    pub(crate) async fn fire(&self, job: &Job, share: &Share, mut running: Place) -> Fired {
+        let mut fired = self.once(job, 0).await;
         for attempt in 0..self.config.times {
             if !is_passing(&fired) {
                 break;
@@ -40,7 +42,17 @@ impl Retrying {
                 Some(next) => running = next,
                 None => break,
             }
-            fired = self.firing.fire(request).await;
+            fired = self.once(job, attempt + 1).await;
+        }
+        fired
+    }
+
+    /// Tries once, after so many earlier tries.
+    async fn once(&self, job: &Job, earlier: u32) -> Fired {
+        let began = Instant::now();
+        let fired = self.firing.fire(&job.request).await;
+        if let Some(watch) = &job.watch {
+            watch.tried(&job.request, &Attempt::new(earlier, began, &fired));
         }
         fired
     }

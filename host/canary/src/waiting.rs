@@ -9,11 +9,14 @@ use tokio::sync::oneshot;
 
 use crate::limits::Rejected;
 use crate::places::{Place, Share};
+use crate::watch::Watch;
 
 /// An accepted request.
 pub(crate) struct Job {
     pub(crate) request: ActionRequest,
     pub(crate) accepted: Instant,
+    /// Who is told how it goes.
+    pub(crate) watch: Option<Arc<dyn Watch>>,
 }
 
 /// Those that wait, from the oldest to the newest.

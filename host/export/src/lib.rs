@@ -56,4 +56,6 @@ pub use queue::Overflow;
 pub use redact::Redaction;
 pub use sink::{OpenError, Sink, Unwritten};
 pub use spool::{SpoolCounters, SpoolError};
-pub use traces::{Attribute, SpanFields, Trace, TraceCounters, TraceMonitor, Tracer};
+pub use traces::{
+    Attribute, SpanContext, SpanFields, SpanKind, Spans, Trace, TraceCounters, TraceMonitor, Tracer,
+};

@@ -1,4 +1,4 @@
-//! Traces of how batches pass the pipeline, for an OpenTelemetry collector.
+//! Traces of how batches pass the pipeline, and of what comes of them, for an OpenTelemetry collector.
 //!
 //! Spans wait in a queue for a thread that sends them as the sink `otlp` sends its records. Whoever makes them never
 //! waits: what the queue has no room for and what can't be delivered is counted.
@@ -30,11 +30,29 @@ pub enum Attribute {
     Seconds(f64),
 }
 
+/// Who a span is about: <https://opentelemetry.io/docs/specs/otel/trace/api/#spankind>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpanKind {
+    /// The agent alone.
+    Internal,
+    /// A server that the agent has asked.
+    Client,
+}
+
+/// Which span one is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpanContext {
+    trace: [u8; 16],
+    span: [u8; 8],
+}
+
 /// What there is to say of a part of the way.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpanFields {
     /// What it is.
     pub name: String,
+    /// Who it is about.
+    pub kind: SpanKind,
     /// When it began, in nanoseconds since the Unix epoch.
     pub start: u64,
     /// When it ended, likewise.
@@ -58,21 +76,30 @@ pub(crate) struct Span {
 #[derive(Debug)]
 pub struct Trace {
     id: [u8; 16],
-    parts: Vec<SpanFields>,
+    root: [u8; 8],
+    /// None has an id without random numbers to tell them apart by.
+    parts: Vec<(Option<[u8; 8]>, SpanFields)>,
 }
 
 impl Trace {
-    /// Adds a part of the way.
-    pub fn add(&mut self, part: SpanFields) {
-        self.parts.push(part);
+    /// Adds a part of the way; which span that is, for spans that come of it.
+    pub fn add(&mut self, part: SpanFields) -> Option<SpanContext> {
+        let span = random();
+        self.parts.push((span, part));
+        span.map(|span| SpanContext { trace: self.id, span })
     }
 
-    /// The whole and its parts as spans; none without random numbers to tell them apart by.
+    /// Which span the whole is.
+    pub fn whole(&self) -> SpanContext {
+        SpanContext { trace: self.id, span: self.root }
+    }
+
+    /// The whole and its parts as spans; none if one has no id.
     fn spans(self, whole: SpanFields) -> Option<Vec<Span>> {
-        let root = random()?;
-        let mut spans = vec![Span { trace: self.id, id: root, parent: None, fields: whole }];
-        for fields in self.parts {
-            spans.push(Span { trace: self.id, id: random()?, parent: Some(root), fields });
+        let (trace, parent) = (self.id, Some(self.root));
+        let mut spans = vec![Span { trace, id: self.root, parent: None, fields: whole }];
+        for (id, fields) in self.parts {
+            spans.push(Span { trace, id: id?, parent, fields });
         }
         Some(spans)
     }
@@ -130,8 +157,12 @@ impl Tracer {
 
     /// A trace for the next batch, if it is among those that are to have one.
     pub fn begin(&self) -> Option<Trace> {
-        let drawn = u64::from_le_bytes(random()?) % u64::from(SampleShare::ALL.0);
-        (drawn < u64::from(self.sample.0)).then(|| Some(Trace { id: random()?, parts: Vec::new() }))?
+        draw(self.sample).then(|| Some(Trace { id: random()?, root: random()?, parts: Vec::new() }))?
+    }
+
+    /// Where spans go that come one by one.
+    pub fn spans(&self) -> Spans {
+        Spans { sample: self.sample, queue: Arc::clone(&self.queue) }
     }
 
     /// Has a trace sent, of which this is the whole. Never waits.
@@ -167,6 +198,33 @@ impl Drop for Tracer {
     fn drop(&mut self) {
         self.close(Duration::ZERO);
     }
+}
+
+/// Sends spans one by one, from any thread.
+#[derive(Clone)]
+pub struct Spans {
+    sample: SampleShare,
+    queue: Arc<SpanQueue>,
+}
+
+impl Spans {
+    /// Whether something that is in no trace is among what is to have one.
+    pub fn draw(&self) -> bool {
+        draw(self.sample)
+    }
+
+    /// Has a span sent, which comes of another or else is a trace of its own. Never waits.
+    pub fn send(&self, parent: Option<SpanContext>, fields: SpanFields) {
+        let trace = parent.map_or_else(random, |parent| Some(parent.trace));
+        let (Some(trace), Some(id)) = (trace, random()) else { return self.queue.count_dropped(1) };
+        self.queue.push(vec![Span { trace, id, parent: parent.map(|parent| parent.span), fields }]);
+    }
+}
+
+/// Whether one is among this share of all; not without random numbers.
+fn draw(share: SampleShare) -> bool {
+    let drawn = random().map(|drawn| u64::from_le_bytes(drawn) % u64::from(SampleShare::ALL.0));
+    drawn.is_some_and(|drawn| drawn < u64::from(share.0))
 }
 
 /// Random bytes; none if the system has none.

@@ -30,7 +30,7 @@ impl Policy {
                 Target::CompatSyscall { .. } => {}
                 Target::Lsm(name) => check_lsm_hook(hook, name, places.call, btf, &mut error),
                 Target::RawTracepoint(event) => check_raw_tracepoint(event, places.call, btf, &mut error),
-                // The kernel's types say nothing of them: see `check_formats` and `check_programs`.
+                // The kernel's types say nothing of them: see `check_tracepoints` and `check_programs`.
                 Target::Tracepoint(_) | Target::Uprobe(_) | Target::Usdt(_) | Target::Loader => {}
             }
             check_resolved(hook, places, btf, &mut error);
@@ -82,7 +82,15 @@ fn check_resolved(
             Ok(types) => types,
             Err(reason) => {
                 let message = format!("the types of the module are not known: {reason}");
-                let help = "load the module before the policy, or leave the hook out".into();
+                let help = match btf.copied_modules() {
+                    None => "load the module before the policy, or leave the hook out".to_owned(),
+                    Some(folder) => {
+                        let folder = folder.display();
+                        format!(
+                            "copy its file in /sys/kernel/btf of that kernel to {folder}, or leave the hook out"
+                        )
+                    }
+                };
                 error(resolve.module().unwrap_or(resolve.path()), message, Some(help));
                 continue;
             }

@@ -22,6 +22,7 @@ mod hash;
 mod hook;
 mod identity;
 mod integer;
+mod kernel;
 mod lists;
 mod load;
 mod loader;
@@ -34,6 +35,7 @@ mod plan;
 mod policy;
 mod program;
 mod rate;
+mod record;
 mod reference;
 mod register;
 mod report;
@@ -58,7 +60,8 @@ mod warn;
 pub use describe::{explain, json_schema};
 pub use diagnostic::Diagnostic;
 pub use error::{Error, Errors};
-pub use load::{load, parse_files, read_files};
+pub use kernel::{Findings, TargetKernel};
+pub use load::{load, load_for, parse_files, read_files};
 pub use place::{ProbeArgument, ProgramPlace, TraceEvent, Uprobe, Usdt};
 pub use plan::{
     ActionPlan, ArgumentFilter, ArgumentKind, ArgumentPlan, ArgumentSource, AssignedValue, Assignment,

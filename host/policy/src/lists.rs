@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use regex::RegexBuilder;
-use serin_btf::Tracefs;
 
 use crate::diagnostic::quote;
 use crate::fields::{Field, Fields, is_default};
 use crate::hook;
+use crate::kernel::{Functions, GIVE_TRACEFS};
 use crate::report::Report;
 use crate::schema::{LIST, LIST_TYPES, ListType};
 use crate::source::Span;
@@ -85,7 +85,7 @@ fn read(item: Field<'_>, report: &mut Report<'_>) -> Option<(String, List)> {
 /// Bytes that a pattern may take when it is compiled.
 const PATTERN_SIZE: usize = 1 << 20;
 
-/// The functions of the running kernel whose names a regular expression matches anywhere.
+/// The functions of the kernel whose names a regular expression matches anywhere.
 fn matching(pattern: Field<'_>, report: &mut Report<'_>) -> Option<Vec<Target>> {
     let text = pattern.string(report)?;
     let regex = match RegexBuilder::new(text).size_limit(PATTERN_SIZE).build() {
@@ -98,8 +98,8 @@ fn matching(pattern: Field<'_>, report: &mut Report<'_>) -> Option<Vec<Target>> 
             return None;
         }
     };
-    let names = match Tracefs::open().and_then(|tracefs| tracefs.functions()) {
-        Ok(names) => names,
+    let Functions { names, guessed } = match report.kernel().functions() {
+        Ok(functions) => functions,
         Err(error) => {
             let message = format!("what functions the kernel has is not known: {error}");
             report.error_with_help(pattern.span(), message, "write their names: `values: [\"…\"]`");
@@ -108,20 +108,29 @@ fn matching(pattern: Field<'_>, report: &mut Report<'_>) -> Option<Vec<Target>> 
     };
     let targets: Vec<_> =
         names.iter().filter(|name| regex.is_match(name)).filter_map(|name| target(name)).collect();
-    if targets.is_empty() {
-        let message = format!("no function of this kernel matches {}", quote(text));
-        let help = "/sys/kernel/tracing/available_filter_functions lists them";
+    let number = targets.len();
+    if let Some((message, help)) = wrong_number(number, text, guessed) {
         report.error_with_help(pattern.span(), message, help);
         return None;
     }
-    if targets.len() > MAX_GENERATED {
-        let count = targets.len();
-        let message =
-            format!("{} matches {count} functions; at most {MAX_GENERATED} are hooked", quote(text));
-        report.error_with_help(pattern.span(), message, "write a pattern that matches less");
-        return None;
+    if guessed {
+        let message = format!("{number} functions match by the BTF, and not by what that kernel can trace");
+        report.untold(pattern.span(), message, GIVE_TRACEFS);
     }
     Some(targets)
+}
+
+/// What is wrong with a pattern that this many functions match, and what to do.
+fn wrong_number(number: usize, pattern: &str, guessed: bool) -> Option<(String, String)> {
+    let (pattern, whose) = (quote(pattern), if guessed { "the BTF" } else { "this kernel" });
+    if number == 0 {
+        let listed = "/sys/kernel/tracing/available_filter_functions lists them";
+        let help = if guessed { GIVE_TRACEFS } else { listed };
+        return Some((format!("no function of {whose} matches {pattern}"), help.into()));
+    }
+    let or = if guessed { format!(", or {GIVE_TRACEFS}") } else { String::new() };
+    let message = format!("{pattern} matches {number} functions; at most {MAX_GENERATED} are hooked");
+    (number > MAX_GENERATED).then(|| (message, format!("write a pattern that matches less{or}")))
 }
 
 /// Where a function is hooked: that of a system call, as one. What the kernel has in place of functions that are gone is none.

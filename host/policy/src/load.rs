@@ -6,9 +6,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::source::{Source, Span};
-use crate::{Diagnostic, Error, Errors, MAX_FILE_SIZE, Policy};
+use crate::{Diagnostic, Error, Errors, MAX_FILE_SIZE, Policy, TargetKernel};
 
-/// Loads policies from files and directories.
+/// Loads policies for the running kernel from files and directories.
 ///
 /// Of a directory, the files that end in `.yaml` or `.yml` are read, in the
 /// order of their names; hidden files and subdirectories are left out. A
@@ -18,11 +18,19 @@ use crate::{Diagnostic, Error, Errors, MAX_FILE_SIZE, Policy};
 /// Everything that is wrong in any of the files, that two policies have the
 /// same name, or that a file cannot be read.
 pub fn load<P: AsRef<Path>>(paths: &[P]) -> Result<Vec<Policy>, Errors> {
+    load_for(paths, TargetKernel::Running)
+}
+
+/// Loads policies as [`load`], for a kernel that need not be the one that runs here.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_for<P: AsRef<Path>>(paths: &[P], kernel: TargetKernel<'_>) -> Result<Vec<Policy>, Errors> {
     let mut policies = vec![];
     let mut errors = vec![];
     for path in paths {
         match files(path.as_ref()) {
-            Ok(files) => files.iter().for_each(|file| match load_file(file) {
+            Ok(files) => files.iter().for_each(|file| match load_file(file, kernel) {
                 Ok(loaded) => policies.extend(loaded),
                 Err(Errors(found)) => errors.extend(found),
             }),
@@ -90,8 +98,8 @@ fn is_policy_file(path: &Path) -> bool {
     !hidden && path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
-fn load_file(path: &Path) -> Result<Vec<Policy>, Errors> {
-    Policy::parse(&read_text(path)?, path)
+fn load_file(path: &Path, kernel: TargetKernel<'_>) -> Result<Vec<Policy>, Errors> {
+    Policy::parse_for(&read_text(path)?, path, kernel)
 }
 
 fn read_text(path: &Path) -> Result<String, Error> {

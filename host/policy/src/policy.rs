@@ -17,7 +17,7 @@ use crate::scope;
 use crate::selector;
 use crate::source::{Source, Span};
 use crate::tree::{self, Node};
-use crate::{Diagnostic, EnforcedCall, Error, Errors, MAX_FILE_SIZE, PolicyPlan};
+use crate::{Diagnostic, EnforcedCall, Error, Errors, MAX_FILE_SIZE, PolicyPlan, TargetKernel};
 
 /// Longest name: that of a DNS subdomain, as Kubernetes and Tetragon ask for.
 const MAX_NAME: usize = 253;
@@ -31,24 +31,34 @@ pub struct Policy {
     pub(crate) hooks: Vec<HookPlaces>,
     /// Where documents of its file begin that are left out; all of them are with the file's first policy.
     others: Vec<Span>,
+    /// What was guessed about a kernel while the policy was read.
+    pub(crate) untold: Vec<Diagnostic>,
     /// Where the calls of enforcers stand.
     pub(crate) enforced: Vec<Span>,
 }
 
 impl Policy {
+    /// Reads the policies of a file for the running kernel: see [`Policy::parse_for`].
+    ///
+    /// # Errors
+    /// As [`Policy::parse_for`].
+    pub fn parse(text: &str, file: &Path) -> Result<Vec<Policy>, Errors> {
+        Self::parse_for(text, file, TargetKernel::Running)
+    }
+
     /// Reads the policies of a file: one in each YAML document. Objects of Kubernetes' own are left out, such as a pod that
     /// a policy is about: see [`Policy::left_out`].
     ///
-    /// `file` is named in errors; it is not opened.
+    /// `file` is named in errors; it is not opened. `kernel` tells what policies leave to it, such as the types of fields.
     ///
     /// # Errors
     /// Everything that is wrong in the file, or that it has no policy.
-    pub fn parse(text: &str, file: &Path) -> Result<Vec<Policy>, Errors> {
+    pub fn parse_for(text: &str, file: &Path, kernel: TargetKernel<'_>) -> Result<Vec<Policy>, Errors> {
         if text.len() > MAX_FILE_SIZE {
             return Err(Error::TooLarge { path: file.into() }.into());
         }
         let source = Arc::new(Source::new(file, text));
-        let mut report = Report::new(&source);
+        let mut report = Report::new(&source, kernel);
         let documents = tree::documents(&source, &mut report);
         let (others, documents): (Vec<_>, Vec<_>) = documents.into_iter().partition(is_of_kubernetes);
         let mut policies: Vec<_> =
@@ -120,7 +130,8 @@ fn read(document: &Node, source: &Arc<Source>, report: &mut Report<'_>) -> Optio
         enforced,
     };
     let (source, others) = (source.clone(), Vec::new());
-    Some(Policy { plan, source, name: span, hooks: places, enforced: enforced_places, others })
+    let untold = report.take_untold();
+    Some(Policy { plan, source, name: span, hooks: places, untold, enforced: enforced_places, others })
 }
 
 /// Whether a document is an object of an API of Kubernetes' own, <https://kubernetes.io/docs/reference/using-api/#api-groups>,

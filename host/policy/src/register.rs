@@ -115,7 +115,7 @@ mod tests {
 
     fn assignment(text: &str) -> Result<Assignment, usize> {
         let source = Source::new(Path::new("p.yaml"), "");
-        let mut report = Report::new(&source);
+        let mut report = Report::new(&source, crate::TargetKernel::Running);
         let read = read_assignment(text, Span { line: 1, column: 1, length: 1 }, &mut report);
         let errors = report.finish().err().map_or(0, |errors| errors.0.len());
         assert_eq!(read.is_none(), errors > 0, "{text}");

@@ -1,23 +1,41 @@
-//! Collects what is wrong with a file, so that all of it is told at once.
+//! What is found out about a file while it is read: all that is wrong with it is told at once.
 
 use crate::source::{Source, Span};
-use crate::{Diagnostic, Error, Errors, MAX_ERRORS};
+use crate::{Diagnostic, Error, Errors, MAX_ERRORS, TargetKernel};
 
 /// The section that the paths of shapes name.
 const KPROBES: &str = "kprobes";
 
-/// The errors found so far.
+/// The errors found so far, and the kernel that the file is read for.
 pub(crate) struct Report<'s> {
     source: &'s Source,
+    kernel: TargetKernel<'s>,
     section: &'static str,
     errors: Vec<(Span, Diagnostic)>,
     /// Errors beyond [`MAX_ERRORS`].
     more: usize,
+    /// What could not be told about the document that is being read.
+    untold: Vec<Diagnostic>,
 }
 
 impl<'s> Report<'s> {
-    pub(crate) fn new(source: &'s Source) -> Self {
-        Report { source, section: KPROBES, errors: vec![], more: 0 }
+    pub(crate) fn new(source: &'s Source, kernel: TargetKernel<'s>) -> Self {
+        Report { source, kernel, section: KPROBES, errors: vec![], more: 0, untold: vec![] }
+    }
+
+    /// The kernel that the file is read for.
+    pub(crate) fn kernel(&self) -> TargetKernel<'s> {
+        self.kernel
+    }
+
+    /// Adds a note that something about the kernel was guessed, with how to have it told.
+    pub(crate) fn untold(&mut self, span: Span, message: String, help: &str) {
+        self.untold.push(Diagnostic::new(self.source, span, message, Some(help.into())));
+    }
+
+    /// The notes since this was last called.
+    pub(crate) fn take_untold(&mut self) -> Vec<Diagnostic> {
+        std::mem::take(&mut self.untold)
     }
 
     /// What follows is about a hook in this section of `spec`.

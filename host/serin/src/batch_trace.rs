@@ -1,10 +1,14 @@
 //! The trace of a batch on its way from the backlog to the sinks.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serin_event::Event;
-use serin_export::{Attribute, SpanFields, Trace, Tracer};
+use serin_event::action::{ActionRequest, Source};
+use serin_export::{Attribute, SpanContext, SpanFields, SpanKind, Trace, Tracer};
 use serin_pipeline::Step;
+
+use crate::canary_trace::Cause;
 
 /// A batch that has a trace.
 pub(crate) struct BatchTrace {
@@ -14,8 +18,10 @@ pub(crate) struct BatchTrace {
     events: usize,
     age: Duration,
     waiting: usize,
-    /// What plugins did.
+    /// What plugins did, and is in the trace yet to come.
     pub(crate) steps: Vec<Step>,
+    /// The spans of plugins.
+    plugins: Vec<(Arc<str>, SpanContext)>,
     /// When plugins were done, and how many events they left.
     done: Option<(Instant, usize)>,
 }
@@ -28,7 +34,33 @@ impl BatchTrace {
         let clock = Clock::now();
         let age = Duration::from_nanos(clock.wall.saturating_sub(oldest));
         let (began, events) = (clock.monotonic, events.len());
-        Some(Self { trace, clock, began, events, age, waiting, steps: Vec::new(), done: None })
+        Some(Self {
+            trace,
+            clock,
+            began,
+            events,
+            age,
+            waiting,
+            steps: Vec::new(),
+            plugins: Vec::new(),
+            done: None,
+        })
+    }
+
+    /// Takes what plugins did into the trace, so that more can come of it.
+    pub(crate) fn stepped(&mut self) {
+        for step in std::mem::take(&mut self.steps) {
+            let span = self.trace.add(plugin(&step, &self.clock));
+            self.plugins.extend(span.map(|span| (step.plugin, span)));
+        }
+    }
+
+    /// What an action comes of that the batch has caused.
+    pub(crate) fn cause(&self, request: &ActionRequest) -> Cause {
+        let is_source =
+            |name: &str| matches!(&request.source, Source::Plugin(source) if source.as_str() == name);
+        let plugin = self.plugins.iter().rfind(|(name, _)| is_source(name));
+        Cause::Batch(Some(plugin.map_or_else(|| self.trace.whole(), |(_, span)| *span)))
     }
 
     /// The plugins are done, and have left so many events.
@@ -37,14 +69,13 @@ impl BatchTrace {
     }
 
     /// The events have been handed on, or that failed.
-    pub(crate) fn end(self, tracer: Option<&Tracer>, closed: bool) {
-        let Self { mut trace, clock, began, events, age, waiting, steps, done } = self;
+    pub(crate) fn end(mut self, tracer: Option<&Tracer>, closed: bool) {
+        self.stepped();
+        let Self { mut trace, clock, began, events, age, waiting, done, .. } = self;
         let (ended, (done, left)) = (Instant::now(), done.unwrap_or((began, events)));
-        for step in &steps {
-            trace.add(plugin(step, &clock));
-        }
         trace.add(SpanFields {
             name: "export".to_owned(),
+            kind: SpanKind::Internal,
             start: clock.at(done),
             end: clock.at(ended),
             attributes: vec![("serin.events", Attribute::Count(left as u64))],
@@ -52,6 +83,7 @@ impl BatchTrace {
         });
         let whole = SpanFields {
             name: "batch".to_owned(),
+            kind: SpanKind::Internal,
             start: clock.at(began),
             end: clock.at(ended),
             attributes: vec![
@@ -90,6 +122,7 @@ fn plugin(step: &Step, clock: &Clock) -> SpanFields {
         .then(|| format!("{} of {} calls failed, {} by time-out", step.failures, step.calls, step.timeouts));
     SpanFields {
         name: format!("plugin {}", step.plugin),
+        kind: SpanKind::Internal,
         start: clock.at(step.began),
         end: clock.at(step.ended),
         attributes,
@@ -110,24 +143,71 @@ fn outcome(step: &Step) -> &'static str {
 }
 
 /// What it was by the wall at a moment: so spans don't jump when somebody sets the clock.
-struct Clock {
+pub(crate) struct Clock {
     monotonic: Instant,
     /// Nanoseconds since the Unix epoch.
     wall: u64,
 }
 
 impl Clock {
-    fn now() -> Self {
+    pub(crate) fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { monotonic: Instant::now(), wall: nanoseconds(since) }
     }
 
     /// Nanoseconds since the Unix epoch.
-    fn at(&self, moment: Instant) -> u64 {
+    pub(crate) fn at(&self, moment: Instant) -> u64 {
         self.wall.saturating_add(nanoseconds(moment.saturating_duration_since(self.monotonic)))
     }
 }
 
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use serin_event::action::Action;
+
+    use super::*;
+
+    #[test]
+    fn actions_come_of_the_plugin_that_asks_or_else_of_the_batch() {
+        let config = "{ otlp: { url: 'http://127.0.0.1:9/v1/traces' }, sample: 100% }";
+        let tracer = Tracer::open(&serde_yaml::from_str(config).unwrap(), "gull").unwrap();
+        let mut trace = tracer.begin().unwrap();
+        let fields = || SpanFields {
+            name: "plugin".into(),
+            kind: SpanKind::Internal,
+            start: 0,
+            end: 0,
+            attributes: vec![],
+            failure: None,
+        };
+        let [first, second] = [trace.add(fields()).unwrap(), trace.add(fields()).unwrap()];
+        let whole = trace.whole();
+        let batch = BatchTrace {
+            trace,
+            clock: Clock::now(),
+            began: Instant::now(),
+            events: 1,
+            age: Duration::ZERO,
+            waiting: 0,
+            steps: vec![],
+            plugins: vec![("first".into(), first), ("second".into(), second)],
+            done: None,
+        };
+        for (source, expected) in [
+            (Source::Plugin("first".into()), first),
+            (Source::Plugin("second".into()), second),
+            (Source::Plugin("other".into()), whole),
+            (Source::Policy("first".into()), whole),
+        ] {
+            let action = Action::Dns { name: "a.test".into(), record: None };
+            let request = ActionRequest { source, action, exec_id: String::new() };
+            assert_eq!(batch.cause(&request), Cause::Batch(Some(expected)), "{request:?}");
+        }
+    }
 }

@@ -20,12 +20,13 @@ pub(crate) fn check(policies: &[Policy], kernel: &Kernel, against: String) -> Ch
     }
     let errors: Vec<_> = wrong.iter().map(finding).collect();
     let right = if errors.is_empty() { policies } else { &[] };
-    let policies = right.iter().map(|policy| checked(policy, Some(kernel))).collect();
+    let policies = right.iter().map(|policy| checked(policy, Some(kernel), &[])).collect();
     CheckPolicyResponse { errors, policies, against, unchecked }
 }
 
-/// What is to be said of a policy without errors; how its hooks would be attached only a kernel can tell.
-pub(crate) fn checked(policy: &Policy, kernel: Option<&Kernel>) -> CheckedPolicy {
+/// What is to be said of a policy without errors; how its hooks would be attached only a kernel can tell, and `untold` is what
+/// could not be found out about one.
+pub(crate) fn checked(policy: &Policy, kernel: Option<&Kernel>, untold: &[Diagnostic]) -> CheckedPolicy {
     let plan = policy.plan();
     let functions = plan.hooks.iter().map(Kernel::function_of);
     let hooks = match kernel {
@@ -37,7 +38,7 @@ pub(crate) fn checked(policy: &Policy, kernel: Option<&Kernel>) -> CheckedPolicy
         name: plan.name.clone(),
         hooks,
         enforced: enforced.into_iter().map(hook).collect(),
-        warnings: policy.left_out().iter().chain(&policy.warnings()).map(finding).collect(),
+        warnings: policy.left_out().iter().chain(&policy.warnings()).chain(untold).map(finding).collect(),
     }
 }
 

@@ -144,9 +144,12 @@ pub(crate) enum PolicyCommand {
         /// Policy files, and directories whose *.yaml and *.yml files are policies
         #[arg(value_name = "PATH", required = true)]
         policies: Vec<PathBuf>,
-        /// Type information of the kernel to check against
+        /// Type information of the kernel to check against; with any other file than its own, the running kernel is not asked
         #[arg(long, value_name = "FILE", default_value = KERNEL_BTF, conflicts_with_all = ["api_socket", "server"])]
         btf: PathBuf,
+        /// Copies of `events` and `available_filter_functions` in the tracefs of the kernel of --btf
+        #[arg(long, value_name = "FOLDER", conflicts_with_all = ["api_socket", "server"])]
+        tracefs: Option<PathBuf>,
         #[command(flatten)]
         agent: NamedAgent,
     },
@@ -161,6 +164,9 @@ pub(crate) enum PolicyCommand {
         /// Type information of the kernel to check the policies against
         #[arg(long, value_name = "FILE", default_value = KERNEL_BTF)]
         btf: PathBuf,
+        /// Copies of `events` and `available_filter_functions` in the tracefs of the kernel of --btf
+        #[arg(long, value_name = "FOLDER")]
+        tracefs: Option<PathBuf>,
     },
     /// Print the JSON Schema of policies, for editors
     Schema,

@@ -10,6 +10,7 @@
 
 mod backlog;
 mod batch_trace;
+mod canary_trace;
 mod census;
 mod check;
 mod cli;
@@ -48,6 +49,7 @@ use clap::CommandFactory as _;
 
 use crate::cli::{Cli, Command, NamedPolicies, PolicyCommand};
 use crate::log::Log;
+use crate::policies::KernelFiles;
 
 fn main() -> ExitCode {
     let cli = settings::parse();
@@ -95,12 +97,13 @@ fn policy(command: &PolicyCommand) -> Result<()> {
         client::configure(&policies.agent.address(), &policies.names, enable, mode)
     };
     match command {
-        PolicyCommand::Check { policies, btf, agent } => match agent.address() {
-            None => policies::check(policies, btf),
+        PolicyCommand::Check { policies, btf, tracefs, agent } => match agent.address() {
+            None => policies::check(policies, btf, tracefs.as_deref()),
             Some(address) => client::check(&address, policies),
         },
-        PolicyCommand::Test { policies, events, btf } => {
-            while_read(rehearsal::rehearse(policies, events, btf, &mut io::stdout().lock()))
+        PolicyCommand::Test { policies, events, btf, tracefs } => {
+            let kernel = KernelFiles::open(btf, tracefs.as_deref())?;
+            while_read(rehearsal::rehearse(policies, events, &kernel, &mut io::stdout().lock()))
         }
         PolicyCommand::Schema => print(&format!("{:#}\n", serin_policy::json_schema())),
         PolicyCommand::Explain { field } => {

@@ -2,15 +2,55 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Error, Result};
+use anyhow::{Error, Result, bail};
 use serin_api::proto::serin::CheckPolicyResponse;
 use serin_btf::{Btf, Tracefs, TracefsError};
 use serin_kernel::{KernelError, find_place, find_probe};
-use serin_policy::{Diagnostic, Errors, Policy, PolicyPlan};
+use serin_policy::{Diagnostic, Errors, Findings, Policy, PolicyPlan, TargetKernel};
 
 use crate::check::{self, Report};
 use crate::cli::KernelArguments;
 use crate::inspect;
+
+/// A kernel that policies are held against, as far as files tell about it.
+pub(crate) struct KernelFiles {
+    types: Btf,
+    tracefs: Option<Tracefs>,
+    is_running: bool,
+}
+
+impl KernelFiles {
+    /// The running kernel, with its types in this file.
+    fn running(btf: &Path) -> Result<Self> {
+        Ok(Self { types: Btf::load(btf)?, tracefs: None, is_running: true })
+    }
+
+    /// The kernel whose types are in a file: the running one only if that file is the one where it shows them. Types of another
+    /// one's modules lie beside.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or there is a copy of tracefs for a kernel that shows its own.
+    pub(crate) fn open(btf: &Path, tracefs: Option<&Path>) -> Result<Self> {
+        if btf == Path::new(serin_btf::KERNEL_BTF) {
+            if tracefs.is_some() {
+                bail!(
+                    "--tracefs is about another kernel: give the types of that kernel as well, with --btf FILE"
+                );
+            }
+            return Self::running(btf);
+        }
+        let folder = btf.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let types = Btf::load(btf)?.with_modules_in(folder.unwrap_or(Path::new(".")));
+        Ok(Self { types, tracefs: tracefs.map(Tracefs::copied).transpose()?, is_running: false })
+    }
+
+    fn target(&self) -> TargetKernel<'_> {
+        if self.is_running {
+            return TargetKernel::Running;
+        }
+        TargetKernel::Other { types: &self.types, tracefs: self.tracefs.as_ref() }
+    }
+}
 
 /// Reads policies and holds them against the running kernel, its types and the formats of its trace events, and against the
 /// programs that they name.
@@ -18,7 +58,7 @@ use crate::inspect;
 /// # Errors
 /// Everything that is wrong with them.
 pub(crate) fn load(paths: &[PathBuf], btf: &Path) -> Result<Vec<Policy>> {
-    let (policies, mut wrong) = load_for(paths, btf)?;
+    let (policies, mut wrong) = load_for(paths, &KernelFiles::running(btf)?)?;
     for policy in &policies {
         wrong.extend(check_here(policy)?);
     }
@@ -27,21 +67,21 @@ pub(crate) fn load(paths: &[PathBuf], btf: &Path) -> Result<Vec<Policy>> {
     Ok(policies)
 }
 
-/// Reads policies and holds them against a kernel's types, and against nothing else of that kernel.
+/// Reads policies for a kernel and holds them against its types, and against nothing else of it.
 ///
 /// # Errors
 /// Everything that is wrong with them.
-pub(crate) fn load_for_kernel(paths: &[PathBuf], btf: &Path) -> Result<Vec<Policy>> {
-    let (policies, wrong) = load_for(paths, btf)?;
+pub(crate) fn load_for_kernel(paths: &[PathBuf], kernel: &KernelFiles) -> Result<Vec<Policy>> {
+    let (policies, wrong) = load_for(paths, kernel)?;
     accept(wrong)?;
+    policies.iter().flat_map(Policy::untold).for_each(|note| tracing::warn!("{note}"));
     Ok(policies)
 }
 
 /// Reads policies, and what is wrong with them by a kernel's types.
-fn load_for(paths: &[PathBuf], btf: &Path) -> Result<(Vec<Policy>, Vec<Diagnostic>)> {
-    let policies = serin_policy::load(paths)?;
-    let btf = Btf::load(btf)?;
-    let wrong = policies.iter().flat_map(|policy| policy.check(&btf)).collect();
+fn load_for(paths: &[PathBuf], kernel: &KernelFiles) -> Result<(Vec<Policy>, Vec<Diagnostic>)> {
+    let policies = serin_policy::load_for(paths, kernel.target())?;
+    let wrong = policies.iter().flat_map(|policy| policy.check(&kernel.types)).collect();
     Ok((policies, wrong))
 }
 
@@ -59,36 +99,51 @@ fn accept(wrong: Vec<Diagnostic>) -> Result<()> {
 /// If it has tracepoints, and the formats cannot be read.
 pub(crate) fn check_here(policy: &Policy) -> Result<Vec<Diagnostic>, TracefsError> {
     let mut wrong = policy.check_programs(find_place, find_probe);
-    if policy.has_tracepoints() {
-        let tracefs = Tracefs::open()?;
-        let format = |subsystem: &str, event: &str| tracefs.format(subsystem, event);
-        wrong.extend(policy.check_formats(format, || tracefs.names())?);
-    }
+    wrong.extend(policy.check_tracepoints(TargetKernel::Running)?.wrong);
     Ok(wrong)
 }
 
-/// `serin policy check`: what is wrong, what is risky, and what the running kernel would make of each hook.
-pub(crate) fn check(paths: &[PathBuf], btf: &Path) -> Result<()> {
-    let (policies, mut wrong) = load_for(paths, btf)?;
-    // Of other kernels nobody knows what they would do.
-    let here = btf == Path::new(serin_btf::KERNEL_BTF);
-    let mut unchecked = None;
-    for policy in policies.iter().filter(|_| here) {
-        match check_here(policy) {
-            Ok(found) => wrong.extend(found),
-            Err(error) => unchecked = Some(error),
+/// Holds a policy against what files tell of another kernel beside its types.
+///
+/// # Errors
+/// If the copied formats of trace events cannot be read.
+fn check_there(policy: &Policy, kernel: &KernelFiles) -> Result<Findings, TracefsError> {
+    let Findings { wrong, untold } = policy.check_tracepoints(kernel.target())?;
+    let untold = [policy.untold().to_vec(), untold, policy.untold_programs()].concat();
+    Ok(Findings { wrong, untold })
+}
+
+/// `serin policy check`: what is wrong, what is risky, and what the running kernel would make of each hook; or of another
+/// kernel, what can't be told.
+pub(crate) fn check(paths: &[PathBuf], btf: &Path, tracefs: Option<&Path>) -> Result<()> {
+    let files = KernelFiles::open(btf, tracefs)?;
+    let (policies, mut wrong) = load_for(paths, &files)?;
+    let (mut unchecked, mut untold) = (String::new(), Vec::new());
+    for policy in &policies {
+        if files.is_running {
+            match check_here(policy) {
+                Ok(found) => wrong.extend(found),
+                Err(error) => unchecked = error.to_string(),
+            }
+            untold.push(Vec::new());
+        } else {
+            let found = check_there(policy, &files)?;
+            wrong.extend(found.wrong);
+            untold.push(found.untold);
         }
     }
     accept(wrong)?;
-    let kernel = here.then(|| inspect::open(&KernelArguments::default())).and_then(Result::ok);
+    // Of other kernels nobody knows how they would attach what.
+    let kernel = files.is_running.then(|| inspect::open(&KernelArguments::default())).and_then(Result::ok);
+    let checked = |(policy, untold): (&Policy, &Vec<_>)| check::checked(policy, kernel.as_ref(), untold);
     let report = CheckPolicyResponse {
-        policies: policies.iter().map(|policy| check::checked(policy, kernel.as_ref())).collect(),
+        policies: policies.iter().zip(&untold).map(checked).collect(),
         against: btf.display().to_string(),
-        unchecked: unchecked.map(|error| error.to_string()).unwrap_or_default(),
+        unchecked,
         errors: Vec::new(),
     };
     print!("{}", Report(&report));
-    if here && kernel.is_none() {
+    if files.is_running && kernel.is_none() {
         println!("run this as root to see how the hooks would be attached");
     }
     Ok(())

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serin_canary::Submitter;
 use serin_event::{Event, Record};
 use serin_kernel::{KernelError, Reader};
 use serin_process::{Counters, ProcessCache};
 
 use crate::backlog::Backlog;
+use crate::canary_trace::{CanaryTraces, Cause};
 use crate::census::Questions;
 use crate::observe::{Observed, snapshot};
 use crate::table::HookTable;
@@ -26,7 +26,7 @@ pub(crate) struct ReaderThread {
     pub reader: Reader,
     pub processes: ProcessCache,
     pub hooks: HookTable,
-    pub submitter: Submitter,
+    pub canaries: CanaryTraces,
     pub backlog: Arc<Backlog>,
     pub stop: Arc<AtomicBool>,
     pub observed: Arc<Observed>,
@@ -110,8 +110,7 @@ impl ReaderThread {
     fn fire(&self, hook: u32, selector: u32, event: &Event) {
         let exec_id = event.process.as_ref().map_or("", |process| &process.exec_id);
         for request in self.hooks.canaries.requests(hook, selector, exec_id) {
-            // A rejected request has its result like any other.
-            let _ = self.submitter.submit(request);
+            self.canaries.submit(request, Cause::Other);
         }
     }
 }

@@ -13,12 +13,17 @@ use serin_process::HookInfo;
 use serin_rehearse::{Verdict, judge};
 
 use crate::hooks;
-use crate::policies::{self, count};
+use crate::policies::{self, KernelFiles, count};
 use crate::trace::{self, Item, Line};
 
 /// Holds the events of a trace against policies, and writes what each of these would have done.
-pub(crate) fn rehearse(paths: &[PathBuf], trace: &Path, btf: &Path, out: &mut impl Write) -> Result<()> {
-    let policies = policies::load_for_kernel(paths, btf)?;
+pub(crate) fn rehearse(
+    paths: &[PathBuf],
+    trace: &Path,
+    kernel: &KernelFiles,
+    out: &mut impl Write,
+) -> Result<()> {
+    let policies = policies::load_for_kernel(paths, kernel)?;
     let mut rehearsals: Vec<_> = policies.iter().map(Rehearsal::new).collect();
     for line in trace::open(trace)? {
         let Line { number, item: Item::Event(event) } = line? else { continue };

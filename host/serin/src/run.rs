@@ -18,6 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
 use crate::backlog::Backlog;
+use crate::canary_trace::CanaryTraces;
 use crate::census;
 use crate::cli::RunArguments;
 use crate::containers::Containers;
@@ -210,11 +211,13 @@ impl Agent {
         let processes = sensor.processes.len();
         let backlog = Arc::new(Backlog::new(BACKLOG, MAX_BATCH));
         let (stop, ended) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
+        let spans = tracer.as_ref().map(Tracer::spans);
+        let canaries = CanaryTraces { submitter: engine.submitter().clone(), spans };
         let reader = ReaderThread {
             reader: sensor.reader,
             processes: sensor.processes,
             hooks: sensor.hooks,
-            submitter: engine.submitter().clone(),
+            canaries: canaries.clone(),
             backlog: Arc::clone(&backlog),
             stop: Arc::clone(&stop),
             observed: Arc::clone(&observed),
@@ -229,6 +232,7 @@ impl Agent {
             tracer,
             hub: hub_of_worker,
             engine,
+            canaries,
             node_name,
             observed: observed_by_worker,
         };

@@ -12,6 +12,7 @@ use serin_pipeline::{Pipeline, PluginStatus};
 
 use crate::backlog::{Backlog, Popped};
 use crate::batch_trace::BatchTrace;
+use crate::canary_trace::{CanaryTraces, Cause};
 use crate::observe::{Observed, snapshot};
 use crate::reload::Next;
 
@@ -43,6 +44,8 @@ pub(crate) struct WorkerThread {
     /// Clients of the API.
     pub hub: Arc<Hub>,
     pub engine: Engine,
+    /// What the engine is asked by.
+    pub canaries: CanaryTraces,
     pub node_name: Arc<str>,
     pub observed: Arc<Observed>,
 }
@@ -67,7 +70,8 @@ impl WorkerThread {
         let worked = self.work(&mut backlog_lost);
         let requests = self.pipeline.flush();
         self.submit(requests);
-        let Self { mut pipeline, mut exporter, mut tracer, hub, engine, node_name, .. } = self;
+        let Self { mut pipeline, mut exporter, mut tracer, hub, engine, canaries, node_name, .. } = self;
+        drop(canaries);
         let (results, canaries) = engine.shutdown(LAST_CANARIES);
         let mut events: Vec<_> =
             results.into_iter().map(|result| own(&node_name, EventKind::ActionResult(result))).collect();
@@ -120,7 +124,11 @@ impl WorkerThread {
             Some(trace) => self.pipeline.process_measured(events, &mut trace.steps),
             None => self.pipeline.process(events),
         };
-        self.submit(requests);
+        trace.iter_mut().for_each(BatchTrace::stepped);
+        for request in requests {
+            let cause = trace.as_ref().map_or(Cause::Batch(None), |trace| trace.cause(&request));
+            self.canaries.submit(request, cause);
+        }
         trace.iter_mut().for_each(|trace| trace.passed(events.len()));
         self.observed.events(events);
         self.hub.publish(events);
@@ -131,11 +139,9 @@ impl WorkerThread {
         exported
     }
 
+    /// Submits what plugins have requested without a batch.
     fn submit(&self, requests: Vec<ActionRequest>) {
-        for request in requests {
-            // A rejected request has its result like any other.
-            let _ = self.engine.submitter().submit(request);
-        }
+        requests.into_iter().for_each(|request| self.canaries.submit(request, Cause::Other));
     }
 
     /// Leaves the counters where they can be seen.

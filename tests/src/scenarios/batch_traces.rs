@@ -6,6 +6,7 @@ use super::{Scenario, scenario};
 use crate::agent::{Agent, Setup};
 use crate::collector::Collector;
 use crate::kernel::Kernel;
+use crate::listener::Listener;
 use crate::policy::{PASSWD, on_symlinkat};
 use crate::trigger::{self, Waiting};
 
@@ -15,6 +16,7 @@ const HITS: u64 = 5_000;
 pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("batch_traces::say_what_each_plugin_did", told),
+        scenario("batch_traces::canaries_are_told_with_what_caused_them", canaries),
         scenario("batch_traces::a_collector_that_is_away_holds_up_nothing", away),
         scenario("batch_traces::wrong_values_are_told_with_their_place", refused),
     ]
@@ -56,6 +58,43 @@ fn told(_: &Kernel) -> Result<()> {
     collector.wait_for_texts(&["batch", "plugin containers", "export", "serin.events.out", "host.name"])?;
     agent.wait_until(|agent| metric(agent, "serin_trace_spans_sent_total").is_ok_and(|sent| sent > 0))?;
     ensure!(metric(&agent, "serin_traces_up")? == 1, "traces are down");
+    agent.stop()?;
+    Ok(())
+}
+
+fn canaries(_: &Kernel) -> Result<()> {
+    let mut collector = Collector::away()?;
+    collector.come()?;
+    let (server, web) = (Listener::dns()?, Listener::http()?);
+    let pipeline = format!(
+        "\
+apiVersion: serin.dev/v1alpha1
+kind: Pipeline
+spec:
+  plugins:
+    - name: bait
+      component: {component}
+      events: {{ policies: [canary] }}
+      config: {{ dns: token.canary.example, payload: '' }}
+      grants: {{ dns: ['*.token.canary.example'] }}
+  canary:
+    dns: {{ resolver: '{dns}' }}
+    egress: {{ allow: [loopback] }}
+  sinks:
+    - stdout: {{ format: json }}
+  traces: {{ otlp: {{ url: 'http://{traces}/v1/traces', linger: 100ms }}, sample: 100% }}
+",
+        component = crate::root().join("target/plugins/canary.wasm").display(),
+        dns = server.address,
+        traces = collector.address,
+    );
+    let url = format!("      - action: GetUrl\n        argUrl: http://{}/secret\n", web.address);
+    let policy = on_symlinkat("canary", &format!("{PASSWD}      matchActions:\n{url}"));
+    let mut agent = Setup::new()?.policy(&policy)?.pipeline(&pipeline)?.start()?;
+    trigger::symlink("/etc/passwd", "")?;
+    collector.wait_for_texts(&["canary http", "serin.policy", "http.response.status_code"])?;
+    collector.wait_for_texts(&["canary dns", "serin.plugin", "serin.answers"])?;
+    agent.settle()?;
     agent.stop()?;
     Ok(())
 }

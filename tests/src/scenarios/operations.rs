@@ -18,6 +18,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("operations::status_tells_what_is_loaded", status),
         scenario("operations::hits_are_told_by_selector", selectors),
         scenario("operations::check_says_how_hooks_would_be_attached", check),
+        scenario("operations::check_asks_nothing_of_this_kernel_about_another", check_another),
         scenario("operations::doctor_and_the_other_tools_speak", tools),
         scenario("operations::clients_that_misbehave_are_put_up_with", rude_clients),
     ]
@@ -157,6 +158,46 @@ fn check_foretold(policy: &str) -> Result<String> {
     );
     agent.stop()?;
     Ok(text)
+}
+
+/// Types in any other file than its own are another kernel's, even where they are this one's.
+fn check_another(_: &Kernel) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let (policy, btf, copies) = (file("p.yaml"), file("vmlinux"), file("tracefs"));
+    std::fs::copy("/sys/kernel/btf/vmlinux", &btf)?;
+    std::fs::create_dir_all(file("tracefs/events/s/sched_process_exec"))?;
+    let format = "ID: 1\n\tfield:int a;\toffset:8;\tsize:4;\tsigned:1;\n";
+    std::fs::write(file("tracefs/events/s/sched_process_exec/format"), format)?;
+    let event = |subsystem: &str, index: usize| {
+        let spec =
+            format!("{{subsystem: {subsystem}, event: sched_process_exec, args: [{{index: {index}}}]}}");
+        format!(
+            "apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {{name: p}}\nspec: {{tracepoints: [{spec}]}}\n"
+        )
+    };
+    // Tracefs as it is here has the first, and not the second.
+    for (yaml, given, status, words) in [
+        (event("sched", 5), &["--btf", &btf][..], 0, "not whether it is of the subsystem `sched`"),
+        (
+            event("sched", 5),
+            &["--btf", &btf, "--tracefs", &copies],
+            1,
+            "no tracepoint `sched/sched_process_exec`",
+        ),
+        (event("s", 0), &["--btf", &btf, "--tracefs", &copies], 0, "p: ok, 1 hook"),
+        (event("s", 0), &["--tracefs", &copies], 1, "--tracefs is about another kernel"),
+        (event("s", 0), &["--btf", &btf, "--tracefs", &btf], 1, "no copy of a tracefs"),
+    ] {
+        std::fs::write(&policy, yaml)?;
+        let mut command = Command::new(crate::root().join("target/release/serin"));
+        let output = command.args(["policy", "check", &policy]).args(given).output()?;
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        ensure!(output.status.code() == Some(status), "{given:?} ends with {}:\n{said}", output.status);
+        ensure!(said.contains(words), "{given:?}: the answer lacks {words:?}:\n{said}");
+    }
+    Ok(())
 }
 
 fn tools(kernel: &Kernel) -> Result<()> {

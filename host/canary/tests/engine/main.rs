@@ -11,6 +11,7 @@ mod preference;
 mod proxies;
 mod proxy_server;
 mod transports;
+mod watched;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;

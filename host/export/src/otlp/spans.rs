@@ -8,10 +8,12 @@ use super::proto::{
 };
 use super::{attribute, scope};
 use crate::records::Records;
-use crate::traces::{Attribute, Span};
+use crate::traces::{Attribute, Span, SpanKind};
 
 /// `SPAN_KIND_INTERNAL`
 const INTERNAL: i32 = 1;
+/// `SPAN_KIND_CLIENT`
+const CLIENT: i32 = 3;
 /// `STATUS_CODE_ERROR`
 const ERROR: i32 = 2;
 
@@ -32,7 +34,10 @@ pub(crate) fn encode(span: &Span, out: &mut Vec<u8>) {
         span_id: span.id.to_vec(),
         parent_span_id: span.parent.map(|id| id.to_vec()).unwrap_or_default(),
         name: fields.name.clone(),
-        kind: INTERNAL,
+        kind: match fields.kind {
+            SpanKind::Internal => INTERNAL,
+            SpanKind::Client => CLIENT,
+        },
         start_time_unix_nano: fields.start,
         end_time_unix_nano: fields.end,
         attributes: attributes.collect(),

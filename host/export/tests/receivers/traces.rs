@@ -7,10 +7,10 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 };
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
-use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind as Kind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use prost::Message as _;
-use serin_export::{Attribute, SpanFields, TraceCounters, Tracer};
+use serin_export::{Attribute, SpanFields, SpanKind, TraceCounters, Tracer};
 
 use crate::LONG;
 use crate::http_server::{Request, Server};
@@ -31,6 +31,7 @@ fn fields(name: &str, failure: Option<&str>) -> SpanFields {
     ];
     SpanFields {
         name: name.to_owned(),
+        kind: SpanKind::Internal,
         start: 1_000,
         end: 3_000,
         attributes,
@@ -76,7 +77,7 @@ fn spans_are_what_opentelemetry_calls_spans() {
     assert_eq!((&part.trace_id, &part.parent_span_id), (&whole.trace_id, &whole.span_id));
     assert_ne!(part.span_id, whole.span_id);
     assert_eq!((part.start_time_unix_nano, part.end_time_unix_nano), (1_000, 3_000));
-    assert_eq!(part.kind(), SpanKind::Internal);
+    assert_eq!(part.kind(), Kind::Internal);
     assert_eq!(text(attribute(&part.attributes, "serin.plugin")), "part");
     let value = |key| attribute(&part.attributes, key).as_ref().unwrap().value.clone();
     assert_eq!(value("serin.events"), Some(Value::IntValue(7)));
@@ -88,10 +89,36 @@ fn spans_are_what_opentelemetry_calls_spans() {
 }
 
 #[test]
+fn what_comes_of_a_part_later_is_in_its_trace_and_what_comes_of_nothing_has_its_own() {
+    let server = Server::new(vec![]);
+    let mut tracer = tracer(&server.address.to_string(), "sample: 100%");
+    let (mut trace, alone) = (tracer.begin().unwrap(), tracer.spans());
+    let (of_part, of_whole) = (trace.add(fields("part", None)).unwrap(), trace.whole());
+    tracer.send(trace, fields("whole", None));
+    for parent in [Some(of_part), Some(of_whole), None] {
+        alone.send(parent, SpanFields { kind: SpanKind::Client, ..fields("later", None) });
+    }
+    tracer.close(LONG);
+    let mut all = Vec::new();
+    while all.len() < 5 {
+        all.extend(spans(&server.next()).1);
+    }
+    let [whole, part, of_part, of_whole, own] = all.as_slice() else { panic!("{all:?}") };
+    assert_eq!((&of_part.trace_id, &of_part.parent_span_id), (&whole.trace_id, &part.span_id));
+    assert_eq!((&of_whole.trace_id, &of_whole.parent_span_id), (&whole.trace_id, &whole.span_id));
+    assert!(own.trace_id != whole.trace_id && own.trace_id.len() == 16 && own.parent_span_id.is_empty());
+    assert!([of_part, of_whole, own].iter().all(|span| span.kind() == Kind::Client));
+    alone.send(None, fields("too late", None));
+    assert_eq!((counters(&tracer).sent, counters(&tracer).dropped), (5, 1));
+}
+
+#[test]
 fn only_a_share_of_batches_has_traces() {
     let tracer = tracer("127.0.0.1:9", "sample: 25%");
     let begun = (0..10_000).filter(|_| tracer.begin().is_some()).count();
     assert!((2_000..3_000).contains(&begun), "{begun} of 10000");
+    let drawn = (0..10_000).filter(|_| tracer.spans().draw()).count();
+    assert!((2_000..3_000).contains(&drawn), "{drawn} of 10000");
 }
 
 #[test]
