@@ -35,6 +35,7 @@ const SHAPES: &[&Shape] = &[
     &schema::MATCH_WORKLOADS,
     &schema::SCOPE_SELECTOR,
     &schema::CONTAINER_SELECTOR,
+    &schema::NODE_SELECTOR,
     &schema::MATCH_EXPRESSIONS,
     &schema::EFFECTIVE_USER_IDS,
     &schema::MATCH_ARGS,
@@ -258,7 +259,7 @@ mod tests {
             ("matchArgs.operator", vec!["Postfix", "SubString", "CelExpr"]),
             ("metadata", vec!["generateName", "not supported yet"]),
             ("spec.kprobes", vec!["a list of mappings", "selectors"]),
-            ("nodeSelector", vec!["Not supported yet"]),
+            ("generateName", vec!["Not supported yet"]),
         ] {
             let text = explain(path).unwrap();
             assert!(words.iter().all(|word| text.contains(word)), "{path}: {text}");

@@ -19,7 +19,9 @@ pub use filter::{
 pub use identity::{CapabilitySet, IdentityCondition, IdentityFilter, Namespace, NamespaceValue, UserId};
 pub use selector::{HashedFile, RateLimit, RateScope, SelectorPlan, Stacks};
 
-use crate::{TraceEvent, Uprobe, Usdt};
+use std::collections::BTreeMap;
+
+use crate::{Requirement, TraceEvent, Uprobe, Usdt};
 
 /// A policy, lowered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,10 +32,22 @@ pub struct PolicyPlan {
     pub monitor: bool,
     /// `disable-kprobe-multi`: hooks on the functions of a list are attached one by one.
     pub one_by_one: bool,
+    /// `nodeSelector`: what the labels of the host must be that the policy is for.
+    pub nodes: Vec<Requirement>,
     /// The hooks, in the order of the file within each section.
     pub hooks: Vec<HookPlan>,
     /// What `NotifyEnforcer` has refused, each once.
     pub enforced: Vec<EnforcedCall>,
+}
+
+impl PolicyPlan {
+    /// Whether it is for a host with these labels.
+    #[must_use]
+    pub fn is_for(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.nodes
+            .iter()
+            .all(|requirement| requirement.holds_for(labels.get(&requirement.key).map(String::as_str)))
+    }
 }
 
 /// A call of the policy's enforcers.

@@ -17,7 +17,7 @@ use crate::scope;
 use crate::selector;
 use crate::source::{Source, Span};
 use crate::tree::{self, Node};
-use crate::{Diagnostic, EnforcedCall, Error, Errors, MAX_FILE_SIZE, PolicyPlan, TargetKernel};
+use crate::{Diagnostic, EnforcedCall, Error, Errors, MAX_FILE_SIZE, PolicyPlan, Requirement, TargetKernel};
 
 /// Longest name: that of a DNS subdomain, as Kubernetes and Tetragon ask for.
 const MAX_NAME: usize = 253;
@@ -119,13 +119,14 @@ fn read(document: &Node, source: &Arc<Source>, report: &mut Report<'_>) -> Optio
         metadata.as_ref().map_or(Some(None), |metadata| read_namespace(metadata, namespaced, report));
     let spec = fields.require("spec", report);
     let spec = spec.and_then(|spec| read_spec(spec, namespace.flatten(), report));
-    let ((name, span), _, (options, hooks, enforced)) = (name?, namespace?, spec?);
+    let ((name, span), _, (options, nodes, hooks, enforced)) = (name?, namespace?, spec?);
     let (hooks, places) = hooks.into_iter().unzip();
     let (enforced, enforced_places) = enforced.into_iter().unzip();
     let plan = PolicyPlan {
         name: name.into(),
         monitor: options.monitor,
         one_by_one: options.one_by_one,
+        nodes,
         hooks,
         enforced,
     };
@@ -205,20 +206,21 @@ fn read_spec(
     spec: Field<'_>,
     namespace: Option<&str>,
     report: &mut Report<'_>,
-) -> Option<(Options, Hooks, Enforced)> {
+) -> Option<(Options, Vec<Requirement>, Hooks, Enforced)> {
     let (spec, complete) = macros::expand(spec.node, report);
     let fields = Fields::read(&spec, &SPEC, report)?;
     let options = fields.get("options").filter(|options| !is_default(options.node));
     let options = options.map_or(Some(Options::default()), |options| options::read(options, report));
     let scope = scope::read(&fields, namespace, report);
+    let nodes = scope::read_nodes(&fields, report);
     let hooks = read_hooks(&fields, report);
     let loader = loader::read(&fields, namespace.is_some(), report);
-    let (options, scope, (mut hooks, enforced)) = (options?, scope?, hooks?);
+    let (options, scope, nodes, (mut hooks, enforced)) = (options?, scope?, nodes?, hooks?);
     for selector in hooks.iter_mut().flat_map(|(hook, _)| &mut hook.selectors) {
         selector.scopes.extend(scope.clone());
     }
     hooks.extend(loader?);
-    complete.then_some((options, hooks, enforced))
+    complete.then_some((options, nodes, hooks, enforced))
 }
 
 fn read_hooks(fields: &Fields<'_>, report: &mut Report<'_>) -> Option<(Hooks, Enforced)> {

@@ -72,9 +72,10 @@ pub(crate) const SPEC: Shape = Shape {
         "podSelector",
         "containerSelector",
         "hostSelector",
+        "nodeSelector",
         "loader",
     ],
-    later: &["nodeSelector"],
+    later: &[],
 };
 
 pub(crate) const ENFORCER: Shape =

@@ -109,7 +109,9 @@ impl ContainerScope {
 }
 
 impl Requirement {
-    fn holds_for(&self, value: Option<&str>) -> bool {
+    /// Whether it holds for the value of its label, if there is one.
+    #[must_use]
+    pub fn holds_for(&self, value: Option<&str>) -> bool {
         let is_among = value.is_some_and(|value| self.values.iter().any(|wanted| wanted == value));
         match self.operator {
             LabelOperator::In => is_among,
@@ -152,6 +154,12 @@ pub(crate) fn read(
         container: container.unwrap_or_default(),
     });
     Some(Some(Scope { host, containers }))
+}
+
+/// Reads `nodeSelector`: what the labels of the host must be that the policy is for; nothing if it is for all.
+pub(crate) fn read_nodes(fields: &Fields<'_>, report: &mut Report<'_>) -> Option<Vec<Requirement>> {
+    let field = fields.get("nodeSelector").filter(|field| !is_null(*field));
+    field.map_or(Some(vec![]), |field| read_labels(field, None, report))
 }
 
 /// Reads `matchWorkloads` of a selector.

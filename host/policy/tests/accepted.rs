@@ -185,6 +185,7 @@ spec:
             name: "link.to-passwd".into(),
             monitor: false,
             one_by_one: false,
+            nodes: vec![],
             hooks: vec![hook],
             enforced: vec![]
         }]

@@ -29,7 +29,7 @@ spec:
       matchActions:
       - action: DnsLookup
         argFqdn: ebpf..io
-  nodeSelector: {}
+  nodeSelektor: {}
 "#;
     let expected = r#"policies/dns.yaml:7:11: `fd_install` is not a system call
   |
@@ -61,10 +61,11 @@ policies/dns.yaml:21:18: `ebpf..io` is not a domain name: a label between dots i
    |                  ^^^^^^^^
    = help: write it like `abc.def.example.org`
 
-policies/dns.yaml:22:3: `spec.nodeSelector` is not supported yet
+policies/dns.yaml:22:3: `nodeSelektor` is not a field of `spec`
    |
-22 |   nodeSelector: {}
-   |   ^^^^^^^^^^^^"#;
+22 |   nodeSelektor: {}
+   |   ^^^^^^^^^^^^
+   = help: did you mean `nodeSelector`?"#;
     let errors = Policy::parse(yaml, Path::new("policies/dns.yaml")).unwrap_err();
     assert_eq!(errors.to_string(), expected);
 }

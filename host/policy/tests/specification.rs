@@ -90,3 +90,21 @@ fn macros_are_put_into_selectors() {
     }
     assert_eq!(with.hooks.len(), without.hooks.len());
 }
+
+#[test]
+fn policies_are_for_hosts_with_the_labels_that_they_ask_for() {
+    let labels = [("tier".to_owned(), "web".to_owned())].into();
+    for (selector, expected) in [
+        ("{}", true),
+        ("null", true),
+        ("{matchLabels: {tier: web}}", true),
+        ("{matchLabels: {tier: web, zone: b}}", false),
+        ("{matchExpressions: [{key: tier, operator: In, values: [db, web]}]}", true),
+        ("{matchExpressions: [{key: tier, operator: NotIn, values: [web]}]}", false),
+        ("{matchExpressions: [{key: zone, operator: DoesNotExist}]}", true),
+        ("{matchLabels: {tier: web}, matchExpressions: [{key: zone, operator: Exists}]}", false),
+    ] {
+        let plan = plan(&format!("  nodeSelector: {selector}\n  kprobes: [{{call: sys_read}}]\n"));
+        assert_eq!(plan.is_for(&labels), expected, "{selector}");
+    }
+}

@@ -14,6 +14,7 @@ use serin_kernel::KernelConfig;
 pub(crate) use self::api::{AgentArguments, ApiArguments, NamedAgent, ServerArguments};
 pub(crate) use self::trace::{RecordArguments, ReplayArguments};
 use crate::client::{Following, Level, Output};
+use crate::node::{self, Label};
 use crate::observe::Endpoint;
 use crate::plugin::PluginCommand;
 
@@ -89,6 +90,9 @@ pub(crate) struct RunArguments {
     /// podSelector, containerSelector or a namespace
     #[arg(long, value_name = "DIR")]
     pub containers: Option<PathBuf>,
+    /// Labels of this host, for policies with nodeSelector; kubernetes.io/hostname, os and arch need not be given
+    #[arg(long, value_name = "KEY=VALUE", num_args = 1.., value_parser = node::read)]
+    pub node_label: Vec<Label>,
     /// Leave the hooks that enforce attached when the agent ends, until the next one has attached its own
     #[arg(long)]
     pub keep_on_exit: bool,

@@ -28,6 +28,7 @@ use crate::containers::Known;
 use crate::counts::Counts;
 use crate::heap;
 use crate::hooks::{self, Canaries};
+use crate::node::Labels;
 use crate::policies::{at_hook, check_here, plans};
 use crate::sensor::classify_again;
 use crate::table::Change;
@@ -36,6 +37,8 @@ use crate::table::Change;
 const STATIC: &str = "static";
 /// What policies that clients add are in the API, if they do not say.
 const GRPC: &str = "grpc";
+/// Why a policy has no hooks that its `nodeSelector` keeps from this host.
+const FOR_OTHER_HOSTS: &str = "not for this host: its labels are not what `nodeSelector` asks for";
 /// What messages call the file of a policy that came without a file's name.
 const NAMELESS: &str = "policy";
 
@@ -49,6 +52,8 @@ struct State {
     kernel: Option<Kernel>,
     entries: Vec<Entry>,
     next_id: u64,
+    /// Of this host.
+    labels: Labels,
     changes: Sender<Change>,
 }
 
@@ -69,33 +74,37 @@ struct Entry {
 }
 
 impl LivePolicies {
-    /// Attaches the policies of the start, all of them or none.
+    /// Attaches the policies of the start that are for a host with these labels, all of them or none.
     ///
     /// # Errors
     /// The kernel refuses one.
-    pub(crate) fn attach(mut kernel: Kernel, policies: Vec<Policy>, changes: Sender<Change>) -> Result<Self> {
-        let plans: Vec<_> = plans(&policies).iter().map(|plan| effective(plan, mode_of(plan))).collect();
+    pub(crate) fn attach(
+        mut kernel: Kernel,
+        policies: Vec<Policy>,
+        labels: Labels,
+        changes: Sender<Change>,
+    ) -> Result<Self> {
+        let plans = plans(&policies);
+        let here = plans.iter().filter(|plan| plan.is_for(&labels));
+        let plans: Vec<_> = here.map(|plan| effective(plan, mode_of(plan))).collect();
         let loaded = kernel.attach_policies(&plans).map_err(|error| at_hook(error, &policies))?;
         if kernel.replace_kept()? {
             tracing::info!("took over from an agent that had left its hooks attached");
         }
-        let mut state = State { kernel: Some(kernel), entries: Vec::new(), next_id: 1, changes };
-        for ((policy, plan), loaded) in policies.into_iter().zip(plans).zip(loaded) {
-            // The reader has not started: it takes this in before its first record.
-            let announced: Vec<_> = loaded.hooks.iter().map(Announced::from).collect();
-            state.announce(&plan, &announced);
-            log(&plan, &loaded);
-            state.entries.push(Entry {
-                id: state.next_id,
-                domain: STATIC.into(),
-                mode: mode_of(policy.plan()),
-                policy,
-                hooks: Some(loaded.hooks),
-                error: String::new(),
-                counted: HookCount::default(),
-                acted: actions::NONE,
+        let mut state = State { kernel: Some(kernel), entries: Vec::new(), next_id: 1, labels, changes };
+        let mut attached = plans.into_iter().zip(loaded).peekable();
+        for policy in policies {
+            let here = policy.plan().is_for(&state.labels);
+            let hooks = attached.next_if(|_| here).map(|(plan, loaded)| {
+                // The reader has not started: it takes this in before its first record.
+                let announced: Vec<_> = loaded.hooks.iter().map(Announced::from).collect();
+                state.announce(&plan, &announced);
+                log(&plan, &loaded);
+                loaded.hooks
             });
-            state.next_id += 1;
+            let mode = mode_of(policy.plan());
+            let entry = state.entry(policy, STATIC.into(), mode, hooks);
+            state.entries.push(entry);
         }
         Ok(Self { state: Mutex::new(state) })
     }
@@ -164,12 +173,10 @@ impl State {
             return Err(AgentError::AlreadyExists(format!("there is a policy `{name}` already")));
         }
         let mode = mode_of(policy.plan());
-        let hooks = Some(self.load(&policy, mode)?);
+        let here = policy.plan().is_for(&self.labels);
+        let hooks = if here { Some(self.load(&policy, mode)?) } else { None };
         let domain = if domain.is_empty() { GRPC.into() } else { domain.clone() };
-        let (error, counted) = (String::new(), HookCount::default());
-        let acted = actions::NONE;
-        let entry = Entry { id: self.next_id, domain, policy, mode, hooks, error, counted, acted };
-        self.next_id += 1;
+        let entry = self.entry(policy, domain, mode, hooks);
         match old.and_then(|index| self.entries.get_mut(index)) {
             None => self.entries.push(entry),
             Some(place) => {
@@ -178,6 +185,17 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// The entry of a policy that is new; one without hooks is not for this host.
+    fn entry(&mut self, policy: Policy, domain: String, mode: Mode, hooks: Option<Vec<LoadedHook>>) -> Entry {
+        let error = if hooks.is_some() { "" } else { FOR_OTHER_HOSTS }.to_owned();
+        if hooks.is_none() {
+            tracing::info!("policy {}: {FOR_OTHER_HOSTS}", policy.plan().name);
+        }
+        let (id, counted, acted) = (self.next_id, HookCount::default(), actions::NONE);
+        self.next_id += 1;
+        Entry { id, domain, policy, mode, hooks, error, counted, acted }
     }
 
     fn delete(&mut self, name: &str, domain: &str) -> Result<(), AgentError> {
@@ -200,7 +218,8 @@ impl State {
         let index = self.find(name, domain)?;
         let changed = self.change(index, enable, mode);
         if let Some(entry) = self.entries.get_mut(index) {
-            entry.error = changed.as_ref().err().map(ToString::to_string).unwrap_or_default();
+            let lasting = if entry.policy.plan().is_for(&self.labels) { "" } else { FOR_OTHER_HOSTS };
+            entry.error = changed.as_ref().err().map_or(lasting.to_owned(), ToString::to_string);
         }
         changed
     }
@@ -260,6 +279,9 @@ impl State {
     /// Attaches a policy's hooks.
     fn load(&mut self, policy: &Policy, mode: Mode) -> Result<Vec<LoadedHook>, AgentError> {
         let plan = effective(policy.plan(), mode);
+        if !plan.is_for(&self.labels) {
+            return Err(AgentError::Refused(FOR_OTHER_HOSTS.into()));
+        }
         let refused = |error: anyhow::Error| AgentError::Refused(format!("{error:#}"));
         let kernel = self.kernel()?;
         let plans = std::slice::from_ref(&plan);

@@ -23,6 +23,7 @@ mod hooks;
 mod inspect;
 mod live;
 mod log;
+mod node;
 mod notify;
 mod observe;
 mod plugin;

@@ -27,6 +27,7 @@ use crate::ended_calls;
 use crate::heap;
 use crate::live::{Answers, LivePolicies, labels};
 use crate::log::Log;
+use crate::node;
 use crate::notify::Notifier;
 use crate::observe::server::{self, Bound};
 use crate::observe::{Observed, snapshot};
@@ -186,7 +187,8 @@ impl Agent {
         let tracer = traces.transpose().context("cannot start the thread that sends traces")?;
         let containers = arguments.containers.as_deref().map(Containers::new);
         let config = KernelConfig { keep_enforcing: arguments.keep_on_exit, ..arguments.kernel.config() };
-        let sensor = Sensor::start(&config, &node_name, policies, containers.as_ref())?;
+        let labels = node::labels(&node_name, &arguments.node_label);
+        let sensor = Sensor::start(&config, (&node_name, labels), policies, containers.as_ref())?;
         let (policies, hub) = (Arc::new(sensor.policies), Arc::new(Hub::default()));
         ended_calls::watch(&policies)?;
         if let Some(containers) = containers {

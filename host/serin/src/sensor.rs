@@ -10,6 +10,7 @@ use serin_process::{Clock, Config, ProcessCache, Scanned};
 
 use crate::containers::Containers;
 use crate::live::LivePolicies;
+use crate::node::Labels;
 use crate::policies;
 use crate::table::HookTable;
 
@@ -32,7 +33,7 @@ impl Sensor {
     /// If the kernel refuses anything. Nothing stays attached then.
     pub(crate) fn start(
         config: &KernelConfig,
-        node_name: &str,
+        (node_name, labels): (&str, Labels),
         policies: Vec<Policy>,
         containers: Option<&Containers>,
     ) -> Result<Self> {
@@ -49,7 +50,7 @@ impl Sensor {
         processes.describe_containers(known.pods);
         bootstrap(&mut kernel, &mut processes)?;
         let (changes, hooks) = HookTable::new();
-        let policies = LivePolicies::attach(kernel, policies, changes)?;
+        let policies = LivePolicies::attach(kernel, policies, labels, changes)?;
         Ok(Self { policies, reader, processes, hooks })
     }
 }

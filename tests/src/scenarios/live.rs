@@ -22,6 +22,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("live::policies_on_one_call_go_one_by_one", one_by_one),
         scenario("live::lists_and_returns_come_and_go", lists_and_returns),
         scenario("live::what_has_no_room_is_refused", no_room),
+        scenario("live::policies_for_other_hosts_are_left_out", for_other_hosts),
         scenario("live::replacing_loses_nothing", replaced),
         scenario("live::a_refused_policy_leaves_the_old_one_in_place", refused),
         scenario("live::binaries_are_known_of_processes_that_run", running_binary),
@@ -51,6 +52,32 @@ fn added(_: &Kernel) -> Result<()> {
     ensure!(policy.kernel_memory_bytes > 0, "{policy:?}");
     let count = policy.hook_counts.first().context("no counts")?;
     ensure!((count.hits, count.posted) == (1, 1), "{policy:?}");
+    agent.stop()?;
+    Ok(())
+}
+
+fn for_other_hosts(_: &Kernel) -> Result<()> {
+    let on = |name: &str, nodes: &str| {
+        on_symlinkat(name, PASSWD).replacen("spec:\n", &format!("spec:\n  nodeSelector: {nodes}\n"), 1)
+    };
+    let web = "{matchLabels: {tier: web}, matchExpressions: [{key: kubernetes.io/os, operator: Exists}]}";
+    let others = "{matchExpressions: [{key: tier, operator: NotIn, values: [db, web]}]}";
+    let setup = Setup::new()?.policy(&on("others", others))?.policy(&on("here", web))?;
+    let mut agent = setup.arguments(["--node-label", "tier=web"]).start()?;
+    let mut api = agent.api()?;
+    api.add(&on("later", others))?;
+    ensure!(reports(&mut agent, "here")?, "no event of the policy for this host");
+    for name in ["others", "later"] {
+        ensure!(!reports(&mut agent, name)?, "{name}: an event, though it is for others");
+        let refused = api.enable(name, true).err().with_context(|| format!("{name} was enabled"))?;
+        ensure!(refused.message().contains("not for this host"), "{refused:?}");
+        let listed = api.list()?.into_iter().find(|policy| policy.name == name).context("not listed")?;
+        ensure!(listed.state() == TracingPolicyState::TpStateDisabled && !listed.enabled, "{listed:?}");
+        ensure!(listed.error.contains("`nodeSelector`") && listed.sensors.is_empty(), "{listed:?}");
+    }
+    // Another one of its name may be for this host.
+    api.replace(&on("later", "{}"))?;
+    ensure!(reports(&mut agent, "later")?, "no event of the policy that took its place");
     agent.stop()?;
     Ok(())
 }

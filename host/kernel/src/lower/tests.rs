@@ -170,6 +170,7 @@ fn filters_are_ordered_by_cost_and_values_numbered() {
         name: "p".into(),
         monitor: false,
         one_by_one: false,
+        nodes: Vec::new(),
         hooks: vec![plan.clone()],
         enforced: vec![],
     }])

@@ -16,6 +16,8 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
     ("spec.hostSelector", "`{}`: processes that are in no container; beside the other two, also those."),
     ("spec.podSelector.matchLabels", "Labels and their values. All must be so."),
     ("spec.podSelector.matchExpressions", "What labels must be. All must hold."),
+    ("spec.nodeSelector.matchLabels", "Labels of the host and their values. All must be so."),
+    ("spec.nodeSelector.matchExpressions", "What labels of the host must be. All must hold."),
     (
         "spec.kprobes.selectors.matchWorkloads",
         "Whose calls, as the policy's podSelector, containerSelector and hostSelector say it.",
@@ -231,7 +233,10 @@ pub(super) const TEXTS: &[(&str, &str)] = &[
         "spec.loader",
         "Tell of each file that a process maps to execute it, with its build ID, in events of their own: process_loader.",
     ),
-    ("spec.nodeSelector", "Which nodes of a cluster the policy is for."),
+    (
+        "spec.nodeSelector",
+        "The policy is for hosts with such labels, as `--node-label` gives them; elsewhere it is not loaded.",
+    ),
     (
         "spec.kprobes.return",
         "Wait for the call's return: the event tells what `returnArg` says of it, and comes when it is known.",

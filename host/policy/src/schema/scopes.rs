@@ -19,6 +19,8 @@ pub(crate) const SCOPE_SELECTOR: Shape = Shape {
 
 pub(crate) const CONTAINER_SELECTOR: Shape = Shape { path: "spec.containerSelector", ..SCOPE_SELECTOR };
 
+pub(crate) const NODE_SELECTOR: Shape = Shape { path: "spec.nodeSelector", ..SCOPE_SELECTOR };
+
 /// Where `matchLabels` stands, for messages.
 pub(crate) const MATCH_LABELS: &str = "spec.podSelector.matchLabels";
 

@@ -69,6 +69,7 @@ mod tests {
             name: "p".into(),
             monitor: false,
             one_by_one: false,
+            nodes: Vec::new(),
             hooks: vec![hook],
             enforced: vec![],
         }
