@@ -1,30 +1,27 @@
 //! Plugins: they add what they know, and one that fails does no harm.
 
+mod first_party;
+mod rollouts;
+
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::{Scenario, scenario};
 use crate::agent::{Agent, Setup};
-use crate::cgroup::Cgroup;
-use crate::kernel::Kernel;
 use crate::policy::{PASSWD, on_symlinkat};
 use crate::trigger;
 
-/// The name of a container, as runtimes make them.
-const CONTAINER: &str = "5e51a11d5e51a11d5e51a11d5e51a11d5e51a11d5e51a11d5e51a11d5e51a11d";
-
 pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
-        scenario("plugins::container_enrich_names_the_container", container_enrich),
-        scenario("plugins::process_tree_names_ancestors", process_tree),
-        scenario("plugins::user_enrich_names_users", user_enrich),
-        scenario("plugins::hash_enrich_tells_digests", hash_enrich),
-        scenario("plugins::redact_hides_passwords", redact),
+        scenario("plugins::container_enrich_names_the_container", first_party::container_enrich),
+        scenario("plugins::process_tree_names_ancestors", first_party::process_tree),
+        scenario("plugins::user_enrich_names_users", first_party::user_enrich),
+        scenario("plugins::hash_enrich_tells_digests", first_party::hash_enrich),
+        scenario("plugins::redact_hides_passwords", first_party::redact),
         scenario("plugins::one_that_traps_is_contained", |_| contained("trap", "")),
         scenario("plugins::one_that_loops_is_contained", |_| contained("loop", "")),
         scenario("plugins::one_that_hoards_memory_is_contained", |_| {
@@ -35,8 +32,8 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("plugins::they_get_what_they_subscribe_to", |_| subscribed()),
         scenario("plugins::evil_ones_leave_enforcement_alone", |_| evil_beside_enforcement()),
         scenario("plugins::facts_outlive_the_agent", |_| facts_outlive_the_agent()),
-        scenario("plugins::a_rollout_to_no_host_changes_nothing", |_| rollout_to_nobody()),
-        scenario("plugins::a_rollout_that_fails_is_rolled_back", |_| rollout_that_fails()),
+        scenario("plugins::a_rollout_to_no_host_changes_nothing", |_| rollouts::rollout_to_nobody()),
+        scenario("plugins::a_rollout_that_fails_is_rolled_back", |_| rollouts::rollout_that_fails()),
     ]
 }
 
@@ -64,113 +61,6 @@ fn plugin(name: &str, further: &str) -> String {
 fn annotation<'a>(event: &'a Value, plugin: &str, key: &str) -> Option<&'a str> {
     let annotations = event["serin"]["annotations"].as_array()?;
     annotations.iter().find(|one| one["plugin"] == plugin && one["key"] == key)?["value"].as_str()
-}
-
-fn container_enrich(_: &Kernel) -> Result<()> {
-    let cgroup = Cgroup::new(&format!("docker-{CONTAINER}.scope"))?;
-    let mut agent = Setup::new()?.pipeline(&pipeline(&plugin("container-enrich", "")))?.start()?;
-    let outside = trigger::exit(0, &["outside"])?;
-    let inside = trigger::Waiting::in_cgroup(&cgroup.path)?;
-    let program = trigger::program()?;
-    let exec_of = |event: &Value, pid: u32| {
-        let process = &event["process_exec"]["process"];
-        // The process was a shell before, outside the container.
-        process["pid"] == pid && process["binary"] == program
-    };
-    let event = agent.wait_for("process_exec", |event| exec_of(event, inside.pid()))?;
-    ensure!(annotation(&event, "container-enrich", "container.id") == Some(CONTAINER), "id: {event}");
-    ensure!(
-        annotation(&event, "container-enrich", "container.runtime") == Some("docker"),
-        "runtime: {event}"
-    );
-    let event = agent.wait_for("process_exec", |event| exec_of(event, outside.pid))?;
-    ensure!(annotation(&event, "container-enrich", "container.id").is_none(), "not in a container: {event}");
-    inside.end()?;
-    agent.stop()?;
-    Ok(())
-}
-
-/// This program starts copies of itself: it is above each of them, and new once.
-fn process_tree(_: &Kernel) -> Result<()> {
-    let entry = plugin("process-tree", "      config: { first_seen: true }\n");
-    let mut agent = Setup::new()?.pipeline(&pipeline(&entry))?.start()?;
-    let program = trigger::program()?;
-    for is_new in [true, false] {
-        let ended = trigger::exit(0, &[])?;
-        let is_it = |event: &Value| event["process_exec"]["process"]["pid"] == ended.pid;
-        let exec = agent.wait_for("process_exec", is_it)?;
-        let ancestors = annotation(&exec, "process-tree", "process.ancestors").unwrap_or_default();
-        ensure!(ancestors.split(" < ").next() == Some(&*program), "{program} is not the first: {exec}");
-        let first_seen = annotation(&exec, "process-tree", "process.first_seen");
-        ensure!(first_seen == is_new.then_some(&*program), "new is not {is_new}: {exec}");
-    }
-    agent.stop()?;
-    Ok(())
-}
-
-/// The names are those of a file that only the pipeline knows of.
-fn user_enrich(_: &Kernel) -> Result<()> {
-    let setup = Setup::new()?.file("passwd", b"tester:x:0:0::/:/bin/sh\n")?;
-    let passwd = setup.path("passwd").canonicalize()?;
-    let passwd = passwd.display();
-    let further = format!("      config: {{ passwd: {passwd} }}\n      grants: {{ file: ['{passwd}'] }}\n");
-    let mut agent = setup.pipeline(&pipeline(&plugin("user-enrich", &further)))?.start()?;
-    let ended = trigger::exit(0, &[])?;
-    let event =
-        agent.wait_for("process_exec", |event| event["process_exec"]["process"]["pid"] == ended.pid)?;
-    ensure!(annotation(&event, "user-enrich", "user.name") == Some("tester"), "another name: {event}");
-    agent.stop()?;
-    Ok(())
-}
-
-/// The digest of this program, which is the trigger's; it may take a while to be made.
-fn hash_enrich(_: &Kernel) -> Result<()> {
-    let entry = plugin("hash-enrich", "      grants: { hash: { wait: 50ms, maxSize: 1GiB } }\n");
-    let mut agent = Setup::new()?.pipeline(&pipeline(&entry))?.start()?;
-    let digest = Sha256::digest(std::fs::read(trigger::program()?)?);
-    let expected: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    loop {
-        let ended = trigger::exit(0, &[])?;
-        let is_it = |event: &Value| {
-            let process = &event["process_exec"]["process"];
-            process["pid"] == ended.pid
-                && process["arguments"].as_str().is_some_and(|a| a.starts_with("trigger"))
-        };
-        let event = agent.wait_for("process_exec", is_it)?;
-        match annotation(&event, "hash-enrich", "process.sha256") {
-            Some(found) => {
-                ensure!(found == expected, "not {expected}: {event}");
-                break;
-            }
-            None => {
-                let reason = annotation(&event, "hash-enrich", "process.sha256_missing");
-                ensure!(reason == Some("pending"), "no digest: {event}");
-            }
-        }
-    }
-    agent.stop()?;
-    Ok(())
-}
-
-/// Neither the exec nor the exit of a process tells its password, and both say that something was masked.
-fn redact(_: &Kernel) -> Result<()> {
-    let entry = plugin("redact", "      grants: { redact: true }\n      onFailure: drop\n");
-    let mut agent = Setup::new()?.pipeline(&pipeline(&entry))?.start()?;
-    let ended = trigger::exit(0, &["--password=hunter2"])?;
-    for kind in ["process_exec", "process_exit"] {
-        let is_it = |event: &Value| {
-            let arguments = event[kind]["process"]["arguments"].as_str().unwrap_or_default();
-            event[kind]["process"]["pid"] == ended.pid && arguments.contains("--password=")
-        };
-        let event = agent.wait_for(kind, is_it)?;
-        let arguments = event[kind]["process"]["arguments"].as_str().unwrap_or_default();
-        ensure!(arguments.contains("--password=[redacted]"), "not masked: {event}");
-        ensure!(!event.to_string().contains("hunter2"), "it tells: {event}");
-        let mark = annotation(&event, "redact", "redacted").unwrap_or_default();
-        ensure!(mark.starts_with("process.arguments["), "not marked: {event}");
-    }
-    agent.stop()?;
-    Ok(())
 }
 
 /// The event that the plugin fails at comes out all the same, the plugin behind it runs, and it is back after a while.
@@ -321,33 +211,6 @@ fn evil_beside_enforcement() -> Result<()> {
     Ok(())
 }
 
-/// A pipeline whose new version fails where the old one does not.
-fn rollout(percent: u8) -> String {
-    let component = crate::root().join("target/plugins/faulty.wasm");
-    let entry = format!(
-        "      config: {{ fault: trap, argument: never }}\n      grants: {{ log: true }}\n      rollout: {{ component: {}, \
-         config: {{ fault: trap, argument: provoke }}, percent: {percent}, rollback: {{ failures: 2, per: 1h }} }}\n",
-        component.display()
-    );
-    pipeline(&plugin("faulty", &entry))
-}
-
-fn provoke(agent: &mut Agent) -> Result<Value> {
-    let ended = trigger::exit(0, &["provoke"])?;
-    agent.wait_for("process_exec", |event| event["process_exec"]["process"]["pid"] == ended.pid)
-}
-
-fn rollout_to_nobody() -> Result<()> {
-    let mut agent = Setup::new()?.pipeline(&rollout(0))?.start()?;
-    for _ in 0..3 {
-        let event = provoke(&mut agent)?;
-        ensure!(annotation(&event, "faulty", "faulty.seen").is_some(), "the new version runs: {event}");
-    }
-    agent.stop()?;
-    Ok(())
-}
-
-/// The new version fails until the old one takes its place; that is seen in the events, the status, the metrics and the log.
 /// The plugin says how many facts it has found before it writes a hundred.
 fn facts_outlive_the_agent() -> Result<()> {
     let state = tempfile::tempdir()?;
@@ -368,36 +231,5 @@ fn facts_outlive_the_agent() -> Result<()> {
         agent.stop()?;
     }
     ensure!(state.path().join("kv/evil.json").is_file(), "no file");
-    Ok(())
-}
-
-fn rollout_that_fails() -> Result<()> {
-    let mut agent = Setup::new()?.pipeline(&rollout(100))?.start()?;
-    let event = provoke(&mut agent)?;
-    ensure!(annotation(&event, "faulty", "faulty.seen").is_none(), "the old version runs: {event}");
-    let mut back = false;
-    for _ in 0..100 {
-        back = annotation(&provoke(&mut agent)?, "faulty", "faulty.seen").is_some();
-        if back {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    ensure!(back, "the old version does not come back");
-    agent.wait_for("plugin_error", |event| {
-        let reason = event["plugin_error"]["reason"].as_str().unwrap_or_default();
-        reason.starts_with("rolled back to sha256:") && reason.contains("2 failures within")
-    })?;
-    agent.wait_for_log("rolled back to sha256:")?;
-    let sample = "serin_plugin_rollout_info{plugin=\"faulty\",version=\"rolled_back\"} 1";
-    // Counters are shown once a second, and are of whoever makes links.
-    while !agent.ask("/metrics")?.1.contains(sample) {
-        provoke(&mut agent)?;
-    }
-    let status: Value = serde_json::from_str(&agent.status(&["--json"])?)?;
-    let (of_it, problems) = (&status["plugins"][0], &status["problems"]);
-    ensure!(of_it["rollbacks"] == 1 && of_it["rollout"]["version"] == "rolled_back", "{of_it}");
-    ensure!(problems.to_string().contains("the plugin faulty was rolled back"), "{problems}");
-    agent.stop()?;
     Ok(())
 }
