@@ -1,9 +1,11 @@
 //! The calls of bpf(2) that aya does not make: <https://man7.org/linux/man-pages/man2/bpf.2.html>.
 #![allow(unsafe_code, reason = "nothing that serin depends on makes these calls")]
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::io;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use aya_obj::Function;
 use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_prog_type};
@@ -71,6 +73,18 @@ pub(crate) fn load_types(types: &[u8]) -> io::Result<OwnedFd> {
     load.btf_size = types.len() as u32;
     // SAFETY: the bytes live as long as the call, which is told how many there are.
     unsafe { call(bpf_cmd::BPF_BTF_LOAD, &mut attributes) }.and_then(descriptor)
+}
+
+/// Pins a link on the bpffs.
+pub(crate) fn pin(link: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut attributes = zeroed();
+    // SAFETY: any bytes are a valid value.
+    let object = unsafe { &mut attributes.__bindgen_anon_4 };
+    object.pathname = path.as_ptr() as u64;
+    object.bpf_fd = link.as_raw_fd() as u32;
+    // SAFETY: the path lives as long as the call.
+    unsafe { call(bpf_cmd::BPF_OBJ_PIN, &mut attributes) }.map(drop)
 }
 
 /// No attributes.

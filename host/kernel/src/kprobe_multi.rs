@@ -4,8 +4,6 @@
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
 
 use aya_obj::generated::{BPF_F_KPROBE_MULTI_RETURN, bpf_attach_type, bpf_cmd};
 
@@ -52,16 +50,4 @@ pub(crate) fn attach(
     many.cookies = cookies.as_ptr() as u64;
     // SAFETY: both arrays, and the names, live as long as the call, and have as many entries as it is told.
     unsafe { bpf::call(bpf_cmd::BPF_LINK_CREATE, &mut attributes) }.and_then(bpf::descriptor)
-}
-
-/// Pins a link on the bpffs.
-pub(crate) fn pin(link: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
-    let path = CString::new(path.as_os_str().as_bytes())?;
-    let mut attributes = bpf::zeroed();
-    // SAFETY: any bytes are a valid value.
-    let object = unsafe { &mut attributes.__bindgen_anon_4 };
-    object.pathname = path.as_ptr() as u64;
-    object.bpf_fd = link.as_raw_fd() as u32;
-    // SAFETY: the path lives as long as the call.
-    unsafe { bpf::call(bpf_cmd::BPF_OBJ_PIN, &mut attributes) }.map(drop)
 }

@@ -10,6 +10,7 @@ use aya::programs::{Program, ProgramError};
 use aya::{Btf, Ebpf};
 use serin_policy::{PlaceError, Target, Uprobe, Usdt};
 
+use crate::bpf;
 use crate::executable::find_place;
 use crate::kprobe_multi::{self, Moment};
 use crate::programs::program_error;
@@ -26,10 +27,8 @@ pub(crate) struct Link {
 
 enum Attachment {
     Link(FdLink),
-    /// One on many functions.
-    Many(OwnedFd),
-    /// An event that has the program, and can't be pinned.
-    Event(#[expect(dead_code, reason = "it is there to be closed")] OwnedFd),
+    /// One that aya has not made.
+    Own(OwnedFd),
 }
 
 impl Link {
@@ -53,11 +52,7 @@ impl Link {
         let link = kprobe_multi::attach(program, functions, moment).map_err(|source| {
             KernelError::KprobeMulti { program: name, functions: functions.len(), source }
         })?;
-        Ok(Self { attachment: Attachment::Many(link), pin: None })
-    }
-
-    fn of_event(event: OwnedFd) -> Self {
-        Self { attachment: Attachment::Event(event), pin: None }
+        Ok(Self { attachment: Attachment::Own(link), pin: None })
     }
 
     /// Keeps the program attached also when the agent has ended, however it did, unless the link is dropped before.
@@ -67,13 +62,9 @@ impl Link {
                 let attachment = Attachment::Link(link.pin(&path).map_err(io::Error::other)?.into());
                 Ok(Self { attachment, pin: Some(Pin(path)) })
             }
-            Attachment::Many(link) => {
-                kprobe_multi::pin(link.as_fd(), &path)?;
-                Ok(Self { attachment: Attachment::Many(link), pin: Some(Pin(path)) })
-            }
-            attachment @ Attachment::Event(_) => {
-                tracing::warn!("a hook with a counter in a program can't be kept: it ends with the agent");
-                Ok(Self { attachment, pin: None })
+            Attachment::Own(link) => {
+                bpf::pin(link.as_fd(), &path)?;
+                Ok(Self { attachment: Attachment::Own(link), pin: Some(Pin(path)) })
             }
         }
     }
@@ -197,7 +188,7 @@ fn attach_in_file(
             let fd = hook.fd().map_err(failed)?.as_fd();
             let attached = uprobe::attach(fd, path, *place);
             let link = attached.map_err(|source| KernelError::Uprobe { path: path.into(), source })?;
-            links.push(Link::of_event(link));
+            links.push(Link { attachment: Attachment::Own(link), pin: None });
             continue;
         }
         let location = UProbeAttachLocation::AbsoluteOffset(place.offset);

@@ -8,6 +8,9 @@ use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use aya_obj::generated::{bpf_attach_type, bpf_cmd};
+
+use crate::bpf;
 use crate::perf_event::{self, Attributes};
 
 /// A place in a file where code is.
@@ -22,14 +25,11 @@ pub(crate) struct CodePlace {
 /// The kind of event, and where it takes the counter's place from.
 const PMU: &str = "/sys/bus/event_source/devices/uprobe";
 
-/// `PERF_EVENT_IOC_ENABLE`
-const ENABLE: libc::c_ulong = 0x2400;
-/// `PERF_EVENT_IOC_SET_BPF`
-const SET_PROGRAM: libc::c_ulong = 0x4004_2408;
 /// Where the counter's place stands in `config`: `ref_ctr_offset` of the event's format.
 const COUNTER_SHIFT: u32 = 32;
 
-/// Has a program called at a place with a counter, for all processes that run the file, until the descriptor is closed.
+/// Has a program called at a place with a counter, for all processes that run the file, until the link is closed
+/// (`BPF_LINK_CREATE` of perf events, Linux 5.15).
 pub(crate) fn attach(program: BorrowedFd<'_>, path: &Path, place: CodePlace) -> io::Result<OwnedFd> {
     let kind = fs::read_to_string(format!("{PMU}/type"))?;
     let kind = kind.trim().parse().map_err(io::Error::other)?;
@@ -46,10 +46,12 @@ pub(crate) fn attach(program: BorrowedFd<'_>, path: &Path, place: CodePlace) -> 
     // Of all processes, wherever they run: the processor does not matter to it.
     // SAFETY: the path lives as long as the call.
     let event = unsafe { perf_event::open(attributes, 0) }?;
-    // SAFETY: both take a number, which is a descriptor that is open, or nothing.
-    let attached = unsafe {
-        libc::ioctl(event.as_raw_fd(), SET_PROGRAM, program.as_raw_fd()) == 0
-            && libc::ioctl(event.as_raw_fd(), ENABLE, 0) == 0
-    };
-    if attached { Ok(event) } else { Err(io::Error::last_os_error()) }
+    let mut attributes = bpf::zeroed();
+    // SAFETY: any bytes are a valid value.
+    let link = unsafe { &mut attributes.link_create };
+    link.__bindgen_anon_1.prog_fd = program.as_raw_fd() as u32;
+    link.__bindgen_anon_2.target_fd = event.as_raw_fd() as u32;
+    link.attach_type = bpf_attach_type::BPF_PERF_EVENT as u32;
+    // SAFETY: the attributes hold no addresses. The link keeps the event.
+    unsafe { bpf::call(bpf_cmd::BPF_LINK_CREATE, &mut attributes) }.and_then(bpf::descriptor)
 }

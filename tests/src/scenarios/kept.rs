@@ -1,20 +1,22 @@
 //! `serin run --keep-on-exit`: what enforces goes on without an agent, and the next one takes over.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use rustix::process::Signal;
 
-use super::{Scenario, scenario};
+use super::{Scenario, scenario, usdts};
 use crate::agent::{Setup, nothing_left};
 use crate::kernel::Kernel;
 use crate::policy::{OVERRIDE_AND_KILL, PASSWD, on_symlinkat};
-use crate::trigger::{self, Ended};
+use crate::trigger::{self, Ended, probes};
 
 pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("kept::hooks_that_kill_outlive_the_agent", kill),
         scenario("kept::hooks_that_refuse_outlive_the_agent", refuse).needs(Kernel::enforcement),
+        scenario("kept::hooks_in_programs_outlive_the_agent", in_program),
         scenario("kept::hooks_that_only_report_do_not", report),
     ]
 }
@@ -73,6 +75,34 @@ fn refuse(_: &Kernel) -> Result<()> {
     // What people without an agent can do about it, as it says.
     std::fs::remove_dir_all(BPFFS)?;
     ensure!(!is_enforced()?, "still enforced without pins");
+    nothing_left(&before)
+}
+
+/// On a probe with a counter, by which the program sees that somebody looks.
+fn in_program(_: &Kernel) -> Result<()> {
+    let fields = "    args:
+    - {index: 0, type: int32}
+    - {index: 1, type: string}
+    selectors:
+    - matchArgs: [{index: 1, operator: Equal, values: [gull]}]
+      matchActions: [{action: Sigkill}]
+";
+    let policy = usdts::policy("numbers", fields)?;
+    let setup = Setup::new()?.policy(&policy)?.arguments(["--keep-on-exit"]);
+    let (before, _) = setup.start()?.leave(Signal::TERM)?;
+    let (killed, spared) = (probes::number(83, "gull")?, probes::number(83, "tern")?);
+    ensure!(killed.signal() == Some(libc::SIGKILL), "not killed without the agent: {killed:?}");
+    ensure!(spared.signal().is_none(), "killed for another text: {spared:?}");
+    ensure!(probes::counter()?.errno == Some(2), "the program sees nobody: {:?}", probes::counter()?);
+    Setup::new()?.start()?.leave(Signal::TERM)?;
+    // The kernel takes its time to let go of what was pinned.
+    let gone = (0..100).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        probes::counter().is_ok_and(|ended| ended.errno == Some(0))
+    });
+    ensure!(gone, "somebody looks still");
+    let spared = probes::number(83, "gull")?;
+    ensure!(spared.signal().is_none(), "killed after an agent without policies: {spared:?}");
     nothing_left(&before)
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
 }
 
 /// A policy on a probe of this program; the fields are YAML.
-fn policy(name: &str, fields: &str) -> Result<String> {
+pub(super) fn policy(name: &str, fields: &str) -> Result<String> {
     Ok(format!(
         "apiVersion: cilium.io/v1alpha1
 kind: TracingPolicy

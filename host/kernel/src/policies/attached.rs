@@ -321,8 +321,10 @@ impl Attached {
                 links
             }
         };
+        // Of a probe whose arguments are passed in several ways, each has a program, under the same id.
+        let place = hook.places.first().map_or(0, |place| place.offset);
         for link in links {
-            let pin = format!("{}-{name}-{}", self.id, self.links.len());
+            let pin = format!("{}-{name}-{place:x}-{}", self.id, self.links.len());
             let link = if self.enforces { pins.keep(&pin, link)? } else { link };
             self.links.push(link);
         }
