@@ -13,6 +13,7 @@ mod data;
 mod describe;
 mod descriptor;
 mod diagnostic;
+mod digest;
 mod enforcer;
 mod error;
 mod expression;
@@ -57,6 +58,7 @@ mod warn;
 
 pub use describe::{explain, json_schema};
 pub use diagnostic::Diagnostic;
+pub use digest::{Digest, DigestAlgorithm};
 pub use error::{Error, Errors};
 pub use load::{load, parse_files, read_files};
 pub use place::{ProbeArgument, ProgramPlace, TraceEvent, Uprobe, Usdt};

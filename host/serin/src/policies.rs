@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Error, Result};
 use serin_api::proto::serin::CheckPolicyResponse;
 use serin_btf::{Btf, Tracefs, TracefsError};
-use serin_kernel::{KernelError, find_place, find_probe};
-use serin_policy::{Diagnostic, Errors, Policy, PolicyPlan};
+use serin_kernel::{KernelError, find_place, find_probe, verify_program};
+use serin_policy::{Diagnostic, Errors, HookPlan, Policy, PolicyPlan};
 
 use crate::check::{self, Report};
 use crate::cli::KernelArguments;
@@ -58,7 +58,7 @@ fn accept(wrong: Vec<Diagnostic>) -> Result<()> {
 /// # Errors
 /// If it has tracepoints, and the formats cannot be read.
 pub(crate) fn check_here(policy: &Policy) -> Result<Vec<Diagnostic>, TracefsError> {
-    let mut wrong = policy.check_programs(find_place, find_probe);
+    let mut wrong = policy.check_programs(find_place, find_probe, verify_program);
     if policy.has_tracepoints() {
         let tracefs = Tracefs::open()?;
         let format = |subsystem: &str, event: &str| tracefs.format(subsystem, event);
@@ -101,6 +101,14 @@ pub(crate) fn count(number: usize, one: &str, several: &str) -> String {
 
 /// Shows the line of the policy file where the kernel refuses a hook.
 pub(crate) fn at_hook(error: KernelError, policies: &[Policy]) -> Error {
+    if let KernelError::Digests { policy, line, column, has, .. } = &error {
+        let found = policies.iter().find(|candidate| candidate.plan().name == *policy);
+        let shown = found.and_then(|found| {
+            let is_meant = |hook: &HookPlan| hook.position == (*line, *column);
+            found.digests_error(found.plan().hooks.iter().position(is_meant)?, has)
+        });
+        return shown.map_or_else(|| error.into(), |shown| Errors(vec![shown.into()]).into());
+    }
     let KernelError::Unattachable { policy, hook, line, column, what, attempts } = &error else {
         return error.into();
     };
