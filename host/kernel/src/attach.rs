@@ -316,7 +316,14 @@ mod tests {
     #[test]
     fn programs_are_overridden_where_the_kernel_lets_their_registers_be_changed() {
         let place = ProgramPlace::Offset(1);
-        let probe = Uprobe { path: "/p".into(), place: place.clone(), types: None, counter: 0 };
+        let probe = Uprobe {
+            path: "/p".into(),
+            place: place.clone(),
+            types: None,
+            counter: 0,
+            digests: [].into(),
+            ignore_digests: false,
+        };
         let override_it = ActionPlan::OverrideInProgram(ProgramOverride::Place(place));
         let hook = hook(Target::Uprobe(probe), override_it);
         let able = offers(true, true, true);

@@ -14,6 +14,7 @@ use std::os::unix::fs::MetadataExt as _;
 use serin_policy::{HookPlan, PolicyPlan, Target};
 
 use crate::enforcers::refuses;
+use crate::executable::ProgramFile;
 use crate::lower::overrides;
 use crate::target::function;
 use crate::uprobe::CodePlace;
@@ -67,11 +68,11 @@ pub(crate) struct Diversion {
 }
 
 impl Diversion {
-    /// That of a hook at these places of its file.
-    pub(crate) fn of(hook: &HookPlan, places: &[CodePlace]) -> Self {
+    /// That of a hook at these places of its file, which may have been opened.
+    pub(crate) fn of(hook: &HookPlan, places: &[CodePlace], file: Option<&ProgramFile>) -> Self {
         let Target::Uprobe(probe) = &hook.target else { return Self::default() };
         let sets_registers = overrides(hook);
-        let file = std::fs::metadata(&probe.path).ok();
+        let file = file.map_or_else(|| std::fs::metadata(&probe.path), ProgramFile::metadata).ok();
         let file = file.filter(|_| sets_registers || hook.returns.is_some());
         let place = |file: std::fs::Metadata| {
             places.iter().map(move |place| (file.dev(), file.ino(), place.offset)).collect()

@@ -165,6 +165,23 @@ pub enum KernelError {
         /// Why.
         source: std::io::Error,
     },
+    /// A program or library has none of the digests that a policy wants it to have.
+    #[error(
+        "policy `{policy}`, line {line}, column {column}: the file of `{hook}` has none of the digests that it must \
+         have; its own are {has}"
+    )]
+    Digests {
+        /// The policy.
+        policy: String,
+        /// The hook.
+        hook: String,
+        /// Line of the hook in the policy file.
+        line: u32,
+        /// Column.
+        column: u32,
+        /// The digests that it has.
+        has: String,
+    },
     /// A program or library cannot be hooked.
     #[error("{0}")]
     Executable(String),

@@ -1,7 +1,9 @@
 //! Programs and libraries: where in their files the code is that uprobes are put on.
 
-use std::fs::File;
-use std::path::Path;
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::path::{Path, PathBuf};
 
 use object::read::ReadCache;
 use object::{Object as _, ObjectSegment as _, ObjectSymbol as _, SegmentFlags, SymbolKind};
@@ -14,40 +16,17 @@ use crate::pclntab;
 /// # Errors
 /// If the file is no executable, or has no such place.
 pub fn find_place(path: &Path, place: &ProgramPlace) -> Result<u64, PlaceError> {
-    let file = open(path)?;
-    let object = file.parse()?;
-    let found = match place {
-        ProgramPlace::Symbol { name, offset } => {
-            address_of(&object, name).and_then(|address| code_offset(&object, address.checked_add(*offset)?))
-        }
-        ProgramPlace::Address(address) => code_offset(&object, *address),
-        ProgramPlace::Offset(offset) => has_code_at(&object, *offset).then_some(*offset),
-    };
-    found.ok_or_else(|| PlaceError::NotThere(names(&object)))
-}
-
-/// How far one place in an executable's code is from another, in memory.
-pub(crate) fn distance(path: &Path, from: &ProgramPlace, to: &ProgramPlace) -> Result<u64, PlaceError> {
-    let file = open(path)?;
-    let object = file.parse()?;
-    let address = |place: &ProgramPlace| match place {
-        ProgramPlace::Symbol { name, offset } => address_of(&object, name)?.checked_add(*offset),
-        ProgramPlace::Address(address) => Some(*address),
-        ProgramPlace::Offset(offset) => {
-            code(&object).find_map(|(start, at, size)| within((at, start, size), *offset))
-        }
-    };
-    match (address(from), address(to)) {
-        (Some(from), Some(to)) => Ok(to.wrapping_sub(from)),
-        _ => Err(PlaceError::NotThere(Vec::new())),
-    }
+    open(path)?.find(place)
 }
 
 /// An executable that is read as far as it is looked at.
 pub(crate) type Executable<'f> = object::File<'f, &'f ReadCache<File>>;
 
 /// The file of one.
-pub(crate) struct ProgramFile(ReadCache<File>);
+pub(crate) struct ProgramFile {
+    file: File,
+    cache: ReadCache<File>,
+}
 
 /// Opens a program or library.
 pub(crate) fn open(path: &Path) -> Result<ProgramFile, PlaceError> {
@@ -55,12 +34,55 @@ pub(crate) fn open(path: &Path) -> Result<ProgramFile, PlaceError> {
     if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
         return Err(PlaceError::Program("not a file".into()));
     }
-    Ok(ProgramFile(ReadCache::new(file)))
+    let copy = file.try_clone().map_err(|error| PlaceError::Program(error.to_string()))?;
+    Ok(ProgramFile { file, cache: ReadCache::new(copy) })
 }
 
 impl ProgramFile {
     pub(crate) fn parse(&self) -> Result<Executable<'_>, PlaceError> {
-        object::File::parse(&self.0).map_err(|_| PlaceError::Program("not an ELF file".into()))
+        object::File::parse(&self.cache).map_err(|_| PlaceError::Program("not an ELF file".into()))
+    }
+
+    /// What is in the file. To be read at offsets only: [`ProgramFile::parse`] moves where it would be read next.
+    pub(crate) fn content(&self) -> &File {
+        &self.file
+    }
+
+    pub(crate) fn metadata(&self) -> io::Result<Metadata> {
+        self.file.metadata()
+    }
+
+    /// A path that means this file while it is open, whatever takes its place.
+    pub(crate) fn path(&self) -> PathBuf {
+        format!("/proc/self/fd/{}", self.file.as_raw_fd()).into()
+    }
+
+    /// The offset of a place: see [`find_place`].
+    pub(crate) fn find(&self, place: &ProgramPlace) -> Result<u64, PlaceError> {
+        let object = self.parse()?;
+        let found = match place {
+            ProgramPlace::Symbol { name, offset } => address_of(&object, name)
+                .and_then(|address| code_offset(&object, address.checked_add(*offset)?)),
+            ProgramPlace::Address(address) => code_offset(&object, *address),
+            ProgramPlace::Offset(offset) => has_code_at(&object, *offset).then_some(*offset),
+        };
+        found.ok_or_else(|| PlaceError::NotThere(names(&object)))
+    }
+
+    /// How far one place in the code is from another, in memory.
+    pub(crate) fn distance(&self, from: &ProgramPlace, to: &ProgramPlace) -> Result<u64, PlaceError> {
+        let object = self.parse()?;
+        let address = |place: &ProgramPlace| match place {
+            ProgramPlace::Symbol { name, offset } => address_of(&object, name)?.checked_add(*offset),
+            ProgramPlace::Address(address) => Some(*address),
+            ProgramPlace::Offset(offset) => {
+                code(&object).find_map(|(start, at, size)| within((at, start, size), *offset))
+            }
+        };
+        match (address(from), address(to)) {
+            (Some(from), Some(to)) => Ok(to.wrapping_sub(from)),
+            _ => Err(PlaceError::NotThere(Vec::new())),
+        }
     }
 }
 
@@ -140,16 +162,16 @@ mod tests {
 
     #[test]
     fn distances_are_those_in_memory() {
-        let path = std::env::current_exe().unwrap();
+        let file = open(&std::env::current_exe().unwrap()).unwrap();
         let main = |offset| ProgramPlace::Symbol { name: "main".into(), offset };
         let offset = ProgramPlace::Offset(find(main(0)).unwrap());
         for (from, to, expected) in
             [(main(0), main(4), 4), (main(4), main(0), 4_u64.wrapping_neg()), (offset, main(16), 16)]
         {
-            assert_eq!(distance(&path, &from, &to).unwrap(), expected, "{from} to {to}");
+            assert_eq!(file.distance(&from, &to).unwrap(), expected, "{from} to {to}");
         }
         let absent = ProgramPlace::Symbol { name: "no_such_function".into(), offset: 0 };
-        assert!(matches!(distance(&path, &main(0), &absent), Err(PlaceError::NotThere(_))));
+        assert!(matches!(file.distance(&main(0), &absent), Err(PlaceError::NotThere(_))));
     }
 
     #[test]

@@ -2,16 +2,16 @@
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use aya::programs::links::FdLink;
 use aya::programs::uprobe::{UProbeAttachLocation, UProbeScope};
 use aya::programs::{Program, ProgramError};
 use aya::{Btf, Ebpf};
-use serin_policy::{PlaceError, Target, Uprobe, Usdt};
+use serin_policy::{Target, Uprobe, Usdt};
 
 use crate::bpf;
-use crate::executable::find_place;
+use crate::executable::ProgramFile;
 use crate::kprobe_multi::{self, Moment};
 use crate::programs::program_error;
 use crate::target::function;
@@ -110,12 +110,12 @@ pub(crate) fn program_name(backend: Backend) -> &'static str {
 }
 
 /// Loads and attaches the program of a back-end. Those of the dispatchers are only loaded, and have no link: they are
-/// attached by being put into a dispatcher's table.
+/// attached by being put into a dispatcher's table. `file` is that of the program that is hooked, if it was opened before.
 pub(crate) fn attach(
     ebpf: &mut Ebpf,
     backend: Backend,
     target: &Target,
-    places: &[CodePlace],
+    (places, file): (&[CodePlace], Option<&ProgramFile>),
     btf: &Btf,
 ) -> Result<Vec<Link>, KernelError> {
     let name = program_name(backend);
@@ -124,7 +124,8 @@ pub(crate) fn attach(
         (Backend::SysEnter, _) => load_dispatched(program, "sys_enter", btf).map(|()| Vec::new()),
         (Backend::SysExit, _) => load_dispatched(program, "sys_exit", btf).map(|()| Vec::new()),
         (_, Target::Uprobe(Uprobe { path, .. }) | Target::Usdt(Usdt { path, .. })) => {
-            return attach_in_file(program, name, Path::new(path), places);
+            let path = file.map_or_else(|| path.into(), ProgramFile::path);
+            return attach_in_file(program, name, &path, places);
         }
         _ => attach_in_kernel(program, &function(target), btf).map(|link| vec![link]),
     };
@@ -177,7 +178,7 @@ fn attach_in_kernel(program: &mut Program, function: &str, btf: &Btf) -> Result<
 fn attach_in_file(
     program: &mut Program,
     name: &'static str,
-    path: &Path,
+    path: &PathBuf,
     places: &[CodePlace],
 ) -> Result<Vec<Link>, KernelError> {
     let failed = |error| program_error(name, error);
@@ -198,13 +199,4 @@ fn attach_in_file(
         links.push(link.map_err(failed)?);
     }
     Ok(links)
-}
-
-/// Where in the file a uprobe is. Policies that name what is not there are refused when they are checked.
-pub(crate) fn place_of(Uprobe { path, place, counter, .. }: &Uprobe) -> Result<CodePlace, KernelError> {
-    match find_place(Path::new(path), place) {
-        Ok(offset) => Ok(CodePlace { offset, counter: *counter }),
-        Err(PlaceError::Program(reason)) => Err(KernelError::Executable(reason)),
-        Err(PlaceError::NotThere(_)) => Err(KernelError::Executable(format!("the file has no `{place}`"))),
-    }
 }

@@ -12,6 +12,7 @@ use serin_policy::{HookPlan, PolicyPlan, Target};
 
 pub(crate) use self::attached::{Attached, Dispatched};
 use crate::counters::{HookCount, SelectorCount};
+use crate::digests::Programs;
 use crate::enforcers::LoadedCalls;
 use crate::programs::Loader;
 use crate::target;
@@ -22,7 +23,7 @@ use crate::{Backend, Enforcement, Kernel, KernelError};
 pub struct LoadedPolicy {
     /// The policy's name.
     pub name: String,
-    /// Its hooks. Those left out by `ignore.callNotFound` are missing.
+    /// Its hooks. Those left out by `ignore.callNotFound` and `ignore.digestVerificationFailure` are missing.
     pub hooks: Vec<LoadedHook>,
     /// The system calls that its enforcers refuse, by how they do it.
     pub enforced: Vec<LoadedCalls>,
@@ -86,6 +87,7 @@ impl Kernel {
     fn attach_all(&mut self, policies: &[PolicyPlan]) -> Result<Vec<LoadedPolicy>, KernelError> {
         self.conflicts.announce(policies);
         self.name_scopes(policies)?;
+        let programs = Programs::open(policies);
         let mut prepared = Vec::new();
         let mut ids = Vec::new();
         let mut loaders = Vec::new();
@@ -98,7 +100,15 @@ impl Kernel {
                     loaders.push((policy, indices.start, first));
                     continue;
                 }
-                let mut hook = self.prepare(policy, indices, first)?;
+                if programs.leave_out(&policy.hooks[indices.start]) {
+                    let function = target::function(&policy.hooks[indices.start].target);
+                    tracing::warn!(
+                        "policy `{}`: the file of `{function}` has none of its digests; left out as the policy says",
+                        policy.name
+                    );
+                    continue;
+                }
+                let mut hook = self.prepare(policy, indices, first, &programs)?;
                 hook.lowered.config.enforcer = Self::enforcer_id(policy, first_of_policy);
                 prepared.extend(hook.by_arguments()?);
             }

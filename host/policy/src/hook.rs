@@ -21,6 +21,8 @@ pub(crate) struct HookPlaces {
     pub(crate) arguments: Vec<ArgumentPlaces>,
     /// Where `btfPath` stands.
     pub(crate) types: Option<Span>,
+    /// Where `binaryDigests` stands.
+    pub(crate) digests: Option<Span>,
     /// Where `returnArg.type` stands, if the return is waited for.
     pub(crate) returns: Option<Span>,
     /// Whether it comes of a list that was generated: no types fit the parameters of all its members.
@@ -72,7 +74,9 @@ pub(crate) fn read(
     let data = fields.get("data").map_or(Some(vec![]), |data| data::read_all(data, report));
     let message = fields.get("message").map_or(Some(""), |message| read_message(message, report));
     let tags = fields.get("tags").map_or(Some(vec![]), |tags| read_tags(tags, report));
-    let ignore_not_found = fields.get("ignore").map_or(Some(false), |ignore| read_ignore(ignore, report));
+    // That of `uprobes` is read with the place.
+    let ignore = fields.get("ignore").filter(|_| section.name != "uprobes");
+    let ignore_not_found = ignore.map_or(Some(false), |ignore| read_ignore(ignore, report));
     let known = |(plan, places): &(ArgumentPlan, ArgumentPlaces)| Known {
         index: plan.index,
         position: places.position,
@@ -122,6 +126,7 @@ pub(crate) fn read(
         call,
         arguments: argument_places,
         types,
+        digests: fields.get("binaryDigests").map(|field| field.span()),
         returns: return_place,
         generated: targets.generated,
     };

@@ -13,6 +13,7 @@ mod data;
 mod describe;
 mod descriptor;
 mod diagnostic;
+mod digest;
 mod enforcer;
 mod error;
 mod expression;
@@ -59,6 +60,7 @@ mod warn;
 
 pub use describe::{explain, json_schema};
 pub use diagnostic::Diagnostic;
+pub use digest::{Digest, DigestAlgorithm};
 pub use error::{Error, Errors};
 pub use kernel::{Findings, TargetKernel};
 pub use load::{load, load_for, parse_files, read_files};

@@ -45,7 +45,13 @@ pub(crate) fn read(
         ignore_not_found: false,
         position: (span.line, span.column),
     };
-    let places =
-        HookPlaces { call: span, arguments: Vec::new(), types: None, returns: None, generated: false };
+    let places = HookPlaces {
+        call: span,
+        arguments: Vec::new(),
+        types: None,
+        digests: None,
+        returns: None,
+        generated: false,
+    };
     Some(Some((plan, places)))
 }

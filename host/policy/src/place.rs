@@ -1,6 +1,9 @@
 //! Where hooks sit beside functions of the kernel: trace events, and places in programs.
 
 use std::fmt;
+use std::sync::Arc;
+
+use crate::Digest;
 
 /// A trace event. Displayed as tracefs names it: `sched/sched_process_exec`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -28,6 +31,10 @@ pub struct Uprobe {
     pub types: Option<String>,
     /// Where in the file a counter is that tells the program that somebody looks (`refCtrOffsets`); 0 if there is none.
     pub counter: u64,
+    /// `binaryDigests`: the file must have one of these, if there are any.
+    pub digests: Arc<[Digest]>,
+    /// `ignore.digestVerificationFailure`: leave the hook out if the file has none of them.
+    pub ignore_digests: bool,
 }
 
 /// A USDT probe: where its author thought that somebody might want to look. Displayed as `/bin/python3:python:line`.

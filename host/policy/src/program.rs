@@ -1,5 +1,6 @@
 //! Holds the uprobes and USDT probes of a policy against the programs and libraries that they name.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use serin_btf::Btf;
@@ -10,7 +11,7 @@ use crate::source::Span;
 use crate::suggest::nearest;
 use crate::{
     ActionPlan, ArgumentKind, ArgumentSource, Diagnostic, HookPlan, Policy, ProbeArgument, ProgramOverride,
-    ProgramPlace, Target, Usdt,
+    ProgramPlace, Target, Uprobe, Usdt,
 };
 
 /// Why a place cannot be hooked in a program.
@@ -20,6 +21,8 @@ pub enum PlaceError {
     Program(String),
     /// It has no such place; with the names of its functions.
     NotThere(Vec<String>),
+    /// It has none of its digests; those that it has.
+    Digests(String),
 }
 
 impl Policy {
@@ -27,14 +30,17 @@ impl Policy {
     /// `resolve` names.
     ///
     /// `find_probe` tells how each argument is passed, at each place that a probe has; of a probe that is not there, it gives
-    /// the names of others as `provider:name`.
+    /// the names of others as `provider:name`. `verify` tells whether the file of a uprobe has one of its digests; of one that
+    /// may be left out and has none, nothing else is checked.
     #[must_use]
     pub fn check_programs(
         &self,
         find: impl Fn(&Path, &ProgramPlace) -> Result<u64, PlaceError>,
         find_probe: impl Fn(&Usdt) -> Result<Vec<Vec<ProbeArgument>>, PlaceError>,
+        verify: impl Fn(&Uprobe) -> Result<(), PlaceError>,
     ) -> Vec<Diagnostic> {
         let mut errors = vec![];
+        let mut verified = HashMap::new();
         for (hook, places) in self.plan().hooks.iter().zip(&self.hooks) {
             if let Target::Usdt(probe) = &hook.target {
                 let found = find_probe(probe);
@@ -47,11 +53,23 @@ impl Policy {
             }
             let Target::Uprobe(probe) = &hook.target else { continue };
             let path = &probe.path;
+            match verified.entry((path, &probe.digests)).or_insert_with(|| verify(probe)) {
+                Err(PlaceError::Digests(_)) if probe.ignore_digests => continue,
+                Err(PlaceError::Digests(has)) => {
+                    let error = self.digest_error(places, path, has);
+                    // Once for all places of an entry.
+                    errors.extend(Some(error).filter(|error| !errors.contains(error)));
+                    continue;
+                }
+                // That it cannot be read, finding its places tells.
+                _ => {}
+            }
             let all = std::iter::once(&probe.place).chain(other_places(hook));
             let missing = all.filter_map(|place| match find(Path::new(path), place) {
                 Ok(_) => None,
                 Err(PlaceError::Program(reason)) => Some((format!("cannot hook `{path}`: {reason}"), None)),
                 Err(PlaceError::NotThere(functions)) => Some(not_there(path, place, &functions)),
+                Err(PlaceError::Digests(has)) => Some((no_digest(path, &has), None)),
             });
             let missing: Vec<_> = missing.collect();
             if missing.is_empty() {
@@ -61,6 +79,21 @@ impl Policy {
             errors.extend(missing.into_iter().take(1).map(diagnostic));
         }
         errors
+    }
+
+    /// The error that the file of a hook has none of its digests, but these; shown where they stand. `hook` is the position in
+    /// [`PolicyPlan::hooks`](crate::PolicyPlan::hooks); `None` if it is not there, or is no uprobe.
+    #[must_use]
+    pub fn digests_error(&self, hook: usize, has: &str) -> Option<Diagnostic> {
+        let Target::Uprobe(probe) = &self.plan().hooks.get(hook)?.target else { return None };
+        Some(self.digest_error(self.hooks.get(hook)?, &probe.path, has))
+    }
+
+    fn digest_error(&self, places: &HookPlaces, path: &str, has: &str) -> Diagnostic {
+        let help = "if this is the file that is meant, add one of its digests; if the hook may be left out, add \
+                    `ignore: {digestVerificationFailure: true}`";
+        let span = places.digests.unwrap_or(places.call);
+        Diagnostic::new(&self.source, span, no_digest(path, has), Some(help.into()))
     }
 
     /// Holds the arguments that lie behind others against the program's types.
@@ -110,7 +143,7 @@ fn wrong_with(
     let Usdt { path, provider, name, .. } = probe;
     let sites = match found {
         Ok(sites) => sites,
-        Err(PlaceError::Program(reason)) => {
+        Err(PlaceError::Program(reason) | PlaceError::Digests(reason)) => {
             return Some((places.call, format!("cannot hook `{path}`: {reason}"), None));
         }
         Err(PlaceError::NotThere(names)) => {
@@ -164,6 +197,10 @@ fn wrong_with(
 
 fn too_few(Usdt { provider, name, .. }: &Usdt, count: usize, index: u8) -> String {
     format!("`{provider}:{name}` has {count} arguments, so there is no argument {index}")
+}
+
+fn no_digest(path: &str, has: &str) -> String {
+    format!("`{path}` has none of the digests that it must have; its own are {has}")
 }
 
 fn not_there(path: &str, place: &ProgramPlace, functions: &[String]) -> (String, Option<String>) {

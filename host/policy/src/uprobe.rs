@@ -1,14 +1,16 @@
 //! Reads where an entry of `spec.uprobes` hooks.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::diagnostic::quote;
 use crate::fields::{Field, Fields, is_default};
 use crate::report::Report;
 use crate::scalar::parse_integer;
+use crate::schema::UPROBE_IGNORE;
 use crate::selector::read_each;
 use crate::source::Span;
-use crate::{ProgramPlace, Target, Uprobe};
+use crate::{Digest, ProgramPlace, Target, Uprobe, digest};
 
 /// Longest path, in bytes: `PATH_MAX` without its NUL.
 const MAX_PATH: usize = 4095;
@@ -27,6 +29,7 @@ pub(crate) fn read(
 ) -> Option<Vec<(Target, Span)>> {
     let path = read_path(path, report);
     let types = read_types(fields, report);
+    let (digests, ignore_digests) = (read_digests(fields, report), read_ignore(fields, report));
     let ways: Vec<_> = WAYS.into_iter().filter_map(|way| fields.get(way)).collect();
     let [way] = ways.as_slice() else {
         let message = "an entry of `spec.uprobes` must have one of `symbols`, `offsets` and `addrs`";
@@ -39,10 +42,32 @@ pub(crate) fn read(
         Some((place?, item.span()))
     })?;
     let counters = read_counters(fields, places.len(), report)?;
-    let (path, types) = (path?, types?);
-    let probe = |place, counter| Uprobe { path: path.into(), place, types: types.clone(), counter };
+    let (path, types, digests, ignore_digests) = (path?, types?, digests?, ignore_digests?);
+    let probe = |place, counter| Uprobe {
+        path: path.into(),
+        place,
+        types: types.clone(),
+        counter,
+        digests: Arc::clone(&digests),
+        ignore_digests,
+    };
     let target = |((place, span), counter)| (Target::Uprobe(probe(place, counter)), span);
     Some(places.into_iter().zip(counters).map(target).collect())
+}
+
+/// `binaryDigests`; none if any file will do.
+fn read_digests(fields: &Fields<'_>, report: &mut Report<'_>) -> Option<Arc<[Digest]>> {
+    let field = fields.get("binaryDigests").filter(|field| !is_default(field.node));
+    field.map_or(Some(vec![]), |field| read_each(field, report, digest::read)).map(Arc::from)
+}
+
+/// `ignore.digestVerificationFailure`
+fn read_ignore(fields: &Fields<'_>, report: &mut Report<'_>) -> Option<bool> {
+    let Some(ignore) = fields.get("ignore").filter(|field| !is_default(field.node)) else {
+        return Some(false);
+    };
+    let fields = Fields::read(ignore.node, &UPROBE_IGNORE, report)?;
+    fields.get("digestVerificationFailure").map_or(Some(false), |field| field.boolean(report))
 }
 
 /// `refCtrOffsets`, one for each place; 0 for none.

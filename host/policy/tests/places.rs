@@ -79,6 +79,7 @@ fn what_a_program_lacks_is_told_with_what_was_meant() {
             _ => Err(PlaceError::Program(format!("cannot read {}", path.display()))),
         },
         |_| Ok(vec![]),
+        |_| Ok(()),
     );
     let errors: Vec<_> =
         errors.iter().map(|error| (error.line, error.column, error.message.as_str())).collect();
@@ -140,6 +141,7 @@ fn programs_must_have_the_places_that_they_are_sent_to() {
             _ => Err(PlaceError::NotThere(vec!["main".into()])),
         },
         |_| Ok(vec![]),
+        |_| Ok(()),
     );
     let errors: Vec<_> = errors.iter().map(|error| (error.line, error.message.as_str())).collect();
     assert_eq!(errors, [(6, "`/p` has no function `mian`")]);
@@ -208,6 +210,7 @@ fn probes_are_held_against_all_their_places() {
             ("/p", _) => Err(PlaceError::NotThere(vec!["one:begin".into()])),
             _ => Err(PlaceError::Program("no such file".into())),
         },
+        |_| Ok(()),
     );
     let errors: Vec<_> = errors.iter().map(|error| (error.line, error.message.as_str())).collect();
     assert_eq!(
@@ -220,4 +223,47 @@ fn probes_are_held_against_all_their_places() {
             (17, "cannot hook `/no`: no such file"),
         ]
     );
+}
+
+#[test]
+fn files_must_have_one_of_their_digests() {
+    let (sha1, build_id) = (format!("sha1:{}", "0A".repeat(20)), "build-id:00".to_owned());
+    let text = format!(
+        "  uprobes:
+  - {{path: /p, symbols: [main, exit], binaryDigests: ['{sha1}', '{build_id}']}}
+  - {{path: /p, symbols: [none], binaryDigests: ['{sha1}'], ignore: {{digestVerificationFailure: true}}}}
+  - {{path: /q, symbols: [none], binaryDigests: ['{sha1}']}}
+  - {{path: /p, symbols: [none], binaryDigests: []}}
+"
+    );
+    let policy = policy(&text);
+    let probes: Vec<_> = policy
+        .plan()
+        .hooks
+        .iter()
+        .map(|hook| match &hook.target {
+            Target::Uprobe(probe) => probe,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let digests: Vec<_> = probes[0].digests.iter().map(ToString::to_string).collect();
+    assert_eq!(digests, [sha1.to_lowercase(), build_id]);
+    let ignores: Vec<_> = probes.iter().map(|probe| (probe.digests.len(), probe.ignore_digests)).collect();
+    assert_eq!(ignores, [(2, false), (2, false), (1, true), (1, false), (0, false)]);
+    let errors = policy.check_programs(
+        |_, _| Err(PlaceError::NotThere(vec!["main".into()])),
+        |_| Ok(vec![]),
+        |probe| match (probe.path.as_str(), probe.digests.is_empty()) {
+            ("/p", false) => Err(PlaceError::Digests("`sha1:0b`".into())),
+            _ => Ok(()),
+        },
+    );
+    let errors: Vec<_> =
+        errors.iter().map(|error| (error.line, error.column, error.message.as_str())).collect();
+    let digests = "`/p` has none of the digests that it must have; its own are `sha1:0b`";
+    let (of_q, of_p) = ("`/q` has no function `none`", "`/p` has no function `none`");
+    assert_eq!(errors, [(6, 54, digests), (8, 26, of_q), (9, 26, of_p)]);
+    let shown = policy.digests_error(1, "`sha1:0b`").unwrap();
+    assert_eq!((shown.line, shown.column, shown.message.as_str()), (6, 54, digests));
+    assert!(policy.digests_error(9, "").is_none());
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Error, Result, bail};
 use serin_api::proto::serin::CheckPolicyResponse;
 use serin_btf::{Btf, Tracefs, TracefsError};
-use serin_kernel::{KernelError, find_place, find_probe};
-use serin_policy::{Diagnostic, Errors, Findings, Policy, PolicyPlan, TargetKernel};
+use serin_kernel::{KernelError, find_place, find_probe, verify_program};
+use serin_policy::{Diagnostic, Errors, Findings, HookPlan, Policy, PolicyPlan, TargetKernel};
 
 use crate::check::{self, Report};
 use crate::cli::KernelArguments;
@@ -98,7 +98,7 @@ fn accept(wrong: Vec<Diagnostic>) -> Result<()> {
 /// # Errors
 /// If it has tracepoints, and the formats cannot be read.
 pub(crate) fn check_here(policy: &Policy) -> Result<Vec<Diagnostic>, TracefsError> {
-    let mut wrong = policy.check_programs(find_place, find_probe);
+    let mut wrong = policy.check_programs(find_place, find_probe, verify_program);
     wrong.extend(policy.check_tracepoints(TargetKernel::Running)?.wrong);
     Ok(wrong)
 }
@@ -156,6 +156,14 @@ pub(crate) fn count(number: usize, one: &str, several: &str) -> String {
 
 /// Shows the line of the policy file where the kernel refuses a hook.
 pub(crate) fn at_hook(error: KernelError, policies: &[Policy]) -> Error {
+    if let KernelError::Digests { policy, line, column, has, .. } = &error {
+        let found = policies.iter().find(|candidate| candidate.plan().name == *policy);
+        let shown = found.and_then(|found| {
+            let is_meant = |hook: &HookPlan| hook.position == (*line, *column);
+            found.digests_error(found.plan().hooks.iter().position(is_meant)?, has)
+        });
+        return shown.map_or_else(|| error.into(), |shown| Errors(vec![shown.into()]).into());
+    }
     let KernelError::Unattachable { policy, hook, line, column, what, attempts } = &error else {
         return error.into();
     };

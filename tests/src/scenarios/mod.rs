@@ -12,6 +12,7 @@ mod clocks;
 mod data;
 mod debug;
 mod detections;
+mod digests;
 mod ends;
 mod enforcement;
 mod enforcers;
@@ -129,7 +130,7 @@ fn of_the_kernel() -> Vec<Scenario> {
 
 /// What is hooked in programs and done to them.
 fn of_programs() -> Vec<Scenario> {
-    let subjects = [uprobes::scenarios(), overrides::scenarios(), usdts::scenarios()];
+    let subjects = [uprobes::scenarios(), digests::scenarios(), overrides::scenarios(), usdts::scenarios()];
     subjects.into_iter().flatten().collect()
 }
 

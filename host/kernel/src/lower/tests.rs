@@ -301,8 +301,14 @@ fn what_override_sets_is_told_by_selector() {
     let selector = |action| SelectorPlan { actions: vec![action], ..SelectorPlan::default() };
     let registers = |all| ActionPlan::OverrideInProgram(ProgramOverride::Registers(all));
     let place = ProgramOverride::Place(ProgramPlace::Offset(7));
-    let target =
-        Target::Uprobe(Uprobe { path: "/p".into(), place: ProgramPlace::Offset(1), types: None, counter: 0 });
+    let target = Target::Uprobe(Uprobe {
+        path: "/p".into(),
+        place: ProgramPlace::Offset(1),
+        types: None,
+        counter: 0,
+        digests: [].into(),
+        ignore_digests: false,
+    });
     let selectors = vec![
         selector(registers(vec![to("ax", 1), to("bx", 2)])),
         selector(ActionPlan::Post),

@@ -3,7 +3,7 @@
 use serin_btf::{Btf, BtfError, Field, Walk};
 use serin_policy::{ArgumentPlan, ArgumentSource, HookPlan, PlaceError, ProgramPlace, Target, Uprobe, Usdt};
 
-use crate::executable;
+use crate::executable::{self, ProgramFile};
 
 /// The types that a hook's arguments have.
 pub(crate) trait Types {
@@ -26,6 +26,8 @@ pub(crate) trait Types {
 /// Those of this kernel, and of the program that a hook is in.
 pub(crate) struct OfTarget<'k> {
     pub(crate) kernel: &'k Btf,
+    /// The program's file, if it was opened to be verified.
+    pub(crate) program: Option<&'k ProgramFile>,
 }
 
 impl Types for OfTarget<'_> {
@@ -61,8 +63,15 @@ impl Types for OfTarget<'_> {
 
     fn distance(&self, target: &Target, place: &ProgramPlace) -> Result<u64, String> {
         let Target::Uprobe(probe) = target else { return Err("it is in no program".into()) };
-        executable::distance(probe.path.as_ref(), &probe.place, place).map_err(|error| match error {
-            PlaceError::Program(reason) => format!("`{}`: {reason}", probe.path),
+        let found = match self.program {
+            Some(program) => program.distance(&probe.place, place),
+            None => executable::open(probe.path.as_ref())
+                .and_then(|program| program.distance(&probe.place, place)),
+        };
+        found.map_err(|error| match error {
+            PlaceError::Program(reason) | PlaceError::Digests(reason) => {
+                format!("`{}`: {reason}", probe.path)
+            }
             PlaceError::NotThere(_) => format!("`{}` has no code at `{place}`", probe.path),
         })
     }

@@ -135,7 +135,7 @@ impl Kernel {
             }
             self.deniers.clear_after(loader, (&btf, &self.pins), &function)?;
         }
-        let diversion = Diversion::of(hook.plan, &hook.places);
+        let diversion = Diversion::of(hook.plan, &hook.places, hook.file.as_deref());
         if self.hooks.iter().any(|other| other.diversion.excludes(&diversion)) {
             return Err(KernelError::Diverted);
         }
@@ -317,7 +317,13 @@ impl Attached {
             Backend::KretprobeMulti => vec![self.attach_to_many(instance, name, hook, Moment::Return)?],
             _ => {
                 let ebpf = &mut instance.ebpf;
-                let links = link::attach(ebpf, backend, &hook.plan.target, &hook.places, btf)?;
+                let links = link::attach(
+                    ebpf,
+                    backend,
+                    &hook.plan.target,
+                    (&hook.places, hook.file.as_deref()),
+                    btf,
+                )?;
                 let program = ebpf.program(name).ok_or(KernelError::Missing(name))?;
                 let descriptor = program.fd().map_err(|error| program_error(name, error))?;
                 self.memory.add(descriptor.as_fd())?;

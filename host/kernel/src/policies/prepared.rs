@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::ops;
+use std::sync::Arc;
 
 use serin_abi::NO_FIELD;
 use serin_abi::config::{Assignment, HASHED_ALONE, HookConfig, MAX_ASSIGNMENTS, OPERAND_MEMORY};
@@ -9,10 +10,12 @@ use serin_btf::{Format, Tracefs};
 use serin_policy::{HookPlan, PlaceError, PolicyPlan, Target};
 
 use crate::attach::{self, Attempt};
+use crate::digests::{self, Programs};
+use crate::executable::ProgramFile;
 use crate::lower::{Lowered, OfTarget, follows, leads_to_memory, lower};
 use crate::uprobe::CodePlace;
 use crate::wire::Wire;
-use crate::{Backend, Kernel, KernelError, identity, link, target, usdt};
+use crate::{Backend, Kernel, KernelError, identity, target, usdt};
 
 /// A hook about to be attached, or several that share a program.
 pub(super) struct Prepared<'p> {
@@ -29,6 +32,8 @@ pub(super) struct Prepared<'p> {
     pub(super) assignments: Wire<[Assignment; MAX_ASSIGNMENTS]>,
     /// Where it is in a program's file.
     pub(super) places: Vec<CodePlace>,
+    /// That file, if it was opened to be verified.
+    pub(super) file: Option<Arc<ProgramFile>>,
     pub(super) tries: Vec<(Attempt, OnceCell<Wire<HookConfig>>)>,
     pub(super) ruled_out: Vec<(Backend, String)>,
     /// Those that are attached in its stead, if it could not be.
@@ -42,13 +47,15 @@ impl Kernel {
         policy: &'p PolicyPlan,
         indices: ops::Range<usize>,
         id: u32,
+        programs: &Programs<'p>,
     ) -> Result<Prepared<'p>, KernelError> {
         let of = policy;
         let (plan, policy, hooks) = (&of.hooks[indices.start], &of.name, &of.hooks[indices.clone()]);
         let targets: Vec<_> = hooks.iter().map(|hook| &hook.target).collect();
         self.check_namespaces(policy, plan)?;
         self.check_room(policy, plan)?;
-        let types = OfTarget { kernel: &self.types };
+        let file = programs.file(policy, plan)?;
+        let types = OfTarget { kernel: &self.types, program: file.as_deref() };
         let format = format(plan)?;
         let mut lowered = lower(plan, id, (&self.binaries, &self.workloads.scopes), format.as_ref(), &types)
             .map_err(|limit| KernelError::Limit {
@@ -70,7 +77,7 @@ impl Kernel {
         };
         let tries = attempts.tries.into_iter().map(|attempt| (attempt, OnceCell::new())).collect();
         let places = match &plan.target {
-            Target::Uprobe(probe) => vec![link::place_of(probe)?],
+            Target::Uprobe(probe) => vec![digests::place_of(probe, file.as_deref())?],
             _ => Vec::new(),
         };
         let ruled_out = attempts.ruled_out;
@@ -84,6 +91,7 @@ impl Kernel {
             lowered,
             assignments,
             places,
+            file,
             tries,
             ruled_out,
             parts: OnceCell::new(),
@@ -99,7 +107,7 @@ impl Kernel {
         let part = |start: usize| {
             let indices = start..hook.indices.end.min(start + together);
             let id = hook.lowered.config.hook + (start - hook.indices.start) as u32;
-            let mut part = self.prepare(hook.of, indices, id)?;
+            let mut part = self.prepare(hook.of, indices, id, &Programs::default())?;
             part.lowered.config.enforcer = hook.lowered.config.enforcer;
             Ok(part)
         };
@@ -146,7 +154,7 @@ impl Prepared<'_> {
     pub(super) fn by_arguments(self) -> Result<Vec<Self>, KernelError> {
         let Target::Usdt(probe) = &self.plan.target else { return Ok(vec![self]) };
         let sites = usdt::find_sites(probe).map_err(|error| match error {
-            PlaceError::Program(reason) => KernelError::Executable(reason),
+            PlaceError::Program(reason) | PlaceError::Digests(reason) => KernelError::Executable(reason),
             PlaceError::NotThere(_) => KernelError::Executable(format!("the file has no probe `{probe}`")),
         })?;
         let mut hooks: Vec<Self> = Vec::new();
@@ -169,6 +177,7 @@ impl Prepared<'_> {
                         lowered,
                         assignments: self.assignments,
                         places: vec![place],
+                        file: None,
                         tries,
                         ruled_out: self.ruled_out.clone(),
                         parts: OnceCell::new(),

@@ -54,8 +54,17 @@ pub(crate) const UPROBE: Shape = Shape {
         "return",
         "returnArg",
         "selectors",
+        "binaryDigests",
+        "ignore",
     ],
-    later: &["binaryDigests", "ignore"],
+    later: &[],
+};
+
+pub(crate) const UPROBE_IGNORE: Shape = Shape {
+    path: "spec.kprobes.ignore",
+    in_list: false,
+    supported: &["digestVerificationFailure"],
+    later: &[],
 };
 
 pub(crate) const USDT: Shape = Shape {

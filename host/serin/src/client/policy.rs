@@ -9,7 +9,7 @@ use serin_api::client::Address;
 use serin_api::policies_json;
 use serin_api::proto::serin::{CheckPolicyRequest, PolicyFile};
 use serin_api::proto::{
-    AddTracingPolicyRequest, ConfigureTracingPolicyRequest, DeleteTracingPolicyRequest, HookCount,
+    AddTracingPolicyRequest, ConfigureTracingPolicyRequest, DeleteTracingPolicyRequest, HookCount, HookState,
     ListTracingPoliciesRequest, TracingPolicyMode, TracingPolicyStatus,
 };
 
@@ -103,6 +103,13 @@ impl fmt::Display for Listed<'_> {
         for policy in self.0.iter().filter(|policy| !policy.error.is_empty()) {
             writeln!(f, "{}: {}", policy.name, policy.error)?;
         }
+        for policy in self.0 {
+            let hooks = policy.hook_statuses.iter();
+            for hook in hooks.filter(|hook| hook.state() == HookState::StatusDigestRejected) {
+                let hook = &hook.hook_description;
+                writeln!(f, "{}: {hook} is left out, as the file has none of its digests", policy.name)?;
+            }
+        }
         Ok(())
     }
 }
@@ -168,7 +175,7 @@ fn row(policy: &TracingPolicyStatus) -> [String; TITLES.len()] {
 
 #[cfg(test)]
 mod tests {
-    use serin_api::proto::{SelectorCount, TracingPolicyState};
+    use serin_api::proto::{HookStatus, SelectorCount, TracingPolicyState};
 
     use super::*;
 
@@ -193,6 +200,11 @@ mod tests {
             mode: TracingPolicyMode::TpModeEnforce.into(),
             domain: "static".into(),
             error: "no way".into(),
+            hook_statuses: vec![HookStatus {
+                state: HookState::StatusDigestRejected.into(),
+                hook_description: "/bin/p:main".into(),
+                ..HookStatus::default()
+            }],
             ..TracingPolicyStatus::default()
         };
         let expected = "\
@@ -200,6 +212,7 @@ NAME                STATE     MODE          DOMAIN  HOOKS  HITS  LOST  MEMORY
 sys-symlink-passwd  enabled   monitor_only  grpc    1      7     1     10 KiB
 b                   disabled  enforce       static  0      0     0     0 KiB
 b: no way
+b: /bin/p:main is left out, as the file has none of its digests
 ";
         assert_eq!(Listed(&[policy.clone(), failed]).to_string(), expected);
         let expected = "\

@@ -6,7 +6,7 @@ use serin_api::proto::{
     TracingPolicyState, TracingPolicyStats, TracingPolicyStatus,
 };
 use serin_kernel::{HookCount, Kernel, LoadedHook, SelectorCount};
-use serin_policy::PolicyPlan;
+use serin_policy::{HookPlan, PolicyPlan, Target};
 
 use super::{Entry, actions};
 use crate::counts::Counts;
@@ -61,12 +61,18 @@ fn state(entry: &Entry) -> TracingPolicyState {
     }
 }
 
-/// One for each hook of an enabled policy, those left out as their function is missing among them.
+/// One for each hook of an enabled policy, those left out among them: as their function is missing, or their file has none
+/// of its digests.
 fn hook_statuses(entry: &Entry) -> Vec<HookStatus> {
     let Some(hooks) = &entry.hooks else { return Vec::new() };
+    let plan = entry.policy.plan();
     let status = |index: usize| {
         let hook = hooks.iter().find(|hook| hook.index == index);
         let (state, hook_description) = match hook {
+            None if is_verified(plan.hooks.get(index)) => {
+                let function = plan.hooks.get(index).map(Kernel::function_of);
+                (HookState::StatusDigestRejected, function.unwrap_or_default())
+            }
             None => (HookState::StatusCallNotFound, String::new()),
             Some(hook) => (HookState::StatusLoaded, description(hook)),
         };
@@ -77,7 +83,12 @@ fn hook_statuses(entry: &Entry) -> Vec<HookStatus> {
             hook_idx: u32::try_from(index).unwrap_or(u32::MAX),
         }
     };
-    (0..entry.policy.plan().hooks.len()).map(status).collect()
+    (0..plan.hooks.len()).map(status).collect()
+}
+
+/// Whether a hook's file must have a digest.
+fn is_verified(hook: Option<&HookPlan>) -> bool {
+    hook.is_some_and(|hook| matches!(&hook.target, Target::Uprobe(probe) if !probe.digests.is_empty()))
 }
 
 /// `__x64_sys_symlinkat by fentry and fexit, overridden by deny by LSM (path_symlink)`
