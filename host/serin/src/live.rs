@@ -263,13 +263,16 @@ impl State {
         })
     }
 
-    /// Reads a policy that a client sent, and holds it against this kernel's types.
+    /// Reads a policy that a client sent, and holds it against this kernel's types if it is for this host.
     fn read(&mut self, yaml: &str, file: &str) -> Result<Policy, AgentError> {
         let invalid = |error: &dyn std::fmt::Display| AgentError::Invalid(error.to_string());
         let mut policies = Policy::parse(yaml, Path::new(file)).map_err(|errors| invalid(&errors))?;
         let (Some(policy), true) = (policies.pop(), policies.is_empty()) else {
             return Err(AgentError::Invalid("there are several policies: add them one by one".into()));
         };
+        if !policy.plan().is_for(&self.labels) {
+            return Ok(policy);
+        }
         let mut wrong = policy.check(self.kernel()?.types());
         wrong.extend(check_here(&policy).map_err(|error| invalid(&error))?);
         let wrong: Vec<_> = wrong.into_iter().map(serin_policy::Error::from).collect();

@@ -11,6 +11,7 @@ use serin_policy::{Diagnostic, Errors, Findings, HookPlan, Policy, PolicyPlan, T
 use crate::check::{self, Report};
 use crate::cli::KernelArguments;
 use crate::inspect;
+use crate::node::Labels;
 
 /// A kernel that policies are held against, as far as files tell about it.
 pub(crate) struct KernelFiles {
@@ -52,14 +53,17 @@ impl KernelFiles {
     }
 }
 
-/// Reads policies and holds them against the running kernel, its types and the formats of its trace events, and against the
-/// programs that they name.
+/// Reads policies and holds those that are for a host with these labels against the running kernel, its types and the formats of
+/// its trace events, and against the programs that they name.
 ///
 /// # Errors
 /// Everything that is wrong with them.
-pub(crate) fn load(paths: &[PathBuf], btf: &Path) -> Result<Vec<Policy>> {
-    let (policies, mut wrong) = load_for(paths, &KernelFiles::running(btf)?)?;
-    for policy in &policies {
+pub(crate) fn load(paths: &[PathBuf], btf: &Path, labels: &Labels) -> Result<Vec<Policy>> {
+    let kernel = KernelFiles::running(btf)?;
+    let policies = serin_policy::load_for(paths, kernel.target())?;
+    let mut wrong = Vec::new();
+    for policy in policies.iter().filter(|policy| policy.plan().is_for(labels)) {
+        wrong.extend(policy.check(&kernel.types));
         wrong.extend(check_here(policy)?);
     }
     accept(wrong)?;

@@ -170,7 +170,9 @@ impl Agent {
     ) -> Result<Self> {
         let listen = arguments.api.listen()?;
         let file = pipeline_file(arguments.pipeline.as_deref())?;
-        let policies = policies::load(&arguments.policies, &arguments.kernel.btf)?;
+        let node_name: Arc<str> = rustix::system::uname().nodename().to_string_lossy().into();
+        let labels = node::labels(&node_name, &arguments.node_label);
+        let policies = policies::load(&arguments.policies, &arguments.kernel.btf, &labels)?;
         let count_of_policies = policies.len();
         let cache = cache(&arguments.cache);
         let loader = Loader::new(HostId::of_this_host())?.with_rollbacks(rollbacks(&arguments.state));
@@ -182,12 +184,10 @@ impl Agent {
         if let Some(demo) = engine.demo() {
             tracing::info!("demo listeners: DNS on {}, HTTP on {}", demo.dns(), demo.http());
         }
-        let node_name: Arc<str> = rustix::system::uname().nodename().to_string_lossy().into();
         let traces = file.spec.traces.as_ref().map(|traces| Tracer::open(traces, &node_name));
         let tracer = traces.transpose().context("cannot start the thread that sends traces")?;
         let containers = arguments.containers.as_deref().map(Containers::new);
         let config = KernelConfig { keep_enforcing: arguments.keep_on_exit, ..arguments.kernel.config() };
-        let labels = node::labels(&node_name, &arguments.node_label);
         let sensor = Sensor::start(&config, (&node_name, labels), policies, containers.as_ref())?;
         let (policies, hub) = (Arc::new(sensor.policies), Arc::new(Hub::default()));
         ended_calls::watch(&policies)?;

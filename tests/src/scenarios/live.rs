@@ -62,7 +62,10 @@ fn for_other_hosts(_: &Kernel) -> Result<()> {
     };
     let web = "{matchLabels: {tier: web}, matchExpressions: [{key: kubernetes.io/os, operator: Exists}]}";
     let others = "{matchExpressions: [{key: tier, operator: NotIn, values: [db, web]}]}";
-    let setup = Setup::new()?.policy(&on("others", others))?.policy(&on("here", web))?;
+    // What another kernel has need not be here.
+    let elsewhere = "apiVersion: cilium.io/v1alpha1\nkind: TracingPolicy\nmetadata: {name: elsewhere}\nspec:\n  \
+                     kprobes: [{call: of_another_kernel, syscall: false}]\n  nodeSelector: {matchLabels: {tier: db}}\n";
+    let setup = Setup::new()?.policy(&on("others", others))?.policy(elsewhere)?.policy(&on("here", web))?;
     let mut agent = setup.arguments(["--node-label", "tier=web"]).start()?;
     let mut api = agent.api()?;
     api.add(&on("later", others))?;
