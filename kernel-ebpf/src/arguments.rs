@@ -9,7 +9,7 @@ use serin_abi::config::{
     READ_RELATIVE_LOCATION, READ_SEGMENTS, READ_TEXT, SIZE_IS_INT, SYSCALL, USDT,
 };
 use serin_abi::record::{
-    ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, Argument, KIND_BINPRM, KIND_BPF_CMD, KIND_CAPABILITY,
+    ARGUMENT_INCOMPLETE, ARGUMENT_UNREADABLE, Argument, KIND_BINPRM, KIND_BPF_CMD, KIND_BYTES, KIND_CAPABILITY,
     KIND_FILE, KIND_INT, KIND_INT8, KIND_INT16, KIND_LONG, KIND_PATH, KIND_SIZE, KIND_SKB, KIND_SOCK,
     KIND_SOCKADDR, KIND_SOCKADDR_UN, KIND_STRING, KIND_SYSCALL, KIND_UINT, KIND_UINT8, KIND_UINT16,
 };
@@ -146,15 +146,15 @@ pub fn load<R: Registers>(config: &HookConfig, registers: &R, slot: u32, to: *mu
         _ if read == READ_ITERATOR => buffers::load_iterator(to, value),
         _ if read == READ_POINTED => load_pointed(to, value),
         _ if R::IN_RECORD && read == READ_ARRAY => {
-            load_array(to, registers.address(constant(&argument.index)), constant(&argument.size))
+            load_array(to, kind, registers.address(constant(&argument.index)), constant(&argument.size))
         }
         _ if read == READ_TEXT => load_text(to, value, constant(&argument.size)),
         _ if R::IN_RECORD && read == READ_LOCATION => {
-            load_array(to, registers.address(0) + u64::from(value as u16), value as u32 >> 16)
+            load_array(to, kind, registers.address(0) + u64::from(value as u16), value as u32 >> 16)
         }
         _ if R::IN_RECORD && read == READ_RELATIVE_LOCATION => {
             let after = registers.address(constant(&argument.index) + size_of::<u32>() as u32);
-            load_array(to, after + u64::from(value as u16), value as u32 >> 16)
+            load_array(to, kind, after + u64::from(value as u16), value as u32 >> 16)
         }
         KIND_SYSCALL => {
             put_integer(to, value | u64::from(task::in_32_bit_syscall()) << 31);
@@ -256,9 +256,12 @@ fn load_string(to: *mut Slot, address: u64) -> bool {
     true
 }
 
-/// Reads a string from an array of the kernel's with this many bytes, which need not end with a NUL.
+/// Reads the bytes of an array of the kernel's with this many, or the string in it, which need not end with a NUL.
 #[inline(always)]
-fn load_array(to: *mut Slot, address: u64, size: u32) -> bool {
+fn load_array(to: *mut Slot, kind: u32, address: u64, size: u32) -> bool {
+    if kind == KIND_BYTES {
+        return buffers::load(to, address, size.into());
+    }
     let size = if size > MAX_STRING as u32 { MAX_STRING as u32 } else { size };
     // SAFETY: a pointer to a map value, whose buffer is longer than the longest string and its NUL.
     unsafe {

@@ -68,10 +68,11 @@ impl<C: EbpfContext> Registers for Hashing<C> {
 }
 
 /// Arguments in the registers that a kprobe, or in a program a uprobe, sees.
-pub struct Probe<const IN_PROGRAM: bool>(pub ProbeContext);
+pub struct Probe<const IN_PROGRAM: bool, const MAY_SLEEP: bool = false>(pub ProbeContext);
 
-impl<const IN_PROGRAM: bool> Registers for Probe<IN_PROGRAM> {
+impl<const IN_PROGRAM: bool, const MAY_SLEEP: bool> Registers for Probe<IN_PROGRAM, MAY_SLEEP> {
     const IN_PROGRAM: bool = IN_PROGRAM;
+    const MAY_SLEEP: bool = MAY_SLEEP;
 
     #[inline(always)]
     fn context(&self) -> *mut c_void {
@@ -126,34 +127,6 @@ impl<const IN_PROGRAM: bool> Registers for Probe<IN_PROGRAM> {
                 _ => 0,
             }
         }
-    }
-}
-
-/// The same, of a program that may sleep.
-pub struct Sleepable(pub Probe<true>);
-
-impl Registers for Sleepable {
-    const IN_PROGRAM: bool = true;
-    const MAY_SLEEP: bool = true;
-
-    #[inline(always)]
-    fn context(&self) -> *mut c_void {
-        self.0.context()
-    }
-
-    #[inline(always)]
-    fn argument(&self, index: u32) -> u64 {
-        self.0.argument(index)
-    }
-
-    #[inline(always)]
-    fn register(&self, offset: u32) -> u64 {
-        self.0.register(offset)
-    }
-
-    #[inline(always)]
-    fn numbered_register(&self, number: u32) -> u64 {
-        self.0.numbered_register(number)
     }
 }
 

@@ -95,6 +95,8 @@ mod tests {
             (1, ArgumentKind::String, READ_VALUE, (16, READ_ARRAY, 12)),
             (2, ArgumentKind::String, READ_VALUE, (28, READ_LOCATION, 0)),
             (3, ArgumentKind::DataLocation, READ_LOCATION, (32, READ_RELATIVE_LOCATION, 0)),
+            (1, ArgumentKind::RecordBytes, READ_ARRAY, (16, READ_ARRAY, 12)),
+            (2, ArgumentKind::RecordBytes, READ_ARRAY, (28, READ_LOCATION, 0)),
             (4, ArgumentKind::String, READ_VALUE, (40, READ_VALUE, 0)),
             (4, bytes(0), READ_BUFFER, (40, READ_BUFFER, 8)),
             (4, bytes(5), READ_BUFFER, (40, READ_BUFFER, 300 | SIZE_IS_INT)),

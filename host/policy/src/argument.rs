@@ -138,6 +138,10 @@ fn check_origin(kind: ArgumentKind, origin: Origin, span: Span, report: &mut Rep
         (ArgumentKind::DataLocation, origin) if origin != Origin::Record => {
             ("`data_loc` is a type of fields in records of tracepoints", "write `string`")
         }
+        (ArgumentKind::RecordBytes, origin) if origin != Origin::Record => (
+            "`const_buf` is a type of arrays in records of tracepoints",
+            "write `char_buf`, with `sizeArgIndex`",
+        ),
         (ArgumentKind::Segments { .. }, Origin::Record) => {
             ("no field of a tracepoint's record is read as `char_iovec`", "leave it out")
         }

@@ -63,6 +63,6 @@ fn read(item: Field<'_>, position: usize, report: &mut Report<'_>) -> Option<(Ar
 
 /// Whether a type is that of a value, and not of how a parameter is passed.
 fn can_be_read(kind: ArgumentKind) -> bool {
-    use ArgumentKind::{Bytes, DataLocation, ReturnedBytes, Segments, Syscall};
-    !matches!(kind, Bytes { .. } | Segments { .. } | ReturnedBytes | DataLocation | Syscall)
+    use ArgumentKind::{Bytes, DataLocation, RecordBytes, ReturnedBytes, Segments, Syscall};
+    !matches!(kind, Bytes { .. } | Segments { .. } | ReturnedBytes | DataLocation | RecordBytes | Syscall)
 }

@@ -206,6 +206,8 @@ format:
             (7, "string"),
             (7, "char_buf"),
             (8, "int16"),
+            (3, "const_buf"),
+            (3, "auto"),
             (2, "auto"),
             (4, "auto"),
             (5, "auto"),
@@ -222,13 +224,14 @@ format:
             ("e", 1, "int", ["field 1 (`common_pid`) of `s/e` cannot be read", "leave it out"]),
             ("e", 2, "string", ["field 2 (`id`) of `s/e` is a signed integer of 8 bytes", "write `int64`"]),
             ("e", 8, "int", ["is a signed integer of 2 bytes", "write `int16`"]),
-            ("e", 3, "uint64", ["is an array of `unsigned long`", "no supported type can read it"]),
+            ("e", 3, "uint64", ["is an array of `unsigned long`", "write `const_buf`"]),
+            ("e", 2, "const_buf", ["is a signed integer of 8 bytes", "write `int64`"]),
+            ("e", 7, "const_buf", ["is a pointer to `char`", "`char_buf` with `sizeArgIndex`"]),
             ("e", 4, "data_loc", ["is an array of `char`", "write `string`"]),
             ("e", 5, "int", ["as long as it happens to be", "write `string`"]),
             ("e", 7, "sock", ["is a pointer to `char`", "write `string`"]),
             ("e", 6, "int", ["is a pointer to `void`", "write `uint64`"]),
             ("f", 2, "auto", ["no tracepoint `s/f`", "did you mean `s/e`?"]),
-            ("e", 3, "auto", ["is an array of `unsigned long`", "write a type"]),
         ] {
             let errors = errors(event, index, kind);
             let [error] = errors.as_slice() else { panic!("{index} {kind}: {errors:?}") };

@@ -12,7 +12,9 @@ const OVERWRITTEN: u32 = 8;
 
 /// The type that reads all of a field, if its format tells that.
 pub(crate) fn own_type(field: &FormatField) -> Option<ArgumentKind> {
-    use ArgumentKind::{DataLocation, Int, Int8, Int16, Long, Size, String, Uint, Uint8, Uint16};
+    use ArgumentKind::{
+        DataLocation, Int, Int8, Int16, Long, RecordBytes, Size, String, Uint, Uint8, Uint16,
+    };
     match (&field.kind, field.size, field.signed) {
         (FieldKind::Integer, 1, true) => Some(Int8),
         (FieldKind::Integer, 1, false) => Some(Uint8),
@@ -24,6 +26,8 @@ pub(crate) fn own_type(field: &FormatField) -> Option<ArgumentKind> {
         (FieldKind::Integer, 8, false) => Some(Size),
         (FieldKind::Array { element }, ..) if is_character(element) => Some(String),
         (FieldKind::Location { element, .. }, ..) if is_character(element) => Some(DataLocation),
+        (FieldKind::Location { element, .. }, ..) if element == UNTOLD => None,
+        (FieldKind::Array { .. } | FieldKind::Location { .. }, ..) => Some(RecordBytes),
         _ => None,
     }
 }
@@ -97,7 +101,7 @@ pub(crate) fn find<'f>(
 
 /// What to write instead if a type does not fit a field.
 fn misfit(kind: ArgumentKind, field: &FormatField) -> Option<&'static str> {
-    use ArgumentKind::{DataLocation, String, Syscall};
+    use ArgumentKind::{DataLocation, RecordBytes, String, Syscall};
     match (&field.kind, kind) {
         (FieldKind::Integer, Syscall) if field.size == 8 => None,
         (FieldKind::Integer, _) if kind.is_integer() || kind == ArgumentKind::Descriptor => {
@@ -107,6 +111,8 @@ fn misfit(kind: ArgumentKind, field: &FormatField) -> Option<&'static str> {
         // The kernel hides the types of structures from its formats.
         (FieldKind::Pointer { target }, _) if target == "void" && is_structure(kind) => None,
         (FieldKind::Pointer { .. }, DataLocation) => Some("write `string`"),
+        (FieldKind::Pointer { .. }, RecordBytes) => Some("write `string`, or `char_buf` with `sizeArgIndex`"),
+        (FieldKind::Array { .. } | FieldKind::Location { .. }, RecordBytes) => None,
         (FieldKind::Pointer { target }, _) => mismatch(kind, &TypeKind::Pointer { target: target.clone() }),
         (FieldKind::Array { element }, String) if is_character(element) => None,
         (FieldKind::Location { element, .. }, String | DataLocation) if is_character(element) => None,
@@ -116,6 +122,7 @@ fn misfit(kind: ArgumentKind, field: &FormatField) -> Option<&'static str> {
         {
             Some("write `string`")
         }
+        (FieldKind::Array { .. } | FieldKind::Location { .. }, _) => Some("write `const_buf`"),
         _ => Some(NO_TYPE),
     }
 }
@@ -157,9 +164,9 @@ fn integer(field: &FormatField) -> &'static str {
 
 /// Whether a type reads what a pointer to a structure leads to.
 fn is_structure(kind: ArgumentKind) -> bool {
-    use ArgumentKind::{Bytes, DataLocation, Descriptor, String};
+    use ArgumentKind::{Bytes, DataLocation, Descriptor, RecordBytes, String};
     let is_scalar = kind.is_integer() && !kind.is_capability_set();
-    !is_scalar && !matches!(kind, Bytes { .. } | DataLocation | Descriptor | String)
+    !is_scalar && !matches!(kind, Bytes { .. } | DataLocation | Descriptor | RecordBytes | String)
 }
 
 /// What a field is.
@@ -197,7 +204,12 @@ mod tests {
                 field(FieldKind::Location { element: characters(), relative: true }, 4, false),
                 Some(ArgumentKind::DataLocation),
             ),
-            (field(FieldKind::Array { element: "__u8".into() }, 16, false), None),
+            (field(FieldKind::Array { element: "__u8".into() }, 16, false), Some(ArgumentKind::RecordBytes)),
+            (
+                field(FieldKind::Location { element: "u32".into(), relative: false }, 4, false),
+                Some(ArgumentKind::RecordBytes),
+            ),
+            (field(FieldKind::Location { element: UNTOLD.into(), relative: false }, 4, false), None),
             (field(FieldKind::Pointer { target: characters() }, 8, false), None),
         ] {
             assert_eq!(own_type(&field), expected, "{field:?}");

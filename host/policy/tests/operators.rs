@@ -36,7 +36,7 @@ const TABLE: &[(&str, &[&[&str]])] = &[
         &[NUMBERS],
     ),
     ("kernel_cap_t cap_inheritable cap_permitted cap_effective", &[NUMBERS, &["CapabilitiesGained"]]),
-    ("string filename char_buf char_iovec iov_iter net_device data_loc", &[TEXTS]),
+    ("string filename char_buf char_iovec iov_iter net_device data_loc const_buf", &[TEXTS]),
     ("file fd path dentry linux_binprm kiocb", &[TEXTS, FILES]),
     ("sock socket", &[SOURCE, DESTINATION, &["Protocol", "Family", "State"]]),
     ("skb", &[SOURCE, DESTINATION, &["Protocol", "Family"]]),
@@ -75,7 +75,7 @@ fn words(schema: &Value, known: &str) -> Option<Vec<String>> {
 fn is_read(kind: &str, operator: &str) -> bool {
     let size = if matches!(kind, "char_buf" | "char_iovec") { ", sizeArgIndex: 2" } else { "" };
     let place = match kind {
-        "data_loc" | "syscall64" => "tracepoints: [{subsystem: raw_syscalls, event: sys_enter",
+        "data_loc" | "const_buf" | "syscall64" => "tracepoints: [{subsystem: raw_syscalls, event: sys_enter",
         _ => "kprobes: [{call: f, syscall: false",
     };
     let policy = |filter: &str| {

@@ -6,7 +6,7 @@ use aya_ebpf::macros::{uprobe, uretprobe};
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 use serin_abi::config::{Assignment, MAX_ASSIGNMENTS};
 use serin_ebpf::assignments::assign;
-use serin_ebpf::contexts::{Probe, Sleepable};
+use serin_ebpf::contexts::Probe;
 use serin_ebpf::returns::Returned;
 use serin_ebpf::{fault_in, hook, returns};
 
@@ -30,7 +30,7 @@ fn hook_uprobe(ctx: ProbeContext) -> u32 {
 /// Comes before the other, if what it reads is in the memory of the program.
 #[uprobe(sleepable)]
 fn hook_uprobe_fault_in(ctx: ProbeContext) -> u32 {
-    fault_in::run(&Sleepable(Probe(ctx)));
+    fault_in::run(&Probe::<true, true>(ctx));
     0
 }
 

@@ -53,7 +53,7 @@ fn unknown_policy_field(_: &Kernel) -> Result<()> {
 fn unsupported_type(_: &Kernel) -> Result<()> {
     let yaml = on_symlinkat("later", PASSWD).replacen("type: string", "type: const_buf", 1);
     let log = Setup::new()?.policy(&yaml)?.refusal()?;
-    says(&log, &["policy-0.yaml:", "`const_buf` is not supported yet as an argument type"])
+    says(&log, &["policy-0.yaml:", "`const_buf` is a type of arrays in records of tracepoints"])
 }
 
 fn malformed_pipeline(_: &Kernel) -> Result<()> {

@@ -16,6 +16,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("tracepoints::a_string_elsewhere_in_the_record", located_string),
         scenario("tracepoints::a_string_that_is_pointed_to", pointed_string).needs(Kernel::syscall_events),
         scenario("tracepoints::fields_as_their_format_says", typed).needs(Kernel::syscall_events),
+        scenario("tracepoints::arrays_of_numbers", arrays),
         scenario("tracepoints::the_arguments_of_a_raw_one", raw),
         scenario("tracepoints::shipped_policies", shipped),
         scenario("tracepoints::a_process_is_killed", killed),
@@ -54,6 +55,29 @@ fn expect(agent: &mut Agent, pid: u32, tracepoint: &str, arguments: &Value) -> R
     ensure!(hit["policy_name"] == "tracepoints" && hit["message"] == "seen", "policy: {event}");
     ensure!(hit["action"] == "KPROBE_ACTION_POST", "action: {event}");
     ensure!(hit["args"] == *arguments, "args: {event}");
+    Ok(())
+}
+
+/// As their bytes.
+fn arrays(_: &Kernel) -> Result<()> {
+    // -1, 4711 and 0, as the first three of six numbers of 64 bits.
+    const NUMBERS: &str = "//////////9nEgAAAAAAAAAAAAAAAAAA";
+    for kind in ["", ", type: auto", ", type: const_buf"] {
+        let fields = format!(
+            "    args: [{{index: 4, type: syscall64}}, {{index: 5{kind}}}]
+    selectors:
+    - matchArgs:
+      - {{index: 4, operator: Equal, values: ['{}']}}
+",
+            libc::SYS_lseek
+        );
+        let mut agent = Setup::new()?.policy(&policy("raw_syscalls/sys_enter", &fields))?.start()?;
+        let ended = trigger::seek(4711)?;
+        let event = agent.wait_for("lseek", |event| is_hit(event, ended.pid))?;
+        let told = event["process_tracepoint"]["args"][1]["bytes_arg"].as_str().unwrap_or_default();
+        ensure!(told.starts_with(NUMBERS) && told.len() == 64, "{kind}: {event}");
+        agent.stop()?;
+    }
     Ok(())
 }
 

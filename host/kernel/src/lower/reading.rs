@@ -1,8 +1,8 @@
 //! How an argument's type is read.
 
 use serin_abi::config::{
-    READ_BUFFER, READ_DENTRY, READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME, READ_ITERATOR, READ_KIOCB,
-    READ_LOCATION, READ_POINTED, READ_SEGMENTS, READ_SOCKET, READ_VALUE, SIZE_IS_INT,
+    READ_ARRAY, READ_BUFFER, READ_DENTRY, READ_DESCRIPTOR, READ_FIELDS, READ_FILENAME, READ_ITERATOR,
+    READ_KIOCB, READ_LOCATION, READ_POINTED, READ_SEGMENTS, READ_SOCKET, READ_VALUE, SIZE_IS_INT,
 };
 use serin_abi::record::{
     KIND_BINPRM, KIND_BPF_ATTR, KIND_BPF_CMD, KIND_BPF_MAP, KIND_BPF_PROG, KIND_BYTES, KIND_CAP_EFFECTIVE,
@@ -58,6 +58,8 @@ pub(super) fn reading(kind: ArgumentKind) -> (u32, u32) {
         ArgumentKind::Iterator => (KIND_BYTES, READ_ITERATOR),
         ArgumentKind::Kiocb => (KIND_FILE, READ_KIOCB),
         ArgumentKind::DataLocation => (KIND_STRING, READ_LOCATION),
+        // How, its field says.
+        ArgumentKind::RecordBytes => (KIND_BYTES, READ_ARRAY),
         ArgumentKind::Syscall => (KIND_SYSCALL, READ_VALUE),
     }
 }

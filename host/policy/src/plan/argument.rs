@@ -151,6 +151,8 @@ pub enum ArgumentKind {
     Kiocb,
     /// A string that stands elsewhere in a tracepoint's record: `data_loc`.
     DataLocation,
+    /// An array in a tracepoint's record, or elsewhere in it, whatever of: its bytes. `const_buf`.
+    RecordBytes,
     /// The number of a system call, with [`crate::COMPAT_BIT`] if a 32-bit program makes it: `syscall64`.
     Syscall,
 }
@@ -171,7 +173,8 @@ impl ArgumentKind {
     /// Whether it is bytes, among which there can be NULs.
     #[must_use]
     pub fn is_bytes(self) -> bool {
-        matches!(self, ArgumentKind::Bytes { .. } | ArgumentKind::Segments { .. } | ArgumentKind::Iterator)
+        use ArgumentKind::{Bytes, Iterator, RecordBytes, Segments};
+        matches!(self, Bytes { .. } | Segments { .. } | Iterator | RecordBytes)
     }
 
     /// Whether it is compared as an integer.

@@ -216,9 +216,10 @@ pub(crate) const TYPES: Vocabulary<TypeName> = Vocabulary {
         ("iov_iter", TypeName::Of(ArgumentKind::Iterator)),
         ("kiocb", TypeName::Of(ArgumentKind::Kiocb)),
         ("data_loc", TypeName::Of(ArgumentKind::DataLocation)),
+        ("const_buf", TypeName::Of(ArgumentKind::RecordBytes)),
         ("syscall64", TypeName::Of(ArgumentKind::Syscall)),
         ("nop", TypeName::Nothing),
         ("auto", TypeName::Field),
     ],
-    later: &["const_buf"],
+    later: &[],
 };

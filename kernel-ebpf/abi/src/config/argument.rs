@@ -55,7 +55,8 @@ pub const READ_BUFFER: u32 = 7;
 pub const READ_ITERATOR: u32 = 8;
 /// A `struct kiocb *`: [`KIND_FILE`](crate::record::KIND_FILE).
 pub const READ_KIOCB: u32 = 9;
-/// An array of characters in a tracepoint's record: [`KIND_STRING`](crate::record::KIND_STRING).
+/// An array in a tracepoint's record: of characters, [`KIND_STRING`](crate::record::KIND_STRING), or any,
+/// [`KIND_BYTES`](crate::record::KIND_BYTES).
 pub const READ_ARRAY: u32 = 10;
 /// The same, elsewhere in the record (`__data_loc`): the place in the lower half of 32 bits, the length in the upper.
 pub const READ_LOCATION: u32 = 11;
