@@ -1,7 +1,8 @@
 //! Tracepoints: by the fields of their records, and raw.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use serin_btf::Tracefs;
 
 use super::{Scenario, scenario};
 use crate::agent::{Agent, Setup};
@@ -145,20 +146,27 @@ fn by_compat_number(_: &Kernel) -> Result<()> {
 
 const NEW_NAME: &str = "named-anew";
 
+/// The number of a field of `task_rename`, whose record has lost one at some time.
+fn field_of_rename(name: &str) -> Result<usize> {
+    let format = Tracefs::open()?.format("task", "task_rename")?.context("no such event")?;
+    format.fields.iter().position(|field| field.name == name).context("no such field")
+}
+
 /// On threads that get [`NEW_NAME`], with an action in YAML.
-fn on_rename(action: &str) -> String {
+fn on_rename(action: &str) -> Result<String> {
+    let (name, adjustment) = (field_of_rename("newcomm")?, field_of_rename("oom_score_adj")?);
     let fields = format!(
-        "    args: [{{index: 6, type: string, label: new}}, {{index: 7, type: int16}}]
+        "    args: [{{index: {name}, type: string, label: new}}, {{index: {adjustment}, type: int16}}]
     selectors:
-    - matchArgs: [{{index: 6, operator: Equal, values: [{NEW_NAME}]}}]
+    - matchArgs: [{{index: {name}, operator: Equal, values: [{NEW_NAME}]}}]
       matchActions: [{action}]
 "
     );
-    policy("task/task_rename", &fields)
+    Ok(policy("task/task_rename", &fields))
 }
 
 fn strings(_: &Kernel) -> Result<()> {
-    let mut agent = Setup::new()?.policy(&on_rename("{action: Post}"))?.start()?;
+    let mut agent = Setup::new()?.policy(&on_rename("{action: Post}")?)?.start()?;
     let missed = trigger::rename_thread("named-other")?;
     let ended = trigger::rename_thread(NEW_NAME)?;
     let arguments = json!([{ "string_arg": NEW_NAME, "label": "new" }, { "int_arg": 0 }]);
@@ -170,7 +178,7 @@ fn strings(_: &Kernel) -> Result<()> {
 }
 
 fn killed(_: &Kernel) -> Result<()> {
-    let mut agent = Setup::new()?.policy(&on_rename("{action: Sigkill}"))?.start()?;
+    let mut agent = Setup::new()?.policy(&on_rename("{action: Sigkill}")?)?.start()?;
     let (spared, killed) = (trigger::rename_thread("named-other")?, trigger::rename_thread(NEW_NAME)?);
     ensure!(spared.signal().is_none(), "another was killed: {spared:?}");
     ensure!(killed.signal() == Some(libc::SIGKILL), "it was not killed: {killed:?}");
@@ -255,11 +263,14 @@ fn shipped(_: &Kernel) -> Result<()> {
     let event = agent.wait_for("task-rename-kernel-thread", renamed)?;
     let name = json!({ "string_arg": "kworker/7:7", "label": "new" });
     ensure!(event["process_tracepoint"]["args"][1] == name, "the name: {event}");
+    let old = event["process_tracepoint"]["args"][0]["string_arg"].as_str().unwrap_or_default();
+    ensure!(!old.is_empty() && trigger::program()?.ends_with(old), "the name before: {event}");
     agent.stop()?;
     Ok(())
 }
 
 fn refused(_: &Kernel) -> Result<()> {
+    let text_as_number = format!("    args: [{{index: {}, type: int}}]\n", field_of_rename("newcomm")?);
     for (tracepoint, fields, words) in [
         ("sched/sched_proces_exec", "", ["policy-0.yaml:9:", "did you mean `sched/sched_process_exec`?"]),
         (
@@ -267,11 +278,7 @@ fn refused(_: &Kernel) -> Result<()> {
             "    args: [{index: 40, type: int}]\n",
             ["policy-0.yaml:11:", "there is no field 40"],
         ),
-        (
-            "task/task_rename",
-            "    args: [{index: 6, type: int}]\n",
-            ["is an array of `char`", "write `string`"],
-        ),
+        ("task/task_rename", &text_as_number, ["is an array of `char`", "write `string`"]),
         (
             "sched/sched_proces_exec",
             "    raw: true\n",
