@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::policies::Dispatched;
+use crate::policies::{Attached, Dispatched};
 use crate::{Kernel, KernelError};
 
 impl Kernel {
@@ -15,10 +15,12 @@ impl Kernel {
     }
 
     pub(crate) fn detach(&mut self, goes: impl Fn(u32) -> bool) -> Result<(), KernelError> {
-        let (going, staying): (Vec<_>, Vec<_>) =
+        let (mut going, staying): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.hooks).into_iter().partition(|hook| goes(hook.id));
         self.hooks = staying;
         let removed: Vec<_> = going.iter().map(|hook| self.remove_dispatched(&hook.dispatched)).collect();
+        let in_programs = going.iter_mut().filter(|hook| hook.is_in_program);
+        self.detacher.detach(in_programs.flat_map(Attached::take_links).collect());
         drop(going);
         self.loaders.detach(&goes);
         self.detach_enforcers()?;

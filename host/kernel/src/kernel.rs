@@ -18,6 +18,7 @@ use crate::calls::EndedCalls;
 use crate::conflict::Conflicts;
 use crate::counters::{Counters, KernelCount};
 use crate::deny::{Deniers, POINT_BITS};
+use crate::detacher::Detacher;
 use crate::dispatch::Dispatcher;
 use crate::enforcers::Enforcer;
 use crate::identity::asks_for_changes;
@@ -120,6 +121,7 @@ pub struct Kernel {
     pub(crate) enforced: HashMap<MapData, Wire<EnforcedCall>, u64>,
     pub(crate) conflicts: Conflicts,
     pub(crate) ended: EndedCalls,
+    pub(crate) detacher: Detacher,
     /// Ids are never given out twice: records of a hook that has gone may still be on their way.
     pub(crate) next_hook: u32,
     pub(crate) base: Ebpf,
@@ -188,6 +190,7 @@ impl Kernel {
             enforced: take_map(&mut base, "ENFORCED")?,
             conflicts: Conflicts::default(),
             ended: EndedCalls::default(),
+            detacher: Detacher::default(),
             next_hook: 0,
             btf: Arc::new(btf),
             types,
@@ -346,12 +349,12 @@ impl Kernel {
         let enforcing: BTreeSet<u32> =
             self.hooks.iter().filter(|hook| hook.enforces).map(|hook| hook.id).collect();
         if !self.pins.keeps() || enforcing.is_empty() {
-            return Ok(Vec::new());
+            return self.detach(|_| true).map(|()| Vec::new());
         }
         let detached = self.detach(|id| !enforcing.contains(&id));
         let Self { hooks, enforcers, links, deniers, pins, .. } = self;
         let functions = hooks.iter().map(|hook| hook.function.clone()).collect();
-        hooks.into_iter().flat_map(Attached::into_links).for_each(Link::leave);
+        hooks.into_iter().flat_map(|mut hook| hook.take_links()).for_each(Link::leave);
         enforcers.into_iter().flat_map(Enforcer::into_links).for_each(Link::leave);
         links.into_values().chain(deniers.into_links()).for_each(Link::leave);
         pins.leave();

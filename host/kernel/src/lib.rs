@@ -29,6 +29,7 @@ mod counters;
 mod decode;
 mod deny;
 mod detach;
+mod detacher;
 mod digests;
 mod dispatch;
 mod enforcers;

@@ -2,6 +2,7 @@
 //! them when the call returns.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -10,7 +11,7 @@ use super::{Scenario, scenario, uprobes};
 use crate::agent::{Agent, Setup};
 use crate::kernel::Kernel;
 use crate::policy::{PASSWD, on_symlinkat};
-use crate::trigger::{Ended, unreadable};
+use crate::trigger::{self, Ended, unreadable};
 
 pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
@@ -25,6 +26,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("unreadable::content_that_is_provided_late", provided).needs(has_provider),
         scenario("unreadable::buffers_and_addresses", other_types),
         scenario("unreadable::is_brought_in_for_hooks_in_programs", programs),
+        scenario("unreadable::nobody_keeps_the_agent_waiting", held).needs(has_provider),
     ]
 }
 
@@ -319,4 +321,31 @@ fn programs(kernel: &Kernel) -> Result<()> {
 fn uprobe_hits<'a>(agent: &'a Agent, ended: &Ended) -> Vec<&'a Value> {
     let hits = agent.events.iter().map(|event| &event["process_uprobe"]);
     hits.filter(|hit| hit["process"]["pid"] == ended.pid || hit["parent"]["pid"] == ended.pid).collect()
+}
+
+/// A process whose memory nobody provides has the kernel hold on to the hook that waits for it, and not the agent.
+fn held(_: &Kernel) -> Result<()> {
+    let library = uprobes::c_library()?;
+    let policy = format!(
+        "{{apiVersion: cilium.io/v1alpha1, kind: TracingPolicy, metadata: {{name: held}}, spec: {{uprobes: [{{\
+         path: {library}, symbols: [atoi], args: [{{index: 0, type: string}}]}}]}}}}"
+    );
+    let mut agent = Setup::new()?.start()?;
+    let mut api = agent.api()?;
+    api.add(&policy)?;
+    let mut waiting = unreadable::wait_for_nobody()?;
+    let stack = format!("/proc/{}/wchan", waiting.id());
+    while !std::fs::read_to_string(&stack)?.contains("userfault") {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    api.delete("held")?;
+    agent.wait_for_log("a process keeps the kernel from letting go")?;
+    api.add(&on_symlinkat("other", PASSWD))?;
+    let ended = trigger::symlink("/etc/passwd", "")?;
+    agent.settle()?;
+    ensure!(hits(&agent, &ended, "other").len() == 1, "the agent does nothing else meanwhile");
+    waiting.kill()?;
+    waiting.wait()?;
+    agent.stop()?;
+    Ok(())
 }

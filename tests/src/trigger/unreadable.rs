@@ -4,10 +4,11 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::process::Child;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Ended, errno, run, say};
+use super::{Ended, command, errno, run, say};
 
 const PAGE: usize = 4096;
 
@@ -52,6 +53,11 @@ pub(crate) fn connect() -> Result<Ended> {
 /// Has the C library make a number of a text in such a page, or one that goes on in such a page (`crossing`).
 pub(crate) fn parse_number(way: &str, text: &str) -> Result<Ended> {
     run(&["unreadable", way, "atoi", text])
+}
+
+/// Starts a process that has the C library make a number of what nobody provides, and so waits until it is killed.
+pub(crate) fn wait_for_nobody() -> Result<Child> {
+    Ok(command(&["unreadable", "nobody", "atoi", ""])?.spawn()?)
 }
 
 /// The other side.
@@ -145,6 +151,12 @@ fn with_page(way: &str, content: &[u8], call: impl FnOnce(*mut u8) -> i32) -> Re
             in_child(|| call(page))
         }
         "provided" => say(call(provided_page(content)?)),
+        "nobody" => {
+            let page = map(None, PAGE)?;
+            let faults = user_faults()?;
+            control(&faults, UFFDIO_REGISTER, &mut [page as u64, PAGE as u64, MISSING, 0])?;
+            say(call(page))
+        }
         _ => bail!("unknown way {way:?}"),
     }
 }

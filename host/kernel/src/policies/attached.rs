@@ -50,6 +50,8 @@ pub(crate) struct Attached {
     pub(crate) function: String,
     /// It is on the function by a trampoline.
     pub(crate) has_trampoline: bool,
+    /// It is in a program.
+    pub(crate) is_in_program: bool,
     /// It may do something to processes or their calls.
     pub(crate) enforces: bool,
     /// It overrides by `bpf_override_return`.
@@ -173,6 +175,7 @@ impl Kernel {
             },
             function,
             has_trampoline: false,
+            is_in_program: !hook.places.is_empty(),
             overrides_return: attempt.enforcement == Some(Enforcement::OverrideReturn),
             diversion,
             enforces: hook.plan.enforces(),
@@ -299,8 +302,9 @@ impl Kernel {
 }
 
 impl Attached {
-    pub(crate) fn into_links(self) -> Vec<Link> {
-        self.links
+    /// What keeps its programs attached, which nothing does any more when that is dropped.
+    pub(crate) fn take_links(&mut self) -> Vec<Link> {
+        std::mem::take(&mut self.links)
     }
 
     /// Attaches one of the hook's programs.
