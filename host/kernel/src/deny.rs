@@ -147,8 +147,22 @@ pub(crate) struct Deniers {
 }
 
 impl Deniers {
+    /// Attaches the refusing program at these LSM hooks; their bits.
+    pub(crate) fn hold_all(
+        &mut self,
+        loader: &mut Loader<'_>,
+        (btf, pins): (&Btf, &PinDirectory),
+        hooks: &[LsmHook],
+    ) -> Result<u64, KernelError> {
+        let bits = self.points.bits(hooks).ok_or(KernelError::TooManyPoints(MAX_POINTS))?;
+        for hook in hooks {
+            self.hold(loader, (btf, pins), hook)?;
+        }
+        Ok(bits)
+    }
+
     /// Attaches the refusing program at an LSM hook that has been given a bit.
-    pub(crate) fn hold(
+    fn hold(
         &mut self,
         loader: &mut Loader<'_>,
         (btf, pins): (&Btf, &PinDirectory),

@@ -21,6 +21,7 @@ impl Kernel {
         let removed: Vec<_> = going.iter().map(|hook| self.remove_dispatched(&hook.dispatched)).collect();
         let in_programs = going.iter_mut().filter(|hook| hook.is_in_program);
         self.detacher.detach(in_programs.flat_map(Attached::take_links).collect());
+        let waited = going.iter().any(|hook| hook.returns.is_some());
         drop(going);
         self.loaders.detach(&goes);
         self.detach_enforcers()?;
@@ -35,7 +36,9 @@ impl Kernel {
         let trampolines = trampolines.map(|hook| hook.function.as_str()).chain(cleared);
         self.conflicts.retain_trampolines(&trampolines.collect());
         self.detach_dispatchers()?;
-        self.forget_calls_of(&goes)?;
+        if waited {
+            self.forget_calls_of(&goes)?;
+        }
         removed.into_iter().collect()
     }
 

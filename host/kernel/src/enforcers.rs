@@ -274,13 +274,9 @@ impl Kernel {
         hooks: &[LsmHook],
         enforcer: &mut Enforcer,
     ) -> Result<u64, KernelError> {
-        let points = self.deniers.points.bits(hooks).ok_or(KernelError::TooManyPoints(MAX_POINTS))?;
         let btf = Arc::clone(&self.btf);
         enforcer.held.extend_from_slice(hooks);
-        for hook in hooks {
-            self.deniers.hold(loader, (&btf, &self.pins), hook)?;
-        }
-        Ok(points)
+        self.deniers.hold_all(loader, (&btf, &self.pins), hooks)
     }
 
     /// Whether `bpf_override_return` is in use on a function, which a trampoline would defeat.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aya::programs::links::FdLink;
 use aya::programs::uprobe::{UProbeAttachLocation, UProbeScope};
@@ -178,7 +178,7 @@ fn attach_in_kernel(program: &mut Program, function: &str, btf: &Btf) -> Result<
 fn attach_in_file(
     program: &mut Program,
     name: &'static str,
-    path: &PathBuf,
+    path: &Path,
     places: &[CodePlace],
 ) -> Result<Vec<Link>, KernelError> {
     let failed = |error| program_error(name, error);

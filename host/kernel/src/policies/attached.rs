@@ -36,7 +36,7 @@ use crate::{AttemptError, Backend, Enforcement, Kernel, KernelError, target};
 pub(crate) struct Attached {
     /// The first of the ids of its hooks.
     pub(crate) id: u32,
-    pub(super) returns: Option<Backend>,
+    pub(crate) returns: Option<Backend>,
     /// What keeps its programs attached, but for those that a dispatcher calls.
     pub(super) links: Vec<Link>,
     /// What it takes of the kernel's memory.
@@ -131,10 +131,7 @@ impl Kernel {
             return Err(KernelError::OverrideDefeated);
         }
         if let Some(Enforcement::DenyByLsm(hooks)) = &attempt.enforcement {
-            self.deniers.points.bits(hooks);
-            for lsm in hooks {
-                self.deniers.hold(loader, (&btf, &self.pins), lsm)?;
-            }
+            self.deniers.hold_all(loader, (&btf, &self.pins), hooks)?;
             self.deniers.clear_after(loader, (&btf, &self.pins), &function)?;
         }
         let diversion = Diversion::of(hook.plan, &hook.places, hook.file.as_deref());
